@@ -1,0 +1,142 @@
+//! A password as a value that no log, `Debug` output or snapshot can show.
+//!
+//! In: bytes that were drawn or read from a Secret. Out: the plain text for the few places that need it (a Secret's
+//! data, a connection), and the SHA-256 form that Redis stores. It never draws bytes itself.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use zeroize::Zeroizing;
+
+/// Characters of a generated password. Alphanumeric, since StackExchange.Redis splits connection strings at commas and
+/// knows no escape for them.
+pub const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Length of a generated password, in characters: 40 of 62 symbols hold 238 bits.
+pub const LENGTH: usize = 40;
+
+/// A password of a Redis user. It is wiped from memory when dropped, and prints as `<redacted>`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Zeroizing<String>);
+
+/// Why bytes from a Secret are not a password that this operator could have made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Shorter or longer than every generated password.
+    #[error("it has {0} characters where a generated password has {LENGTH}")]
+    Length(usize),
+    /// Holds something other than letters and digits, which a connection string could not carry.
+    #[error("it holds characters other than letters and digits, which a connection string cannot carry")]
+    Alphabet,
+}
+
+impl Password {
+    /// Takes the content of a Secret's key.
+    ///
+    /// # Errors
+    /// Where the bytes were truncated or replaced by something that a connection string cannot carry.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PasswordError> {
+        if !bytes.iter().all(u8::is_ascii_alphanumeric) {
+            return Err(PasswordError::Alphabet);
+        }
+        if bytes.len() != LENGTH {
+            return Err(PasswordError::Length(bytes.len()));
+        }
+        Ok(Self(Zeroizing::new(bytes.iter().map(|&byte| char::from(byte)).collect())))
+    }
+
+    /// Turns random bytes into a password. Bytes that would favour some characters are passed over; `None` where too
+    /// few are left, so draw at least twice [`LENGTH`].
+    #[must_use]
+    pub fn from_random(random: &[u8]) -> Option<Self> {
+        let unbiased = 256 - 256 % ALPHABET.len();
+        let text: String = random
+            .iter()
+            .map(|&byte| usize::from(byte))
+            .filter(|&byte| byte < unbiased)
+            .take(LENGTH)
+            .map(|byte| char::from(ALPHABET[byte % ALPHABET.len()]))
+            .collect();
+        (text.len() == LENGTH).then(|| Self(Zeroizing::new(text)))
+    }
+
+    /// The plain text. Only for a Secret's data and for a connection to Redis.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// SHA-256 in lower-case hex: the form of `ACL SETUSER … #hash`, of ACL files and of `ACL GETUSER`.
+    #[must_use]
+    pub fn sha256(&self) -> PasswordHash {
+        let hash = digest(&SHA256, self.0.as_bytes());
+        PasswordHash(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<redacted>")
+    }
+}
+
+/// SHA-256 of a password, in lower-case hex, as Redis stores it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes 64 hexadecimal digits; anything else is `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        hex.then(|| Self(text.to_owned()))
+    }
+
+    /// The 64 digits.
+    #[must_use]
+    pub fn as_hex(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<redacted>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_prints_as_redacted() {
+        let password = Password::parse(&[b'a'; LENGTH]).unwrap();
+        assert_eq!(format!("{password:?} {:?}", password.sha256()), "<redacted> <redacted>");
+    }
+
+    #[test]
+    fn random_bytes_become_letters_and_digits_without_favouring_any() {
+        let every_byte: Vec<u8> = (0..=255).collect();
+        let password = Password::from_random(&every_byte).unwrap();
+        assert_eq!(password.reveal(), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn");
+        assert!(Password::from_random(&[255; 400]).is_none(), "bytes over 247 would favour the first letters");
+        assert!(Password::from_random(&[1; LENGTH - 1]).is_none());
+    }
+
+    #[test]
+    fn what_was_truncated_or_cannot_stand_in_a_connection_string_is_refused() {
+        assert_eq!(Password::parse(b"short"), Err(PasswordError::Length(5)));
+        assert_eq!(Password::parse(b""), Err(PasswordError::Length(0)));
+        assert_eq!(Password::parse(&[b','; LENGTH]), Err(PasswordError::Alphabet));
+        assert_eq!(Password::parse("\u{e4}".repeat(20).as_bytes()), Err(PasswordError::Alphabet));
+    }
+
+    #[test]
+    fn the_hash_is_the_one_that_redis_computes() {
+        let password = Password::parse(&[b'a'; LENGTH]).unwrap();
+        let expected = digest(&SHA256, &[b'a'; LENGTH]);
+        assert_eq!(password.sha256().as_hex().len(), 64);
+        assert!(password.sha256().as_hex().starts_with(&format!("{:02x}", expected.as_ref()[0])));
+    }
+}
