@@ -1,11 +1,11 @@
 // Command cluster is a whole Kubernetes in one file: every component is a
-// library here, chosen by the first argument. It serves the tests and the demo,
+// library here, chosen by the first argument. It serves the tests and the demo
 // on machines that have neither a container engine nor a registry to pull from.
 package main
 
 import (
+	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -24,8 +24,6 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
-	"context"
-
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/health"
@@ -36,40 +34,51 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 )
 
-func run(command *cobra.Command) int { return cli.Run(command) }
-
-var components = map[string]func() int{
+// Each runs with os.Args shifted, so that it sees its own name first, and
+// returns the exit code.
+var subcommands = map[string]func() int{
 	"etcd":                    func() int { etcdmain.Main(os.Args); return 0 },
-	"kube-apiserver":          func() int { return run(apiserver.NewAPIServerCommand()) },
-	"kube-controller-manager": func() int { return run(controllermanager.NewControllerManagerCommand()) },
-	"kube-scheduler":          func() int { return run(scheduler.NewSchedulerCommand()) },
-	"kubelet":                 func() int { return run(kubelet.NewKubeletCommand(context.Background())) },
-	"kube-proxy":              func() int { return run(proxy.NewProxyCommand()) },
-	"kubectl":                 func() int { return run(kubectl.NewDefaultKubectlCommand()) },
+	"kube-apiserver":          component(apiserver.NewAPIServerCommand),
+	"kube-controller-manager": component(controllermanager.NewControllerManagerCommand),
+	"kube-scheduler":          component(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
+	"kubelet":                 component(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
+	"kube-proxy":              component(proxy.NewProxyCommand),
+	"kubectl":                 component(kubectl.NewDefaultKubectlCommand),
 	"helm":                    runHelm,
 	"coredns":                 func() int { coremain.Run(); return 0 },
+	"api":                     runAPITier,
+	"credentials":             runCredentials,
+}
+
+func component(command func() *cobra.Command) func() int {
+	return func() int { return cli.Run(command()) }
 }
 
 func runHelm() int {
 	command, err := helm.NewRootCmd(os.Stdout, os.Args[1:], helm.SetupLogging)
 	if err != nil {
-		slog.Error("helm", "error", err)
-		return 1
+		return failed("helm", err)
 	}
-	if err := command.Execute(); err != nil {
+	// Helm prints the error itself.
+	if command.Execute() != nil {
 		return 1
 	}
 	return 0
 }
 
+func failed(what string, err error) int {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
+	return 1
+}
+
 func main() {
 	if len(os.Args) > 1 {
-		if component, found := components[os.Args[1]]; found {
+		if run, known := subcommands[os.Args[1]]; known {
 			os.Args = os.Args[1:]
-			os.Exit(component())
+			os.Exit(run())
 		}
 	}
-	fmt.Fprintf(os.Stderr, "usage: %s COMPONENT [ARGUMENTS]\ncomponents: %s\n",
-		filepath.Base(os.Args[0]), strings.Join(slices.Sorted(maps.Keys(components)), ", "))
+	fmt.Fprintf(os.Stderr, "usage: %s SUBCOMMAND [ARGUMENTS]\nsubcommands: %s\n",
+		filepath.Base(os.Args[0]), strings.Join(slices.Sorted(maps.Keys(subcommands)), ", "))
 	os.Exit(2)
 }
