@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::password::{Password, PasswordHash};
 
 /// A server that a probe can reach: a pod, by its address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Server {
     /// The pod's name.
     pub pod: String,
@@ -81,7 +81,7 @@ pub enum Role {
 pub struct Drift {
     /// Which one.
     pub parameter: Parameter,
-    /// What the server had. Of a password nothing is said.
+    /// What the server had. Of a password only its kind, such as `another password` or `no such user`.
     pub found: String,
     /// What came of correcting it.
     pub correction: Correction,
@@ -103,7 +103,7 @@ pub enum Parameter {
 pub enum Correction {
     /// Set, and read back as wanted.
     Corrected,
-    /// The server refused, in its own words.
+    /// The server refused, in its own words; or a probe cannot do it, and why.
     Refused(String),
     /// The server said OK, and still had this when it was read back.
     Ineffective(String),
@@ -131,7 +131,8 @@ pub enum Fault {
     Loading,
     /// The port speaks TLS.
     TlsPort,
-    /// What answered is not Redis. Holds the beginning of what it said, printable characters only.
+    /// What answered is not Redis. Holds the beginning of what it said, printable characters only; empty where it
+    /// closed the connection without a word.
     NotRedis(String),
     /// It answered something that Redis would not, or an error that has no place above. Holds it.
     Unexpected(String),

@@ -1,0 +1,196 @@
+//! A connection to one server: opened by address, bounded in time and bytes, closed when dropped.
+
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, ServerError, Value, cmd};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::bounded::{Allowance, Bounded};
+use super::greeting::{self, Greeting};
+use super::{Limits, tls};
+use crate::redis::sample::{Fault, Login, Server};
+
+/// A connection to something that answers as Redis does.
+pub(super) struct Connection {
+    redis: MultiplexedConnection,
+    driver: AbortHandle,
+    allowance: Allowance,
+    limit: Duration,
+}
+
+/// Why a command got no answer.
+pub(super) enum Failure {
+    /// Nothing came within the limit.
+    Silent,
+    /// The connection ended. Holds the reason.
+    Closed(String),
+    /// What came is not an answer. Holds what is wrong with it.
+    Malformed(String),
+    /// The server refused: the first word, and all of its words.
+    Refused { code: String, words: String },
+}
+
+impl Connection {
+    /// Connects, and makes sure that Redis answers.
+    pub(super) async fn open(server: &Server, limits: Limits) -> Result<Self, Fault> {
+        let mut stream = connect(server, limits.connect).await?;
+        match greeting::exchange(&mut stream, limits.answer).await {
+            Greeting::Redis => Self::over(stream, limits).await,
+            Greeting::Silent => Err(Fault::Frozen),
+            Greeting::TlsAlert => Err(Fault::TlsPort),
+            Greeting::Closed if tls::is_spoken(server, limits).await? => Err(Fault::TlsPort),
+            Greeting::Closed => Err(Fault::NotRedis(String::new())),
+            Greeting::Stranger(said) => Err(Fault::NotRedis(said)),
+            Greeting::Refused(words) => Err(Fault::Unexpected(words)),
+        }
+    }
+
+    async fn over(stream: TcpStream, limits: Limits) -> Result<Self, Fault> {
+        let allowance = Allowance::new(limits.answer_bytes);
+        let stream = Bounded::new(stream, allowance.clone());
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (redis, driver) = MultiplexedConnection::new_with_config(&settings, stream, config)
+            .await
+            .map_err(|error| Failure::from(error).of("connect"))?;
+        let driver = tokio::spawn(driver).abort_handle();
+        Ok(Self { redis, driver, allowance, limit: limits.answer })
+    }
+
+    /// Proves that the server accepts this login, now.
+    pub(super) async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
+        let answer = self.send(cmd("AUTH").arg(&login.username).arg(login.password.reveal())).await?;
+        accepted(&answer)
+    }
+
+    /// Asks for something. The name tells people which command it was.
+    pub(super) async fn ask(&mut self, name: &str, command: &Cmd) -> Result<Value, Fault> {
+        self.send(command).await.map_err(|failure| failure.of(name))
+    }
+
+    /// Changes something: whether the server said OK, or its words of refusal.
+    pub(super) async fn change(&mut self, name: &str, command: &Cmd) -> Result<Result<(), String>, Fault> {
+        match self.send(command).await.and_then(|answer| accepted(&answer)) {
+            Ok(()) => Ok(Ok(())),
+            Err(Failure::Refused { words, .. }) => Ok(Err(words)),
+            Err(failure) => Err(failure.of(name)),
+        }
+    }
+
+    async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
+        self.allowance.renew();
+        match timeout(self.limit, self.redis.send_packed_command(command)).await {
+            Ok(Ok(Value::ServerError(refusal))) => Err(refusal.into()),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) if self.allowance.is_spent() => {
+                Err(Failure::Malformed("the answer is over the limit".to_owned()))
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) if self.allowance.is_touched() => Err(Failure::Malformed("the answer never ended".to_owned())),
+            Err(_) => Err(Failure::Silent),
+        }
+    }
+}
+
+impl Drop for Connection {
+    /// The crate leaves it to who spawned its task to end it: a server that owes an answer must not keep it alive.
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Failure {
+    /// Whether another connection could fare better.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(self, Self::Silent | Self::Closed(_))
+    }
+
+    /// What this means where it happened to this command.
+    pub(super) fn of(self, command: &str) -> Fault {
+        match self {
+            Self::Silent => Fault::Frozen,
+            Self::Closed(reason) => Fault::Unreachable(format!("the connection was lost during {command}: {reason}")),
+            Self::Malformed(what) => Fault::Unexpected(format!("{command}: {what}")),
+            Self::Refused { code, words } => match code.as_str() {
+                "WRONGPASS" | "NOAUTH" => Fault::WrongPassword,
+                "NOPERM" => Fault::NoPermission { command: command.to_owned(), message: words },
+                "LOADING" => Fault::Loading,
+                _ => Fault::Unexpected(words),
+            },
+        }
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        let code = error.code().to_owned();
+        let words = error.details().map_or_else(|| code.clone(), |details| format!("{code} {details}"));
+        Self::Refused { code, words }
+    }
+}
+
+impl From<RedisError> for Failure {
+    /// The crate's text for bytes that it cannot parse quotes them, and they are of no help: it is left out.
+    fn from(error: RedisError) -> Self {
+        if error.kind() == ErrorKind::Io {
+            Self::Closed(error.to_string())
+        } else {
+            Self::Malformed("the answer is cut short, or not in the protocol of Redis".to_owned())
+        }
+    }
+}
+
+/// Opens a connection to the server's address.
+pub(super) async fn connect(server: &Server, limit: Duration) -> Result<TcpStream, Fault> {
+    let address = (server.address, server.port);
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(Fault::Unreachable(error.kind().to_string())),
+        Err(_) => Err(Fault::Unreachable(format!("no answer to the connection request within {limit:?}"))),
+    }
+}
+
+/// `INFO` of what a probe reads. Several sections in one command: Redis 7.0 and later, every Valkey.
+pub(super) fn info() -> Cmd {
+    let mut command = cmd("INFO");
+    command.arg("server").arg("replication").arg("persistence");
+    command
+}
+
+/// `CONFIG GET` of both memory settings.
+pub(super) fn memory_settings() -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("GET").arg("maxmemory").arg("maxmemory-policy");
+    command
+}
+
+/// `CONFIG SET` of one setting.
+pub(super) fn set(parameter: &str, value: &str) -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("SET").arg(parameter).arg(value);
+    command
+}
+
+/// `ACL GETUSER`.
+pub(super) fn user(name: &str) -> Cmd {
+    let mut command = cmd("ACL");
+    command.arg("GETUSER").arg(name);
+    command
+}
+
+/// `ACL SETUSER` that leaves this as the one password of a user, and the rest of the user alone.
+pub(super) fn set_password(user: &str, sha256: &str) -> Cmd {
+    let mut command = cmd("ACL");
+    command.arg("SETUSER").arg(user).arg("resetpass").arg(format!("#{sha256}"));
+    command
+}
+
+fn accepted(answer: &Value) -> Result<(), Failure> {
+    match answer {
+        Value::Okay => Ok(()),
+        _ => Err(Failure::Malformed("the answer is neither OK nor an error".to_owned())),
+    }
+}

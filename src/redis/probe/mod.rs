@@ -1,0 +1,125 @@
+//! One look at one Redis server, over the network.
+//!
+//! In: a server's address, the operator's login, what the server should be, a clock. Out: a [`Sample`], always, and
+//! within [`Limits::look`]: every way to fail is a [`Fault`]. What differs from [`Want`] is set right where that is
+//! asked for, and then read back, since a server may answer OK and change nothing.
+//!
+//! It sends the login only to what has answered a PING as Redis does, proves the login at every look, and holds the
+//! connection for the next one. It never touches Kubernetes, the environment or anything global, never changes more
+//! than the named settings, and lets no password and no unbounded text into a sample. No other module names the
+//! `redis` crate.
+//!
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL GETUSER, ACL SETUSER.
+
+mod bounded;
+mod connection;
+mod greeting;
+mod reply;
+mod settings;
+mod tell;
+mod tls;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use self::connection::Connection;
+use super::sample::{Answer, Fault, Login, Sample, Server, Want};
+
+/// How long a probe waits, and how much it listens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection to come up.
+    pub connect: Duration,
+    /// For each answer.
+    pub answer: Duration,
+    /// For one look as a whole, however many answers it takes.
+    pub look: Duration,
+    /// Bytes of one answer: some kilobytes are usual.
+    pub answer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            answer: Duration::from_secs(2),
+            look: Duration::from_secs(5),
+            answer_bytes: 256 * 1024,
+        }
+    }
+}
+
+/// Looks at servers, and holds one connection to each of them in between.
+pub struct Probe {
+    limits: Limits,
+    clock: fn() -> Timestamp,
+    held: Mutex<HashMap<Server, Held>>,
+}
+
+/// A connection that was good at the last look, and whose it is.
+struct Held {
+    login: Login,
+    connection: Connection,
+}
+
+impl Probe {
+    /// A probe that holds nothing yet. The clock dates the samples.
+    #[must_use]
+    pub fn new(limits: Limits, clock: fn() -> Timestamp) -> Self {
+        Self { limits, clock, held: Mutex::default() }
+    }
+
+    /// Looks at one server. Looks at several servers can run at the same time; none waits for another.
+    pub async fn sample(&self, server: &Server, login: &Login, want: &Want) -> Sample {
+        let outcome = timeout(self.limits.look, self.look(server, login, want)).await.unwrap_or(Err(Fault::Frozen));
+        let outcome = tell::fit_to_tell(outcome, login, want);
+        Sample { server: server.clone(), taken: (self.clock)(), outcome }
+    }
+
+    /// Closes the connections held to servers that are gone. One that is being looked at right now is closed by the
+    /// next call.
+    pub fn forget(&self, is_gone: impl Fn(&Server) -> bool) {
+        self.held().retain(|server, _| !is_gone(server));
+    }
+
+    async fn look(&self, server: &Server, login: &Login, want: &Want) -> Result<Answer, Fault> {
+        let mut connection = self.logged_in(server, login).await?;
+        let about = reply::about(connection.ask("info", &connection::info()).await?)?;
+        let (settings, drift) = settings::bring_in_line(&mut connection, want).await?;
+        self.held().insert(server.clone(), Held { login: login.clone(), connection });
+        Ok(Answer {
+            version: about.version,
+            role: about.role,
+            max_memory: settings.max_memory,
+            eviction_policy: settings.eviction_policy,
+            drift,
+        })
+    }
+
+    /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the
+    /// server was restarted or the path to it was cut, a new one tells what is really the matter.
+    async fn logged_in(&self, server: &Server, login: &Login) -> Result<Connection, Fault> {
+        if let Some(mut connection) = self.take(server, login) {
+            match connection.log_in(login).await {
+                Ok(()) => return Ok(connection),
+                Err(failure) if failure.is_of_the_connection() => {}
+                Err(failure) => return Err(failure.of("auth")),
+            }
+        }
+        let mut connection = Connection::open(server, self.limits).await?;
+        connection.log_in(login).await.map_err(|failure| failure.of("auth"))?;
+        Ok(connection)
+    }
+
+    fn take(&self, server: &Server, login: &Login) -> Option<Connection> {
+        self.held().remove(server).filter(|held| held.login == *login).map(|held| held.connection)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Server, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

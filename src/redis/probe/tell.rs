@@ -1,0 +1,124 @@
+//! The one gate through which a server's words reach a sample: printable, short, and without any secret that the
+//! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
+
+use crate::redis::password::PasswordHash;
+use crate::redis::sample::{Answer, Correction, Drift, Fault, Login, Want};
+
+/// Characters kept of a text.
+const LONGEST: usize = 200;
+
+/// As many characters of a secret give it away: a server may cut what it echoes.
+const GIVES_AWAY: usize = 6;
+
+/// The outcome with every text made fit.
+pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &Want) -> Result<Answer, Fault> {
+    let hash = login.password.sha256();
+    let mut secrets = vec![login.password.reveal(), hash.as_hex()];
+    secrets.extend(want.app_password.as_ref().map(PasswordHash::as_hex));
+    let tell = |text: String| short(&printable(&redacted(text, &secrets)));
+    match outcome {
+        Ok(answer) => Ok(of_answer(answer, &tell)),
+        Err(fault) => Err(of_fault(fault, &tell)),
+    }
+}
+
+fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
+    let Answer { version, role, max_memory, eviction_policy, drift } = answer;
+    let drift = drift.into_iter().map(|drift| of_drift(drift, tell)).collect();
+    Answer { version: tell(version), role, max_memory, eviction_policy: tell(eviction_policy), drift }
+}
+
+fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
+    let Drift { parameter, found, correction } = drift;
+    let correction = match correction {
+        Correction::Refused(words) => Correction::Refused(tell(words)),
+        Correction::Ineffective(found) => Correction::Ineffective(tell(found)),
+        wordless @ (Correction::Corrected | Correction::Withheld) => wordless,
+    };
+    Drift { parameter, found: tell(found), correction }
+}
+
+fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
+    match fault {
+        Fault::Unreachable(reason) => Fault::Unreachable(tell(reason)),
+        Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
+        Fault::Unexpected(words) => Fault::Unexpected(tell(words)),
+        Fault::NoPermission { command, message } => Fault::NoPermission { command, message: tell(message) },
+        wordless @ (Fault::Frozen | Fault::WrongPassword | Fault::Loading | Fault::TlsPort) => wordless,
+    }
+}
+
+/// The text without any secret or the beginning of one.
+fn redacted(text: String, secrets: &[&str]) -> String {
+    secrets.iter().fold(text, |text, secret| without(&text, secret))
+}
+
+fn without(text: &str, secret: &str) -> String {
+    let Some(beginning) = secret.get(..GIVES_AWAY) else { return text.to_owned() };
+    let mut told = String::new();
+    let mut rest = text;
+    while let Some((before, found)) = rest.find(beginning).and_then(|start| rest.split_at_checked(start)) {
+        told.push_str(before);
+        told.push_str("<redacted>");
+        let mut secret = secret.chars();
+        rest = found.trim_start_matches(|char| secret.next() == Some(char));
+    }
+    told + rest
+}
+
+/// Runs of white space become one space, whatever else cannot be printed a dot.
+fn printable(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().map(|char| if char.is_ascii_graphic() || char == ' ' { char } else { '.' }).collect()
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::password::{LENGTH, Password};
+
+    fn told(words: &str) -> String {
+        let password = Password::parse(&[b'k'; LENGTH]).unwrap();
+        let login = Login { username: "operator".to_owned(), password };
+        let app = Password::parse(&[b'a'; LENGTH]).unwrap().sha256();
+        let want = Want { max_memory: 0, eviction_policy: String::new(), app_password: Some(app), correct: true };
+        match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {
+            Err(Fault::Unexpected(told)) => told,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_echoed_password_is_redacted_also_where_the_echo_is_cut() {
+        let password = "k".repeat(LENGTH);
+        let echo = format!("ERR unknown command 'AUTH', with args beginning with: 'operator' '{password}' ");
+        assert_eq!(told(&echo), "ERR unknown command 'AUTH', with args beginning with: 'operator' '<redacted>'");
+        assert_eq!(told("ERR 'kkkkkkkk"), "ERR '<redacted>");
+    }
+
+    #[test]
+    fn every_echo_is_redacted_and_what_replaces_it_is_not_searched_again() {
+        assert_eq!(without("a redacted1 redacted2 b", "redacted1"), "a <redacted> <redacted>2 b");
+        assert_eq!(without("secretsecret", "secret"), "<redacted><redacted>");
+        assert_eq!(without("short", "sh"), "short", "what is shorter is nothing that was drawn");
+    }
+
+    #[test]
+    fn an_echoed_hash_is_redacted() {
+        let hash = Password::parse(&[b'a'; LENGTH]).unwrap().sha256();
+        assert_eq!(told(&format!("ERR '#{}'", hash.as_hex())), "ERR '#<redacted>'");
+    }
+
+    #[test]
+    fn words_are_cut_and_made_printable() {
+        assert_eq!(told(&"x".repeat(5000)), format!("{}...", "x".repeat(LONGEST)));
+        assert_eq!(told("HTTP/1.1 400\r\n\r\n\u{1b}[31m\u{202e}\u{fffd}"), "HTTP/1.1 400 .[31m..");
+    }
+}
