@@ -1,0 +1,141 @@
+//! A real Kubernetes API (etcd, kube-apiserver, kube-controller-manager) on loopback: one for each test process, started
+//! by the first test that asks for it, gone when the process ends in whatever way.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, Patch, PatchParams};
+use kube::client::ClientBuilder;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use super::audit::AuditLog;
+use super::eventually::eventually;
+use super::faults::Writes;
+
+/// What the API tier says of itself when it is ready.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    kubeconfig: PathBuf,
+    audit_log: PathBuf,
+    dir: PathBuf,
+}
+
+/// The cluster of this test process.
+pub struct ApiServer {
+    ready: Ready,
+    binary: PathBuf,
+    /// The end of its stdin is the sign to stop. A static is never dropped, so it ends with this process.
+    _control_plane: Child,
+}
+
+const CLIENT: &str = "a client for the API server";
+
+static API_SERVER: OnceLock<ApiServer> = OnceLock::new();
+static CRD: OnceCell<()> = OnceCell::const_new();
+
+/// The cluster of this test process; the first call starts it.
+pub fn api_server() -> &'static ApiServer {
+    API_SERVER.get_or_init(ApiServer::start)
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+impl ApiServer {
+    fn start() -> Self {
+        // Only the first may install one; that another was quicker does not matter.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let script = repository().join("tests/cluster/binary");
+        let built = Command::new(&script).stderr(Stdio::inherit()).output().expect("tests/cluster/binary can be run");
+        assert!(built.status.success(), "{} failed: {}", script.display(), built.status);
+        let binary = PathBuf::from(String::from_utf8(built.stdout).expect("a path in UTF-8").trim_end());
+
+        let mut child = Command::new(&binary)
+            .arg("api")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout is a pipe")).read_line(&mut line).expect("a line of text");
+        let ready =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the API tier did not start: {error}: {line:?}"));
+        Self { ready, binary, _control_plane: child }
+    }
+
+    /// A client of the administrator that calls itself `user_agent`, as the audit log shows it. It belongs to the runtime
+    /// that it is made in, so make one in each test.
+    pub async fn client(&self, user_agent: &'static str) -> Client {
+        ClientBuilder::try_from(self.config(user_agent).await).expect(CLIENT).build()
+    }
+
+    /// As [`Self::client`], with every write seen, and perhaps failed, by `writes`.
+    pub async fn client_through(&self, user_agent: &'static str, writes: &Writes) -> Client {
+        ClientBuilder::try_from(self.config(user_agent).await).expect(CLIENT).with_layer(writes).build()
+    }
+
+    async fn config(&self, user_agent: &'static str) -> Config {
+        let kubeconfig = Kubeconfig::read_from(&self.ready.kubeconfig).expect("a kubeconfig");
+        let mut config =
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a config");
+        config.headers.push((USER_AGENT, HeaderValue::from_static(user_agent)));
+        config
+    }
+
+    /// A folder that goes with the cluster, even where this process is killed.
+    pub fn folder(&self) -> &Path {
+        &self.ready.dir
+    }
+
+    /// The log of every request that the API server answered.
+    pub fn audit_log(&self) -> AuditLog {
+        AuditLog::new(&self.ready.audit_log)
+    }
+
+    /// Runs kubectl as the administrator and returns its standard output; panics with what it said if it fails.
+    pub async fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = tokio::process::Command::new(&self.binary)
+            .arg("kubectl")
+            .args(arguments)
+            .env("KUBECONFIG", &self.ready.kubeconfig)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("kubectl can be run");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {arguments:?}: {}: {stderr}", output.status);
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Installs the CRD of `crds/tokencaches.yaml`, once for all tests, and waits until it is served.
+    pub async fn install_crd(&self) {
+        CRD.get_or_init(|| async {
+            let path = repository().join("crds/tokencaches.yaml");
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let crd: CustomResourceDefinition = serde_yaml::from_str(&text).expect("a CustomResourceDefinition");
+            let name = crd.metadata.name.clone().expect("a name");
+            let crds = Api::<CustomResourceDefinition>::all(self.client("tests").await);
+            let parameters = PatchParams::apply("tests").force();
+            crds.patch(&name, &parameters, &Patch::Apply(&crd)).await.expect("the API server takes the CRD");
+            eventually("the CRD is established", async || {
+                let live = crds.get(&name).await.map_err(|error| error.to_string())?;
+                let conditions = live.status.and_then(|status| status.conditions).unwrap_or_default();
+                let established = conditions.iter().any(|each| each.type_ == "Established" && each.status == "True");
+                if established { Ok(()) } else { Err(format!("{conditions:?}")) }
+            })
+            .await;
+        })
+        .await;
+    }
+}

@@ -1,0 +1,120 @@
+//! The API server's own record of requests: the only witness that cannot be fooled when a test says "nothing was written".
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The audit log of a cluster.
+#[derive(Clone)]
+pub struct AuditLog {
+    path: PathBuf,
+}
+
+/// A moment in the audit log; by default its beginning.
+#[derive(Clone, Copy, Default)]
+pub struct Mark(u64);
+
+/// One answered request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
+    pub verb: String,
+    /// Path and query.
+    #[serde(rename = "requestURI")]
+    pub uri: String,
+    /// What the client calls itself.
+    #[serde(default)]
+    pub user_agent: String,
+    /// What the request is about; absent for paths such as `/readyz`.
+    #[serde(default)]
+    pub object_ref: Object,
+    /// What it was answered.
+    #[serde(default)]
+    pub response_status: Response,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Object {
+    /// Plural, in lower case.
+    pub resource: String,
+    /// Such as `status`; empty for the object itself.
+    pub subresource: String,
+    /// Empty for what lives in no namespace.
+    pub namespace: String,
+    /// Empty for lists, and for creations.
+    pub name: String,
+}
+
+/// What a request was answered.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Response {
+    /// The HTTP status.
+    pub code: u16,
+}
+
+/// Writes by user agent, verb and resource (with its subresource).
+pub type Counts = BTreeMap<(String, String, String), usize>;
+
+impl AuditLog {
+    /// Opens nothing yet.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Now. The server writes a request's line in the moment that it answers, so wait for the last line of what came
+    /// before if it must not be counted.
+    pub fn mark(&self) -> Mark {
+        Mark(std::fs::metadata(&self.path).expect("the audit log is there").len())
+    }
+
+    /// All requests in `namespace` since `mark`, oldest first.
+    pub fn since(&self, mark: Mark, namespace: &str) -> Vec<Request> {
+        let mut file = File::open(&self.path).expect("the audit log is there");
+        file.seek(SeekFrom::Start(mark.0)).expect("the audit log only grows");
+        let mut text = String::new();
+        file.read_to_string(&mut text).expect("UTF-8");
+        // The last line may be half written, and so may the one in which the mark lies.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Request>(line).ok())
+            .filter(|request| request.object_ref.namespace == namespace)
+            .collect()
+    }
+
+    /// Writes in `namespace` since `mark` by clients whose user agent starts with `user_agent`.
+    pub fn writes_since(&self, mark: Mark, namespace: &str, user_agent: &str) -> Vec<Request> {
+        let mut requests = self.since(mark, namespace);
+        requests.retain(|request| request.is_write() && request.user_agent.starts_with(user_agent));
+        requests
+    }
+}
+
+impl Request {
+    /// Whether it could have changed something: dry runs and questions that are asked by POST could not.
+    pub fn is_write(&self) -> bool {
+        let changing = ["create", "update", "patch", "delete", "deletecollection"].contains(&self.verb.as_str());
+        changing && !self.object_ref.resource.ends_with("reviews") && !self.uri.contains("dryRun=All")
+    }
+
+    fn key(&self) -> (String, String, String) {
+        let Object { resource, subresource, .. } = &self.object_ref;
+        let what = if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") };
+        (self.user_agent.clone(), self.verb.clone(), what)
+    }
+}
+
+/// Counts requests by user agent, verb and resource.
+pub fn count(requests: &[Request]) -> Counts {
+    requests.iter().fold(Counts::new(), |mut counts, request| {
+        *counts.entry(request.key()).or_default() += 1;
+        counts
+    })
+}

@@ -1,0 +1,179 @@
+//! A layer around a Kubernetes client that numbers its writes, and at a chosen one lets the client die: before the write
+//! is sent, or after it was sent, with the answer lost. What runs on that client then meets the same end as a process that
+//! was killed at this moment: nothing it does reaches the cluster any more.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use http::{Method, Request, Response};
+use kube::client::Body;
+use tower::{BoxError, Layer, Service};
+
+/// When the client dies. Writes are numbered from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// This write is never sent.
+    BeforeWrite(usize),
+    /// This write is sent and carried out; its answer never arrives.
+    AfterWrite(usize),
+}
+
+/// One write that the client tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Its number.
+    pub index: usize,
+    /// Its method.
+    pub method: Method,
+    /// Its path and query.
+    pub path: String,
+}
+
+/// The writes of one client. Clones share them.
+#[derive(Clone)]
+pub struct Writes {
+    death: Option<Death>,
+    state: Arc<Mutex<State>>,
+    died: Arc<tokio::sync::watch::Sender<bool>>,
+}
+
+#[derive(Default)]
+struct State {
+    log: Vec<Write>,
+    closed: bool,
+}
+
+enum Verdict {
+    Pass,
+    LoseAnswer,
+    Refuse,
+}
+
+impl Writes {
+    /// Only counts.
+    pub fn counted() -> Self {
+        Self { death: None, state: Arc::default(), died: Arc::default() }
+    }
+
+    /// Counts, and dies.
+    pub fn until(death: Death) -> Self {
+        Self { death: Some(death), ..Self::counted() }
+    }
+
+    /// Every write so far, with the one that was fatal.
+    pub fn log(&self) -> Vec<Write> {
+        self.state.lock().expect("no panic while locked").log.clone()
+    }
+
+    /// Whether the client is dead, and the fatal write carried out if it was to be.
+    pub fn dead(&self) -> bool {
+        *self.died.borrow()
+    }
+
+    /// Returns when the client is dead: drop then what runs on it.
+    pub async fn death(&self) {
+        self.died.subscribe().wait_for(|dead| *dead).await.expect("the sender lives as long as self");
+    }
+
+    fn judge(&self, request: &Request<Body>) -> Verdict {
+        let mut state = self.state.lock().expect("no panic while locked");
+        if state.closed {
+            return Verdict::Refuse;
+        }
+        if !is_write(request) {
+            return Verdict::Pass;
+        }
+        let index = state.log.len();
+        state.log.push(Write { index, method: request.method().clone(), path: request.uri().to_string() });
+        match self.death {
+            Some(Death::BeforeWrite(fatal)) if fatal == index => {
+                state.closed = true;
+                self.died.send_replace(true);
+                Verdict::Refuse
+            }
+            Some(Death::AfterWrite(fatal)) if fatal == index => {
+                state.closed = true;
+                Verdict::LoseAnswer
+            }
+            _ => Verdict::Pass,
+        }
+    }
+}
+
+/// Reviews are questions that are asked by POST, and dry runs change nothing.
+fn is_write(request: &Request<Body>) -> bool {
+    let writes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method());
+    let question = request.uri().path().ends_with("reviews");
+    let dry = request.uri().query().is_some_and(|query| query.contains("dryRun=All"));
+    writes && !question && !dry
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} {}", self.index, self.method, self.path)
+    }
+}
+
+impl fmt::Display for Writes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.death.map(|death| format!(" (dies: {death:?})")).unwrap_or_default();
+        writeln!(formatter, "the client's writes{end}:")?;
+        self.log().iter().try_for_each(|write| writeln!(formatter, "  {write}"))
+    }
+}
+
+impl<S> Layer<S> for Writes {
+    type Service = Witnessed<S>;
+
+    fn layer(&self, inner: S) -> Witnessed<S> {
+        Witnessed { inner, writes: self.clone() }
+    }
+}
+
+/// A client's connection with [`Writes`] watching.
+pub struct Witnessed<S> {
+    inner: S,
+    writes: Writes,
+}
+
+impl<S, B> Service<Request<Body>> for Witnessed<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match self.writes.judge(&request) {
+            Verdict::Pass => {
+                let answer = self.inner.call(request);
+                Box::pin(async move { answer.await.map_err(Into::into) })
+            }
+            Verdict::Refuse => Box::pin(async { Err("the client is dead: the request was not sent".into()) }),
+            Verdict::LoseAnswer => {
+                let answer = self.inner.call(request);
+                let died = Arc::clone(&self.writes.died);
+                // A task of its own: the write is carried out even if the caller goes away now.
+                let sent = tokio::spawn(async move {
+                    let _ = answer.await;
+                    died.send_replace(true);
+                });
+                Box::pin(async move {
+                    let _ = sent.await;
+                    Err("the client is dead: the request was sent, its answer is lost".into())
+                })
+            }
+        }
+    }
+}
