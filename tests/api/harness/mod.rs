@@ -1,0 +1,6 @@
+//! The harness, tried on itself: what the other tests stand on must hold.
+
+mod kubelet;
+mod scene;
+mod waiting;
+mod writes;

@@ -1,0 +1,16 @@
+//! Tests on a real Kubernetes API server, with real Redis servers in place of pods.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod harness;
+
+/// What the tests stand on; not every part of it is used here.
+#[allow(dead_code)]
+#[path = "../support"]
+mod support {
+    pub mod api_server;
+    pub mod audit;
+    pub mod eventually;
+    pub mod faults;
+    pub mod kubelet;
+    pub mod namespace;
+}
