@@ -1,0 +1,144 @@
+//! What is not as wanted is set right, read back, and told with what came of it.
+
+use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter, Want};
+
+use crate::fake::Fake;
+use crate::scene::{
+    APP_RULES, OPERATOR_RULES, admin, app_password, config, config_with, first_look, login, look, other_password,
+    probe, server_of, want,
+};
+use crate::support::redis_server::RedisServer;
+
+fn drift(parameter: Parameter, found: &str, correction: Correction) -> Vec<Drift> {
+    vec![Drift { parameter, found: found.to_owned(), correction }]
+}
+
+async fn look_for(redis: &RedisServer, want: &Want) -> Answer {
+    look(&probe(), &server_of(redis), &login(), want).await.unwrap()
+}
+
+#[tokio::test]
+async fn another_policy_is_corrected_and_read_back() {
+    let redis = RedisServer::start(&config()).await;
+    admin(&redis, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    let answer = first_look(&redis).await.unwrap();
+    assert_eq!(answer.drift, drift(Parameter::EvictionPolicy, "noeviction", Correction::Corrected));
+    assert_eq!(answer.eviction_policy, "volatile-lru");
+    assert_eq!(admin(&redis, &["CONFIG", "GET", "maxmemory-policy"]), "maxmemory-policy\nvolatile-lru");
+    assert_eq!(first_look(&redis).await.unwrap().drift, vec![], "told once");
+}
+
+#[tokio::test]
+async fn another_memory_limit_is_corrected_and_read_back() {
+    let redis = RedisServer::start(&config()).await;
+    admin(&redis, &["CONFIG", "SET", "maxmemory", "0"]);
+    let answer = first_look(&redis).await.unwrap();
+    assert_eq!(answer.drift, drift(Parameter::MaxMemory, "0", Correction::Corrected));
+    assert_eq!(answer.max_memory, 256 << 20);
+    assert_eq!(admin(&redis, &["CONFIG", "GET", "maxmemory"]), "maxmemory\n268435456");
+}
+
+#[tokio::test]
+async fn another_application_password_is_corrected_and_the_rest_of_the_user_stays() {
+    let (wanted, other) = (app_password(), other_password());
+    let other_rule = format!("#{}", other.sha256().as_hex());
+    let plans: [(&[&str], &str); 4] = [
+        (&["resetpass", &other_rule], "another password"),
+        (&[&other_rule], "2 passwords"),
+        (&["resetpass"], "no password"),
+        (&["nopass"], "no password needed"),
+    ];
+    for (rules, found) in plans {
+        let redis = RedisServer::start(&config()).await;
+        let before = admin(&redis, &["ACL", "LIST"]);
+        admin(&redis, &[&["ACL", "SETUSER", "app"], rules].concat());
+        let answer = first_look(&redis).await.unwrap();
+        assert_eq!(answer.drift, drift(Parameter::AppPassword, found, Correction::Corrected));
+        assert_eq!(redis.cli_as("app", wanted.reveal(), &["PING"]), "PONG");
+        assert!(!redis.cli_as("app", other.reveal(), &["PING"]).ends_with("PONG"), "after {found}");
+        assert_eq!(admin(&redis, &["ACL", "LIST"]), before, "after {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_application_user_is_told_and_not_made() {
+    let redis = RedisServer::start(&config()).await;
+    admin(&redis, &["ACL", "DELUSER", "app"]);
+    let refused = Correction::Refused("a password alone does not make a user that can be used".to_owned());
+    let answer = first_look(&redis).await.unwrap();
+    assert_eq!(answer.drift, drift(Parameter::AppPassword, "no such user", refused));
+    assert_eq!(admin(&redis, &["ACL", "GETUSER", "app"]), "");
+}
+
+#[tokio::test]
+async fn several_drifts_are_corrected_in_one_look() {
+    let redis = RedisServer::start(&config()).await;
+    admin(&redis, &["CONFIG", "SET", "maxmemory", "1gb", "maxmemory-policy", "allkeys-random"]);
+    admin(&redis, &["ACL", "SETUSER", "app", "nopass"]);
+    let told: Vec<_> = first_look(&redis).await.unwrap().drift.into_iter().map(|drift| drift.correction).collect();
+    assert_eq!(told, vec![Correction::Corrected; 3]);
+}
+
+#[tokio::test]
+async fn a_wanted_value_that_changes_reaches_a_server_that_runs() {
+    let redis = RedisServer::start(&config()).await;
+    let mut want = want();
+    (want.max_memory, want.eviction_policy) = (512 << 20, "allkeys-lfu".to_owned());
+    let answer = look_for(&redis, &want).await;
+    assert_eq!((answer.max_memory, answer.eviction_policy.as_str()), (512 << 20, "allkeys-lfu"));
+}
+
+#[tokio::test]
+async fn a_user_without_the_right_to_correct_is_quoted_and_the_values_are_still_told() {
+    let rules = OPERATOR_RULES.replace("+config|set", "").replace("+acl|setuser", "");
+    let redis = RedisServer::start(&config_with(&rules)).await;
+    admin(&redis, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    admin(&redis, &["ACL", "SETUSER", "app", "nopass"]);
+    let answer = first_look(&redis).await.unwrap();
+    assert_eq!(answer.eviction_policy, "noeviction");
+    assert_eq!(answer.drift.len(), 2);
+    for Drift { correction, .. } in answer.drift {
+        assert!(matches!(&correction, Correction::Refused(words) if words.starts_with("NOPERM ")), "{correction:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_the_server_does_not_know_is_refused_in_its_words() {
+    let redis = RedisServer::start(&config()).await;
+    let mut odd = want();
+    odd.eviction_policy = "volatile-lrm".to_owned();
+    let answer = look_for(&redis, &odd).await;
+    assert_eq!(answer.eviction_policy, "volatile-lru");
+    match answer.drift.as_slice() {
+        [Drift { correction: Correction::Refused(words), .. }] => assert!(words.starts_with("ERR "), "{words}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_ok_that_changed_nothing_is_ineffective() {
+    let liar = Fake::redis_but(|_| None).await;
+    let mut memory_only = want();
+    memory_only.app_password = None;
+    let answer = look(&probe(), &liar.server, &login(), &memory_only).await.unwrap();
+    let ineffective = Correction::Ineffective("noeviction".to_owned());
+    assert_eq!(answer.drift, drift(Parameter::EvictionPolicy, "noeviction", ineffective));
+    assert_eq!(answer.eviction_policy, "noeviction");
+}
+
+#[tokio::test]
+async fn while_paused_nothing_is_changed() {
+    let redis = RedisServer::start(&config()).await;
+    admin(&redis, &["CONFIG", "SET", "maxmemory", "1gb", "maxmemory-policy", "noeviction"]);
+    admin(&redis, &["ACL", "SETUSER", "app", "nopass", APP_RULES.split(' ').next().unwrap()]);
+    let values = || admin(&redis, &["CONFIG", "GET", "maxmemory*"]) + &admin(&redis, &["ACL", "LIST"]);
+    let before = values();
+    let mut paused = want();
+    paused.correct = false;
+    let answer = look_for(&redis, &paused).await;
+    assert_eq!((answer.max_memory, answer.eviction_policy.as_str()), (1 << 30, "noeviction"));
+    let told: Vec<_> = answer.drift.into_iter().map(|drift| (drift.parameter, drift.correction)).collect();
+    let parameters = [Parameter::EvictionPolicy, Parameter::MaxMemory, Parameter::AppPassword];
+    assert_eq!(told, parameters.map(|parameter| (parameter, Correction::Withheld)));
+    assert_eq!(values(), before);
+}
