@@ -77,7 +77,9 @@ impl AuditLog {
     /// All requests in `namespace` since `mark`, oldest first.
     pub fn since(&self, mark: Mark, namespace: &str) -> Vec<Request> {
         let mut file = File::open(&self.path).expect("the audit log is there");
-        file.seek(SeekFrom::Start(mark.0)).expect("the audit log only grows");
+        let length = file.metadata().expect("a file has a length").len();
+        assert!(length >= mark.0, "the audit log was rotated: what came before can't be counted any more");
+        file.seek(SeekFrom::Start(mark.0)).expect("a file can be sought");
         let mut text = String::new();
         file.read_to_string(&mut text).expect("UTF-8");
         // The last line may be half written, and so may the one in which the mark lies.
