@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,12 +30,8 @@ const (
 	pollInterval = 50 * time.Millisecond
 )
 
-const auditPolicy = `apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- level: Metadata
-`
+//go:embed audit-policy.yaml
+var auditPolicy []byte
 
 // apiTier is a control plane without a scheduler or nodes: what tests need that
 // stand in for the pods themselves.
@@ -126,7 +123,7 @@ func (t *apiTier) startOnce(ctx context.Context) (*description, error) {
 	if err := writeCredentials(t.folder, started.Server, "127.0.0.1", "none"); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(t.path("audit-policy.yaml"), []byte(auditPolicy), 0o600); err != nil {
+	if err := os.WriteFile(t.path("audit-policy.yaml"), auditPolicy, 0o600); err != nil {
 		return nil, err
 	}
 	if err := t.run("etcd", t.etcdArguments(etcd)...); err != nil {

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# What all parts of the node script share: where things lie, and how it speaks and waits.
+
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+cache=${TOKENCACHE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tokencache-operator}
+# One node on a machine, whichever clone it was started from: so these are fixed.
+run=/run/tokencache-cluster
+disk=/var/lib/tokencache-cluster
+logs=$cache/node-logs
+lock=/run/lock/tokencache-cluster
+
+network=tokencache
+node=tokencache
+host_address=198.18.1.1
+node_address=198.18.1.2
+pod_range=10.244.0.0/24
+service_range=10.96.0.0/16
+dns_address=10.96.0.10
+kubeconfig=$run/admin.kubeconfig
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+  say "cluster: $*"
+  exit 1
+}
+
+# step TEXT USUAL: says what is being done and how long that usually takes.
+step() { printf '[%3d s] %s (usually %s)\n' "$SECONDS" "$1" "$2" >&2; }
+
+# wait_for WHAT SECONDS COMMAND...: asks until the command succeeds.
+wait_for() {
+  local what=$1 limit=$((SECONDS + $2))
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    if ! nothing_died; then return 1; fi
+    if ((SECONDS >= limit)); then
+      say "cluster: waited in vain for $what"
+      return 1
+    fi
+    sleep 0.1
+  done
+}
+
+# hash_of TEXT...: a short name for what something is made from.
+hash_of() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
+
+# only_one NAME: holds a lock in the cache until the calling subshell ends.
+only_one() {
+  mkdir -p "$cache"
+  exec 8>"$cache/$1.lock"
+  if ! flock --nonblock 8; then
+    say "cluster: another process is making $1; waiting for that one"
+    flock 8
+  fi
+}
