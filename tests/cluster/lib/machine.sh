@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the node takes from the machine, and how all of it is given back: a
-# network namespace, a control group, mounts, two folders, a few kernel settings.
-# Processes are told by their control group, which can't be left by dying parents.
+# namespace each for network and mounts, a control group, two folders, a few
+# kernel settings. Its processes are those of the control group: whatever way
+# they were started, and whoever started them has died, none gets lost.
 
 # kubelet sets these for the whole machine.
 kernel_settings=(vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops
@@ -16,6 +17,7 @@ take_machine() {
   done >"$run/kernel-settings"
   make_groups
   make_network
+  make_mounts
 }
 
 # Safe to call at any time, after any death: takes away whatever is there.
@@ -27,6 +29,7 @@ give_back_machine() {
   remove_groups
   if [ -f "$run/kernel-settings" ]; then sysctl -q -p "$run/kernel-settings" >/dev/null 2>&1 || true; fi
   rm -rf --one-file-system "$run" "$disk"
+  rmdir --ignore-fail-on-non-empty "${fixed_folders[@]}" 2>/dev/null || true
   allow_services
 }
 
@@ -85,12 +88,11 @@ kill_group() {
 }
 
 remove_groups() {
-  local limit=$((SECONDS + 10))
-  while find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$network" | grep -q .; do
-    find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$network" \
-      -exec find {} -depth -type d -exec rmdir {} \; \; 2>/dev/null || true
-    if ((SECONDS >= limit)); then fail "control groups named $network under /sys/fs/cgroup can't be removed"; fi
-    sleep 0.05
+  local limit=$((SECONDS + 10)) group
+  while group=$(find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$network" -print -quit) && [ -n "$group" ]; do
+    # A group is busy for a moment after its last process.
+    find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    if ((SECONDS >= limit)); then fail "the control group $group can't be removed"; fi
   done
 }
 
@@ -101,6 +103,25 @@ unmount_all() {
     umount "$point" 2>/dev/null || umount --lazy "$point" 2>/dev/null || true
   done < <(awk -v run="$run/" -v disk="$disk/" 'index($5, run) == 1 || index($5, disk) == 1 { print $5 }' \
     /proc/self/mountinfo | tac)
+}
+
+# Folders that containerd, its plug-ins and kubelet use whatever they are told;
+# the machine may have a containerd or kubelet of its own.
+fixed_folders=(/run/containerd /var/lib/cni /var/lib/kubelet)
+
+# All mounts of containers and volumes are made in it, and end with it.
+make_mounts() {
+  local folder
+  mkdir -p "$run/mounts"
+  # A mount namespace can only be kept on a mount that is private.
+  mount --bind "$run/mounts" "$run/mounts"
+  mount --make-private "$run/mounts"
+  touch "$run/mounts/namespace"
+  unshare --mount="$run/mounts/namespace" true
+  for folder in "${fixed_folders[@]}"; do
+    mkdir -p "$folder" "$run/fixed$folder"
+    nsenter --mount="$run/mounts/namespace" mount --bind "$run/fixed$folder" "$folder"
+  done
 }
 
 inside() { nsenter --net="/run/netns/$network" "$@"; }
@@ -133,7 +154,7 @@ daemon() {
   (
     echo "$BASHPID" >"$group"
     # Without the caller's environment: proxies in it would come between the components.
-    exec setsid nsenter --net="/run/netns/$network" env -i PATH="$PATH" HOME="$run" "$@" \
+    exec setsid nsenter --net="/run/netns/$network" --mount="$run/mounts/namespace" env -i PATH="$PATH" HOME="$run" "$@" \
       </dev/null >"$logs/$name.log" 2>&1 8>&- 9>&-
   ) &
   echo $! >"$run/pids/$name"
