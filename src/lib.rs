@@ -1,4 +1,20 @@
 //! An operator for the token caches of Microsoft.Identity.Web and MSAL.NET applications.
+//!
+//! | module | what | talks to |
+//! |---|---|---|
+//! | [`api`] | the types that users write | nothing |
+//! | [`condition`] | types, reasons and merging of conditions | nothing |
+//! | [`redis`] | one capability: settings, objects, health; and [`redis::probe`] | Redis, in `probe` only |
+//! | [`controller`] | observe, plan, apply, report | Kubernetes |
+//! | [`kubernetes`] | identity, names, write verbs, events; knows no `TokenCache` | Kubernetes |
+//! | [`telemetry`] | log and health port | nothing |
+//! | [`cli`] | flags and environment variables | nothing |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod api;
+pub mod cli;
+pub mod condition;
+pub mod controller;
+pub mod kubernetes;
 pub mod redis;
+pub mod telemetry;

@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
 use zeroize::Zeroizing;
 
 /// Characters of a generated password. Alphanumeric, since StackExchange.Redis splits connection strings at commas and
@@ -66,11 +69,25 @@ impl Password {
         &self.0
     }
 
+    /// Another password that follows from this one and a label: the same every time, and no way back.
+    #[must_use]
+    pub fn derive(&self, label: &str) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
+        let mut random = Zeroizing::new(Vec::new());
+        loop {
+            let block = format!("{label} {}", random.len());
+            random.extend_from_slice(hmac::sign(&key, block.as_bytes()).as_ref());
+            if let Some(password) = Self::from_random(&random) {
+                return password;
+            }
+        }
+    }
+
     /// SHA-256 in lower-case hex: the form of `ACL SETUSER … #hash`, of ACL files and of `ACL GETUSER`.
     #[must_use]
     pub fn sha256(&self) -> PasswordHash {
         let hash = digest(&SHA256, self.0.as_bytes());
-        PasswordHash(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        PasswordHash(hex::encode(hash))
     }
 }
 
@@ -130,6 +147,15 @@ mod tests {
         assert_eq!(Password::parse(b""), Err(PasswordError::Length(0)));
         assert_eq!(Password::parse(&[b','; LENGTH]), Err(PasswordError::Alphabet));
         assert_eq!(Password::parse("\u{e4}".repeat(20).as_bytes()), Err(PasswordError::Alphabet));
+    }
+
+    #[test]
+    fn a_derived_password_follows_from_its_label_and_is_another_one() {
+        let password = Password::parse(&[b'a'; LENGTH]).unwrap();
+        assert_eq!(password.derive("probe"), password.derive("probe"));
+        assert_ne!(password.derive("probe"), password.derive("other"));
+        assert_ne!(password.derive("probe"), password);
+        assert!(Password::parse(password.derive("probe").reveal().as_bytes()).is_ok());
     }
 
     #[test]

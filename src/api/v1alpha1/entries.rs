@@ -1,0 +1,21 @@
+//! `spec.entries`.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// How applications name their entries.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EntriesSpec {
+    /// Prefix of every Redis key (`RedisCacheOptions.InstanceName`), published as `Redis__InstanceName`. If unset, the
+    /// name of the `TokenCache` followed by a colon. Applications may only touch keys with this prefix. Printable ASCII
+    /// without white space, which Redis access rules cannot hold. Cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[!-~]*$')").message(
+            "instanceName must be printable ASCII without white space: Redis access rules cannot hold white space in a key prefix"
+        )
+    )]
+    pub instance_name: Option<String>,
+}

@@ -1,0 +1,84 @@
+//! `tokencache.dev/v1alpha1`: what users write, its defaults, and the rules that the API server checks on admission.
+
+mod crd;
+mod entries;
+mod redis;
+mod status;
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+pub use crd::{crd, crd_chart_template, crd_yaml};
+pub use entries::EntriesSpec;
+pub use redis::{CpuResources, EvictionPolicy, PodSpec, RedisSpec};
+pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
+
+/// What a `TokenCache` should be. `spec: {}` is a good cache: a standalone Redis of 256Mi with generated credentials.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[kube(
+    group = "tokencache.dev",
+    version = "v1alpha1",
+    kind = "TokenCache",
+    namespaced,
+    shortname = "tcache",
+    status = "TokenCacheStatus",
+    derive = "PartialEq",
+    doc = "A token cache for ASP.NET Core applications that use Microsoft.Identity.Web or MSAL.NET: a Redis of its own, a published connection, and conditions that say whether it does its job.",
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the cache does its job."
+    ),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why it is ready, or the first thing that keeps it from being ready."
+    ),
+    printcolumn(
+        name = "REDIS",
+        type_ = "string",
+        json_path = ".status.redis.endpoint",
+        description = "Where applications reach Redis."
+    ),
+    printcolumn(
+        name = "POLICY",
+        type_ = "string",
+        json_path = ".status.redis.servers[0].evictionPolicy",
+        description = "The eviction policy, as read back from the server."
+    ),
+    printcolumn(
+        name = "AGE",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Since when the TokenCache exists."
+    ),
+    validation = Rule::new("self.metadata.name.size() <= 40").message(
+        "metadata.name has more than 40 characters: the names of the Redis objects derive from it and would get too long; choose a shorter name"
+    ),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(
+        "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), because Services are named after it"
+    ),
+    validation = Rule::new(
+        "(has(self.spec.entries.instanceName) ? self.spec.entries.instanceName : self.metadata.name + ':') == (has(oldSelf.spec.entries.instanceName) ? oldSelf.spec.entries.instanceName : oldSelf.metadata.name + ':')"
+    ).message(
+        "spec.entries.instanceName cannot change: applications would be refused by Redis until they restart, and every stored entry would be lost to them; create a second TokenCache with the new prefix and move the applications to its Secret"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenCacheSpec {
+    /// The Redis that holds the entries (L2).
+    #[serde(default)]
+    pub redis: RedisSpec,
+    /// How applications name their entries.
+    #[serde(default)]
+    pub entries: EntriesSpec,
+}
+
+/// The annotation that holds a cache still: with the value `paused` the operator observes and reports, and changes
+/// nothing.
+pub const RECONCILE_ANNOTATION: &str = "tokencache.dev/reconcile";
+
+/// The value of [`RECONCILE_ANNOTATION`] that pauses.
+pub const PAUSED: &str = "paused";

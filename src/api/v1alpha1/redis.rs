@@ -1,0 +1,152 @@
+//! `spec.redis`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{Affinity, LocalObjectReference, Toleration, TopologySpreadConstraint},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The Redis that holds the entries (L2).
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RedisSpec {
+    /// The server's image: Redis 7.0 and later or Valkey 8 and later. It must contain a shell and redis-cli (or
+    /// valkey-cli), as the official images do.
+    #[serde(default = "default_image")]
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^\\\\S+$')").message(
+            "image must not contain white space; write it as registry/repository:tag"
+        )
+    )]
+    pub image: String,
+    /// How much memory the entries may take (`maxmemory`): a whole number of bytes, or with one of the suffixes
+    /// Ki, Mi, Gi, Ti, k, M, G, T; from 16Mi to 1Ti. The container's memory limit derives from it: one and a half times
+    /// as much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation.
+    #[serde(default = "default_max_memory")]
+    #[x_kube(
+        validation = Rule::new(
+            "string(self).matches('^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti|k|M|G|T)?$') && quantity(string(self)).compareTo(quantity('16Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0"
+        ).message(
+            "maxMemory must be a whole number of bytes, or one with the suffix Ki, Mi, Gi, Ti, k, M, G or T, from 16Mi to 1Ti; for example 256Mi"
+        )
+    )]
+    pub max_memory: IntOrString,
+    /// What Redis does when `maxMemory` is full (`maxmemory-policy`). With `volatile-*` it removes entries that have an
+    /// expiration, with `allkeys-*` any entry, with `noeviction` it refuses writes. Read back from every server, forever.
+    #[serde(default)]
+    pub eviction_policy: EvictionPolicy,
+    /// Where and how the pods run.
+    #[serde(default)]
+    pub pod: PodSpec,
+}
+
+impl Default for RedisSpec {
+    fn default() -> Self {
+        Self {
+            image: default_image(),
+            max_memory: default_max_memory(),
+            eviction_policy: EvictionPolicy::default(),
+            pod: PodSpec::default(),
+        }
+    }
+}
+
+fn default_image() -> String {
+    "docker.io/library/redis:8.2".to_owned()
+}
+
+fn default_max_memory() -> IntOrString {
+    IntOrString::String("256Mi".to_owned())
+}
+
+/// `maxmemory-policy`, as far as it suits a cache.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvictionPolicy {
+    /// Of the entries with an expiration, the one not used for longest goes first.
+    #[default]
+    VolatileLru,
+    /// Of the entries with an expiration, the one used most seldom goes first.
+    VolatileLfu,
+    /// Of the entries with an expiration, the one that expires next goes first.
+    VolatileTtl,
+    /// The entry not used for longest goes first.
+    AllkeysLru,
+    /// The entry used most seldom goes first.
+    AllkeysLfu,
+    /// Nothing goes: writes are refused.
+    Noeviction,
+}
+
+impl EvictionPolicy {
+    /// The name that Redis uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VolatileLru => "volatile-lru",
+            Self::VolatileLfu => "volatile-lfu",
+            Self::VolatileTtl => "volatile-ttl",
+            Self::AllkeysLru => "allkeys-lru",
+            Self::AllkeysLfu => "allkeys-lfu",
+            Self::Noeviction => "noeviction",
+        }
+    }
+}
+
+/// Where and how the pods of Redis run. What is set here reaches the pod template as it is.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSpec {
+    /// CPU of the Redis container. Memory derives from `maxMemory` and is refused here. By default 50m are requested,
+    /// without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<CpuResources>,
+    /// Labels that a node must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that the pods tolerate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub tolerations: Vec<Toleration>,
+    /// Rules that attract the pods to nodes or keep them away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+    /// How the pods spread over zones and nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    /// The `PriorityClass` of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub priority_class_name: Option<String>,
+    /// Secrets of this namespace that hold the credentials for the image's registry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+}
+
+/// CPU of the Redis container.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "(!has(self.requests) || !('memory' in self.requests)) && (!has(self.limits) || !('memory' in self.limits))"
+    ).message(
+        "resources must not name memory: the container's memory derives from spec.redis.maxMemory; change maxMemory instead"
+    )
+)]
+pub struct CpuResources {
+    /// What is set aside for the container, such as `cpu: 100m`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub requests: BTreeMap<String, IntOrString>,
+    /// What the container may not exceed, such as `cpu: "1"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub limits: BTreeMap<String, IntOrString>,
+}

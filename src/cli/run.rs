@@ -1,0 +1,128 @@
+//! `tokencache-operator run`.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::Args;
+use http::{HeaderValue, header::USER_AGENT};
+use kube::{Client, Config, config::InferConfigError};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    controller::{self, Options, Scope},
+    telemetry::{
+        logs::{self, LogFormat},
+        probes,
+    },
+};
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Watch this namespace only. Without it, every namespace.
+    #[arg(long, env = "WATCH_NAMESPACE")]
+    watch_namespace: Option<String>,
+    /// The time between two looks at a Redis server, such as 30s or 1m.
+    #[arg(long, env = "PROBE_PERIOD", default_value = "30s", value_parser = period)]
+    probe_period: Duration,
+    /// Where kubelet asks /livez and /readyz.
+    #[arg(long, env = "HEALTH_ADDRESS", default_value = "[::]:8080")]
+    health_address: SocketAddr,
+    /// How a line of the log looks.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
+    log_format: LogFormat,
+    /// What is logged, such as info, debug or info,kube=debug.
+    #[arg(long, env = "LOG_FILTER", default_value = "info")]
+    log_filter: String,
+    /// The name of the operator's pod, for events.
+    #[arg(long, env = "POD_NAME", default_value = "tokencache-operator")]
+    pod_name: String,
+}
+
+/// Why the operator did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The log's filter cannot be read.
+    #[error("--log-filter: {0}")]
+    LogFilter(#[from] tracing_subscriber::filter::ParseError),
+    /// There is no way to a cluster.
+    #[error("no way to a cluster: {0}")]
+    Config(#[from] InferConfigError),
+    /// The client cannot be made.
+    #[error("the client for the API server: {0}")]
+    Client(#[source] Box<kube::Error>),
+    /// The health port cannot be opened.
+    #[error("--health-address {address}: {source}")]
+    HealthAddress {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system refused something.
+    #[error("the system: {0}")]
+    System(#[from] std::io::Error),
+}
+
+pub fn main(arguments: &RunArguments) -> Result<(), RunError> {
+    logs::start(arguments.log_format, &arguments.log_filter)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(arguments))
+}
+
+async fn run(arguments: &RunArguments) -> Result<(), RunError> {
+    let mut config = Config::infer().await?;
+    config.headers.push((USER_AGENT, HeaderValue::from_static("tokencache-operator")));
+    let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
+    let address = arguments.health_address;
+    let listener = TcpListener::bind(address).await.map_err(|source| RunError::HealthAddress { address, source })?;
+    let (synced, is_synced) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: passes under way are finished first");
+    };
+    let options = Options {
+        scope: arguments.watch_namespace.clone().map_or(Scope::Cluster, Scope::Namespace),
+        probe_period: arguments.probe_period,
+        reporter: arguments.pod_name.clone(),
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = ?options.scope, "starting");
+    tokio::select! {
+        () = controller::run(client, options, synced, shutdown) => Ok(()),
+        ended = probes::serve(listener, is_synced) => Ok(ended?),
+    }
+}
+
+/// Reads a period in the form of the API's durations, from one second to one hour.
+fn period(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no period from 1s to 1h, such as 30s or 1m");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let total = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds)).ok_or_else(wrong)?;
+    (1..=3600).contains(&total).then(|| Duration::from_secs(total)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_from_one_second_to_one_hour() {
+        assert_eq!(period("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(period("2m"), Ok(Duration::from_mins(2)));
+        for text in ["", "s", "0s", "2h", "30", "-1s", "1d", "ä"] {
+            assert!(period(text).is_err(), "{text}");
+        }
+    }
+}

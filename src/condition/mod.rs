@@ -1,0 +1,228 @@
+//! Conditions: their types and reasons as closed lists, the worst of them as `Ready`, and how they meet those that stand
+//! in the status already.
+//!
+//! In: findings of the capabilities. Out: the list for the status. It reads no clock and writes nothing.
+
+mod reason;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+pub use reason::Reason;
+
+/// What a condition is about. In the order in which `Ready` looks for the first that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionType {
+    /// The spec can be carried out.
+    SpecValid,
+    /// Redis answers the operator and takes writes.
+    RedisAvailable,
+    /// `maxmemory` and `maxmemory-policy` were read back as wanted from every server.
+    EvictionPolicyVerified,
+    /// The cache does its job: the worst of those above.
+    Ready,
+    /// Only the user can help.
+    Stalled,
+}
+
+impl ConditionType {
+    /// The name in the status.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SpecValid => "SpecValid",
+            Self::RedisAvailable => "RedisAvailable",
+            Self::EvictionPolicyVerified => "EvictionPolicyVerified",
+            Self::Ready => "Ready",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
+/// The status of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    True,
+    /// It was asked, and does not hold.
+    False,
+    /// It could not be asked.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word in the status.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// What a capability found out about one condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which condition.
+    pub condition: ConditionType,
+    /// Whether it holds.
+    pub verdict: Verdict,
+    /// Why, as one word.
+    pub reason: Reason,
+    /// What was seen, where, what it leads to, what to do.
+    pub message: String,
+}
+
+impl Finding {
+    /// A condition that holds.
+    #[must_use]
+    pub fn holds(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        Self { condition, verdict: Verdict::True, reason, message: message.into() }
+    }
+
+    /// A condition that does not hold.
+    #[must_use]
+    pub fn fails(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        Self { condition, verdict: Verdict::False, reason, message: message.into() }
+    }
+
+    /// A condition that could not be asked.
+    #[must_use]
+    pub fn unknown(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        Self { condition, verdict: Verdict::Unknown, reason, message: message.into() }
+    }
+}
+
+/// `Ready` and `Stalled`, from the conditions that the cache cannot do without, in the order of their importance.
+/// `Ready` repeats the reason and message of the first that is False, or else of the first that is Unknown.
+#[must_use]
+pub fn summary(required: &[Finding]) -> [Finding; 2] {
+    let worst = [Verdict::False, Verdict::Unknown]
+        .into_iter()
+        .find_map(|verdict| required.iter().find(|finding| finding.verdict == verdict));
+    let ready = worst.map_or_else(
+        || {
+            Finding::holds(
+                ConditionType::Ready,
+                Reason::AllVerified,
+                "Redis is available, its settings were read back, and the connection is published",
+            )
+        },
+        |worst| Finding { condition: ConditionType::Ready, ..worst.clone() },
+    );
+    let stalled = match worst {
+        Some(worst) if worst.verdict == Verdict::False && worst.reason.needs_user() => {
+            Finding::holds(ConditionType::Stalled, worst.reason, worst.message.clone())
+        }
+        _ => Finding::fails(ConditionType::Stalled, Reason::NotStalled, "nothing waits for the user"),
+    };
+    [ready, stalled]
+}
+
+/// The list for the status: the findings in their order. A condition whose status is the same as before keeps its
+/// `lastTransitionTime`; one that nobody found anything about any more is gone.
+#[must_use]
+pub fn merge(previous: &[Condition], findings: &[Finding], generation: i64, now: Timestamp) -> Vec<Condition> {
+    findings
+        .iter()
+        .map(|finding| {
+            let kept = previous
+                .iter()
+                .find(|condition| condition.type_ == finding.condition.as_str())
+                .filter(|condition| condition.status == finding.verdict.as_str())
+                .map(|condition| condition.last_transition_time.clone());
+            Condition {
+                type_: finding.condition.as_str().to_owned(),
+                status: finding.verdict.as_str().to_owned(),
+                reason: finding.reason.as_str().to_owned(),
+                message: finding.message.clone(),
+                observed_generation: Some(generation),
+                last_transition_time: kept.unwrap_or_else(|| Time(whole_second(now))),
+            }
+        })
+        .collect()
+}
+
+/// The API server keeps times of conditions in whole seconds; a finer one would differ from what comes back.
+fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// The findings that are news compared with what stood in the status: another verdict or another reason.
+pub fn news<'findings>(
+    previous: &'findings [Condition],
+    findings: &'findings [Finding],
+) -> impl Iterator<Item = &'findings Finding> {
+    findings.iter().filter(|finding| {
+        !previous.iter().any(|condition| {
+            condition.type_ == finding.condition.as_str()
+                && condition.status == finding.verdict.as_str()
+                && condition.reason == finding.reason.as_str()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn available() -> Finding {
+        Finding::holds(ConditionType::RedisAvailable, Reason::Available, "answers")
+    }
+
+    #[test]
+    fn a_condition_keeps_its_transition_time_while_its_status_stays() {
+        let first = merge(&[], &[available()], 1, at(100));
+        let changed_message = Finding { message: "still answers".to_owned(), ..available() };
+        let second = merge(&first, &[changed_message], 2, at(200));
+        assert_eq!(second[0].last_transition_time, Time(at(100)));
+        assert_eq!(second[0].observed_generation, Some(2));
+        let failed = Finding::fails(ConditionType::RedisAvailable, Reason::Frozen, "no answer");
+        assert_eq!(merge(&second, &[failed], 2, at(300))[0].last_transition_time, Time(at(300)));
+    }
+
+    #[test]
+    fn a_condition_that_is_not_found_any_more_is_gone() {
+        let previous = merge(&[], &[available()], 1, at(100));
+        assert!(merge(&previous, &[], 1, at(200)).is_empty());
+    }
+
+    #[test]
+    fn ready_copies_the_first_that_fails_and_prefers_false_to_unknown() {
+        let unknown = Finding::unknown(ConditionType::RedisAvailable, Reason::NoRecentAnswer, "no answer since");
+        let failed = Finding::fails(ConditionType::EvictionPolicyVerified, Reason::CorrectionRefused, "noeviction");
+        let [ready, stalled] = summary(&[unknown.clone(), failed]);
+        assert_eq!(
+            (ready.verdict, ready.reason, ready.message.as_str()),
+            (Verdict::False, Reason::CorrectionRefused, "noeviction")
+        );
+        assert_eq!(stalled.verdict, Verdict::False);
+        assert_eq!(summary(&[available(), unknown])[0].verdict, Verdict::Unknown);
+        assert_eq!(summary(&[available()])[0].verdict, Verdict::True);
+    }
+
+    #[test]
+    fn stalled_is_true_only_where_only_the_user_can_help() {
+        let taken = Finding::fails(ConditionType::RedisAvailable, Reason::NameTaken, "Service shop-redis exists");
+        let [ready, stalled] = summary(&[taken]);
+        assert_eq!(
+            (ready.verdict, stalled.verdict, stalled.reason),
+            (Verdict::False, Verdict::True, Reason::NameTaken)
+        );
+    }
+
+    #[test]
+    fn only_another_verdict_or_reason_is_news() {
+        let previous = merge(&[], &[available()], 1, at(100));
+        let other_message = [Finding { message: "elsewhere".to_owned(), ..available() }];
+        assert_eq!(news(&previous, &other_message).count(), 0);
+        let other_reason = [Finding { reason: Reason::DriftCorrected, ..available() }];
+        assert_eq!(news(&previous, &other_reason).count(), 1);
+    }
+}

@@ -1,0 +1,116 @@
+//! The closed list of reasons: the same word stands in a condition, in an event and in the log.
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $name:ident),+ $(,)?) => {
+        /// Why a condition has its status.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[$doc])+ $name),+
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The word in the status.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name)),+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Everything that the cache needs was verified.
+    AllVerified,
+    /// Nothing waits for the user.
+    NotStalled,
+
+    /// The spec can be carried out.
+    Valid,
+    /// The spec cannot be read or holds what cannot be carried out.
+    Invalid,
+    /// The API server refuses what the spec leads to.
+    RejectedByApiServer,
+
+    /// Redis answers and takes writes.
+    Available,
+    /// A setting had been changed on the server; it was set again and read back.
+    DriftCorrected,
+    /// Objects or pods are on their way.
+    Provisioning,
+    /// An object of a needed name exists and is not ours.
+    NameTaken,
+    /// The operator may not write what the cache needs.
+    WriteForbidden,
+    /// The API server refused a write, or did not answer.
+    WriteFailed,
+    /// A password in a Secret is not the one that Redis knows.
+    PasswordMismatch,
+    /// Redis restarts to learn a new operator password.
+    RestartingForPassword,
+    /// The image cannot be pulled.
+    ImagePullFailed,
+    /// The image's name cannot be one.
+    InvalidImageName,
+    /// No node takes the pod.
+    Unschedulable,
+    /// The container was killed for its memory.
+    OutOfMemory,
+    /// The container ends again and again.
+    CrashLoop,
+    /// The container cannot be made.
+    ContainerNotCreated,
+    /// Redis answers the operator, but its readiness probe fails.
+    PodNotReady,
+    /// No connection.
+    Unreachable,
+    /// Connections are accepted and never answered.
+    Frozen,
+    /// Redis wants another password than the operator's.
+    WrongPassword,
+    /// Redis refuses a command to the operator.
+    PermissionDenied,
+    /// Redis is loading its data.
+    Loading,
+    /// Redis refuses writes.
+    ReadOnly,
+    /// The port speaks TLS.
+    TlsPort,
+    /// What answers is not Redis.
+    NotRedis,
+    /// The answer is none that Redis gives.
+    UnexpectedAnswer,
+    /// The last answer is too old to say anything.
+    NoRecentAnswer,
+
+    /// The settings were read back as wanted.
+    Verified,
+    /// Redis could not be asked.
+    RedisUnavailable,
+    /// A setting is not as wanted and the cache is paused.
+    DriftWhilePaused,
+    /// A setting is not as wanted and Redis refuses to change it.
+    CorrectionRefused,
+    /// Redis accepted a change, and still has the old value.
+    CorrectionIneffective,
+}
+
+impl Reason {
+    /// Whether waiting is in vain: only a change by the user helps.
+    #[must_use]
+    pub fn needs_user(self) -> bool {
+        matches!(
+            self,
+            Self::Invalid
+                | Self::RejectedByApiServer
+                | Self::NameTaken
+                | Self::WriteForbidden
+                | Self::PasswordMismatch
+                | Self::InvalidImageName
+        )
+    }
+}

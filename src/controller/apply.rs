@@ -1,0 +1,73 @@
+//! Carries a plan out. It decides nothing: it writes what the plan says, in the order in which the objects need each
+//! other, and stops at the first write that fails.
+
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+};
+use kube::Client;
+
+use super::plan::{Plan, Retiree, RetireeKind};
+use crate::{
+    kubernetes::write::{self, WriteError},
+    redis::{self, settings::Settings},
+};
+
+/// A plan that was carried out. Only this can be reported as success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// How many objects were written or deleted.
+    pub changed: usize,
+    /// Whether Secrets were made whose content the next pass needs.
+    pub minted: bool,
+}
+
+/// Carries a plan out.
+///
+/// # Errors
+/// The first write that failed. Those before it stand; the next pass goes on from there.
+pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<Applied, WriteError> {
+    // Without `..`: something that is planned and not carried out does not compile.
+    let Plan { rehearsal, redis, retirees } = plan;
+    if let Some(stateful_set) = rehearsal {
+        write::rehearse(client, &stateful_set).await?;
+    }
+    let redis::Plan { mints, service_account, config_maps, secrets, services, stateful_set } = redis;
+    let minted = !mints.is_empty();
+    let mut changed = 0;
+    for mint in mints {
+        write::mint(client, |random| mint.secret(settings, random)).await?;
+        changed += 1;
+    }
+    for secret in secrets {
+        write::apply(client, &secret).await?;
+        changed += 1;
+    }
+    for config_map in config_maps {
+        write::apply(client, &config_map).await?;
+        changed += 1;
+    }
+    if let Some(service_account) = service_account {
+        write::apply(client, &service_account).await?;
+        changed += 1;
+    }
+    for service in services {
+        write::apply(client, &service).await?;
+        changed += 1;
+    }
+    if let Some(stateful_set) = stateful_set {
+        write::apply(client, &stateful_set).await?;
+        changed += 1;
+    }
+    for Retiree { kind, metadata } in retirees {
+        match kind {
+            RetireeKind::StatefulSet => write::retire::<StatefulSet>(client, &metadata).await?,
+            RetireeKind::Service => write::retire::<Service>(client, &metadata).await?,
+            RetireeKind::ConfigMap => write::retire::<ConfigMap>(client, &metadata).await?,
+            RetireeKind::Secret => write::retire::<Secret>(client, &metadata).await?,
+            RetireeKind::ServiceAccount => write::retire::<ServiceAccount>(client, &metadata).await?,
+        }
+        changed += 1;
+    }
+    Ok(Applied { changed, minted })
+}

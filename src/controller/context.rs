@@ -1,0 +1,100 @@
+//! What every pass shares: the way to the API server, the watch caches, the probes, and the clock.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kube::{Client, runtime::reflector::ObjectRef};
+
+use super::{Guarded, prober::Prober, watch::Caches};
+use crate::{api::v1alpha1::TokenCacheStatus, kubernetes::secret::SecretReader};
+
+/// A `TokenCache` by namespace and name.
+pub type Key = ObjectRef<Guarded>;
+
+/// What every pass shares.
+pub struct Context {
+    /// The way to the API server.
+    pub client: Client,
+    /// What the watches saw.
+    pub caches: Caches,
+    /// Secrets, by name.
+    pub secrets: SecretReader,
+    /// The looks at Redis servers.
+    pub prober: Prober,
+    /// The time between two looks at a server.
+    pub probe_period: Duration,
+    /// Who reports events: the operator's pod.
+    pub reporter: String,
+    failures: Mutex<HashMap<Key, u32>>,
+    written: Mutex<HashMap<Key, Written>>,
+}
+
+/// A status that was written, and the version of the object that the cache had then.
+struct Written {
+    over: Option<String>,
+    status: TokenCacheStatus,
+}
+
+impl Context {
+    /// A context without a history.
+    #[must_use]
+    pub fn new(client: Client, caches: Caches, prober: Prober, probe_period: Duration, reporter: String) -> Self {
+        let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
+        Self {
+            client,
+            caches,
+            secrets,
+            prober,
+            probe_period,
+            reporter,
+            failures: Mutex::default(),
+            written: Mutex::default(),
+        }
+    }
+
+    /// The time. Nothing else reads the clock.
+    #[must_use]
+    pub fn now() -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Counts one more failure in a row of a cache, and returns how many there were before.
+    pub fn failed(&self, key: &Key) -> u32 {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(key.clone()).or_default();
+        std::mem::replace(count, count.saturating_add(1))
+    }
+
+    /// Ends a row of failures.
+    pub fn succeeded(&self, key: &Key) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Remembers a status that was written while the watch cache had the version `over`.
+    pub fn wrote(&self, key: &Key, over: Option<String>, status: TokenCacheStatus) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(key.clone(), Written { over, status });
+    }
+
+    /// The status that was written last, while the watch cache still has the version from before.
+    pub fn written(&self, key: &Key, cached: Option<&str>) -> Option<TokenCacheStatus> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = written.get(key)?;
+        if last.over.as_deref() == cached {
+            return Some(last.status.clone());
+        }
+        written.remove(key);
+        None
+    }
+
+    /// Forgets a cache that is gone.
+    pub fn forget(&self, key: &Key) {
+        self.succeeded(key);
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.prober.forget(key);
+    }
+}

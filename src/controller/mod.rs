@@ -1,0 +1,248 @@
+//! One pass over one `TokenCache`, and when passes happen.
+//!
+//! ```text
+//! observe ──▶ Observed ──▶ plan ──▶ Plan ──▶ apply ──▶ Applied ──▶ report ──▶ when to come again
+//!  (IO)                   (pure)            (IO)                  (pure, one write)
+//! ```
+//!
+//! A pass remembers nothing of the one before; what Redis servers answer reaches it as the latest sample. Everything that
+//! it makes is owned by the `TokenCache`, so that the garbage collector takes it away with it, and there is no finalizer
+//! that could keep a namespace from going.
+
+pub mod apply;
+pub mod context;
+pub mod observe;
+pub mod plan;
+pub mod prober;
+pub mod report;
+pub mod retry;
+pub mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use jiff::SignedDuration;
+use kube::{
+    Client, ResourceExt,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::{
+        controller::{self, Action},
+        reflector::store::WriterDropped,
+        watcher,
+    },
+};
+use tokio::sync::watch as signal;
+
+pub use self::context::{Context, Key};
+use self::{
+    observe::ObserveError,
+    prober::Prober,
+    report::{Report, ReportError},
+};
+use crate::{
+    api::v1alpha1::{TokenCache, TokenCacheSpec, TokenCacheStatus},
+    condition::Finding,
+    kubernetes::write::{WriteError, WriteErrorClass},
+    redis::{
+        self,
+        credentials::Credentials,
+        health::{Cadence, Health, health},
+        settings::Settings,
+    },
+};
+
+/// A `TokenCache` that may not be readable: one that is not must not hide the others.
+pub type Guarded = DeserializeGuard<TokenCache>;
+
+/// Where to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every namespace.
+    Cluster,
+    /// This one only; then no right beyond it is needed.
+    Namespace(String),
+}
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where to watch.
+    pub scope: Scope,
+    /// The time between two looks at a Redis server.
+    pub probe_period: Duration,
+    /// Who reports events: the operator's pod.
+    pub reporter: String,
+}
+
+/// Why a pass ended early. What was written stands; the next pass goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The operator is shutting down.
+    #[error("the operator is shutting down")]
+    ShuttingDown(#[from] WriterDropped),
+    /// What there is could not be read.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The plan was not carried out.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The report did not arrive.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+impl PassError {
+    fn class(&self) -> WriteErrorClass {
+        match self {
+            Self::Write(error) => error.class(),
+            Self::ShuttingDown(_) | Self::Observe(_) | Self::Report(_) => WriteErrorClass::Transient,
+        }
+    }
+}
+
+/// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is.
+pub async fn run(
+    client: Client,
+    options: Options,
+    synced: signal::Sender<bool>,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let (controller, caches) = watch::controller(&client, &options.scope);
+    let token_caches = controller.store();
+    let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
+    let looks = futures::stream::unfold(news, async |mut news| news.recv().await.map(|key| (key, news)));
+    let context = Arc::new(Context::new(client, caches.clone(), prober, options.probe_period, options.reporter));
+    let ready = async move {
+        if token_caches.wait_until_ready().await.is_ok() && caches.ready().await.is_ok() {
+            synced.send_replace(true);
+            tracing::info!("the watches are in step");
+        }
+        futures::future::pending::<()>().await;
+    };
+    let passes = controller
+        .reconcile_on(looks)
+        .graceful_shutdown_on(shutdown)
+        .run(pass, retry_after, Arc::clone(&context))
+        .for_each(|result| {
+            log(&context, &result);
+            futures::future::ready(())
+        });
+    tokio::select! {
+        () = passes => {}
+        () = ready => {}
+    }
+}
+
+/// One pass over one `TokenCache`.
+async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, PassError> {
+    context.caches.ready().await?;
+    let key = Key::from_obj(cache.as_ref());
+    let action = match &cache.0 {
+        Ok(cache) if cache.metadata.deletion_timestamp.is_some() => {
+            context.forget(&key);
+            Action::await_change()
+        }
+        Ok(cache) => match Settings::parse(cache) {
+            Ok(settings) => Box::pin(reconcile(&context, &key, cache, &settings)).await?,
+            Err(error) => refuse(&context, &key, cache, report::unreadable(error.to_string())).await?,
+        },
+        Err(InvalidObject { error, metadata }) => {
+            let cache = TokenCache { metadata: metadata.clone(), spec: TokenCacheSpec::default(), status: None };
+            let message = format!("the object cannot be read by this version of the operator: {error}");
+            refuse(&context, &key, &cache, report::unreadable(message)).await?
+        }
+    };
+    context.succeeded(&key);
+    Ok(action)
+}
+
+async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
+    let observed = observe::redis(context, key, settings).await?;
+    let surplus = observe::surplus(context, &settings.owner);
+    let credentials = Credentials::read(settings, &observed);
+    let plan = plan::plan(cache, settings, &observed, &credentials, surplus);
+    if let Some(aim) = redis::aim(settings, &observed, &credentials, plan::is_paused(cache)) {
+        context.prober.aim(key, aim);
+    }
+    let applied = Box::pin(apply::apply(&context.client, settings, plan)).await;
+
+    let now = Context::now();
+    let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
+    let health = health(settings, &observed, &credentials, Cadence { now, period });
+    let awaiting = health == Health::AwaitingFirstLook;
+    let previous = previous(context, key, cache);
+    let report = report::report(cache, &previous, settings, health, applied.as_ref(), now);
+    let written = match report {
+        Some(report) => deliver(context, key, cache, &previous, report).await?,
+        None => false,
+    };
+    let applied = applied?;
+    tracing::info!(cache = %key, changed = applied.changed, status = written, "pass");
+    Ok(Action::requeue(if applied.minted {
+        retry::AFTER_MINT
+    } else if awaiting {
+        retry::AWAITING_LOOK
+    } else if observed.leftover(&settings.owner.name).is_some() {
+        retry::COLLECTING
+    } else {
+        retry::RESYNC
+    }))
+}
+
+/// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.
+async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Finding) -> Result<Action, PassError> {
+    let previous = previous(context, key, cache);
+    let report = report::invalid(cache, &previous, finding, Context::now());
+    let written = deliver(context, key, cache, &previous, report).await?;
+    tracing::info!(cache = %key, status = written, "pass: refused");
+    Ok(Action::requeue(retry::RESYNC))
+}
+
+/// The status that stands: the watch's, or the one that was written a moment ago and has not come back yet.
+fn previous(context: &Context, key: &Key, cache: &TokenCache) -> TokenCacheStatus {
+    context
+        .written(key, cache.metadata.resource_version.as_deref())
+        .or_else(|| cache.status.clone())
+        .unwrap_or_default()
+}
+
+/// Writes a report, if it says anything new.
+async fn deliver(
+    context: &Context,
+    key: &Key,
+    cache: &TokenCache,
+    previous: &TokenCacheStatus,
+    report: Report,
+) -> Result<bool, ReportError> {
+    let Report { status, happenings } = report;
+    if status == *previous {
+        return Ok(false);
+    }
+    report::write_status(&context.client, cache, &status).await?;
+    context.wrote(key, cache.resource_version(), status);
+    report::publish(&context.client, cache, &happenings, &context.reporter, Context::now()).await;
+    Ok(true)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
+fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) -> Action {
+    let key = Key::from_obj(cache.as_ref());
+    let before = context.failed(&key);
+    let pause = retry::after(error.class(), before);
+    tracing::warn!(cache = %key, %error, before, pause_seconds = pause.as_secs(), "pass failed");
+    Action::requeue(pause)
+}
+
+fn log(context: &Context, result: &Result<(Key, Action), controller::Error<PassError, watcher::Error>>) {
+    match result {
+        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        // Something owned by a TokenCache that is gone: the garbage collector is at it.
+        Err(controller::Error::ObjectNotFound(reference)) => {
+            let key = Key::new(&reference.name).within(reference.namespace.as_deref().unwrap_or_default());
+            context.forget(&key);
+            tracing::debug!(cache = %reference, "gone");
+        }
+        Err(controller::Error::QueueError(error)) => tracing::error!(%error, "a watch failed; it is tried again"),
+        Err(error) => tracing::error!(%error, "the controller failed"),
+    }
+}

@@ -1,0 +1,142 @@
+//! Reads what there is: the watch caches, and the API server for what they do not hold.
+//!
+//! In: the settings. Out: values. It never writes.
+
+use std::{fmt::Debug, sync::Arc};
+
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{Pod, Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    runtime::reflector::{Lookup, ObjectRef, Store},
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Key,
+    context::Context,
+    plan::{Retiree, RetireeKind},
+};
+use crate::{
+    kubernetes::{
+        identity::{Found, INSTANCE_LABEL, Owner, Ownership},
+        name,
+    },
+    redis::{objects, observed::Observed, settings::Settings},
+};
+
+/// Why there is nothing to plan from.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// The API server, or the way to it, did not answer.
+    #[error("read {object}: {source}")]
+    Read {
+        /// Which object.
+        object: String,
+        /// What it answered.
+        source: Box<kube::Error>,
+    },
+}
+
+/// Reads what there is of a cache's Redis.
+///
+/// # Errors
+/// Where the API server did not answer.
+pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<Observed, ObserveError> {
+    let owner = &settings.owner;
+    let caches = &context.caches;
+    let main = name::redis(&owner.name);
+    Ok(Observed {
+        service_account: find(context, owner, &caches.service_accounts, &main).await?,
+        service: find(context, owner, &caches.services, &main).await?,
+        headless_service: find(context, owner, &caches.services, &name::redis_headless(&owner.name)).await?,
+        config_map: find(context, owner, &caches.config_maps, &name::redis_config(&owner.name)).await?,
+        application_settings: find(context, owner, &caches.config_maps, &name::settings(&owner.name)).await?,
+        stateful_set: find(context, owner, &caches.stateful_sets, &main).await?,
+        operator_login: find_secret(context, owner, &name::redis_operator(&owner.name)).await?,
+        users: find_secret(context, owner, &name::redis_users(&owner.name)).await?,
+        connection: find_secret(context, owner, &main).await?,
+        pods: pods(context, owner),
+        samples: context.prober.latest(key),
+    })
+}
+
+/// The object of this name. What the watch does not show may still be there: somebody else's, or made a moment ago.
+async fn find<K>(context: &Context, owner: &Owner, cache: &Store<K>, name: &str) -> Result<Found<Arc<K>>, ObserveError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Lookup<DynamicType = ()>
+        + DeserializeOwned
+        + Clone
+        + Debug,
+{
+    let cached = cache.get(&ObjectRef::new(name).within(&owner.namespace));
+    let live = match cached {
+        Some(object) => Some(object),
+        None => Api::<K>::namespaced(context.client.clone(), &owner.namespace)
+            .get_opt(name)
+            .await
+            .map_err(|source| read_error::<K>(name, source))?
+            .map(Arc::new),
+    };
+    Ok(owner.found(live, |object| object.meta()))
+}
+
+async fn find_secret(context: &Context, owner: &Owner, name: &str) -> Result<Found<Arc<Secret>>, ObserveError> {
+    let live =
+        context.secrets.read(&owner.namespace, name).await.map_err(|source| read_error::<Secret>(name, source))?;
+    Ok(owner.found(live, |secret| &secret.metadata))
+}
+
+fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> ObserveError {
+    ObserveError::Read { object: format!("{} {name}", K::kind(&())), source: Box::new(source) }
+}
+
+/// The pods that the `StatefulSet` made, by name. Not by its UID: while it is made anew, the pods of the earlier one stay.
+fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
+    let set = name::redis(&owner.name);
+    let selector = owner.selector_labels(objects::COMPONENT);
+    let mut pods = context.caches.pods.state_filter(|pod| {
+        pod.metadata.namespace.as_deref() == Some(&owner.namespace)
+            && selector.iter().all(|(label, value)| pod.labels().get(label) == Some(value))
+            && pod.owner_references().iter().any(|reference| reference.kind == "StatefulSet" && reference.name == set)
+    });
+    pods.sort_by_key(|pod| pod.name_any());
+    pods
+}
+
+/// What the owner has and no plan names: made by another version of the operator, or under an earlier spec.
+#[must_use]
+pub fn surplus(context: &Context, owner: &Owner) -> Vec<Retiree> {
+    let name = &owner.name;
+    let main = [name::redis(name)];
+    let services = [name::redis(name), name::redis_headless(name)];
+    let config_maps = [name::redis_config(name), name::settings(name)];
+    let secrets = [name::redis(name), name::redis_users(name), name::redis_operator(name)];
+    let caches = &context.caches;
+    let mut surplus = Vec::new();
+    surplus.extend(beside(owner, &caches.stateful_sets, &main, RetireeKind::StatefulSet));
+    surplus.extend(beside(owner, &caches.services, &services, RetireeKind::Service));
+    surplus.extend(beside(owner, &caches.config_maps, &config_maps, RetireeKind::ConfigMap));
+    surplus.extend(beside(owner, &caches.secrets, &secrets, RetireeKind::Secret));
+    surplus.extend(beside(owner, &caches.service_accounts, &main, RetireeKind::ServiceAccount));
+    surplus
+}
+
+fn beside<K>(owner: &Owner, cache: &Store<K>, planned: &[String], kind: RetireeKind) -> Vec<Retiree>
+where
+    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone,
+{
+    let ours = |metadata: &ObjectMeta| {
+        metadata.namespace.as_deref() == Some(&owner.namespace)
+            && metadata.labels.as_ref().and_then(|labels| labels.get(INSTANCE_LABEL)) == Some(&owner.name)
+            && metadata.deletion_timestamp.is_none()
+            && metadata.name.as_ref().is_some_and(|name| !planned.contains(name))
+            && owner.ownership(metadata) == Ownership::Ours
+    };
+    let surplus = cache.state_filter(|object| ours(Resource::meta(object)));
+    surplus.iter().map(|object| Retiree { kind, metadata: Resource::meta(object.as_ref()).clone() }).collect()
+}

@@ -1,0 +1,92 @@
+//! Puts the capabilities' plans together. Pure: the same input, the same plan.
+
+use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::ResourceExt;
+
+use crate::{
+    api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, TokenCache},
+    condition::{ConditionType, Verdict},
+    redis::{self, credentials::Credentials, objects, observed::Observed, settings::Settings},
+};
+
+/// What is to be done, and nothing that is done already.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Shown to the API server before the first write of a new generation, so that a spec that it refuses is never
+    /// carried out by half.
+    pub rehearsal: Option<StatefulSet>,
+    /// What Redis needs.
+    pub redis: redis::Plan,
+    /// What nothing needs any more.
+    pub retirees: Vec<Retiree>,
+}
+
+/// An owned object that is to be deleted, as it was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retiree {
+    /// Its kind.
+    pub kind: RetireeKind,
+    /// Its name, UID and version.
+    pub metadata: ObjectMeta,
+}
+
+/// The kinds that are ever deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetireeKind {
+    /// `StatefulSet`.
+    StatefulSet,
+    /// `Service`.
+    Service,
+    /// `ConfigMap`.
+    ConfigMap,
+    /// `Secret`.
+    Secret,
+    /// `ServiceAccount`.
+    ServiceAccount,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.redis.is_empty() && self.retirees.is_empty()
+    }
+}
+
+/// Whether a `TokenCache` asks to be left alone.
+#[must_use]
+pub fn is_paused(cache: &TokenCache) -> bool {
+    cache.annotations().get(RECONCILE_ANNOTATION).is_some_and(|value| value == PAUSED)
+}
+
+/// What is to be done for a cache.
+#[must_use]
+pub fn plan(
+    cache: &TokenCache,
+    settings: &Settings,
+    observed: &Observed,
+    credentials: &Credentials,
+    surplus: Vec<Retiree>,
+) -> Plan {
+    let owner = &settings.owner.name;
+    if is_paused(cache) || observed.taken(owner).is_some() || observed.leftover(owner).is_some() {
+        return Plan::default();
+    }
+    let redis = redis::plan(settings, observed, credentials);
+    if redis.is_empty() {
+        return Plan { retirees: surplus, ..Plan::default() };
+    }
+    let rehearsal = (!is_accepted(cache)).then(|| objects::stateful_set(settings, None));
+    Plan { rehearsal, redis, retirees: surplus }
+}
+
+/// Whether the API server is known to accept what this generation leads to.
+fn is_accepted(cache: &TokenCache) -> bool {
+    cache.status.as_ref().is_some_and(|status| {
+        status.conditions.iter().any(|condition| {
+            condition.type_ == ConditionType::SpecValid.as_str()
+                && condition.status == Verdict::True.as_str()
+                && condition.observed_generation == cache.metadata.generation
+        })
+    })
+}

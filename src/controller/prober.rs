@@ -1,0 +1,164 @@
+//! When servers are looked at: every cache on a cadence of its own, whatever its `TokenCache` does.
+//!
+//! In: what a pass wants looked at. Out: the latest sample of each server, and a nudge for the controller when one says
+//! something new. A frozen server delays its own cache only. It decides nothing about health.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use kube::runtime::reflector::Store;
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::AbortHandle,
+    time::sleep,
+};
+
+use super::{Guarded, Key};
+use crate::redis::{
+    Aim,
+    probe::{Limits, Probe},
+    sample::{Sample, Server},
+};
+
+/// How many servers are looked at at the same time. A look takes at most five seconds, so even where every server of the
+/// cluster is frozen, fifteen hundred of them are looked at within 30 s.
+const CONCURRENT_LOOKS: usize = 256;
+/// The first pause after a look that failed; it doubles up to the period.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// When servers are looked at, and what was seen last.
+pub struct Prober {
+    shared: Arc<Shared>,
+    rounds: Mutex<HashMap<Key, Round>>,
+}
+
+struct Shared {
+    probe: Probe,
+    permits: Semaphore,
+    period: Duration,
+    caches: Store<Guarded>,
+    news: mpsc::UnboundedSender<Key>,
+}
+
+/// The looks at one cache's servers.
+struct Round {
+    aim: watch::Sender<Aim>,
+    latest: Arc<Mutex<Vec<Sample>>>,
+    task: AbortHandle,
+}
+
+impl Prober {
+    /// A prober for the caches in a store, and the stream of those about which there is news.
+    #[must_use]
+    pub fn new(
+        period: Duration,
+        clock: fn() -> Timestamp,
+        caches: Store<Guarded>,
+    ) -> (Self, mpsc::UnboundedReceiver<Key>) {
+        let (news, heard) = mpsc::unbounded_channel();
+        let shared = Shared {
+            probe: Probe::new(Limits::default(), clock),
+            permits: Semaphore::new(CONCURRENT_LOOKS),
+            period,
+            caches,
+            news,
+        };
+        (Self { shared: Arc::new(shared), rounds: Mutex::default() }, heard)
+    }
+
+    /// Looks at these servers from now on; at once, where something about them is new.
+    pub fn aim(&self, key: &Key, aim: Aim) {
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(round) = rounds.get(key).filter(|round| !round.task.is_finished()) {
+            round.aim.send_if_modified(|current| {
+                let changed = *current != aim;
+                *current = aim;
+                changed
+            });
+            return;
+        }
+        let (sender, receiver) = watch::channel(aim);
+        let latest = Arc::new(Mutex::default());
+        let task = tokio::spawn(round(Arc::clone(&self.shared), key.clone(), receiver, Arc::clone(&latest)));
+        rounds.insert(key.clone(), Round { aim: sender, latest, task: task.abort_handle() });
+    }
+
+    /// The latest sample of each server of a cache.
+    #[must_use]
+    pub fn latest(&self, key: &Key) -> Vec<Sample> {
+        let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        rounds
+            .get(key)
+            .map(|round| round.latest.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .unwrap_or_default()
+    }
+
+    /// Looks at a cache's servers no more.
+    pub fn forget(&self, key: &Key) {
+        let gone = self.rounds.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        if let Some(round) = gone {
+            round.task.abort();
+            let servers = round.aim.borrow().servers.clone();
+            self.shared.probe.forget(|server| servers.contains(server));
+        }
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        let rounds = self.rounds.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for round in rounds.values() {
+            round.task.abort();
+        }
+    }
+}
+
+async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, latest: Arc<Mutex<Vec<Sample>>>) {
+    let mut retry = FIRST_RETRY;
+    let mut known: Vec<Server> = Vec::new();
+    while shared.caches.get(&key).is_some() {
+        let current = aim.borrow_and_update().clone();
+        shared.probe.forget(|server| known.contains(server) && !current.servers.contains(server));
+        let samples = join_all(current.servers.iter().map(|server| look(&shared, server, &current))).await;
+        known.clone_from(&current.servers);
+        let healthy = samples.iter().all(|sample| sample.outcome.is_ok());
+        let pause = if healthy { shared.period } else { retry.min(shared.period) };
+        retry = if healthy { FIRST_RETRY } else { retry.saturating_mul(2) };
+        let news = {
+            let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+            let news = !says_the_same(&latest, &samples);
+            *latest = samples;
+            news
+        };
+        if news && shared.news.send(key.clone()).is_err() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            changed = aim.changed() => match changed {
+                Ok(()) => retry = FIRST_RETRY,
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+async fn look(shared: &Shared, server: &Server, aim: &Aim) -> Sample {
+    // The semaphore is never closed; a look without a permit would still be a look.
+    let _permit = shared.permits.acquire().await.ok();
+    shared.probe.sample(server, &aim.login, &aim.want).await
+}
+
+/// Whether two rounds differ in nothing but time.
+fn says_the_same(before: &[Sample], after: &[Sample]) -> bool {
+    before.len() == after.len()
+        && before
+            .iter()
+            .zip(after)
+            .all(|(before, after)| before.server == after.server && before.outcome == after.outcome)
+}

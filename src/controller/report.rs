@@ -1,0 +1,202 @@
+//! Turns what a pass found into a status and events, and writes both where they are news.
+//!
+//! In: findings and the status that stands. Out: at most one write of the status, and an event for every condition that
+//! has another verdict or reason than before. The status itself is made by pure functions.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::apply::Applied;
+use crate::{
+    api::v1alpha1::{BindingStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TokenCache, TokenCacheStatus},
+    condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
+    kubernetes::{
+        event::{self, EventType, Happening},
+        identity::STATUS_FIELD_MANAGER,
+        name,
+        write::{WriteError, WriteErrorClass},
+    },
+    redis::{health::Health, settings::Settings},
+};
+
+/// What a pass has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The whole status.
+    pub status: TokenCacheStatus,
+    /// What is news in it.
+    pub happenings: Vec<Happening>,
+}
+
+/// Why a report did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The status was not written.
+    #[error("write the status: {0}")]
+    Status(#[source] Box<kube::Error>),
+}
+
+/// How carrying the plan out went.
+pub type Outcome<'pass> = Result<&'pass Applied, &'pass WriteError>;
+
+/// The report of a pass; `None` while the first look at a server is still on its way, because what was reported before
+/// a restart of the operator may well still be true.
+#[must_use]
+pub fn report(
+    cache: &TokenCache,
+    previous: &TokenCacheStatus,
+    settings: &Settings,
+    health: Health,
+    outcome: Outcome<'_>,
+    now: Timestamp,
+) -> Option<Report> {
+    let spec_valid = spec_valid(outcome);
+    let (findings, servers) = match health {
+        Health::Known { findings, servers } => (findings, servers),
+        Health::AwaitingFirstLook if spec_valid.verdict == Verdict::True => return None,
+        // What the user must mend is said at once.
+        Health::AwaitingFirstLook => return Some(invalid(cache, previous, spec_valid, now)),
+    };
+    let [available, verified] = findings;
+    let required = [spec_valid, available, verified];
+    let [mut ready, stalled] = summary(&required);
+    if super::plan::is_paused(cache) {
+        ready.message += ". Paused: nothing is changed or repaired while the annotation ";
+        ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
+    }
+    let [spec_valid, available, verified] = required;
+    let findings = [ready, stalled, spec_valid, available, verified];
+    let redis = RedisStatus { endpoint: settings.endpoint(), servers };
+    let binding = BindingStatus { name: name::redis(&settings.owner.name) };
+    Some(assemble(cache, previous, &findings, Some((redis, binding)), now))
+}
+
+/// The report about a `TokenCache` that cannot be carried out.
+#[must_use]
+pub fn invalid(cache: &TokenCache, previous: &TokenCacheStatus, spec_valid: Finding, now: Timestamp) -> Report {
+    let required = [spec_valid];
+    let [ready, stalled] = summary(&required);
+    let [spec_valid] = required;
+    // What runs already goes on running: what was published stays in the status.
+    let kept = previous.redis.clone().zip(previous.binding.clone());
+    assemble(cache, previous, &[ready, stalled, spec_valid], kept, now)
+}
+
+/// The finding about a spec that cannot be read.
+#[must_use]
+pub fn unreadable(message: impl Into<String>) -> Finding {
+    Finding::fails(ConditionType::SpecValid, Reason::Invalid, message)
+}
+
+fn spec_valid(outcome: Outcome<'_>) -> Finding {
+    let Err(error) = outcome else {
+        return Finding::holds(ConditionType::SpecValid, Reason::Valid, "the spec can be carried out");
+    };
+    let (object, words) = (error.object(), error.words());
+    match error.class() {
+        WriteErrorClass::Invalid => Finding::fails(
+            ConditionType::SpecValid,
+            Reason::RejectedByApiServer,
+            format!(
+                "the API server refuses {object}: {words}. Nothing was changed; correct the field of the spec that it names"
+            ),
+        ),
+        WriteErrorClass::Forbidden => Finding::fails(
+            ConditionType::SpecValid,
+            Reason::WriteForbidden,
+            format!(
+                "the operator may not write {object}: {words}. Check quotas, admission policies, and the operator's ClusterRole"
+            ),
+        ),
+        WriteErrorClass::Conflict | WriteErrorClass::Transient => Finding::fails(
+            ConditionType::SpecValid,
+            Reason::WriteFailed,
+            format!("{object} could not be written: {words}. It is tried again"),
+        ),
+    }
+}
+
+fn assemble(
+    cache: &TokenCache,
+    previous: &TokenCacheStatus,
+    findings: &[Finding],
+    published: Option<(RedisStatus, BindingStatus)>,
+    now: Timestamp,
+) -> Report {
+    let generation = cache.metadata.generation.unwrap_or_default();
+    let happenings = news(&previous.conditions, findings).filter_map(happening).collect();
+    let (redis, binding) = published.unzip();
+    let status = TokenCacheStatus {
+        observed_generation: generation,
+        conditions: merge(&previous.conditions, findings, generation, now),
+        redis,
+        binding,
+    };
+    Report { status, happenings }
+}
+
+/// The event about a condition. `Stalled` has none, since it repeats another; `Ready` only where everything is well.
+fn happening(finding: &Finding) -> Option<Happening> {
+    let well = finding.verdict == Verdict::True;
+    let told = match finding.condition {
+        ConditionType::Stalled | ConditionType::SpecValid if well => false,
+        ConditionType::Stalled => false,
+        ConditionType::Ready => well,
+        ConditionType::SpecValid | ConditionType::RedisAvailable | ConditionType::EvictionPolicyVerified => {
+            finding.reason != Reason::RedisUnavailable
+        }
+    };
+    let normal = matches!(
+        finding.reason,
+        Reason::AllVerified
+            | Reason::Valid
+            | Reason::Available
+            | Reason::Verified
+            | Reason::Provisioning
+            | Reason::Loading
+    );
+    told.then(|| Happening {
+        event_type: if normal { EventType::Normal } else { EventType::Warning },
+        reason: finding.reason.as_str(),
+        note: finding.message.clone(),
+    })
+}
+
+/// Writes a status. That the object is gone, or is another one of the same name by now, is fine.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn write_status(client: &Client, cache: &TokenCache, status: &TokenCacheStatus) -> Result<(), ReportError> {
+    let regarding = reference(cache);
+    let name = regarding.name.as_deref().unwrap_or_default();
+    let api: Api<TokenCache> = Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or_default());
+    let body = json!({
+        "apiVersion": regarding.api_version,
+        "kind": regarding.kind,
+        "metadata": {"name": name, "uid": regarding.uid},
+        "status": status,
+    });
+    match api.patch_status(name, &PatchParams::apply(STATUS_FIELD_MANAGER).force(), &Patch::Apply(body)).await {
+        Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(()),
+        answer => answer.map(drop).map_err(|error| ReportError::Status(Box::new(error))),
+    }
+}
+
+/// Publishes events. One that does not arrive is logged: the condition says the same.
+pub async fn publish(client: &Client, cache: &TokenCache, happenings: &[Happening], reporter: &str, now: Timestamp) {
+    let regarding = reference(cache);
+    for happening in happenings {
+        if let Err(error) = event::publish(client, &regarding, happening, reporter, now).await {
+            tracing::warn!(%error, reason = happening.reason, "an event was not published");
+        }
+    }
+}
+
+fn reference(cache: &TokenCache) -> ObjectReference {
+    kube::Resource::object_ref(cache, &())
+}

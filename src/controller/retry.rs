@@ -1,0 +1,46 @@
+//! When a pass comes again. Pure.
+
+use std::time::Duration;
+
+use crate::kubernetes::write::WriteErrorClass;
+
+/// When nothing changes: a watch can miss an event.
+pub const RESYNC: Duration = Duration::from_mins(5);
+/// When Secrets were made whose content the next pass needs, should their watch be slow.
+pub const AFTER_MINT: Duration = Duration::from_secs(1);
+/// While the first look at a server is on its way.
+pub const AWAITING_LOOK: Duration = Duration::from_secs(15);
+/// While something of an earlier owner is being collected.
+pub const COLLECTING: Duration = Duration::from_secs(5);
+
+const FORBIDDEN: Duration = Duration::from_mins(1);
+const CONFLICT: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// When to try again after a failure, of which there were `before` others in a row.
+#[must_use]
+pub fn after(class: WriteErrorClass, before: u32) -> Duration {
+    match class {
+        WriteErrorClass::Invalid => RESYNC,
+        WriteErrorClass::Forbidden => FORBIDDEN,
+        WriteErrorClass::Conflict if before == 0 => CONFLICT,
+        WriteErrorClass::Conflict | WriteErrorClass::Transient => Duration::from_secs(1 << before.min(16)).min(LONGEST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_by_itself_is_tried_soon_and_then_ever_less_often() {
+        let pauses: Vec<u64> = (0..12).map(|before| after(WriteErrorClass::Transient, before).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        assert_eq!(after(WriteErrorClass::Transient, u32::MAX), LONGEST);
+    }
+
+    #[test]
+    fn what_only_a_change_can_mend_waits_for_the_change() {
+        assert_eq!(after(WriteErrorClass::Invalid, 0), RESYNC);
+    }
+}

@@ -1,0 +1,130 @@
+//! The watches: what the operator made, kept in caches, and which `TokenCache` a change belongs to.
+//!
+//! In: a client and where to watch. Out: caches and streams of changes. Secrets are watched by metadata only; everything
+//! but the `TokenCache`s themselves is watched by label.
+
+use std::fmt::Debug;
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    },
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        Controller, WatchStreamExt,
+        controller::Config,
+        reflector::{self, Store, store::WriterDropped},
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+
+use super::{Guarded, Key, Scope};
+use crate::kubernetes::identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR};
+
+/// How many passes run at the same time.
+const CONCURRENT_PASSES: u16 = 16;
+
+/// What the watches saw.
+#[derive(Clone)]
+pub struct Caches {
+    /// All accounts that the operator made.
+    pub service_accounts: Store<ServiceAccount>,
+    /// All Services that the operator made.
+    pub services: Store<Service>,
+    /// All `ConfigMap`s that the operator made.
+    pub config_maps: Store<ConfigMap>,
+    /// All `StatefulSet`s that the operator made.
+    pub stateful_sets: Store<StatefulSet>,
+    /// All pods of those `StatefulSet`s.
+    pub pods: Store<Pod>,
+    /// The metadata of all Secrets that the operator made.
+    pub secrets: Store<PartialObjectMeta<Secret>>,
+}
+
+impl Caches {
+    /// Waits until every watch has listed what was there at its start.
+    ///
+    /// # Errors
+    /// Where the operator is shutting down.
+    pub async fn ready(&self) -> Result<(), WriterDropped> {
+        let Self { service_accounts, services, config_maps, stateful_sets, pods, secrets } = self;
+        service_accounts.wait_until_ready().await?;
+        services.wait_until_ready().await?;
+        config_maps.wait_until_ready().await?;
+        stateful_sets.wait_until_ready().await?;
+        pods.wait_until_ready().await?;
+        secrets.wait_until_ready().await
+    }
+}
+
+/// The controller over all `TokenCache`s of a scope, and the caches that its watches fill while it runs.
+#[must_use]
+pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Caches) {
+    let controller = Controller::new(scope.api::<Guarded>(client), watcher::Config::default())
+        .with_config(Config::default().concurrency(CONCURRENT_PASSES));
+    let (service_accounts, changed) = kept::<ServiceAccount>(client, scope);
+    let controller = controller.owns_stream(changed);
+    let (services, changed) = kept::<Service>(client, scope);
+    let controller = controller.owns_stream(changed);
+    let (config_maps, changed) = kept::<ConfigMap>(client, scope);
+    let controller = controller.owns_stream(changed);
+    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope);
+    let controller = controller.owns_stream(changed);
+    let (pods, changed) = kept::<Pod>(client, scope);
+    let controller = controller.watches_stream(changed, |pod| instance(&pod));
+
+    let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope);
+    let controller = controller.owns_stream(changed);
+    (controller, Caches { service_accounts, services, config_maps, stateful_sets, pods, secrets })
+}
+
+fn ours() -> watcher::Config {
+    watcher::Config::default().labels(MANAGED_SELECTOR)
+}
+
+/// A cache of one kind, and the changes that have reached it. Deletions are among them.
+fn kept<K>(client: &Client, scope: &Scope) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + 'static)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let (store, writer) = reflector::store();
+    let watched = watcher(scope.api::<K>(client), ours()).default_backoff().modify(slim);
+    (store, watched.reflect(writer).touched_objects().boxed())
+}
+
+/// Keeps of `managedFields` only the entry that says what we applied: the others are most of an object's size.
+fn slim<K: Resource>(object: &mut K) {
+    object.managed_fields_mut().retain(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+}
+
+/// The `TokenCache` that a pod belongs to, which its labels name: its owner is the `StatefulSet`.
+fn instance(pod: &Pod) -> Option<Key> {
+    Some(Key::new(pod.labels().get(INSTANCE_LABEL)?).within(&pod.namespace()?))
+}
+
+impl Scope {
+    /// The API for one kind, in this scope.
+    fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        match self {
+            Self::Cluster => Api::all(client.clone()),
+            Self::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What any operator needs of Kubernetes: identity, names, the four write verbs, reading Secrets, events. It knows no
+//! `TokenCache`.
+
+pub mod event;
+pub mod identity;
+pub mod name;
+pub mod quantity;
+pub mod secret;
+pub mod subset;
+pub mod write;

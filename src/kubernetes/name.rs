@@ -1,0 +1,67 @@
+//! Names of child objects, all derived from the owner's name, which has at most 40 characters.
+
+/// The `StatefulSet`, the client Service, the `ServiceAccount` and the binding Secret of Redis.
+#[must_use]
+pub fn redis(owner: &str) -> String {
+    format!("{owner}-redis")
+}
+
+/// The headless Service that governs the pods.
+#[must_use]
+pub fn redis_headless(owner: &str) -> String {
+    format!("{owner}-redis-headless")
+}
+
+/// The `ConfigMap` with redis.conf.
+#[must_use]
+pub fn redis_config(owner: &str) -> String {
+    format!("{owner}-redis-config")
+}
+
+/// The Secret that Redis mounts: its users.
+#[must_use]
+pub fn redis_users(owner: &str) -> String {
+    format!("{owner}-redis-users")
+}
+
+/// The Secret with the operator's own login.
+#[must_use]
+pub fn redis_operator(owner: &str) -> String {
+    format!("{owner}-redis-operator")
+}
+
+/// The `ConfigMap` that applications take their settings from.
+#[must_use]
+pub fn settings(owner: &str) -> String {
+    format!("{owner}-settings")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHILDREN: [fn(&str) -> String; 6] =
+        [redis, redis_headless, redis_config, redis_users, redis_operator, settings];
+
+    #[test]
+    fn no_two_owners_share_the_name_of_a_child() {
+        let suffixes: Vec<String> = CHILDREN.iter().map(|child| child("")).collect();
+        for longer in &suffixes {
+            for shorter in &suffixes {
+                // An owner `x` and an owner `x<rest>` would collide where `<rest><shorter>` is another suffix.
+                let rest = longer.strip_suffix(shorter.as_str()).unwrap_or_default();
+                assert!(rest.is_empty(), "owners x and x{rest} would share x{longer}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_owner_leaves_room_for_what_kubernetes_appends() {
+        let owner = "a".repeat(40);
+        for child in CHILDREN {
+            // A DNS label holds 63 characters; a StatefulSet's revision label takes eleven more than its name.
+            assert!(child(&owner).len() <= 63);
+        }
+        assert!(redis(&owner).len() + 11 <= 63);
+    }
+}

@@ -1,0 +1,58 @@
+//! Reading Secrets: watched by metadata and label only, fetched by name, and fetched again only when their
+//! resourceVersion moved.
+//!
+//! In: a namespace and a name. Out: the Secret, or that there is none. It never lists Secrets with their content.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::reflector::{ObjectRef, Store},
+};
+
+/// Where passes read Secrets.
+pub struct SecretReader {
+    client: Client,
+    metadata: Store<PartialObjectMeta<Secret>>,
+    fetched: Mutex<HashMap<(String, String), Arc<Secret>>>,
+}
+
+impl SecretReader {
+    /// A reader that trusts `metadata` to tell which Secrets changed.
+    #[must_use]
+    pub fn new(client: Client, metadata: Store<PartialObjectMeta<Secret>>) -> Self {
+        Self { client, metadata, fetched: Mutex::default() }
+    }
+
+    /// The Secret of this name, whoever owns it; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the API server or the way to it answered.
+    pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let reference = ObjectRef::new(name).within(namespace);
+        let watched = self.metadata.get(&reference).and_then(|metadata| metadata.resource_version());
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(fetched) = fetched.filter(|fetched| watched.is_some() && fetched.resource_version() == watched) {
+            return Ok(Some(fetched));
+        }
+        let live = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?.map(Arc::new);
+        let mut cache = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        match &live {
+            Some(secret) => cache.insert(key, Arc::clone(secret)),
+            None => cache.remove(&key),
+        };
+        Ok(live)
+    }
+
+    /// Forgets what was fetched of a namespace and these names.
+    pub fn forget(&self, namespace: &str, names: &[String]) {
+        let mut cache = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.retain(|(kept_namespace, name), _| kept_namespace != namespace || !names.contains(name));
+    }
+}

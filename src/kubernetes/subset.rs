@@ -1,0 +1,168 @@
+//! Whether a live object already is what is wanted of it, so that nothing to do is found without a request.
+//!
+//! What the API server or others added does not count: defaults, status, fields of other managers. A field that we
+//! applied earlier and do not want any more does count; `managedFields` tells it. Quantities are compared as amounts,
+//! empty maps and lists are the same as absent ones.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{identity::FIELD_MANAGER, quantity};
+
+/// Whether applying `wanted` would leave `live` as it is.
+///
+/// Values that cannot be turned into JSON are never equal, which leads to a write and its error message.
+#[must_use]
+pub fn holds<T: Serialize>(live: &T, wanted: &T) -> bool {
+    match (serde_json::to_value(live), serde_json::to_value(wanted)) {
+        (Ok(live), Ok(wanted)) => value_holds(Some(&live), &wanted, "") && !owns_more(&live, &wanted),
+        _ => false,
+    }
+}
+
+/// Whether our field manager owns something in `live` that `wanted` no longer names.
+fn owns_more(live: &Value, wanted: &Value) -> bool {
+    live["metadata"]["managedFields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|entry| {
+            entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && entry["subresource"].is_null()
+        })
+        .any(|entry| !names_all(&entry["fieldsV1"], wanted))
+}
+
+/// Whether `wanted` names every field of a set in the `fieldsV1` format: `f:` a field, `k:` the element of a list with
+/// these keys, `v:` an element of a list with this value, `.` the thing itself.
+fn names_all(fields: &Value, wanted: &Value) -> bool {
+    fields.as_object().into_iter().flatten().all(|(path, inner)| match path.split_once(':') {
+        Some(("f", field)) => wanted.get(field).is_some_and(|wanted| names_all(inner, wanted)),
+        Some(("k", keys)) => {
+            let Ok(keys) = serde_json::from_str::<Value>(keys) else { return false };
+            let elements = wanted.as_array().into_iter().flatten();
+            elements.into_iter().any(|element| has_keys(element, &keys) && names_all(inner, element))
+        }
+        Some(("v", value)) => {
+            let elements = wanted.as_array().into_iter().flatten();
+            elements
+                .into_iter()
+                .any(|element| serde_json::from_str::<Value>(value).is_ok_and(|value| value == *element))
+        }
+        _ => true,
+    })
+}
+
+/// Whether an element has these keys. A key that the element leaves out was filled in by the API server, as the protocol
+/// of a port is.
+fn has_keys(element: &Value, keys: &Value) -> bool {
+    keys.as_object().into_iter().flatten().all(|(key, value)| element.get(key).is_none_or(|own| own == value))
+}
+
+fn value_holds(live: Option<&Value>, wanted: &Value, field: &str) -> bool {
+    match (live, wanted) {
+        (None | Some(Value::Null), wanted) => is_empty(wanted),
+        (Some(Value::Object(live)), Value::Object(wanted)) => {
+            let amounts = is_amount_map(field);
+            wanted.iter().all(|(key, wanted)| match (live.get(key), wanted) {
+                (Some(Value::String(live)), Value::String(wanted)) if amounts || key == "sizeLimit" => {
+                    same_amount(live, wanted)
+                }
+                (live, wanted) => value_holds(live, wanted, key),
+            })
+        }
+        (Some(Value::Array(live)), Value::Array(wanted)) => list_holds(live, wanted, field),
+        (Some(live), wanted) => live == wanted,
+    }
+}
+
+/// Lists whose elements have names are compared name by name; others element by element.
+fn list_holds(live: &[Value], wanted: &[Value], field: &str) -> bool {
+    let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
+    if !wanted.is_empty() && wanted.iter().all(|value| name(value).is_some()) {
+        return wanted.iter().all(|wanted| {
+            live.iter().any(|live| name(live) == name(wanted) && value_holds(Some(live), wanted, field))
+        });
+    }
+    live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| value_holds(Some(live), wanted, field))
+}
+
+fn is_amount_map(field: &str) -> bool {
+    matches!(field, "requests" | "limits" | "capacity")
+}
+
+fn same_amount(live: &str, wanted: &str) -> bool {
+    live == wanted || quantity::nanos(live).is_some_and(|live| quantity::nanos(wanted) == Some(live))
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.values().all(is_empty),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_others_added_does_not_count() {
+        let wanted = json!({"spec": {"ports": [{"name": "redis", "port": 6379}], "selector": {"a": "b"}}});
+        let live = json!({"spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "redis", "port": 6379, "protocol": "TCP"}], "selector": {"a": "b"}}, "status": {}});
+        assert!(holds(&live, &wanted));
+    }
+
+    #[test]
+    fn what_was_changed_or_removed_counts() {
+        let wanted = json!({"data": {"a": "1", "b": "2"}, "args": ["x", "y"]});
+        assert!(!holds(&json!({"data": {"a": "1"}, "args": ["x", "y"]}), &wanted));
+        assert!(!holds(&json!({"data": {"a": "1", "b": "3"}, "args": ["x", "y"]}), &wanted));
+        assert!(!holds(&json!({"data": {"a": "1", "b": "2"}, "args": ["x", "y", "z"]}), &wanted));
+        assert!(!holds(&json!({"data": {"a": "1", "b": "2"}}), &wanted));
+    }
+
+    #[test]
+    fn amounts_are_compared_and_not_their_spelling() {
+        let wanted = json!({"resources": {"requests": {"cpu": "1000m"}}, "emptyDir": {"sizeLimit": "1024Mi"}});
+        assert!(holds(&json!({"resources": {"requests": {"cpu": "1"}}, "emptyDir": {"sizeLimit": "1Gi"}}), &wanted));
+        assert!(!holds(&json!({"resources": {"requests": {"cpu": "2"}}, "emptyDir": {"sizeLimit": "1Gi"}}), &wanted));
+        assert!(!holds(&json!({"cpu": "1"}), &json!({"cpu": "1000m"})), "outside of resources text is text");
+    }
+
+    #[test]
+    fn absent_and_empty_are_the_same() {
+        assert!(holds(&json!({}), &json!({"labels": {}, "tolerations": [], "emptyDir": {"medium": null}})));
+        assert!(!holds(&json!({}), &json!({"labels": {"a": "b"}})));
+        assert!(
+            !holds(&json!({"tolerations": [{"key": "a"}]}), &json!({"tolerations": []})),
+            "a list that was emptied"
+        );
+    }
+
+    #[test]
+    fn a_field_that_we_applied_and_do_not_want_any_more_counts() {
+        let fields = |inner: Value| {
+            json!([
+                {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:other": {}}}},
+                {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": inner}},
+            ])
+        };
+        let live = |inner: Value| json!({"metadata": {"managedFields": fields(inner)}, "spec": {"kept": 1, "gone": 2, "other": 3, "ports": [{"port": 1, "protocol": "TCP"}]}});
+        let wanted = json!({"spec": {"kept": 1, "ports": [{"port": 1}]}});
+        assert!(holds(&live(json!({".": {}, "f:kept": {}})), &wanted));
+        assert!(!holds(&live(json!({"f:kept": {}, "f:gone": {}})), &wanted));
+        let port = |keys: &str| json!({"f:ports": {keys: {".": {}, "f:port": {}}}});
+        assert!(holds(&live(port(r#"k:{"port":1,"protocol":"TCP"}"#)), &wanted));
+        assert!(!holds(&live(port(r#"k:{"port":2,"protocol":"TCP"}"#)), &wanted));
+    }
+
+    #[test]
+    fn elements_with_names_are_found_wherever_they_stand() {
+        let wanted = json!({"containers": [{"name": "redis", "image": "a"}]});
+        assert!(holds(&json!({"containers": [{"name": "proxy"}, {"name": "redis", "image": "a"}]}), &wanted));
+        assert!(!holds(&json!({"containers": [{"name": "redis", "image": "b"}]}), &wanted));
+    }
+}

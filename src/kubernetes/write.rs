@@ -1,0 +1,163 @@
+//! The write verbs on what the operator owns: apply, mint and retire. (The fourth, claim, is for users' objects.)
+//!
+//! In: objects that a plan wants. Out: the API server's answer. They decide nothing: whether something is to be written,
+//! and whether a name is free, is settled before.
+
+use std::fmt::Debug;
+
+use aws_lc_rs::rand;
+use k8s_openapi::{NamespaceResourceScope, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::identity::FIELD_MANAGER;
+
+/// Random bytes that one mint may use.
+pub const RANDOM_BYTES: usize = 128;
+
+/// Why a write did not happen.
+#[derive(Debug, thiserror::Error)]
+#[error("{verb} {object}: {source}")]
+pub struct WriteError {
+    verb: &'static str,
+    object: String,
+    source: Box<kube::Error>,
+}
+
+/// What kind of failure it is, which decides on when to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteErrorClass {
+    /// The API server refuses the object itself.
+    Invalid,
+    /// The operator lacks a right, or a quota is used up.
+    Forbidden,
+    /// Somebody else wrote at the same time, or the object is not there any more.
+    Conflict,
+    /// Everything that may pass by itself.
+    Transient,
+}
+
+impl WriteError {
+    fn new<K: Resource<DynamicType = ()>>(verb: &'static str, name: &str, source: kube::Error) -> Self {
+        Self { verb, object: format!("{} {name}", K::kind(&())), source: Box::new(source) }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn class(&self) -> WriteErrorClass {
+        match self.source.as_ref() {
+            kube::Error::Api(status) => match status.code {
+                400 | 422 => WriteErrorClass::Invalid,
+                401 | 403 => WriteErrorClass::Forbidden,
+                404 | 409 => WriteErrorClass::Conflict,
+                _ => WriteErrorClass::Transient,
+            },
+            _ => WriteErrorClass::Transient,
+        }
+    }
+
+    /// Which object, such as `StatefulSet shop-redis`.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// The API server's words, or the transport's.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.source.as_ref() {
+            kube::Error::Api(status) => status.message.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Applies an owned object: server-side, with force, since nobody else has a say in it.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn apply<K>(client: &Client, object: &K) -> Result<(), WriteError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+{
+    patch(client, object, &PatchParams::apply(FIELD_MANAGER).force()).await
+}
+
+/// Asks what [`apply`] would answer, and changes nothing.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn rehearse<K>(client: &Client, object: &K) -> Result<(), WriteError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+{
+    patch(client, object, &PatchParams::apply(FIELD_MANAGER).force().dry_run()).await
+}
+
+async fn patch<K>(client: &Client, object: &K, params: &PatchParams) -> Result<(), WriteError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+{
+    let name = object.name_any();
+    let body = typed(object).map_err(|error| WriteError::new::<K>("apply", &name, kube::Error::SerdeError(error)))?;
+    api::<K>(client, object.meta())
+        .patch(&name, params, &Patch::Apply(body))
+        .await
+        .map(drop)
+        .map_err(|error| WriteError::new::<K>("apply", &name, error))
+}
+
+/// The object as JSON with `apiVersion` and `kind`, which a server-side apply needs.
+fn typed<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Result<Value, serde_json::Error> {
+    let mut body = serde_json::to_value(object)?;
+    body["apiVersion"] = K::api_version(&()).into_owned().into();
+    body["kind"] = K::kind(&()).into_owned().into();
+    Ok(body)
+}
+
+/// Creates a Secret from random bytes that are drawn at this moment. Never overwrites: where the name is taken by now,
+/// that is fine, and the next pass reads what stands there. `None` where the builder could make nothing of the bytes.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn mint(client: &Client, build: impl FnOnce(&[u8]) -> Option<Secret>) -> Result<(), WriteError> {
+    let mut random = Zeroizing::new([0_u8; RANDOM_BYTES]);
+    let no_random =
+        |_| WriteError::new::<Secret>("mint", "", kube::Error::Service("the system has no random bytes".into()));
+    rand::fill(random.as_mut_slice()).map_err(no_random)?;
+    let Some(secret) = build(random.as_slice()) else { return Ok(()) };
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    match api(client, &secret.metadata).create(&params, &secret).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        answer => answer.map(drop).map_err(|error| WriteError::new::<Secret>("create", &secret.name_any(), error)),
+    }
+}
+
+/// Deletes an owned object, if it still is the one that was seen. That it is gone already is fine.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn retire<K>(client: &Client, seen: &ObjectMeta) -> Result<(), WriteError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+{
+    let name = seen.name.as_deref().unwrap_or_default();
+    let preconditions = Preconditions { uid: seen.uid.clone(), resource_version: seen.resource_version.clone() };
+    let params = DeleteParams::background().preconditions(preconditions);
+    match api::<K>(client, seen).delete(name, &params).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        answer => answer.map(drop).map_err(|error| WriteError::new::<K>("delete", name, error)),
+    }
+}
+
+fn api<K>(client: &Client, metadata: &ObjectMeta) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    Api::namespaced(client.clone(), metadata.namespace.as_deref().unwrap_or_default())
+}

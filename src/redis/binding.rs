@@ -1,0 +1,64 @@
+//! What applications get: the connection as a Secret in the form of the Service Binding specification
+//! (<https://servicebinding.io/spec/core/1.1.0/>), and their settings as environment variables in .NET's form.
+//!
+//! In: the settings, and for the Secret the password of the user `app`. Out: the objects, with exact values.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Secret},
+};
+
+use super::{
+    acl::APP,
+    objects::COMPONENT,
+    password::Password,
+    settings::{PORT, Settings},
+};
+use crate::kubernetes::name;
+
+/// The type that the Service Binding specification gives to a Secret with a connection to Redis.
+pub const SECRET_TYPE: &str = "servicebinding.io/redis";
+/// The Secret's key that holds the password.
+pub const PASSWORD_KEY: &str = "password";
+
+/// What StackExchange.Redis gets beside address and login. The time limits keep an outage from costing 23 s on the first
+/// token and 6 s on every further one; the empty commands and options silence the part of its handshake that looks for
+/// clusters, Sentinels and other primaries.
+const CLIENT_OPTIONS: &str = "abortConnect=False,connectTimeout=1000,syncTimeout=1000,connectRetry=1,\
+    $CONFIG=,$SENTINEL=,$CLUSTER=,tiebreaker=,configChannel=";
+
+/// The Secret with the connection.
+#[must_use]
+pub fn connection(settings: &Settings, password: &Password) -> Secret {
+    let host = settings.host();
+    let plain = password.reveal();
+    let entries = [
+        ("type", "redis".to_owned()),
+        ("provider", "tokencache-operator".to_owned()),
+        ("host", host.clone()),
+        ("port", PORT.to_string()),
+        ("username", APP.to_owned()),
+        (PASSWORD_KEY, plain.to_owned()),
+        ("ssl", "false".to_owned()),
+        ("uri", format!("redis://{APP}:{plain}@{host}:{PORT}")),
+        ("connectionString", format!("{host}:{PORT},user={APP},password={plain},ssl=False,{CLIENT_OPTIONS}")),
+    ];
+    Secret {
+        metadata: settings.owner.metadata(name::redis(&settings.owner.name), COMPONENT),
+        type_: Some(SECRET_TYPE.to_owned()),
+        data: Some(entries.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect()),
+        ..Secret::default()
+    }
+}
+
+/// The `ConfigMap` with what is harmless without a mount and the same for every application, for `envFrom`.
+#[must_use]
+pub fn application_settings(settings: &Settings) -> ConfigMap {
+    ConfigMap {
+        metadata: settings.owner.metadata(name::settings(&settings.owner.name), COMPONENT),
+        data: Some(BTreeMap::from([("Redis__InstanceName".to_owned(), settings.instance_name.as_str().to_owned())])),
+        ..ConfigMap::default()
+    }
+}

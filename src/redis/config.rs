@@ -1,0 +1,41 @@
+//! `redis.conf`: what every server starts with.
+//!
+//! In: the settings. Out: the file's text. No secret is in it.
+
+use super::{
+    objects::{CONFIG_DIR, DATA_DIR, USERS_DIR},
+    settings::{PORT, Settings},
+};
+
+/// The file's name in the `ConfigMap`.
+pub const FILE: &str = "redis.conf";
+
+/// The text of `redis.conf`.
+#[must_use]
+pub fn redis_conf(settings: &Settings) -> String {
+    format!(
+        "# Made by tokencache-operator from TokenCache {namespace}/{name}. Edits here are undone.\n\
+         bind * -::*\n\
+         port {PORT}\n\
+         dir {DATA_DIR}\n\
+         aclfile {USERS_DIR}/{users}\n\
+         maxmemory {max_memory}\n\
+         maxmemory-policy {policy}\n\
+         save \"\"\n\
+         appendonly no\n\
+         tcp-keepalive 60\n\
+         lazyfree-lazy-eviction yes\n\
+         lazyfree-lazy-expire yes\n",
+        namespace = settings.owner.namespace,
+        name = settings.owner.name,
+        users = super::objects::USERS_FILE,
+        max_memory = settings.max_memory.bytes(),
+        policy = settings.eviction_policy.as_str(),
+    )
+}
+
+/// Where the container finds the file.
+#[must_use]
+pub fn path() -> String {
+    format!("{CONFIG_DIR}/{FILE}")
+}

@@ -1,0 +1,395 @@
+//! How a cache's Redis is doing: the findings about `RedisAvailable` and `EvictionPolicyVerified`.
+//!
+//! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
+//! answered. Nothing is remembered from one pass to the next.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+
+use super::{
+    credentials::Credentials,
+    login_mark,
+    objects::OPERATOR_LOGIN_ANNOTATION,
+    observed::Observed,
+    pod_health::{is_ready, is_running, trouble},
+    sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample},
+    server,
+    settings::{PORT, Settings},
+};
+use crate::{
+    api::v1alpha1::ServerStatus,
+    condition::{
+        ConditionType::{EvictionPolicyVerified, RedisAvailable},
+        Finding, Reason,
+    },
+    kubernetes::{
+        name,
+        quantity::{self, format_bytes},
+    },
+};
+
+/// How many probe periods an answer stays good.
+const GOOD_FOR: i32 = 3;
+
+/// What is known of the servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// A server has not been looked at yet; a look is on its way, and until then nothing is said.
+    AwaitingFirstLook,
+    /// What to report.
+    Known {
+        /// `RedisAvailable`, then `EvictionPolicyVerified`.
+        findings: [Finding; 2],
+        /// What each server answered.
+        servers: Vec<ServerStatus>,
+    },
+}
+
+/// When "now" is, and how often servers are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cadence {
+    /// The time of this pass.
+    pub now: Timestamp,
+    /// The time between two looks at a server.
+    pub period: jiff::SignedDuration,
+}
+
+/// Reads the health of a cache's Redis.
+#[must_use]
+pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, cadence: Cadence) -> Health {
+    let owner = &settings.owner.name;
+    let unavailable = |reason: Reason, message: String| Health::Known {
+        findings: [
+            Finding::fails(RedisAvailable, reason, message),
+            Finding::unknown(
+                EvictionPolicyVerified,
+                Reason::RedisUnavailable,
+                "the settings could not be read back: see RedisAvailable",
+            ),
+        ],
+        servers: Vec::new(),
+    };
+    if let Some(taken) = observed.taken(owner) {
+        let (kind, name) = (taken.kind, taken.name);
+        return unavailable(
+            Reason::NameTaken,
+            format!(
+                "{kind} {name} exists already and belongs to {}; it is left as it is, and nothing else is made. Delete or \
+                 rename it, or give this TokenCache another name",
+                taken.holder
+            ),
+        );
+    }
+    if let Some(leftover) = observed.leftover(owner) {
+        let message = format!("waiting until {leftover} of an earlier TokenCache {owner} has been collected");
+        return unavailable(Reason::Provisioning, message);
+    }
+    let Some(pod) = observed.pods.first() else {
+        let message = format!(
+            "StatefulSet {set} has no pod yet; if this lasts, `kubectl describe statefulset {set}` tells why",
+            set = name::redis(owner)
+        );
+        return unavailable(Reason::Provisioning, message);
+    };
+    if let Some(trouble) = trouble(pod) {
+        return unavailable(trouble.reason, trouble.message);
+    }
+    let Some(server) = server(pod) else {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        return unavailable(Reason::Provisioning, format!("pod {name} is being started or replaced"));
+    };
+    if let Some(why) = credentials.refused() {
+        let mut health = of_sample(
+            settings,
+            pod,
+            observed.samples.iter().find(|sample| sample.server == server),
+            credentials,
+            cadence,
+        );
+        if let Health::Known { findings, .. } = &mut health {
+            findings[0] = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
+        }
+        return health;
+    }
+    of_sample(settings, pod, observed.samples.iter().find(|sample| sample.server == server), credentials, cadence)
+}
+
+fn of_sample(
+    settings: &Settings,
+    pod: &Pod,
+    sample: Option<&Sample>,
+    credentials: &Credentials,
+    cadence: Cadence,
+) -> Health {
+    let Some(sample) = sample else {
+        return if credentials.operator_password().is_some() {
+            Health::AwaitingFirstLook
+        } else {
+            let message = "the operator cannot look at Redis without its own password";
+            Health::Known {
+                findings: [
+                    Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message),
+                    Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, message),
+                ],
+                servers: Vec::new(),
+            }
+        };
+    };
+    if cadence.now.duration_since(sample.taken) > cadence.period * GOOD_FOR {
+        let message = format!(
+            "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
+            sample.server.pod, sample.taken
+        );
+        return Health::Known {
+            findings: [
+                Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message.clone()),
+                Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, message),
+            ],
+            servers: Vec::new(),
+        };
+    }
+    match &sample.outcome {
+        Err(fault) => Health::Known {
+            findings: [
+                of_fault(pod, sample, fault, credentials),
+                Finding::unknown(
+                    EvictionPolicyVerified,
+                    Reason::RedisUnavailable,
+                    "the settings could not be read back: see RedisAvailable",
+                ),
+            ],
+            servers: Vec::new(),
+        },
+        Ok(answer) => Health::Known {
+            findings: [availability(settings, pod, answer), verification(settings, &sample.server.pod, answer)],
+            servers: vec![ServerStatus {
+                pod: sample.server.pod.clone(),
+                role: role(answer.role).to_owned(),
+                version: answer.version.clone(),
+                max_memory: format_bytes(answer.max_memory),
+                eviction_policy: answer.eviction_policy.clone(),
+            }],
+        },
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Primary => "primary",
+        Role::Replica => "replica",
+    }
+}
+
+fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials) -> Finding {
+    let name = &sample.server.pod;
+    let place = format!("{name} ({}:{PORT})", sample.server.address);
+    let (reason, message) = match fault {
+        Fault::Unreachable(_) if !is_ready(pod) => (
+            Reason::Provisioning,
+            format!("pod {name} is starting{}", if is_running(pod) { " its server" } else { "" }),
+        ),
+        Fault::Unreachable(why) => (
+            Reason::Unreachable,
+            format!(
+                "{place} cannot be reached: {why}. Check for NetworkPolicies that keep the operator out; applications \
+                 that cannot connect either ask the identity provider for every token"
+            ),
+        ),
+        Fault::Frozen => (
+            Reason::Frozen,
+            format!(
+                "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
+                 applications wait a second for every token. kubelet restarts it after a minute; \
+                 `kubectl delete pod {name}` does so at once"
+            ),
+        ),
+        Fault::WrongPassword if restarting(pod, credentials) => (
+            Reason::RestartingForPassword,
+            format!(
+                "the operator's password is a new one (its Secret was lost or changed), and {name} is being restarted to \
+                 load it; every entry that it holds only in memory is lost"
+            ),
+        ),
+        Fault::WrongPassword => (
+            Reason::WrongPassword,
+            format!(
+                "{place} refuses the operator's password: somebody changed the user on the server. \
+                 `kubectl delete pod {name}` restarts it with the users from its Secret"
+            ),
+        ),
+        Fault::NoPermission { command, message } => (
+            Reason::PermissionDenied,
+            format!(
+                "{place} refuses {command} to the operator ({message}): somebody changed the user on the server. \
+                 `kubectl delete pod {name}` restarts it with the users from its Secret"
+            ),
+        ),
+        Fault::Loading => {
+            (Reason::Loading, format!("{place} is loading its data into memory and refuses commands until then"))
+        }
+        Fault::TlsPort => (
+            Reason::TlsPort,
+            format!(
+                "{place} speaks TLS where plain text was expected: something other than this Redis listens there, \
+                     such as a proxy in the pod's network"
+            ),
+        ),
+        Fault::NotRedis(said) => (
+            Reason::NotRedis,
+            format!(
+                "what answers at {place} is not Redis{}. Check spec.redis.image",
+                if said.is_empty() { ": it closes every connection".to_owned() } else { format!(": it says {said:?}") }
+            ),
+        ),
+        Fault::Unexpected(said) => (
+            Reason::UnexpectedAnswer,
+            format!("{place} answered what Redis should not: {said}. See `kubectl logs {name}`"),
+        ),
+    };
+    Finding::fails(RedisAvailable, reason, message)
+}
+
+/// Whether the pod was started with another operator password than the one that holds now.
+fn restarting(pod: &Pod, credentials: &Credentials) -> bool {
+    let started_with = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(OPERATOR_LOGIN_ANNOTATION));
+    credentials.operator_password().is_some_and(|password| started_with != Some(&login_mark(&password.sha256())))
+}
+
+fn availability(settings: &Settings, pod: &Pod, answer: &Answer) -> Finding {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    if answer.role == Role::Replica {
+        return Finding::fails(
+            RedisAvailable,
+            Reason::ReadOnly,
+            format!(
+                "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. \
+                 `kubectl delete pod {name}` restarts it as a primary"
+            ),
+        );
+    }
+    if !is_ready(pod) {
+        return Finding::fails(
+            RedisAvailable,
+            Reason::PodNotReady,
+            format!(
+                "{name} answers the operator, but its readiness probe has not passed, so that the Service sends it no \
+                 traffic; if this lasts, `kubectl describe pod {name}` tells why"
+            ),
+        );
+    }
+    let password = answer.drift.iter().find(|drift| drift.parameter == Parameter::AppPassword);
+    match password.map(|drift| (drift, &drift.correction)) {
+        None => Finding::holds(
+            RedisAvailable,
+            Reason::Available,
+            format!("{name} answers as primary at {} (version {})", settings.endpoint(), answer.version),
+        ),
+        Some((drift, Correction::Corrected)) => Finding::holds(
+            RedisAvailable,
+            Reason::DriftCorrected,
+            format!(
+                "{name} had {} for the user app; it was set to the one in Secret {}, and read back",
+                drift.found,
+                name::redis(&settings.owner.name)
+            ),
+        ),
+        Some((drift, correction)) => Finding::fails(
+            RedisAvailable,
+            drift_reason(correction),
+            format!(
+                "{name} has {} for the user app, not the one in Secret {}: applications are refused (WRONGPASS); {}",
+                drift.found,
+                name::redis(&settings.owner.name),
+                remedy(name, correction)
+            ),
+        ),
+    }
+}
+
+fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
+    let policy = settings.eviction_policy.as_str();
+    let of_settings = |drift: &&Drift| drift.parameter != Parameter::AppPassword;
+    let drifts: Vec<&Drift> = answer.drift.iter().filter(of_settings).collect();
+    if let Some(drift) = drifts.iter().find(|drift| drift.correction != Correction::Corrected) {
+        return Finding::fails(
+            EvictionPolicyVerified,
+            drift_reason(&drift.correction),
+            format!(
+                "{} on {pod}: {}; {}",
+                describe(settings, drift),
+                consequence(settings, drift),
+                remedy(pod, &drift.correction)
+            ),
+        );
+    }
+    if drifts.is_empty() {
+        return Finding::holds(
+            EvictionPolicyVerified,
+            Reason::Verified,
+            format!("maxmemory-policy {policy} and maxmemory {} read back from {pod}", settings.max_memory.quantity()),
+        );
+    }
+    let found: Vec<String> = drifts.iter().map(|drift| describe(settings, drift)).collect();
+    Finding::holds(
+        EvictionPolicyVerified,
+        Reason::DriftCorrected,
+        format!(
+            "{} on {pod}: set again and read back. Somebody or something changes it with CONFIG SET",
+            found.join(" and ").replace(" is ", " was ")
+        ),
+    )
+}
+
+fn describe(settings: &Settings, drift: &Drift) -> String {
+    match drift.parameter {
+        Parameter::MaxMemory => {
+            let found = quantity::bytes(&drift.found).map_or_else(|| drift.found.clone(), format_bytes);
+            format!("maxmemory is {found} (want {})", settings.max_memory.quantity())
+        }
+        Parameter::EvictionPolicy => {
+            format!("maxmemory-policy is {:?} (want {})", drift.found, settings.eviction_policy.as_str())
+        }
+        Parameter::AppPassword => format!("the user app has {}", drift.found),
+    }
+}
+
+fn consequence(settings: &Settings, drift: &Drift) -> String {
+    let memory = settings.max_memory.quantity();
+    match (drift.parameter, drift.found.as_str()) {
+        (Parameter::EvictionPolicy, "noeviction") => format!("writes fail when {memory} are full"),
+        (Parameter::EvictionPolicy, found) if found.starts_with("allkeys") => {
+            "entries without an expiration may be removed too".to_owned()
+        }
+        (Parameter::EvictionPolicy, _) => {
+            format!("other entries are removed than you asked for when {memory} are full")
+        }
+        (Parameter::MaxMemory, "0") => "nothing keeps Redis from growing until its container is killed".to_owned(),
+        (Parameter::MaxMemory | Parameter::AppPassword, _) => "Redis holds more or less than you asked for".to_owned(),
+    }
+}
+
+fn drift_reason(correction: &Correction) -> Reason {
+    match correction {
+        Correction::Corrected => Reason::DriftCorrected,
+        Correction::Refused(_) => Reason::CorrectionRefused,
+        Correction::Ineffective(_) => Reason::CorrectionIneffective,
+        Correction::Withheld => Reason::DriftWhilePaused,
+    }
+}
+
+fn remedy(pod: &str, correction: &Correction) -> String {
+    match correction {
+        Correction::Corrected => "it was set again and read back".to_owned(),
+        Correction::Refused(words) => format!(
+            "the server refused to change it ({words}): `kubectl delete pod {pod}` restarts it with its own configuration"
+        ),
+        Correction::Ineffective(still) => format!(
+            "the server accepted the change and still has {still}: `kubectl delete pod {pod}` restarts it with its own \
+             configuration"
+        ),
+        Correction::Withheld => {
+            "it is left alone while the annotation tokencache.dev/reconcile says paused: remove the annotation"
+                .to_owned()
+        }
+    }
+}

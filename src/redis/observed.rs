@@ -1,0 +1,118 @@
+//! What a pass saw of a cache's Redis: values only.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+};
+
+use super::sample::Sample;
+use crate::kubernetes::identity::Found;
+
+/// What a pass saw of a cache's Redis.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The account of the pods.
+    pub service_account: Found<Arc<ServiceAccount>>,
+    /// The Service that applications connect to.
+    pub service: Found<Arc<Service>>,
+    /// The Service that governs the pods.
+    pub headless_service: Found<Arc<Service>>,
+    /// redis.conf.
+    pub config_map: Found<Arc<ConfigMap>>,
+    /// The applications' settings.
+    pub application_settings: Found<Arc<ConfigMap>>,
+    /// The `StatefulSet`.
+    pub stateful_set: Found<Arc<StatefulSet>>,
+    /// The Secret with the operator's own login.
+    pub operator_login: Found<Arc<Secret>>,
+    /// The Secret that Redis mounts.
+    pub users: Found<Arc<Secret>>,
+    /// The Secret that applications mount.
+    pub connection: Found<Arc<Secret>>,
+    /// The pods of the `StatefulSet`, by name.
+    pub pods: Vec<Arc<Pod>>,
+    /// The latest look at each server.
+    pub samples: Vec<Sample>,
+}
+
+impl Observed {
+    /// The first name that somebody else's object stands under, with its kind and holder.
+    #[must_use]
+    pub fn taken(&self, owner: &str) -> Option<Taken> {
+        self.places(owner).into_iter().find_map(|place| match place.holder {
+            Holder::Foreign(holder) => Some(Taken { kind: place.kind, name: place.name, holder }),
+            Holder::Earlier | Holder::Free => None,
+        })
+    }
+
+    /// The first object that an earlier `TokenCache` of this name left behind and that is still being collected.
+    #[must_use]
+    pub fn leftover(&self, owner: &str) -> Option<String> {
+        let mut places = self.places(owner).into_iter();
+        places.find(|place| place.holder == Holder::Earlier).map(|place| format!("{} {}", place.kind, place.name))
+    }
+
+    fn places(&self, owner: &str) -> [Place; 9] {
+        use crate::kubernetes::name;
+        // Without `..`: an object that nobody looks at here does not compile.
+        let Self {
+            service_account,
+            service,
+            headless_service,
+            config_map,
+            application_settings,
+            stateful_set,
+            operator_login,
+            users,
+            connection,
+            pods: _,
+            samples: _,
+        } = self;
+        [
+            place("ServiceAccount", name::redis(owner), service_account),
+            place("Service", name::redis(owner), service),
+            place("Service", name::redis_headless(owner), headless_service),
+            place("ConfigMap", name::redis_config(owner), config_map),
+            place("ConfigMap", name::settings(owner), application_settings),
+            place("StatefulSet", name::redis(owner), stateful_set),
+            place("Secret", name::redis_operator(owner), operator_login),
+            place("Secret", name::redis_users(owner), users),
+            place("Secret", name::redis(owner), connection),
+        ]
+    }
+}
+
+/// A name that is somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The object's kind.
+    pub kind: &'static str,
+    /// The object's name.
+    pub name: String,
+    /// Whose it is, in words.
+    pub holder: String,
+}
+
+struct Place {
+    kind: &'static str,
+    name: String,
+    holder: Holder,
+}
+
+#[derive(PartialEq, Eq)]
+enum Holder {
+    Free,
+    Earlier,
+    Foreign(String),
+}
+
+fn place<T>(kind: &'static str, name: String, found: &Found<T>) -> Place {
+    let holder = match found {
+        Found::Nothing | Found::Ours(_) => Holder::Free,
+        Found::Earlier => Holder::Earlier,
+        Found::Foreign(holder) => Holder::Foreign(holder.clone()),
+    };
+    Place { kind, name, holder }
+}

@@ -1,0 +1,179 @@
+//! The pod of a Redis server.
+//!
+//! In: the settings. Out: the pod's spec. It must not change when the operator's version does: that would restart every
+//! Redis of a cluster.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+        ExecAction, ObjectFieldSelector, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
+        SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    },
+    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+};
+
+use super::{
+    acl::PROBE,
+    config,
+    objects::{COMPONENT, CONFIG_DIR, DATA_DIR, PORT_NAME, PROBE_FILE, USERS_DIR},
+    settings::{PORT, Settings},
+};
+use crate::kubernetes::{name, quantity::format_bytes};
+
+/// The user and group that the official images of Redis and Valkey make for the server.
+const SERVER_ID: i64 = 999;
+
+/// The pod's spec: restricted pod security, a read-only root file system, no service-account token.
+#[must_use]
+pub fn spec(settings: &Settings) -> PodSpec {
+    let pod = &settings.pod;
+    PodSpec {
+        service_account_name: Some(name::redis(&settings.owner.name)),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(30),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(SERVER_ID),
+            run_as_group: Some(SERVER_ID),
+            fs_group: Some(SERVER_ID),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            ..PodSecurityContext::default()
+        }),
+        containers: vec![container(settings)],
+        volumes: Some(volumes(&settings.owner.name)),
+        node_selector: Some(pod.node_selector.clone()).filter(|labels| !labels.is_empty()),
+        tolerations: Some(pod.tolerations.clone()).filter(|tolerations| !tolerations.is_empty()),
+        affinity: pod.affinity.clone(),
+        topology_spread_constraints: Some(pod.topology_spread_constraints.clone()).filter(|rules| !rules.is_empty()),
+        priority_class_name: pod.priority_class_name.clone(),
+        image_pull_secrets: Some(pod.image_pull_secrets.clone()).filter(|secrets| !secrets.is_empty()),
+        ..PodSpec::default()
+    }
+}
+
+fn container(settings: &Settings) -> Container {
+    let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    };
+    Container {
+        name: COMPONENT.to_owned(),
+        image: Some(settings.image.clone()),
+        // Valkey's images may or may not have Redis' names as links.
+        command: Some(shell(&format!(
+            "exec \"$(command -v redis-server || command -v valkey-server)\" {}",
+            config::path()
+        ))),
+        env: Some(vec![EnvVar {
+            name: "POD_IP".to_owned(),
+            value_from: Some(EnvVarSource {
+                field_ref: Some(ObjectFieldSelector {
+                    api_version: Some("v1".to_owned()),
+                    field_path: "status.podIP".to_owned(),
+                }),
+                ..EnvVarSource::default()
+            }),
+            ..EnvVar::default()
+        }]),
+        ports: Some(vec![ContainerPort {
+            name: Some(PORT_NAME.to_owned()),
+            container_port: i32::from(PORT),
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        resources: Some(resources(settings)),
+        volume_mounts: Some(vec![
+            mount("config", CONFIG_DIR, true),
+            mount("users", USERS_DIR, true),
+            mount("data", DATA_DIR, false),
+        ]),
+        readiness_probe: Some(Probe {
+            exec: Some(ExecAction { command: Some(shell(&format!("test \"$({})\" = PONG", ping()))) }),
+            period_seconds: Some(5),
+            timeout_seconds: Some(3),
+            failure_threshold: Some(3),
+            ..Probe::default()
+        }),
+        liveness_probe: Some(Probe {
+            exec: Some(ExecAction { command: Some(shell(&ping())) }),
+            initial_delay_seconds: Some(30),
+            period_seconds: Some(10),
+            timeout_seconds: Some(5),
+            failure_threshold: Some(6),
+            ..Probe::default()
+        }),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+            ..SecurityContext::default()
+        }),
+        // The last lines of a crashing server are what an operator's status can tell.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
+    }
+}
+
+/// A PING as the user `probe`, by the address that clients use. It prints PONG, or an error such as LOADING, and then
+/// succeeds as well: only a server that gives no answer at all makes it fail.
+fn ping() -> String {
+    format!(
+        "REDISCLI_AUTH=\"$(cat {USERS_DIR}/{PROBE_FILE})\" \
+         \"$(command -v redis-cli || command -v valkey-cli)\" -h \"$POD_IP\" -p {PORT} --user {PROBE} PING"
+    )
+}
+
+fn shell(command: &str) -> Vec<String> {
+    vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()]
+}
+
+/// Memory derives from `maxMemory`, requested and limited alike, so that a node never takes back what Redis counts on.
+fn resources(settings: &Settings) -> ResourceRequirements {
+    let memory = ("memory".to_owned(), Quantity(format_bytes(settings.max_memory.container())));
+    let amounts = |written: &BTreeMap<String, IntOrString>| -> BTreeMap<String, Quantity> {
+        let amount = |value: &IntOrString| match value {
+            IntOrString::Int(number) => number.to_string(),
+            IntOrString::String(text) => text.clone(),
+        };
+        written.iter().map(|(resource, value)| (resource.clone(), Quantity(amount(value)))).collect()
+    };
+    let written = settings.pod.resources.clone().unwrap_or_default();
+    let mut requests = BTreeMap::from([("cpu".to_owned(), Quantity("50m".to_owned()))]);
+    requests.extend(amounts(&written.requests));
+    requests.extend([memory.clone()]);
+    let mut limits = amounts(&written.limits);
+    limits.extend([memory]);
+    ResourceRequirements { requests: Some(requests), limits: Some(limits), ..ResourceRequirements::default() }
+}
+
+fn volumes(owner: &str) -> Vec<Volume> {
+    // Readable by the server's group; fsGroup makes it the files' owner.
+    let read_only = Some(0o440);
+    vec![
+        Volume {
+            name: "config".to_owned(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: name::redis_config(owner),
+                default_mode: read_only,
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        Volume {
+            name: "users".to_owned(),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(name::redis_users(owner)),
+                default_mode: read_only,
+                ..SecretVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        Volume { name: "data".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
+    ]
+}

@@ -1,0 +1,196 @@
+//! The one thing that keeps a pod from running, in the words of kubelet and the scheduler.
+//!
+//! In: a pod. Out: a reason and a sentence, or nothing where the pod is well or on its way. Words that change from minute
+//! to minute (how long kubelet will wait) are left out.
+
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus};
+
+use super::objects::COMPONENT;
+use crate::condition::Reason;
+
+/// How much of a crashing server's last words is told, in characters.
+const LAST_WORDS: usize = 400;
+
+/// What keeps a pod from running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why, as one word.
+    pub reason: Reason,
+    /// What was seen, and what to do.
+    pub message: String,
+}
+
+/// What keeps this pod from running, if anything does.
+#[must_use]
+pub fn trouble(pod: &Pod) -> Option<Trouble> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let status = pod.status.as_ref()?;
+    if is_ready(pod) {
+        return None;
+    }
+    unschedulable(name, status).or_else(|| {
+        let containers = status.container_statuses.iter().flatten();
+        containers.filter(|container| container.name == COMPONENT).find_map(|container| of_container(name, container))
+    })
+}
+
+/// Whether kubelet calls the pod ready, so that Services send it traffic.
+#[must_use]
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Whether the server's container has been started and did not end.
+#[must_use]
+pub fn is_running(pod: &Pod) -> bool {
+    let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    containers.into_iter().flatten().any(|container| {
+        container.name == COMPONENT && container.state.as_ref().is_some_and(|state| state.running.is_some())
+    })
+}
+
+fn unschedulable(pod: &str, status: &PodStatus) -> Option<Trouble> {
+    let scheduled = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled")?;
+    (scheduled.status == "False" && scheduled.reason.as_deref() == Some("Unschedulable")).then(|| Trouble {
+        reason: Reason::Unschedulable,
+        message: format!(
+            "no node takes pod {pod}: {}. Add room, or change spec.redis.maxMemory or spec.redis.pod",
+            sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"))
+        ),
+    })
+}
+
+fn of_container(pod: &str, container: &ContainerStatus) -> Option<Trouble> {
+    let state = container.state.as_ref()?;
+    if let Some(waiting) = &state.waiting
+        && let Some(trouble) = of_waiting(pod, container, waiting)
+    {
+        return Some(trouble);
+    }
+    let ended = state.terminated.as_ref().or_else(|| container.last_state.as_ref()?.terminated.as_ref())?;
+    Some(of_ended(pod, ended))
+}
+
+fn of_waiting(pod: &str, container: &ContainerStatus, waiting: &ContainerStateWaiting) -> Option<Trouble> {
+    let words = waiting.message.as_deref().unwrap_or_default();
+    let image = &container.image;
+    let (reason, message) = match waiting.reason.as_deref()? {
+        "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => (
+            Reason::ImagePullFailed,
+            format!(
+                "the image {image} of pod {pod} cannot be pulled{}. Check spec.redis.image, the registry, and \
+                 spec.redis.pod.imagePullSecrets",
+                cause(words)
+            ),
+        ),
+        "InvalidImageName" => (
+            Reason::InvalidImageName,
+            format!("{image:?} is not the name of an image: {}. Correct spec.redis.image", sentence(words)),
+        ),
+        reason @ ("CreateContainerConfigError"
+        | "CreateContainerError"
+        | "RunContainerError"
+        | "PostStartHookError") => (
+            Reason::ContainerNotCreated,
+            format!("the container of pod {pod} cannot be made ({reason}): {}", sentence(words)),
+        ),
+        _ => return None,
+    };
+    Some(Trouble { reason, message })
+}
+
+/// Why an image cannot be pulled. While kubelet waits to try again it puts `Back-off pulling image "…": ErrImagePull:`
+/// before the cause; the same cause reads the same here, whichever of the two states it was seen in.
+fn cause(words: &str) -> String {
+    let cause = words.rsplit_once("ErrImagePull: ").map_or(words, |(_, cause)| cause);
+    if cause.is_empty() || cause.starts_with("Back-off") { String::new() } else { format!(": {}", sentence(cause)) }
+}
+
+fn of_ended(pod: &str, ended: &ContainerStateTerminated) -> Trouble {
+    if ended.reason.as_deref() == Some("OOMKilled") {
+        return Trouble {
+            reason: Reason::OutOfMemory,
+            message: format!(
+                "the server in pod {pod} was killed because its container ran out of memory, and every entry it held is \
+                 lost. Raise spec.redis.maxMemory, from which the container's limit derives"
+            ),
+        };
+    }
+    let words = ended.message.as_deref().unwrap_or_default().trim();
+    let tail = words.chars().count().saturating_sub(LAST_WORDS);
+    let last_words: String = words.chars().skip(tail).collect();
+    let said = if last_words.is_empty() { String::new() } else { format!("; its last words: {last_words}") };
+    Trouble {
+        reason: Reason::CrashLoop,
+        message: format!(
+            "the server in pod {pod} ended with exit code {}{said}. See `kubectl logs {pod} --previous`",
+            ended.exit_code
+        ),
+    }
+}
+
+fn sentence(words: &str) -> &str {
+    words.trim().trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(state: &serde_json::Value, last_state: &serde_json::Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "shop-redis-0"},
+            "status": {"containerStatuses": [{
+                "name": "redis", "image": "nowhere/redis:1", "imageID": "", "ready": false, "restartCount": 1,
+                "state": state, "lastState": last_state,
+            }]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_reads_the_same_while_kubelet_waits_to_try_again() {
+        let failed = json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
+        let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"nowhere/redis:1\": ErrImagePull: not found"}});
+        let trouble_of = |state| trouble(&pod(state, &json!({}))).unwrap();
+        assert_eq!(trouble_of(&failed), trouble_of(&waiting));
+        assert_eq!(trouble_of(&failed).reason, Reason::ImagePullFailed);
+        assert!(
+            trouble_of(&failed).message.contains("nowhere/redis:1")
+                && trouble_of(&failed).message.contains("not found")
+        );
+    }
+
+    #[test]
+    fn a_crash_loop_tells_the_servers_last_words_and_not_how_long_kubelet_waits() {
+        let waiting =
+            json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}});
+        let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": "Bad directive"}});
+        let trouble = trouble(&pod(&waiting, &ended)).unwrap();
+        assert_eq!(trouble.reason, Reason::CrashLoop);
+        assert!(trouble.message.contains("Bad directive") && trouble.message.contains("exit code 1"));
+        assert!(!trouble.message.contains("40s"));
+    }
+
+    #[test]
+    fn a_server_killed_for_its_memory_is_told_from_one_that_crashed() {
+        let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let running = json!({"running": {}});
+        assert_eq!(trouble(&pod(&running, &ended)).unwrap().reason, Reason::OutOfMemory);
+    }
+
+    #[test]
+    fn a_pod_that_is_ready_again_has_no_trouble() {
+        let mut pod = pod(&json!({"running": {}}), &json!({"terminated": {"exitCode": 1}}));
+        pod.status.as_mut().unwrap().conditions =
+            serde_json::from_value(json!([{"type": "Ready", "status": "True"}])).unwrap();
+        assert_eq!(trouble(&pod), None);
+    }
+
+    #[test]
+    fn a_container_that_is_being_made_has_no_trouble() {
+        assert_eq!(trouble(&pod(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({}))), None);
+    }
+}

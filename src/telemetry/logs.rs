@@ -1,0 +1,26 @@
+//! The log, on standard error.
+
+use tracing_subscriber::EnvFilter;
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Starts the log. `filter` is in the form of the `tracing-subscriber` crate, such as `info,kube=debug`.
+///
+/// # Errors
+/// Where the filter cannot be read.
+pub fn start(format: LogFormat, filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = EnvFilter::try_new(filter)?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => lines.init(),
+    }
+    Ok(())
+}
