@@ -13,4 +13,5 @@ mod support {
     pub mod faults;
     pub mod kubelet;
     pub mod namespace;
+    pub mod operator;
 }

@@ -1,0 +1,66 @@
+//! The operator itself, in this process: on a client that a test made, in one namespace, as quick as the test wants it.
+
+use std::future::pending;
+use std::time::Duration;
+
+use kube::Client;
+use tokencache_operator::controller::{self, Options, Scope};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::api_server::api_server;
+use super::eventually::eventually;
+
+/// What the operator calls itself, in the audit log and in events.
+pub const USER_AGENT: &str = "tokencache-operator";
+/// Short enough that a test need not wait, long enough that two cores keep up.
+pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
+
+/// A running operator. When it is dropped, it stops in the midst of what it does.
+pub struct Operator {
+    task: JoinHandle<()>,
+    synced: watch::Receiver<bool>,
+}
+
+impl Operator {
+    /// Starts one on a client of its own, for the objects of one namespace.
+    pub async fn start(namespace: &str) -> Self {
+        Self::start_with(api_server().client(USER_AGENT).await, namespace, PROBE_PERIOD)
+    }
+
+    /// As [`Self::start`], on this client and with this time between two looks at a server.
+    pub fn start_with(client: Client, namespace: &str, probe_period: Duration) -> Self {
+        Self::start_in(client, Scope::Namespace(namespace.to_owned()), probe_period)
+    }
+
+    /// As [`Self::start_with`], in any scope.
+    pub fn start_in(client: Client, scope: Scope, probe_period: Duration) -> Self {
+        let options = Options { scope, probe_period, reporter: USER_AGENT.to_owned() };
+        let (sender, synced) = watch::channel(false);
+        let task = tokio::spawn(controller::run(client, options, sender, pending()));
+        Self { task, synced }
+    }
+
+    /// Waits until its watches are in step.
+    pub async fn synced(&self) {
+        eventually("the operator's watches are in step", async || {
+            if *self.synced.borrow() { Ok(()) } else { Err("they are not".to_owned()) }
+        })
+        .await;
+    }
+
+    /// Stops it in the midst of what it does, and returns when nothing of it runs any more.
+    pub async fn kill(mut self) {
+        self.task.abort();
+        // That it was cancelled is what was asked for; a panic of its own is not.
+        if let Err(end) = (&mut self.task).await {
+            assert!(end.is_cancelled(), "the operator panicked: {end}");
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
