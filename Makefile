@@ -1,0 +1,35 @@
+# `make help` says what there is. Everything that takes long is cached outside the clone (~/.cache/tokencache-operator).
+SHELL := /bin/bash
+export CARGO_TARGET_DIR ?= $(shell tests/target-dir)
+
+.PHONY: help demo demo-down test lint image generate deny clean
+
+help: ## Say what there is.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: ## A one-node cluster, the operator, a TokenCache, an entry written and read.
+	@tests/demo up
+
+demo-down: ## Remove what `make demo` made.
+	@tests/demo down
+
+test: ## All tests, on real Kubernetes, Redis and a real node.
+	@tests/all
+
+lint: ## Formatting and clippy.
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+image: ## target/image.tar: the operator's image, for tests and the demo; PROFILE=release for a release.
+	@tests/image
+
+generate: ## Write the CRD and the chart's copy of it anew.
+	cargo run --locked --quiet -- crd > crds/tokencaches.yaml.new && mv crds/tokencaches.yaml.new crds/tokencaches.yaml
+	cargo run --locked --quiet -- crd --chart > target/crd.yaml && mv target/crd.yaml charts/tokencache-operator/templates/crd.yaml
+
+deny: ## Licences, sources and bans of all dependencies (installs cargo-deny where it is missing: 4 minutes).
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check bans licenses sources
+
+clean: ## Remove what was cached outside the clone.
+	rm -rf "$${TOKENCACHE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/tokencache-operator}" target
