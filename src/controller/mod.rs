@@ -46,7 +46,7 @@ use crate::{
     redis::{
         self,
         credentials::Credentials,
-        health::{Cadence, Health, health},
+        health::{Cadence, health},
         settings::Settings,
     },
 };
@@ -161,31 +161,35 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let surplus = observe::surplus(context, &settings.owner);
     let credentials = Credentials::read(settings, &observed);
     let plan = plan::plan(cache, settings, &observed, &credentials, surplus);
-    if let Some(aim) = redis::aim(settings, &observed, &credentials, plan::is_paused(cache)) {
+    let applied = Box::pin(apply::apply(&context.client, settings, plan)).await;
+    // A spec that is refused reaches no server either: there it is looked at only.
+    let refused = applied.as_ref().is_err_and(|error| error.class() == WriteErrorClass::Invalid);
+    if let Some(aim) = redis::aim(settings, &observed, &credentials, refused || plan::is_paused(cache)) {
         context.prober.aim(key, aim);
     }
-    let applied = Box::pin(apply::apply(&context.client, settings, plan)).await;
 
     let now = Context::now();
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
     let health = health(settings, &observed, &credentials, Cadence { now, period });
-    let awaiting = health == Health::AwaitingFirstLook;
     let previous = previous(context, key, cache);
     let report = report::report(cache, &previous, settings, health, applied.as_ref(), now);
+    let wake = match &report {
+        None => retry::AWAITING_LOOK,
+        Some(report) if report.is_ready() => retry::RESYNC,
+        Some(_) => retry::NOT_READY,
+    };
     let written = match report {
         Some(report) => deliver(context, key, cache, &previous, report).await?,
         None => false,
     };
     let applied = applied?;
-    tracing::info!(cache = %key, changed = applied.changed, status = written, "pass");
+    tracing::info!(changed = applied.changed, status = written, "pass");
     Ok(Action::requeue(if applied.minted {
         retry::AFTER_MINT
-    } else if awaiting {
-        retry::AWAITING_LOOK
     } else if observed.leftover(&settings.owner.name).is_some() {
         retry::COLLECTING
     } else {
-        retry::RESYNC
+        wake
     }))
 }
 
@@ -194,7 +198,7 @@ async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Findi
     let previous = previous(context, key, cache);
     let report = report::invalid(cache, &previous, finding, Context::now());
     let written = deliver(context, key, cache, &previous, report).await?;
-    tracing::info!(cache = %key, status = written, "pass: refused");
+    tracing::info!(status = written, "pass: the spec is refused");
     Ok(Action::requeue(retry::RESYNC))
 }
 
@@ -229,7 +233,7 @@ fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) ->
     let key = Key::from_obj(cache.as_ref());
     let before = context.failed(&key);
     let pause = retry::after(error.class(), before);
-    tracing::warn!(cache = %key, %error, before, pause_seconds = pause.as_secs(), "pass failed");
+    tracing::warn!(cache = key.name, namespace = key.namespace, %error, before, pause_seconds = pause.as_secs(), "pass failed");
     Action::requeue(pause)
 }
 
@@ -240,7 +244,7 @@ fn log(context: &Context, result: &Result<(Key, Action), controller::Error<PassE
         Err(controller::Error::ObjectNotFound(reference)) => {
             let key = Key::new(&reference.name).within(reference.namespace.as_deref().unwrap_or_default());
             context.forget(&key);
-            tracing::debug!(cache = %reference, "gone");
+            tracing::debug!(cache = reference.name, namespace = reference.namespace, "gone");
         }
         Err(controller::Error::QueueError(error)) => tracing::error!(%error, "a watch failed; it is tried again"),
         Err(error) => tracing::error!(%error, "the controller failed"),

@@ -33,6 +33,15 @@ pub struct Report {
     pub happenings: Vec<Happening>,
 }
 
+impl Report {
+    /// Whether the cache does its job.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let ready = self.status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
+        ready.is_some_and(|condition| condition.status == Verdict::True.as_str())
+    }
+}
+
 /// Why a report did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {

@@ -3,7 +3,7 @@
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     login_mark,
     objects::OPERATOR_LOGIN_ANNOTATION,
     observed::Observed,
-    pod_health::{is_ready, is_running, trouble},
+    pod_health::{is_ready, trouble, was_started_after},
     sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample},
     server,
     settings::{PORT, Settings},
@@ -30,6 +30,8 @@ use crate::{
 
 /// How many probe periods an answer stays good.
 const GOOD_FOR: i32 = 3;
+/// How long a server may answer before kubelet's readiness probe has to have passed.
+const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);
 
 /// What is known of the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub struct Cadence {
     /// The time of this pass.
     pub now: Timestamp,
     /// The time between two looks at a server.
-    pub period: jiff::SignedDuration,
+    pub period: SignedDuration,
 }
 
 /// Reads the health of a cache's Redis.
@@ -161,7 +163,10 @@ fn of_sample(
             servers: Vec::new(),
         },
         Ok(answer) => Health::Known {
-            findings: [availability(settings, pod, answer), verification(settings, &sample.server.pod, answer)],
+            findings: [
+                availability(settings, pod, answer, cadence.now),
+                verification(settings, &sample.server.pod, answer),
+            ],
             servers: vec![ServerStatus {
                 pod: sample.server.pod.clone(),
                 role: role(answer.role).to_owned(),
@@ -186,7 +191,7 @@ fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials
     let (reason, message) = match fault {
         Fault::Unreachable(_) if !is_ready(pod) => (
             Reason::Provisioning,
-            format!("pod {name} is starting{}", if is_running(pod) { " its server" } else { "" }),
+            format!("pod {name} is starting; if this lasts, `kubectl describe pod {name}` tells why"),
         ),
         Fault::Unreachable(why) => (
             Reason::Unreachable,
@@ -255,7 +260,7 @@ fn restarting(pod: &Pod, credentials: &Credentials) -> bool {
     credentials.operator_password().is_some_and(|password| started_with != Some(&login_mark(&password.sha256())))
 }
 
-fn availability(settings: &Settings, pod: &Pod, answer: &Answer) -> Finding {
+fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Finding {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     if answer.role == Role::Replica {
         return Finding::fails(
@@ -268,9 +273,11 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer) -> Finding {
         );
     }
     if !is_ready(pod) {
+        // Between the server's first answer and kubelet's next look at it there always is a moment.
+        let young = was_started_after(pod, now - FIRST_PROBES);
         return Finding::fails(
             RedisAvailable,
-            Reason::PodNotReady,
+            if young { Reason::Provisioning } else { Reason::PodNotReady },
             format!(
                 "{name} answers the operator, but its readiness probe has not passed, so that the Service sends it no \
                  traffic; if this lasts, `kubectl describe pod {name}` tells why"
@@ -316,7 +323,7 @@ fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
             drift_reason(&drift.correction),
             format!(
                 "{} on {pod}: {}; {}",
-                describe(settings, drift),
+                describe(settings, drift, "is"),
                 consequence(settings, drift),
                 remedy(pod, &drift.correction)
             ),
@@ -329,27 +336,27 @@ fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
             format!("maxmemory-policy {policy} and maxmemory {} read back from {pod}", settings.max_memory.quantity()),
         );
     }
-    let found: Vec<String> = drifts.iter().map(|drift| describe(settings, drift)).collect();
+    let found: Vec<String> = drifts.iter().map(|drift| describe(settings, drift, "was")).collect();
     Finding::holds(
         EvictionPolicyVerified,
         Reason::DriftCorrected,
         format!(
             "{} on {pod}: set again and read back. Somebody or something changes it with CONFIG SET",
-            found.join(" and ").replace(" is ", " was ")
+            found.join(" and ")
         ),
     )
 }
 
-fn describe(settings: &Settings, drift: &Drift) -> String {
+fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
     match drift.parameter {
         Parameter::MaxMemory => {
             let found = quantity::bytes(&drift.found).map_or_else(|| drift.found.clone(), format_bytes);
-            format!("maxmemory is {found} (want {})", settings.max_memory.quantity())
+            format!("maxmemory {is} {found} (want {})", settings.max_memory.quantity())
         }
         Parameter::EvictionPolicy => {
-            format!("maxmemory-policy is {:?} (want {})", drift.found, settings.eviction_policy.as_str())
+            format!("maxmemory-policy {is} {:?} (want {})", drift.found, settings.eviction_policy.as_str())
         }
-        Parameter::AppPassword => format!("the user app has {}", drift.found),
+        Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
     }
 }
 
@@ -388,7 +395,7 @@ fn remedy(pod: &str, correction: &Correction) -> String {
              configuration"
         ),
         Correction::Withheld => {
-            "it is left alone while the annotation tokencache.dev/reconcile says paused: remove the annotation"
+            "it is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
                 .to_owned()
         }
     }

@@ -3,6 +3,7 @@
 //! In: a pod. Out: a reason and a sentence, or nothing where the pod is well or on its way. Words that change from minute
 //! to minute (how long kubelet will wait) are left out.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus};
 
 use super::objects::COMPONENT;
@@ -41,13 +42,13 @@ pub fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// Whether the server's container has been started and did not end.
+/// Whether the server's container runs, and was started after a time.
 #[must_use]
-pub fn is_running(pod: &Pod) -> bool {
+pub fn was_started_after(pod: &Pod, time: Timestamp) -> bool {
     let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    containers.into_iter().flatten().any(|container| {
-        container.name == COMPONENT && container.state.as_ref().is_some_and(|state| state.running.is_some())
-    })
+    let server = containers.into_iter().flatten().find(|container| container.name == COMPONENT);
+    let running = server.and_then(|server| server.state.as_ref()?.running.as_ref());
+    running.and_then(|running| running.started_at.as_ref()).is_some_and(|started| started.0 > time)
 }
 
 fn unschedulable(pod: &str, status: &PodStatus) -> Option<Trouble> {
