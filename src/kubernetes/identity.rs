@@ -144,12 +144,12 @@ impl Owner {
 
 /// Who made an object that no controller owns: the manager that its fields name first.
 fn manager(object: &ObjectMeta) -> String {
-    object
-        .managed_fields
-        .iter()
-        .flatten()
-        .find_map(|entry| entry.manager.clone())
-        .unwrap_or_else(|| "somebody else".to_owned())
+    let manager = object.managed_fields.iter().flatten().find_map(|entry| entry.manager.as_deref());
+    match manager {
+        Some(FIELD_MANAGER) => "nobody, since its owner reference was removed".to_owned(),
+        Some(manager) => format!("whoever uses the field manager {manager}"),
+        None => "somebody else".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     login_mark,
     objects::OPERATOR_LOGIN_ANNOTATION,
     observed::Observed,
-    pod_health::{is_ready, trouble, was_started_after},
+    pod_health::{is_ready, is_running, trouble, was_started_after},
     sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample},
     server,
     settings::{PORT, Settings},
@@ -97,8 +97,7 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         return unavailable(trouble.reason, trouble.message);
     }
     let Some(server) = server(pod) else {
-        let name = pod.metadata.name.as_deref().unwrap_or_default();
-        return unavailable(Reason::Provisioning, format!("pod {name} is being started or replaced"));
+        return unavailable(Reason::Provisioning, on_its_way(pod));
     };
     if let Some(why) = credentials.refused() {
         let mut health = of_sample(
@@ -153,7 +152,7 @@ fn of_sample(
     match &sample.outcome {
         Err(fault) => Health::Known {
             findings: [
-                of_fault(pod, sample, fault, credentials),
+                of_fault(pod, sample, fault, credentials, cadence.now),
                 Finding::unknown(
                     EvictionPolicyVerified,
                     Reason::RedisUnavailable,
@@ -185,19 +184,32 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials) -> Finding {
+/// What is said of a pod that has no address yet, or that is going.
+fn on_its_way(pod: &Pod) -> String {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
+    match &pod.metadata.deletion_timestamp {
+        Some(since) => format!(
+            "pod {name} is being replaced, and has until {} to end. If its node ({node}) is gone, it cannot: \
+             once you know that the node is down, `kubectl delete pod {name} --force` lets the StatefulSet go on",
+            since.0
+        ),
+        None => format!("pod {name} is being started; if this lasts, `kubectl describe pod {name}` tells why"),
+    }
+}
+
+fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials, now: Timestamp) -> Finding {
     let name = &sample.server.pod;
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
+    let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
     let place = format!("{name} ({}:{PORT})", sample.server.address);
     let (reason, message) = match fault {
-        Fault::Unreachable(_) if !is_ready(pod) => (
-            Reason::Provisioning,
-            format!("pod {name} is starting; if this lasts, `kubectl describe pod {name}` tells why"),
-        ),
+        Fault::Unreachable(_) if starting => (Reason::Provisioning, on_its_way(pod)),
         Fault::Unreachable(why) => (
             Reason::Unreachable,
             format!(
-                "{place} cannot be reached: {why}. Check for NetworkPolicies that keep the operator out; applications \
-                 that cannot connect either ask the identity provider for every token"
+                "{place} cannot be reached: {why}. Check its node ({node}) and NetworkPolicies that keep the operator \
+                 out; applications that cannot connect either ask the identity provider for every token"
             ),
         ),
         Fault::Frozen => (

@@ -4,7 +4,9 @@
 //! to minute (how long kubelet will wait) are left out.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{
+    ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus,
+};
 
 use super::objects::COMPONENT;
 use crate::condition::Reason;
@@ -42,13 +44,22 @@ pub fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
+/// Whether the server's container runs, by kubelet's last word.
+#[must_use]
+pub fn is_running(pod: &Pod) -> bool {
+    running(pod).is_some()
+}
+
 /// Whether the server's container runs, and was started after a time.
 #[must_use]
 pub fn was_started_after(pod: &Pod, time: Timestamp) -> bool {
-    let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    let server = containers.into_iter().flatten().find(|container| container.name == COMPONENT);
-    let running = server.and_then(|server| server.state.as_ref()?.running.as_ref());
-    running.and_then(|running| running.started_at.as_ref()).is_some_and(|started| started.0 > time)
+    running(pod).and_then(|running| running.started_at.as_ref()).is_some_and(|started| started.0 > time)
+}
+
+fn running(pod: &Pod) -> Option<&ContainerStateRunning> {
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let server = containers.iter().find(|container| container.name == COMPONENT)?;
+    server.state.as_ref()?.running.as_ref()
 }
 
 fn unschedulable(pod: &str, status: &PodStatus) -> Option<Trouble> {
