@@ -39,7 +39,7 @@ install_packages() {
   local program package
   local -A missing=()
   while read -r program package; do
-    command -v "$program" >/dev/null || missing[$package]=$program
+    command -v "$program" >/dev/null || [ -e "$program" ] || missing[$package]=$program
   done < <(wanted_programs)
   [ ${#missing[@]} -gt 0 ] || return 0
 

@@ -19,14 +19,17 @@ service_range=10.96.0.0/16
 dns_address=10.96.0.10
 kubeconfig=$run/admin.kubeconfig
 
-say() { printf '%s\n' "$*" >&2; }
+# The caller's stderr, also for what is said while a command's own is turned away.
+exec 7>&2
+
+say() { printf '%s\n' "$*" >&7; }
 fail() {
   say "cluster: $*"
   exit 1
 }
 
 # step TEXT USUAL: says what is being done and how long that usually takes.
-step() { printf '[%3d s] %s (usually %s)\n' "$SECONDS" "$1" "$2" >&2; }
+step() { printf '[%3d s] %s (usually %s)\n' "$SECONDS" "$1" "$2" >&7; }
 
 # wait_for WHAT SECONDS COMMAND...: asks until the command succeeds.
 wait_for() {

@@ -65,9 +65,10 @@ make_image() {
   (
     only_one "$(basename "$archive")"
     [ ! -f "$archive" ] || exit 0
-    work=$(mktemp -d "$cache/image.XXXXXX")
+    work=$archive.work
+    rm -rf "$work"
+    mkdir -p "$work/context"
     trap 'rm -rf "$work"' EXIT
-    mkdir "$work/context"
     "${@:1:1}" "$work/context" "${@:2}"
     printf '%s\n' "$recipe" >"$work/recipe"
     store=(--storage-driver vfs --root "$work/storage" --runroot "$work/run")

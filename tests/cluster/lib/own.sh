@@ -40,18 +40,18 @@ own_up() {
 
 own_start() {
   local import
-  step "starting etcd, the API server and containerd" "5 s"
+  step "starting etcd, the API server and containerd" "4 s"
   start_containerd
   start_server
   wait_for "containerd" 60 own_ctr version
   import_images >"$logs/import.log" 2>&1 &
   import=$!
   wait_for "the API server" 120 own_kubectl get --raw /readyz
-  step "starting the other components and loading the images" "8 s"
+  step "starting the other components and loading the images" "4 s"
   start_rest
   wait "$import" || { cat "$logs/import.log" >&2 && fail "the images could not be loaded"; }
   wait_for "the node" 120 own_ready
-  step "starting CoreDNS and making volumes" "4 s"
+  step "starting CoreDNS and making volumes" "2 s"
   # Needs the ServiceAccount, which the controller manager makes.
   wait_for "the default ServiceAccount" 60 own_kubectl get serviceaccount default
   apply_addons
@@ -96,9 +96,10 @@ own_status() {
   local file daemons state
   daemons=$(group_folder)/daemons/cgroup.procs
   if [ ! -e "$run/version" ]; then
-    echo "There is no node here."
+    echo "There is no node here, or only root can see it."
     return 1
   fi
+  binary=$(<"$run/binary")
   for file in "$run"/pids/*; do
     state=ended
     if grep -qsx "$(<"$file")" "$daemons"; then state=running; fi
@@ -126,7 +127,7 @@ own_ready() {
 
 own_kubectl() { "$binary" kubectl --kubeconfig="$kubeconfig" --request-timeout=5s "$@"; }
 own_ctr() { ctr --address="$run/containerd.sock" "$@"; }
-own_version() { hash_of "$("$here/binary")" "$(cat "$here"/lib/*.sh "$here"/*.yaml)"; }
+own_version() { hash_of "$("$here/binary" --path)" "$(cat "$here"/lib/*.sh "$here"/*.yaml)"; }
 
 # Held by one command that changes the node at a time.
 take_lock() {
