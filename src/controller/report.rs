@@ -74,7 +74,7 @@ pub fn report(
     let [available, verified] = findings;
     let required = [spec_valid, available, verified];
     let [mut ready, stalled] = summary(&required);
-    if super::plan::is_paused(cache) {
+    if super::plan::is_paused(cache) && ready.reason != Reason::DriftWhilePaused {
         ready.message += ". Paused: nothing is changed or repaired while the annotation ";
         ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
     }

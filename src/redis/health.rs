@@ -209,7 +209,7 @@ fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials
             Reason::Unreachable,
             format!(
                 "{place} cannot be reached: {why}. Check its node ({node}) and NetworkPolicies that keep the operator \
-                 out; applications that cannot connect either ask the identity provider for every token"
+                 out; if applications cannot connect either, they ask the identity provider for every token"
             ),
         ),
         Fault::Frozen => (
@@ -217,7 +217,7 @@ fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials
             format!(
                 "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
                  applications wait a second for every token. kubelet restarts it after a minute; \
-                 `kubectl delete pod {name}` does so at once"
+                 `kubectl delete pod {name}` does so at once. Either empties the cache"
             ),
         ),
         Fault::WrongPassword if restarting(pod, credentials) => (
@@ -230,31 +230,35 @@ fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials
         Fault::WrongPassword => (
             Reason::WrongPassword,
             format!(
-                "{place} refuses the operator's password: somebody changed the user on the server. \
-                 `kubectl delete pod {name}` restarts it with the users from its Secret"
+                "{place} refuses the operator's password: somebody changed the user operator on the server, and its \
+                 settings cannot be verified. {}",
+                restart(name, "the users from its Secret")
             ),
         ),
         Fault::NoPermission { command, message } => (
             Reason::PermissionDenied,
             format!(
-                "{place} refuses {command} to the operator ({message}): somebody changed the user on the server. \
-                 `kubectl delete pod {name}` restarts it with the users from its Secret"
+                "{place} refuses {command} to the operator ({message}): somebody changed the user operator on the \
+                 server, and its settings cannot be verified. {}",
+                restart(name, "the users from its Secret")
             ),
         ),
-        Fault::Loading => {
-            (Reason::Loading, format!("{place} is loading its data into memory and refuses commands until then"))
-        }
+        Fault::Loading => (
+            Reason::Loading,
+            format!("{place} is loading its data into memory and refuses commands until that is done"),
+        ),
         Fault::TlsPort => (
             Reason::TlsPort,
             format!(
-                "{place} speaks TLS where plain text was expected: something other than this Redis listens there, \
-                     such as a proxy in the pod's network"
+                "{place} speaks TLS where plain text was expected, so that applications cannot connect either: something \
+                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {PORT} of the pod from it"
             ),
         ),
         Fault::NotRedis(said) => (
             Reason::NotRedis,
             format!(
-                "what answers at {place} is not Redis{}. Check spec.redis.image",
+                "what answers at {place} is not Redis{}. Check spec.redis.image, and whether a service mesh's proxy \
+                 stands before the pod",
                 if said.is_empty() { ": it closes every connection".to_owned() } else { format!(": it says {said:?}") }
             ),
         ),
@@ -279,8 +283,8 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp)
             RedisAvailable,
             Reason::ReadOnly,
             format!(
-                "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. \
-                 `kubectl delete pod {name}` restarts it as a primary"
+                "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. {}",
+                restart(name, "its role as a primary")
             ),
         );
     }
@@ -297,6 +301,7 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp)
         );
     }
     let password = answer.drift.iter().find(|drift| drift.parameter == Parameter::AppPassword);
+    let secret = name::redis(&settings.owner.name);
     match password.map(|drift| (drift, &drift.correction)) {
         None => Finding::holds(
             RedisAvailable,
@@ -307,20 +312,32 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp)
             RedisAvailable,
             Reason::DriftCorrected,
             format!(
-                "{name} had {} for the user app; it was set to the one in Secret {}, and read back",
-                drift.found,
-                name::redis(&settings.owner.name)
+                "{name} had {} for the user app; it was set to the one in Secret {secret}, and read back. Somebody or \
+                 something changes it with ACL SETUSER",
+                drift.found
             ),
         ),
         Some((drift, correction)) => Finding::fails(
             RedisAvailable,
             drift_reason(correction),
-            format!(
-                "{name} has {} for the user app, not the one in Secret {}: applications are refused (WRONGPASS); {}",
-                drift.found,
-                name::redis(&settings.owner.name),
-                remedy(name, correction)
-            ),
+            format!("{}; {}", of_app(name, &secret, &drift.found), remedy(name, correction)),
+        ),
+    }
+}
+
+/// What is wrong with the user `app`, and what it leads to.
+fn of_app(pod: &str, secret: &str, found: &str) -> String {
+    match found {
+        "no such user" => format!("{pod} has no user app: applications are refused (WRONGPASS)"),
+        "no password needed" => {
+            format!("{pod} lets the user app in without a password: whoever reaches it reads and writes the entries")
+        }
+        several if several.ends_with("passwords") => format!(
+            "{pod} accepts {several} for the user app: whoever has one that is not in Secret {secret} reads and writes the \
+             entries too"
+        ),
+        found => format!(
+            "{pod} has {found} for the user app, not the one in Secret {secret}: applications are refused (WRONGPASS)"
         ),
     }
 }
@@ -329,15 +346,18 @@ fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let policy = settings.eviction_policy.as_str();
     let of_settings = |drift: &&Drift| drift.parameter != Parameter::AppPassword;
     let drifts: Vec<&Drift> = answer.drift.iter().filter(of_settings).collect();
-    if let Some(drift) = drifts.iter().find(|drift| drift.correction != Correction::Corrected) {
+    let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| drift.correction != Correction::Corrected).collect();
+    if let Some(first) = left.first() {
+        let found: Vec<String> = left.iter().map(|drift| describe(settings, drift, "is")).collect();
+        let leads_to: Vec<String> = left.iter().map(|drift| consequence(settings, drift)).collect();
         return Finding::fails(
             EvictionPolicyVerified,
-            drift_reason(&drift.correction),
+            drift_reason(&first.correction),
             format!(
                 "{} on {pod}: {}; {}",
-                describe(settings, drift, "is"),
-                consequence(settings, drift),
-                remedy(pod, &drift.correction)
+                found.join(" and "),
+                leads_to.join(", and "),
+                remedy(pod, &first.correction)
             ),
         );
     }
@@ -362,14 +382,18 @@ fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
 fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
     match drift.parameter {
         Parameter::MaxMemory => {
-            let found = quantity::bytes(&drift.found).map_or_else(|| drift.found.clone(), format_bytes);
-            format!("maxmemory {is} {found} (want {})", settings.max_memory.quantity())
+            format!("maxmemory {is} {} (want {})", amount(&drift.found), settings.max_memory.quantity())
         }
         Parameter::EvictionPolicy => {
             format!("maxmemory-policy {is} {:?} (want {})", drift.found, settings.eviction_policy.as_str())
         }
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
     }
+}
+
+/// A number of bytes as a quantity; whatever else as it is.
+fn amount(found: &str) -> String {
+    quantity::bytes(found).map_or_else(|| found.to_owned(), format_bytes)
 }
 
 fn consequence(settings: &Settings, drift: &Drift) -> String {
@@ -383,7 +407,11 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
             format!("other entries are removed than you asked for when {memory} are full")
         }
         (Parameter::MaxMemory, "0") => "nothing keeps Redis from growing until its container is killed".to_owned(),
-        (Parameter::MaxMemory | Parameter::AppPassword, _) => "Redis holds more or less than you asked for".to_owned(),
+        (Parameter::MaxMemory, found) if quantity::bytes(found) < Some(settings.max_memory.bytes()) => {
+            "entries are removed earlier than you asked for".to_owned()
+        }
+        (Parameter::MaxMemory, _) => "Redis may outgrow its container and be killed".to_owned(),
+        (Parameter::AppPassword, _) => "applications are refused".to_owned(),
     }
 }
 
@@ -399,16 +427,22 @@ fn drift_reason(correction: &Correction) -> Reason {
 fn remedy(pod: &str, correction: &Correction) -> String {
     match correction {
         Correction::Corrected => "it was set again and read back".to_owned(),
-        Correction::Refused(words) => format!(
-            "the server refused to change it ({words}): `kubectl delete pod {pod}` restarts it with its own configuration"
-        ),
+        Correction::Refused(words) => {
+            format!("the server refused to change it ({words}). {}", restart(pod, "its own configuration and users"))
+        }
         Correction::Ineffective(still) => format!(
-            "the server accepted the change and still has {still}: `kubectl delete pod {pod}` restarts it with its own \
-             configuration"
+            "the server accepted the change and still has {}. {}",
+            amount(still),
+            restart(pod, "its own configuration and users")
         ),
         Correction::Withheld => {
             "it is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
                 .to_owned()
         }
     }
+}
+
+/// What a restart mends, and what it costs.
+fn restart(pod: &str, with: &str) -> String {
+    format!("`kubectl delete pod {pod}` restarts it with {with}, and empties the cache")
 }

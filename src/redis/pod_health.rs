@@ -103,10 +103,7 @@ fn of_waiting(pod: &str, container: &ContainerStatus, waiting: &ContainerStateWa
         reason @ ("CreateContainerConfigError"
         | "CreateContainerError"
         | "RunContainerError"
-        | "PostStartHookError") => (
-            Reason::ContainerNotCreated,
-            format!("the container of pod {pod} cannot be made ({reason}): {}", sentence(words)),
-        ),
+        | "PostStartHookError") => (Reason::ContainerNotCreated, not_created(pod, reason, words)),
         _ => return None,
     };
     Some(Trouble { reason, message })
@@ -129,17 +126,35 @@ fn of_ended(pod: &str, ended: &ContainerStateTerminated) -> Trouble {
             ),
         };
     }
-    let words = ended.message.as_deref().unwrap_or_default().trim();
+    let words: Vec<&str> = ended.message.iter().flat_map(|message| message.split_whitespace()).collect();
+    let words = words.join(" ");
+    if let Some(reason @ ("StartError" | "ContainerCannotRun")) = ended.reason.as_deref() {
+        return Trouble { reason: Reason::ContainerNotCreated, message: not_created(pod, reason, &words) };
+    }
     let tail = words.chars().count().saturating_sub(LAST_WORDS);
     let last_words: String = words.chars().skip(tail).collect();
     let said = if last_words.is_empty() { String::new() } else { format!("; its last words: {last_words}") };
+    let (meaning, remedy) = match ended.exit_code {
+        126 | 127 => (" (the image has no redis-server and no valkey-server)", "Check spec.redis.image".to_owned()),
+        137 => {
+            (" (killed: its liveness probe failed, or its node did it)", format!("See `kubectl describe pod {pod}`"))
+        }
+        _ => ("", format!("See `kubectl logs {pod} --previous`")),
+    };
     Trouble {
         reason: Reason::CrashLoop,
-        message: format!(
-            "the server in pod {pod} ended with exit code {}{said}. See `kubectl logs {pod} --previous`",
-            ended.exit_code
-        ),
+        message: format!("the server in pod {pod} ended with exit code {}{meaning}{said}. {remedy}", ended.exit_code),
     }
+}
+
+/// A container that could not be started.
+fn not_created(pod: &str, reason: &str, words: &str) -> String {
+    let words = sentence(words);
+    let why = if words.is_empty() { String::new() } else { format!(": {words}") };
+    format!(
+        "the container of pod {pod} cannot be started ({reason}){why}. If this lasts, see `kubectl describe pod {pod}`; the \
+         image in spec.redis.image must contain a shell, the server and redis-cli or valkey-cli"
+    )
 }
 
 fn sentence(words: &str) -> &str {
