@@ -1,0 +1,11 @@
+//! Plans and findings as sentences and snapshots, on values only: no cluster, no Redis, no clock.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod changes;
+mod messages;
+mod objects;
+mod passes;
+mod passwords;
+mod pods;
+mod whole;
+mod world;

@@ -1,0 +1,297 @@
+//! Everything that the conditions about Redis can say, in one snapshot for each source: read it as somebody would who was
+//! woken by it. A message tells what was seen, where, what it leads to, and what to do.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokencache_operator::api::v1alpha1::TokenCacheStatus;
+use tokencache_operator::controller::{apply::Applied, report::report};
+use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::redis::health::{Cadence, health};
+use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample};
+use tokencache_operator::redis::{login_mark, server};
+
+use super::pods::{marked, on_node, pod, running, unschedulable, waiting, waiting_after};
+use super::world::{World, shop};
+
+const NOW: &str = "2026-01-01T12:00:00Z";
+
+/// A settled cache that is seen so.
+struct Seen(World);
+
+impl Seen {
+    fn nothing() -> Self {
+        Self(World::settled(shop("{}")))
+    }
+
+    /// A pod, and no sample of its server.
+    fn pod(status: &Value) -> Self {
+        let mut seen = Self::nothing();
+        let operator = seen.0.credentials().operator_password().unwrap().sha256();
+        seen.0.observed.pods = vec![marked(status, &login_mark(&operator))];
+        seen
+    }
+
+    fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
+        let server = server(&self.0.observed.pods[0]).unwrap();
+        self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), outcome }];
+        self
+    }
+
+    /// A pod that is ready, and this answer of its server.
+    fn answer(drift: Vec<Drift>) -> Self {
+        Self::pod(&running(true)).outcome(Ok(Answer { drift, ..well() }))
+    }
+
+    fn fault(fault: Fault) -> Self {
+        Self::pod(&running(true)).outcome(Err(fault))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut World)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    fn paused(self) -> Self {
+        self.with(|world| {
+            let annotations = world.cache.metadata.annotations.get_or_insert_default();
+            annotations.insert("tokencache.dev/reconcile".to_owned(), "paused".to_owned());
+        })
+    }
+
+    /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False.
+    fn told(&self, what: &str) -> String {
+        let Self(world) = self;
+        let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
+        let cadence = Cadence { now, period: SignedDuration::from_secs(30) };
+        let health = health(&settings, &world.observed, &world.credentials(), cadence);
+        let applied = Applied { changed: 0, minted: false };
+        let previous = TokenCacheStatus::default();
+        let Some(report) = report(&world.cache, &previous, &settings, health, Ok(&applied), now) else {
+            return format!("{what}\n  (nothing new is said)\n");
+        };
+        let conditions = report.status.conditions;
+        let mut text = format!("{what}\n");
+        for condition in &conditions {
+            let repeated =
+                conditions.iter().any(|other| other.type_ != condition.type_ && other.message == condition.message);
+            let shown = match condition.type_.as_str() {
+                "SpecValid" => false,
+                "Ready" => !repeated,
+                "Stalled" => condition.status == "True",
+                _ => condition.reason != "RedisUnavailable",
+            };
+            if shown && condition.type_ == "Stalled" {
+                text += "  Stalled=True\n";
+            } else if shown {
+                let words = [&condition.type_, "=", &condition.status, " ", &condition.reason].concat();
+                text += &["  ", &words, "\n    ", &condition.message, "\n"].concat();
+            }
+        }
+        text
+    }
+}
+
+fn started_at(time: &str) -> Value {
+    on_node(false, &json!({"running": {"startedAt": time}}), &json!({}))
+}
+
+fn well() -> Answer {
+    Answer {
+        version: "8.2.1".to_owned(),
+        role: Role::Primary,
+        max_memory: 256 << 20,
+        eviction_policy: "volatile-lru".to_owned(),
+        drift: Vec::new(),
+    }
+}
+
+fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
+    Drift { parameter, found: found.to_owned(), correction }
+}
+
+#[test]
+fn what_is_said_of_a_server_that_gives_no_answer() {
+    let noperm = Fault::NoPermission {
+        command: "config|get".to_owned(),
+        message: "NOPERM User operator has no permissions to run the 'config|get' command".to_owned(),
+    };
+    let cases = [
+        Seen::fault(Fault::Unreachable("connection refused".to_owned())).told("the pod is ready, the port is closed"),
+        Seen::fault(Fault::Unreachable("no answer to the connection request within 2s".to_owned()))
+            .told("packets to the pod are dropped"),
+        Seen::pod(&running(false))
+            .outcome(Err(Fault::Unreachable("connection refused".to_owned())))
+            .told("the pod is not ready, the port is closed"),
+        Seen::pod(&started_at("2026-01-01T11:59:45Z"))
+            .outcome(Err(Fault::Unreachable("connection refused".to_owned())))
+            .told("the pod was started 15 s ago, the port is closed"),
+        Seen::pod(&on_node(false, &json!({"waiting": {"reason": "ContainerCreating"}}), &json!({})))
+            .outcome(Err(Fault::Unreachable("connection refused".to_owned())))
+            .told("the container is being made"),
+        Seen::fault(Fault::Frozen).told("the server is frozen"),
+        Seen::fault(Fault::WrongPassword).told("the operator's password is refused"),
+        Seen::fault(Fault::WrongPassword)
+            .with(|world| world.observed.pods = vec![pod(&running(true))])
+            .told("the pod was started with an earlier operator password"),
+        Seen::fault(noperm).told("the operator's user lacks a right"),
+        Seen::fault(Fault::Loading).told("the server is loading"),
+        Seen::fault(Fault::TlsPort).told("the port speaks TLS"),
+        Seen::fault(Fault::NotRedis(String::new())).told("the port closes every connection"),
+        Seen::fault(Fault::NotRedis("HTTP/1.1 400 Bad Request".to_owned())).told("the port speaks HTTP"),
+        Seen::fault(Fault::Unexpected("info: the answer never ended".to_owned())).told("the answer makes no sense"),
+        Seen::pod(&running(true)).told("the server has not been looked at yet"),
+        Seen::fault(Fault::Frozen)
+            .with(|world| world.observed.samples[0].taken = "2026-01-01T11:58:29Z".parse().unwrap())
+            .told("the last look is 91 s old"),
+        Seen::fault(Fault::Frozen)
+            .with(|world| world.observed.samples[0].taken = "2026-01-01T11:58:30Z".parse().unwrap())
+            .told("the last look is 90 s old"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn what_is_said_of_a_server_that_answers() {
+    use Correction::{Corrected, Ineffective, Refused, Withheld};
+    use Parameter::{AppPassword, EvictionPolicy, MaxMemory};
+    let noperm = || Refused("NOPERM User operator has no permissions to run the 'config|set' command".to_owned());
+    let policy = |correction| drift(EvictionPolicy, "noeviction", correction);
+    let memory = |correction| drift(MaxMemory, "0", correction);
+    let app = |correction| drift(AppPassword, "another password", correction);
+    let replica = Answer { role: Role::Replica, ..well() };
+    let cases = [
+        Seen::answer(vec![]).told("all is well"),
+        Seen::answer(vec![]).paused().told("all is well, and paused"),
+        Seen::answer(vec![policy(Corrected)]).told("the policy was corrected"),
+        Seen::answer(vec![memory(Corrected)]).told("the memory was corrected"),
+        Seen::answer(vec![policy(Corrected), memory(Corrected)]).told("both were corrected"),
+        Seen::answer(vec![policy(noperm())]).told("correcting the policy was refused"),
+        Seen::answer(vec![memory(noperm())]).told("correcting the memory was refused"),
+        Seen::answer(vec![policy(noperm()), memory(noperm())]).told("correcting both was refused"),
+        Seen::answer(vec![policy(Corrected), memory(noperm())]).told("one was corrected, the other refused"),
+        Seen::answer(vec![policy(Ineffective("noeviction".to_owned()))]).told("the policy did not change"),
+        Seen::answer(vec![drift(MaxMemory, "1073741824", Ineffective("1073741824".to_owned()))])
+            .told("the memory did not change"),
+        Seen::answer(vec![drift(MaxMemory, "1048576", Ineffective("1048576".to_owned()))]).told("and is too small"),
+        Seen::answer(vec![policy(Withheld)]).paused().told("another policy while paused"),
+        Seen::answer(vec![drift(EvictionPolicy, "allkeys-lru", Withheld)]).paused().told("allkeys while paused"),
+        Seen::answer(vec![drift(EvictionPolicy, "volatile-ttl", Withheld)]).paused().told("volatile-ttl while paused"),
+        Seen::answer(vec![app(Corrected)]).told("the applications' password was corrected"),
+        Seen::answer(vec![app(noperm())]).told("correcting the applications' password was refused"),
+        Seen::answer(vec![app(Withheld)]).paused().told("another password while paused"),
+        Seen::answer(vec![drift(AppPassword, "2 passwords", Corrected)]).told("there was a second password"),
+        Seen::answer(vec![drift(AppPassword, "no password needed", Withheld)]).paused().told("no password is needed"),
+        Seen::answer(vec![drift(
+            AppPassword,
+            "no such user",
+            Refused("a password alone does not make a user that can be used".to_owned()),
+        )])
+        .told("the user app is gone"),
+        Seen::pod(&running(true)).outcome(Ok(replica)).told("the server is a replica"),
+        Seen::pod(&running(false)).outcome(Ok(well())).told("the server answers, its pod is not ready"),
+        Seen::pod(&started_at("2026-01-01T11:59:45Z"))
+            .outcome(Ok(well()))
+            .told("the server answers, its pod was started 15 s ago"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn what_is_said_of_a_pod_that_does_not_run() {
+    let not_found = "rpc error: code = NotFound desc = failed to pull and unpack image \
+                     \"docker.io/library/redis:8.2\": failed to resolve reference \"docker.io/library/redis:8.2\": \
+                     docker.io/library/redis:8.2: not found";
+    let back_off = format!("Back-off pulling image \"docker.io/library/redis:8.2\": ErrImagePull: {not_found}");
+    let no_room = "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: 0/1 nodes \
+                   are available: 1 No preemption victims found for incoming pod.";
+    let directive = json!({
+        "exitCode": 1, "reason": "Error",
+        "message": "*** FATAL CONFIG FILE ERROR (Redis 8.2.1) ***\nReading the configuration file, at line 2\n>>> 'no-such-directive yes'\nBad directive or wrong number of arguments\n",
+    });
+    let pause = "back-off 20s restarting failed container=redis pod=shop-redis-0_web(uid-of-pod)";
+    let of = |status: &Value, what: &str| Seen::pod(status).told(what);
+    let exit = |code: i32| json!({"exitCode": code, "reason": "Error"});
+    let oom = json!({"exitCode": 137, "reason": "OOMKilled"});
+    let cases = [
+        Seen::nothing().told("there is no pod"),
+        of(&json!({}), "the pod is new"),
+        of(&unschedulable(no_room), "no node takes the pod"),
+        of(&json!({"phase": "Failed", "reason": "Evicted"}), "the pod was evicted"),
+        Seen::pod(&running(false)).with(going).told("the pod is going"),
+        of(&waiting("ContainerCreating", ""), "the container is being made"),
+        of(&waiting("ErrImagePull", not_found), "the image was not found"),
+        of(&waiting("ImagePullBackOff", &back_off), "kubelet waits before it pulls again"),
+        of(
+            &waiting("ImagePullBackOff", "Back-off pulling image \"docker.io/library/redis:8.2\""),
+            "an older kubelet waits",
+        ),
+        of(
+            &waiting(
+                "InvalidImageName",
+                "Failed to apply default image tag \"Redis:8.2:x\": couldn't parse image name \"Redis:8.2:x\": invalid reference format: repository name (library/Redis) must be lowercase",
+            ),
+            "the image's name is none",
+        ),
+        of(&waiting("CreateContainerConfigError", "secret \"shop-redis-users\" not found"), "a Secret is missing"),
+        of(
+            &waiting_after(
+                "RunContainerError",
+                "exec: \"sh\": executable file not found in $PATH",
+                &json!({"exitCode": 128, "reason": "StartError", "message": "exec: \"sh\": executable file not found in $PATH"}),
+            ),
+            "the image has no shell",
+        ),
+        of(&waiting_after("CrashLoopBackOff", pause, &directive), "the server ends with last words"),
+        of(&waiting_after("CrashLoopBackOff", pause, &exit(139)), "the server ends without a word"),
+        of(&waiting_after("CrashLoopBackOff", pause, &exit(127)), "the image has no server"),
+        of(&waiting_after("CrashLoopBackOff", pause, &exit(137)), "kubelet kills the server again and again"),
+        of(&on_node(false, &json!({"terminated": exit(1)}), &json!({})), "the server has just ended"),
+        of(
+            &waiting_after("CrashLoopBackOff", pause, &json!({"exitCode": 0, "reason": "Completed"})),
+            "the server ends as if all were well",
+        ),
+        of(&waiting_after("CrashLoopBackOff", pause, &oom), "the server was killed for its memory"),
+        of(&on_node(false, &json!({"running": {}}), &json!({"terminated": oom})), "it is starting again after that"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn what_is_said_of_names_and_secrets() {
+    let foreign = |world: &mut World| world.observed.service = Found::Foreign("Deployment web".to_owned());
+    let unowned = |world: &mut World| world.observed.connection = Found::Foreign("helm".to_owned());
+    let earlier = |world: &mut World| world.observed.stateful_set = Found::Earlier;
+    let cases = [
+        Seen::nothing().with(foreign).told("a Service of that name is somebody else's"),
+        Seen::nothing().with(unowned).told("a Secret of that name has no owner"),
+        Seen::nothing().with(earlier).told("an earlier cache's StatefulSet is being collected"),
+        Seen::answer(vec![]).with(|world| edit(world, "short")).told("the binding's password was truncated"),
+        Seen::answer(vec![]).with(|world| edit(world, &"X".repeat(40))).told("the binding's password is another one"),
+        Seen::answer(vec![])
+            .with(|world| edit(world, "with,comma,that,a,connection,cannot,carry"))
+            .told("the binding's password cannot stand in a connection string"),
+        Seen::pod(&running(true))
+            .with(|world| world.observed.operator_login = edited(&world.observed.operator_login, "mine"))
+            .told("the operator's password was changed"),
+        Seen::pod(&running(true))
+            .with(|world| world.observed.operator_login = Found::Nothing)
+            .told("the operator's Secret is gone"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+fn going(world: &mut World) {
+    let mut pod = k8s_openapi::api::core::v1::Pod::clone(&world.observed.pods[0]);
+    pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T12:00:30Z")).unwrap();
+    world.observed.pods = vec![pod.into()];
+}
+
+fn edit(world: &mut World, password: &str) {
+    world.observed.connection = edited(&world.observed.connection, password);
+}
+
+type Slot = Found<std::sync::Arc<k8s_openapi::api::core::v1::Secret>>;
+
+fn edited(secret: &Slot, password: &str) -> Slot {
+    super::passwords::with(secret, "password", password)
+}

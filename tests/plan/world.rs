@@ -1,0 +1,217 @@
+//! A cluster made of values: what a plan writes is what the next pass observes.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
+use kube::ResourceExt;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokencache_operator::api::v1alpha1::TokenCache;
+use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
+use tokencache_operator::redis::{Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings};
+
+/// One `TokenCache` and what there is of it.
+#[derive(Clone)]
+pub struct World {
+    pub cache: TokenCache,
+    pub observed: Observed,
+    /// What the random bytes of the next mint are made of.
+    pub dice: u8,
+}
+
+/// The `TokenCache` named `shop` with this spec, in YAML.
+pub fn shop(spec: &str) -> TokenCache {
+    let spec: Value = serde_yaml::from_str(spec).unwrap();
+    let metadata = json!({"name": "shop", "namespace": "web", "uid": "uid-of-shop", "generation": 1});
+    let kind = json!({"apiVersion": "tokencache.dev/v1alpha1", "kind": "TokenCache"});
+    serde_json::from_value(merged(kind, json!({"metadata": metadata, "spec": spec}))).unwrap()
+}
+
+fn merged(mut into: Value, from: Value) -> Value {
+    if let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) {
+        into.extend(from);
+    }
+    into
+}
+
+impl World {
+    /// Nothing is there yet.
+    pub fn new(cache: TokenCache) -> Self {
+        let observed = Observed {
+            service_account: Found::Nothing,
+            service: Found::Nothing,
+            headless_service: Found::Nothing,
+            config_map: Found::Nothing,
+            application_settings: Found::Nothing,
+            stateful_set: Found::Nothing,
+            operator_login: Found::Nothing,
+            users: Found::Nothing,
+            connection: Found::Nothing,
+            pods: Vec::new(),
+            samples: Vec::new(),
+        };
+        Self { cache, observed, dice: 1 }
+    }
+
+    /// Everything is there.
+    pub fn settled(cache: TokenCache) -> Self {
+        let mut world = Self::new(cache);
+        world.pass();
+        world.pass();
+        world
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings::parse(&self.cache).unwrap()
+    }
+
+    pub fn credentials(&self) -> Credentials {
+        Credentials::read(&self.settings(), &self.observed)
+    }
+
+    pub fn plan(&self) -> Plan {
+        plan(&self.settings(), &self.observed, &self.credentials())
+    }
+
+    /// Carries the plan out. Says what was written.
+    pub fn pass(&mut self) -> Vec<String> {
+        let plan = self.plan();
+        let written = said(&plan);
+        let Plan { mints, service_account, config_maps, secrets, services, stateful_set } = plan;
+        let settings = self.settings();
+        for mint in mints {
+            self.store_secret(mint.secret(&settings, &[self.dice; 128]).unwrap());
+            self.dice += 1;
+        }
+        for secret in secrets {
+            self.store_secret(secret);
+        }
+        for object in config_maps {
+            let slot = match object.name_any().as_str() {
+                "shop-settings" => &mut self.observed.application_settings,
+                _ => &mut self.observed.config_map,
+            };
+            *slot = Found::Ours(stored(object));
+        }
+        for object in services {
+            let slot = match object.name_any().as_str() {
+                "shop-redis" => &mut self.observed.service,
+                _ => &mut self.observed.headless_service,
+            };
+            *slot = Found::Ours(stored(object));
+        }
+        if let Some(object) = service_account {
+            self.observed.service_account = Found::Ours(stored(object));
+        }
+        if let Some(object) = stateful_set {
+            self.observed.stateful_set = Found::Ours(stored(object));
+        }
+        written
+    }
+
+    pub fn store_secret(&mut self, secret: Secret) {
+        let slot = match secret.name_any().as_str() {
+            "shop-redis" => &mut self.observed.connection,
+            "shop-redis-users" => &mut self.observed.users,
+            _ => &mut self.observed.operator_login,
+        };
+        *slot = Found::Ours(stored(secret));
+    }
+
+    /// The text of a Secret's key, in the Secret of this slot.
+    pub fn text(secret: &Found<Arc<Secret>>, key: &str) -> String {
+        let data = secret.ours().unwrap().data.clone().unwrap();
+        String::from_utf8(data[key].0.clone()).unwrap()
+    }
+
+    /// Every object that is there, Secrets with placeholders for what is secret.
+    pub fn objects(&self) -> Vec<Value> {
+        // Without `..`: an object that no snapshot shows does not compile.
+        let Observed {
+            service_account,
+            service,
+            headless_service,
+            config_map,
+            application_settings,
+            stateful_set,
+            operator_login,
+            users,
+            connection,
+            pods: _,
+            samples: _,
+        } = &self.observed;
+        [
+            told("ServiceAccount", service_account),
+            told("Service", service),
+            told("Service", headless_service),
+            told("ConfigMap", config_map),
+            told("ConfigMap", application_settings),
+            told("StatefulSet", stateful_set),
+            told("Secret", operator_login),
+            told("Secret", users),
+            told("Secret", connection),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// What a plan writes, as kinds and names.
+pub fn said(plan: &Plan) -> Vec<String> {
+    let Plan { mints, service_account, config_maps, secrets, services, stateful_set } = plan;
+    let mut said: Vec<String> = mints
+        .iter()
+        .map(|mint| match mint {
+            Mint::OperatorLogin => "mint Secret shop-redis-operator".to_owned(),
+            Mint::Connection => "mint Secret shop-redis".to_owned(),
+        })
+        .collect();
+    said.extend(secrets.iter().map(|object: &Secret| format!("Secret {}", object.name_any())));
+    said.extend(config_maps.iter().map(|object: &ConfigMap| format!("ConfigMap {}", object.name_any())));
+    said.extend(service_account.iter().map(|object| format!("ServiceAccount {}", object.name_any())));
+    said.extend(services.iter().map(|object: &Service| format!("Service {}", object.name_any())));
+    said.extend(stateful_set.iter().map(|object| format!("StatefulSet {}", object.name_any())));
+    said
+}
+
+/// As the API server keeps it: with a record of what was applied.
+pub fn stored<T: Serialize + kube::Resource>(mut object: T) -> Arc<T> {
+    let applied = serde_json::to_value(&object).unwrap();
+    let entry = ManagedFieldsEntry {
+        manager: Some(FIELD_MANAGER.to_owned()),
+        operation: Some("Apply".to_owned()),
+        fields_v1: Some(FieldsV1(fields(&applied))),
+        ..ManagedFieldsEntry::default()
+    };
+    object.meta_mut().managed_fields = Some(vec![entry]);
+    Arc::new(object)
+}
+
+/// The fields of a value in the form of `managedFields`. Lists whose elements have names are lists by name.
+fn fields(value: &Value) -> Value {
+    let named = |list: &[Value]| !list.is_empty() && list.iter().all(|element| element["name"].is_string());
+    match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (format!("f:{key}"), fields(value))).collect(),
+        Value::Array(list) if named(list) => list
+            .iter()
+            .map(|element| (format!("k:{}", json!({"name": element["name"]})), fields(element)))
+            .collect::<Map<String, Value>>()
+            .into(),
+        _ => json!({}),
+    }
+}
+
+fn told<T: Serialize>(kind: &str, found: &Found<Arc<T>>) -> Option<Value> {
+    let mut object = serde_json::to_value(found.ours()?.as_ref()).unwrap();
+    object["metadata"].as_object_mut().unwrap().remove("managedFields");
+    object["kind"] = kind.into();
+    if kind == "Secret" {
+        let secret: Secret = serde_json::from_value(object.clone()).unwrap();
+        let data = secret.data.unwrap_or_default();
+        let text = data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap().into()));
+        object["data"] = text.collect::<Map<String, Value>>().into();
+    }
+    Some(object)
+}
