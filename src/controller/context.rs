@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{Client, runtime::reflector::ObjectRef};
+use tokio::sync::watch as signal;
 
 use super::{Guarded, prober::Prober, watch::Caches};
 use crate::{api::v1alpha1::TokenCacheStatus, kubernetes::secret::SecretReader};
@@ -21,6 +22,8 @@ pub struct Context {
     pub client: Client,
     /// What the watches saw.
     pub caches: Caches,
+    /// Whether every watch has listed what was there at its start.
+    pub in_step: signal::Receiver<bool>,
     /// Secrets, by name.
     pub secrets: SecretReader,
     /// The looks at Redis servers.
@@ -42,11 +45,19 @@ struct Written {
 impl Context {
     /// A context without a history.
     #[must_use]
-    pub fn new(client: Client, caches: Caches, prober: Prober, probe_period: Duration, reporter: String) -> Self {
+    pub fn new(
+        client: Client,
+        caches: Caches,
+        in_step: signal::Receiver<bool>,
+        prober: Prober,
+        probe_period: Duration,
+        reporter: String,
+    ) -> Self {
         let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
         Self {
             client,
             caches,
+            in_step,
             secrets,
             prober,
             probe_period,

@@ -27,7 +27,6 @@ use kube::{
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         controller::{self, Action},
-        reflector::store::WriterDropped,
         watcher,
     },
 };
@@ -79,7 +78,7 @@ pub struct Options {
 pub enum PassError {
     /// The operator is shutting down.
     #[error("the operator is shutting down")]
-    ShuttingDown(#[from] WriterDropped),
+    ShuttingDown(#[from] signal::error::RecvError),
     /// What there is could not be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -111,11 +110,16 @@ pub async fn run(
     let token_caches = controller.store();
     let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
     let looks = futures::stream::unfold(news, async |mut news| news.recv().await.map(|key| (key, news)));
-    let context = Arc::new(Context::new(client, caches.clone(), prober, options.probe_period, options.reporter));
+    let in_step = synced.subscribe();
+    let context =
+        Arc::new(Context::new(client, caches.clone(), in_step, prober, options.probe_period, options.reporter));
+    // The only one who waits for the stores: of several, kube wakes the last. Everybody else waits for the signal.
     let ready = async move {
         if token_caches.wait_until_ready().await.is_ok() && caches.ready().await.is_ok() {
             synced.send_replace(true);
             tracing::info!("the watches are in step");
+        } else {
+            drop(synced);
         }
         futures::future::pending::<()>().await;
     };
@@ -135,7 +139,7 @@ pub async fn run(
 
 /// One pass over one `TokenCache`.
 async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, PassError> {
-    context.caches.ready().await?;
+    context.in_step.clone().wait_for(|in_step| *in_step).await?;
     let key = Key::from_obj(cache.as_ref());
     let action = match &cache.0 {
         Ok(cache) if cache.metadata.deletion_timestamp.is_some() => {
