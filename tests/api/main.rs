@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod harness;
+mod survival;
 
 /// What the tests stand on; not every part of it is used here.
 #[allow(dead_code)]

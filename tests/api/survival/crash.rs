@@ -1,0 +1,74 @@
+//! The operator dies at every write of a first pass, before it was sent and after.
+
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use super::shape;
+use super::world::{SHOP, World};
+use crate::support::api_server::api_server;
+use crate::support::eventually::eventually;
+use crate::support::faults::{Death, Writes};
+use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
+
+/// How many operators die side by side: a server runs for each.
+const AT_A_TIME: usize = 6;
+
+/// The shape of a cache that nothing disturbed, and the number of writes that it took.
+async fn undisturbed() -> (Value, usize) {
+    let world = World::new("undisturbed").await;
+    let writes = Writes::counted();
+    let client = api_server().client_through(USER_AGENT, &writes).await;
+    let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
+    world.create(SHOP, json!({})).await;
+    world.ready(SHOP).await;
+    world.quiet().await;
+    println!("{writes}");
+    (world.shape().await, writes.log().len())
+}
+
+/// Lets an operator die, and another one go on from there. Returns whether it came to that: the number of writes before
+/// the end is not the same in every run.
+async fn survives(death: Death, wanted: &Value) -> bool {
+    let world = World::new("crash").await;
+    let writes = Writes::until(death);
+    let client = api_server().client_through(USER_AGENT, &writes).await;
+    let mortal = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
+    world.create(SHOP, json!({})).await;
+    tokio::select! {
+        () = writes.death() => {}
+        () = async { world.ready(SHOP).await; world.quiet().await } => {}
+    }
+    mortal.kill().await;
+    let left = world.passwords().await;
+
+    let heir = Operator::start(&world.namespace).await;
+    world.ready(SHOP).await;
+    world.has_shape(&format!("{death:?}: the objects are those of an undisturbed run\n{writes}"), wanted).await;
+    let passwords = world.passwords().await;
+    for (left, now) in left.iter().zip(&passwords) {
+        assert!(now.is_some() && (left.is_none() || left == now), "{death:?}: a password was made anew\n{writes}");
+    }
+    let app = passwords[1].as_ref().unwrap();
+    eventually("the server takes the published password", async || world.ping(app).await).await;
+    world.quiet().await;
+    shape::same(wanted, &world.shape().await).unwrap();
+    heir.kill().await;
+    writes.dead()
+}
+
+#[tokio::test]
+async fn an_operator_that_dies_at_any_write_leaves_what_another_one_completes_with_the_same_passwords() {
+    let (wanted, count) = undisturbed().await;
+    assert!(count >= PARTS_AND_STATUS, "{count} writes are fewer than there are objects");
+    assert_eq!(wanted["ControllerRevision"], 1);
+    assert_eq!(wanted["Pod"], 1);
+    let deaths = (0..count).flat_map(|index| [Death::BeforeWrite(index), Death::AfterWrite(index)]);
+    let died: Vec<bool> =
+        stream::iter(deaths).map(|death| survives(death, &wanted)).buffer_unordered(AT_A_TIME).collect().await;
+    let died = died.into_iter().filter(|died| *died).count();
+    println!("{died} deaths at {count} writes");
+    assert!(died >= 2 * PARTS_AND_STATUS, "only {died} operators died");
+}
+
+/// Nine objects, and at least one status.
+const PARTS_AND_STATUS: usize = 10;

@@ -1,0 +1,12 @@
+//! What the operator must survive: its own death at any moment, hands in its objects, odd wishes, strangers, and crowds.
+
+mod crash;
+mod shape;
+pub mod world;
+
+use std::time::Duration;
+
+use crate::support::operator::PROBE_PERIOD;
+
+/// How long the absence of something is watched.
+const TWO_PERIODS: Duration = Duration::from_secs(2 * PROBE_PERIOD.as_secs());

@@ -1,0 +1,127 @@
+//! Objects without what differs from one run to another: UIDs, versions, times, addresses, passwords and what derives from
+//! them. Two caches that were made by different ways must have the same shape.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use serde_json::{Map, Value, json};
+use tokencache_operator::redis::{objects, password::Password};
+
+const FIELD_MANAGER: &str = "tokencache-operator";
+const OF_THE_RUN: [&str; 6] =
+    ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "generateName"];
+
+/// Kind and name of each object, with its content; the number of its revisions and pods.
+pub fn shape(objects: &[Value], namespace: &str) -> Value {
+    let words = replacements(objects, namespace);
+    let mut shaped = Map::new();
+    for object in objects {
+        let [kind, name] = [&object["kind"], &object["metadata"]["name"]].map(|word| word.as_str().unwrap());
+        if matches!(kind, "Pod" | "ControllerRevision") {
+            let count = shaped.get(kind).and_then(Value::as_u64).unwrap_or_default();
+            shaped.insert(kind.to_owned(), json!(count + 1));
+        } else {
+            shaped.insert(format!("{kind} {name}"), replace(&without_the_run(object), &words));
+        }
+    }
+    Value::Object(shaped)
+}
+
+/// Whether two shapes are the same; the `Err` says where they are not.
+pub fn same(wanted: &Value, seen: &Value) -> Result<(), String> {
+    let mut differences = Vec::new();
+    compare("", wanted, seen, &mut differences);
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
+}
+
+fn compare(path: &str, wanted: &Value, seen: &Value, differences: &mut Vec<String>) {
+    match (wanted, seen) {
+        (Value::Object(wanted), Value::Object(seen)) => {
+            let keys: std::collections::BTreeSet<_> = wanted.keys().chain(seen.keys()).collect();
+            for key in keys {
+                let side = |of: &Map<String, Value>| of.get(key).cloned().unwrap_or_default();
+                compare(&format!("{path}.{key}"), &side(wanted), &side(seen), differences);
+            }
+        }
+        _ if wanted == seen => {}
+        _ => differences.push(format!("{path}: wanted {wanted}, seen {seen}")),
+    }
+}
+
+fn without_the_run(object: &Value) -> Value {
+    let mut object = object.clone();
+    let owned = fields_of_ours(&object);
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    metadata.retain(|field, _| !OF_THE_RUN.contains(&field.as_str()));
+    object["owned"] = owned;
+    object.as_object_mut().unwrap().remove("status");
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+        && spec.get("clusterIP").is_some_and(|address| address != "None")
+    {
+        spec.retain(|field, _| !field.starts_with("clusterIP"));
+    }
+    if let Some(marks) = object.pointer_mut("/spec/template/metadata/annotations").and_then(Value::as_object_mut) {
+        marks.entry(objects::OPERATOR_LOGIN_ANNOTATION).and_modify(|mark| *mark = "MARK".into());
+    }
+    object
+}
+
+/// The fields that the operator owns in an object, however it came to own them.
+fn fields_of_ours(object: &Value) -> Value {
+    let mut fields = Value::Null;
+    for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
+        if entry["manager"] == FIELD_MANAGER {
+            merge(&mut fields, &entry["fieldsV1"]);
+        }
+    }
+    fields
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    if into.is_null() {
+        *into = json!({});
+    }
+    for (field, inner) in from.as_object().into_iter().flatten() {
+        // `.` is the thing itself, which only an update names.
+        if field != "." {
+            merge(&mut into[field], inner);
+        }
+    }
+}
+
+/// Texts that differ from one run to another, each with a word for it.
+fn replacements(objects: &[Value], namespace: &str) -> BTreeMap<String, &'static str> {
+    let mut words = BTreeMap::from([(namespace.to_owned(), "NAMESPACE")]);
+    let references = objects.iter().flat_map(|object| object["metadata"]["ownerReferences"].as_array()).flatten();
+    words.extend(references.map(|reference| (reference["uid"].as_str().unwrap().to_owned(), "UID")));
+    let password = |name: &str| {
+        let secret = objects.iter().find(|each| each["kind"] == "Secret" && each["metadata"]["name"] == name)?;
+        let bytes: ByteString = serde_json::from_value(secret["data"]["password"].clone()).ok()?;
+        Password::parse(&bytes.0).ok()
+    };
+    if let Some(operator) = password("shop-redis-operator") {
+        let probe = objects::probe_password(&operator);
+        words.insert(operator.sha256().as_hex().to_owned(), "HASH-OF-OPERATOR");
+        words.insert(probe.sha256().as_hex().to_owned(), "HASH-OF-PROBE");
+        words.insert(operator.reveal().to_owned(), "OPERATOR");
+        words.insert(probe.reveal().to_owned(), "PROBE");
+    }
+    if let Some(app) = password("shop-redis") {
+        words.insert(app.sha256().as_hex().to_owned(), "HASH-OF-APP");
+        words.insert(app.reveal().to_owned(), "APP");
+    }
+    words
+}
+
+/// The object with these texts replaced, in Secrets' bytes too.
+fn replace(object: &Value, words: &BTreeMap<String, &'static str>) -> Value {
+    let text = |text: &str| words.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    let mut object = object.clone();
+    if object["kind"] == "Secret" {
+        for value in object["data"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            let bytes: ByteString = serde_json::from_value(value.clone()).unwrap();
+            *value = String::from_utf8_lossy(&bytes.0).into_owned().into();
+        }
+    }
+    serde_json::from_str(&text(&object.to_string())).unwrap()
+}

@@ -1,0 +1,233 @@
+//! One namespace with a stand-in for kubelet, and the questions that these tests ask about what is in it.
+
+use futures::future::join_all;
+use k8s_openapi::api::{
+    apps::v1::{ControllerRevision, StatefulSet},
+    core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use tokencache_operator::api::v1alpha1::TokenCache;
+
+use super::shape;
+use crate::support::api_server::api_server;
+use crate::support::eventually::eventually;
+use crate::support::kubelet::Kubelet;
+use crate::support::namespace::fresh_namespace;
+use crate::support::operator::{Operator, USER_AGENT};
+
+/// The name of the cache in most tests, and of its server's pod.
+pub const SHOP: &str = "shop";
+pub const POD: &str = "shop-redis-0";
+
+/// What a cache consists of: kind and name, in the order in which a stranger in their place is named.
+pub const PARTS: [(&str, &str); 9] = [
+    ("ServiceAccount", "shop-redis"),
+    ("Service", "shop-redis"),
+    ("Service", "shop-redis-headless"),
+    ("ConfigMap", "shop-redis-config"),
+    ("ConfigMap", "shop-settings"),
+    ("StatefulSet", "shop-redis"),
+    ("Secret", "shop-redis-operator"),
+    ("Secret", "shop-redis-users"),
+    ("Secret", "shop-redis"),
+];
+
+/// One test's namespace.
+pub struct World {
+    pub client: Client,
+    pub namespace: String,
+    pub kubelet: Kubelet,
+}
+
+/// A kind by its name.
+pub fn kind(kind: &str) -> ApiResource {
+    match kind {
+        "TokenCache" => ApiResource::erase::<TokenCache>(&()),
+        "ServiceAccount" => ApiResource::erase::<ServiceAccount>(&()),
+        "Service" => ApiResource::erase::<Service>(&()),
+        "ConfigMap" => ApiResource::erase::<ConfigMap>(&()),
+        "StatefulSet" => ApiResource::erase::<StatefulSet>(&()),
+        "ControllerRevision" => ApiResource::erase::<ControllerRevision>(&()),
+        "Secret" => ApiResource::erase::<Secret>(&()),
+        "Pod" => ApiResource::erase::<Pod>(&()),
+        other => panic!("no test asks about {other}"),
+    }
+}
+
+impl World {
+    /// An empty namespace.
+    pub async fn new(prefix: &str) -> Self {
+        api_server().install_crd().await;
+        let client = api_server().client("tests").await;
+        let namespace = fresh_namespace(&client, prefix).await;
+        let kubelet = Kubelet::start(api_server().client("kubelet").await, &namespace).await;
+        Self { client, namespace, kubelet }
+    }
+
+    /// A namespace with a cache `shop` that is ready, and the operator that made it.
+    pub async fn with_shop(prefix: &str) -> (Self, Operator) {
+        let world = Self::new(prefix).await;
+        let operator = Operator::start(&world.namespace).await;
+        world.create(SHOP, json!({})).await;
+        world.ready(SHOP).await;
+        (world, operator)
+    }
+
+    pub fn api(&self, of: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind(of))
+    }
+
+    /// Makes a cache with this spec, as it was written.
+    pub async fn create(&self, name: &str, spec: Value) -> DynamicObject {
+        self.try_create(name, spec).await.unwrap()
+    }
+
+    pub async fn try_create(&self, name: &str, spec: Value) -> Result<DynamicObject, kube::Error> {
+        self.make("TokenCache", json!({"metadata": {"name": name}, "spec": spec})).await
+    }
+
+    /// Makes an object of any kind.
+    pub async fn make(&self, of: &str, mut body: Value) -> Result<DynamicObject, kube::Error> {
+        let resource = kind(of);
+        body["apiVersion"] = resource.api_version.into();
+        body["kind"] = resource.kind.into();
+        self.api(of).create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await
+    }
+
+    /// Changes an object by hand, with a merge patch.
+    pub async fn edit(&self, of: &str, name: &str, patch: Value) {
+        self.api(of).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    pub async fn get(&self, of: &str, name: &str) -> Value {
+        serde_json::to_value(self.api(of).get(name).await.unwrap()).unwrap()
+    }
+
+    pub async fn uid(&self, of: &str, name: &str) -> Option<String> {
+        self.api(of).get_opt(name).await.unwrap().and_then(|object| object.uid())
+    }
+
+    pub async fn delete(&self, of: &str, name: &str) {
+        self.api(of).delete(name, &DeleteParams::background()).await.unwrap();
+    }
+
+    /// Waits until the status is as wanted, and returns it.
+    pub async fn status(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, async || {
+            let cache = self.api("TokenCache").get(name).await.map_err(|error| error.to_string())?;
+            let seen = cache.data["status"].clone();
+            let current = seen["observedGeneration"].as_i64() == cache.metadata.generation;
+            if current && wanted(&seen) { Ok(seen) } else { Err(format!("{seen:#}\n{}", self.kubelet.logs())) }
+        })
+        .await
+    }
+
+    /// Waits until a condition has this status and reason, and returns its message.
+    pub async fn condition(&self, name: &str, of: &str, status: &str, reason: &str) -> String {
+        let wanted = |seen: &Value| {
+            let condition = condition(seen, of);
+            condition["status"] == status && condition["reason"] == reason
+        };
+        let seen = self.status(name, &format!("{of} of {name} is {status} because of {reason}"), wanted).await;
+        condition(&seen, of)["message"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a cache says that it is ready.
+    pub async fn ready(&self, name: &str) -> Value {
+        let wanted = |seen: &Value| condition(seen, "Ready")["status"] == "True";
+        self.status(name, &format!("{name} is ready"), wanted).await
+    }
+
+    /// Every object of the cache's kinds in the namespace, but what Kubernetes puts into every namespace.
+    pub async fn objects(&self) -> Vec<Value> {
+        let kinds = ["ServiceAccount", "Service", "ConfigMap", "StatefulSet", "Secret", "ControllerRevision", "Pod"];
+        let lists = join_all(kinds.map(async |of| {
+            let list = self.api(of).list(&ListParams::default()).await.unwrap();
+            let typed = |object: DynamicObject| {
+                let mut object = serde_json::to_value(object).unwrap();
+                object["kind"] = of.into();
+                object
+            };
+            list.items.into_iter().map(typed).collect::<Vec<_>>()
+        }));
+        let everywhere = |object: &Value| {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            matches!((object["kind"].as_str().unwrap(), name), ("ServiceAccount", "default"))
+                || name == "kube-root-ca.crt"
+        };
+        lists.await.into_iter().flatten().filter(|object| !everywhere(object)).collect()
+    }
+
+    /// Kinds and names of [`Self::objects`].
+    pub async fn names(&self) -> Vec<String> {
+        let name = |object: &Value| {
+            [&object["kind"], &object["metadata"]["name"]].map(|word| word.as_str().unwrap().to_owned())
+        };
+        self.objects().await.iter().map(|object| name(object).join(" ")).collect()
+    }
+
+    /// The cache's objects without what differs from one run to another: see [`shape`].
+    pub async fn shape(&self) -> Value {
+        shape::shape(&self.objects().await, &self.namespace)
+    }
+
+    /// As [`Self::shape`], without the count of pods and revisions, which says how the cache came to be as it is.
+    pub async fn parts(&self) -> Value {
+        let mut shape = self.shape().await;
+        shape.as_object_mut().unwrap().retain(|name, _| name.contains(' '));
+        shape
+    }
+
+    /// Waits until the cache's parts are as these.
+    pub async fn has_parts(&self, what: &str, wanted: &Value) {
+        eventually(what, async || shape::same(wanted, &self.parts().await)).await;
+    }
+
+    /// Waits until the cache's objects have this shape.
+    pub async fn has_shape(&self, what: &str, wanted: &Value) {
+        eventually(what, async || shape::same(wanted, &self.shape().await)).await;
+    }
+
+    /// The operator's password and the applications', where they exist.
+    pub async fn passwords(&self) -> [Option<String>; 2] {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let of = async |name: &str| {
+            let data = secrets.get_opt(name).await.unwrap()?.data?;
+            Some(String::from_utf8(data.get("password")?.0.clone()).unwrap())
+        };
+        [of("shop-redis-operator").await, of("shop-redis").await]
+    }
+
+    /// Whether the live server takes this password of the user `app`: PONG, or what it says instead.
+    pub async fn ping(&self, password: &str) -> Result<(), String> {
+        let answer = self.kubelet.pod(POD).try_redis_cli(6379, Some(("app", password)), &["PING"]).await?;
+        if answer == "PONG" { Ok(()) } else { Err(answer) }
+    }
+
+    /// What the operator has written here since a moment in the audit log.
+    pub fn writes_since(&self, mark: crate::support::audit::Mark) -> Vec<crate::support::audit::Request> {
+        api_server().audit_log().writes_since(mark, &self.namespace, USER_AGENT)
+    }
+
+    /// Waits until the operator has written nothing for a while: two of its probe periods.
+    pub async fn quiet(&self) {
+        let log = api_server().audit_log();
+        let mut since = (log.mark(), std::time::Instant::now());
+        eventually("the operator has nothing more to write", async || {
+            let seen = self.writes_since(since.0);
+            if !seen.is_empty() {
+                since = (log.mark(), std::time::Instant::now());
+            }
+            if since.1.elapsed() > super::TWO_PERIODS { Ok(()) } else { Err(format!("{seen:?}")) }
+        })
+        .await;
+    }
+}
+
+/// A condition of a status.
+pub fn condition<'a>(status: &'a Value, of: &str) -> &'a Value {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().find(|each| each["type"] == of).unwrap_or(&Value::Null)
+}
