@@ -3,7 +3,6 @@
 
 configure_components() {
   "$binary" credentials "$run" "$node_address" 6443 "$node"
-  : >"$run/resolv.conf"
   mkdir -p "$run/cni" "$disk/kubelet"
   containerd_config >"$run/containerd.toml"
   bridge_config >"$run/cni/10-bridge.conf"

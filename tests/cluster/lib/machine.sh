@@ -122,6 +122,12 @@ make_mounts() {
     mkdir -p "$folder" "$run/fixed$folder"
     nsenter --mount="$run/mounts/namespace" mount --bind "$run/fixed$folder" "$folder"
   done
+  # The machine's name server can't be reached from here, and an image that
+  # can't be pulled is to fail at once, not after the resolver's time limit.
+  echo "nameserver 127.0.0.1" >"$run/resolv.conf"
+  if [ -e /etc/resolv.conf ]; then
+    nsenter --mount="$run/mounts/namespace" mount --bind "$run/resolv.conf" /etc/resolv.conf
+  fi
 }
 
 inside() { nsenter --net="/run/netns/$network" "$@"; }
