@@ -86,8 +86,8 @@ async fn a_server_that_no_node_has_room_for_is_told() {
 }
 
 #[tokio::test]
-async fn an_image_without_a_server_is_told_with_its_last_words() {
-    let scene = Scene::new("words").await;
+async fn an_image_without_a_shell_is_told() {
+    let scene = Scene::new("shell").await;
     // The operator's own image holds no shell and no Redis.
     let operator = kubectl(
         &[
@@ -103,8 +103,8 @@ async fn an_image_without_a_server_is_told_with_its_last_words() {
     );
     let image = String::from_utf8(operator.stdout).unwrap();
     scene.apply(json!({"image": image, "maxMemory": "32Mi"})).await;
-    let message = scene.condition("RedisAvailable", "False", "CrashLoop").await;
-    assert!(message.contains("sh"), "{message}");
+    let message = scene.condition("RedisAvailable", "False", "ContainerNotCreated").await;
+    assert!(message.contains("shell"), "{message}");
 }
 
 #[tokio::test]
