@@ -85,7 +85,16 @@ pub async fn apply<K>(client: &Client, object: &K) -> Result<(), WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
-    patch(client, object, &PatchParams::apply(FIELD_MANAGER).force()).await
+    let applied = patch(client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force()).await;
+    match applied {
+        // Beside what others put into a list ours may be invalid, such as two ports of one name. Then ours replaces the
+        // list; an object that is itself refused is refused again, and one that does not exist is not made.
+        Err(refused) if refused.class() == WriteErrorClass::Invalid => {
+            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            patch(client, object, Patch::Merge, &params).await.map_err(|_| refused)
+        }
+        applied => applied,
+    }
 }
 
 /// Asks what [`apply`] would answer, and changes nothing.
@@ -96,17 +105,22 @@ pub async fn rehearse<K>(client: &Client, object: &K) -> Result<(), WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
-    patch(client, object, &PatchParams::apply(FIELD_MANAGER).force().dry_run()).await
+    patch(client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force().dry_run()).await
 }
 
-async fn patch<K>(client: &Client, object: &K, params: &PatchParams) -> Result<(), WriteError>
+async fn patch<K>(
+    client: &Client,
+    object: &K,
+    way: fn(Value) -> Patch<Value>,
+    params: &PatchParams,
+) -> Result<(), WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
     let name = object.name_any();
     let body = typed(object).map_err(|error| WriteError::new::<K>("apply", &name, kube::Error::SerdeError(error)))?;
     api::<K>(client, object.meta())
-        .patch(&name, params, &Patch::Apply(body))
+        .patch(&name, params, &way(body))
         .await
         .map(drop)
         .map_err(|error| WriteError::new::<K>("apply", &name, error))
