@@ -99,8 +99,12 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         .collect(),
         ..Plan::default()
     };
-    if credentials.operator == Standing::Missing {
-        plan.mints.push(Mint::OperatorLogin);
+    match &credentials.operator {
+        Standing::Missing => plan.mints.push(Mint::OperatorLogin),
+        Standing::Known(password) => {
+            plan.secrets.extend(missing(&observed.operator_login, objects::operator_login(settings, password)));
+        }
+        Standing::Refused(_) => {}
     }
     match &credentials.app {
         Standing::Missing => plan.mints.push(Mint::Connection),
