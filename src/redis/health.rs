@@ -11,7 +11,7 @@ use super::{
     login_mark,
     objects::OPERATOR_LOGIN_ANNOTATION,
     observed::Observed,
-    pod_health::{is_ready, is_running, trouble, was_started_after},
+    pod_health::{became_ready_after, is_ready, is_running, trouble, was_started_after},
     sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample},
     server,
     settings::{PORT, Settings},
@@ -97,6 +97,9 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         return unavailable(trouble.reason, trouble.message);
     }
     let Some(server) = server(pod) else {
+        if pod.metadata.deletion_timestamp.is_some() && restarting(pod, credentials) {
+            return unavailable(Reason::RestartingForPassword, new_password(pod));
+        }
         return unavailable(Reason::Provisioning, on_its_way(pod));
     };
     if let Some(why) = credentials.refused() {
@@ -204,7 +207,9 @@ fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
     let place = format!("{name} ({}:{PORT})", sample.server.address);
     let (reason, message) = match fault {
-        Fault::Unreachable(_) if starting => (Reason::Provisioning, on_its_way(pod)),
+        Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
+            (Reason::Provisioning, on_its_way(pod))
+        }
         Fault::Unreachable(why) => (
             Reason::Unreachable,
             format!(
@@ -220,13 +225,7 @@ fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials
                  `kubectl delete pod {name}` does so at once. Either empties the cache"
             ),
         ),
-        Fault::WrongPassword if restarting(pod, credentials) => (
-            Reason::RestartingForPassword,
-            format!(
-                "the operator's password is a new one (its Secret was lost or changed), and {name} is being restarted to \
-                 load it; every entry that it holds only in memory is lost"
-            ),
-        ),
+        Fault::WrongPassword if restarting(pod, credentials) => (Reason::RestartingForPassword, new_password(pod)),
         Fault::WrongPassword => (
             Reason::WrongPassword,
             format!(
@@ -268,6 +267,15 @@ fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials
         ),
     };
     Finding::fails(RedisAvailable, reason, message)
+}
+
+/// What is said while a pod restarts because the operator has another password than it was started with.
+fn new_password(pod: &Pod) -> String {
+    format!(
+        "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; \
+         every entry that it holds only in memory is lost",
+        pod.metadata.name.as_deref().unwrap_or_default()
+    )
 }
 
 /// Whether the pod was started with another operator password than the one that holds now.

@@ -3,7 +3,7 @@
 //! In: a pod. Out: a reason and a sentence, or nothing where the pod is well or on its way. Words that change from minute
 //! to minute (how long kubelet will wait) are left out.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus,
 };
@@ -35,6 +35,17 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
         let containers = status.container_statuses.iter().flatten();
         containers.filter(|container| container.name == COMPONENT).find_map(|container| of_container(name, container))
     })
+}
+
+/// Whether kubelet has called the pod ready since this time, give or take the second that it counts in: what was seen of
+/// the server before then is out of date.
+#[must_use]
+pub fn became_ready_after(pod: &Pod, time: Timestamp) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let ready =
+        conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let since = ready.and_then(|condition| condition.last_transition_time.as_ref());
+    since.is_some_and(|since| since.0 + SignedDuration::from_secs(1) > time)
 }
 
 /// Whether kubelet calls the pod ready, so that Services send it traffic.
