@@ -1,6 +1,9 @@
 //! What the operator must survive: its own death at any moment, hands in its objects, odd wishes, strangers, and crowds.
 
 mod crash;
+mod hands;
+pub mod history;
+mod secrets;
 mod shape;
 pub mod world;
 

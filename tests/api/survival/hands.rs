@@ -1,0 +1,94 @@
+//! Hands in the operator's objects: whatever is changed or deleted comes back.
+
+use serde_json::{Value, json};
+
+use super::world::{PARTS, SHOP, World};
+use crate::support::eventually::eventually;
+
+const CONTAINER: &str = "a container of which only name and image are left";
+
+/// What somebody does to an object: its kind and name, what it is, and a merge patch.
+fn edits() -> Vec<(&'static str, &'static str, &'static str, Value)> {
+    let no_label = |label: &str| json!({"metadata": {"labels": {format!("app.kubernetes.io/{label}"): null}}});
+    let spec = |spec: Value| json!({ "spec": spec });
+    let pod = |pod: Value| json!({"spec": {"template": {"spec": pod}}});
+    let bytes = "YW5vdGhlcg==";
+    vec![
+        ("ServiceAccount", "shop-redis", "a field that is gone", json!({"automountServiceAccountToken": null})),
+        ("ServiceAccount", "shop-redis", "a field that is another", json!({"automountServiceAccountToken": true})),
+        ("ServiceAccount", "shop-redis", "the label that the watch goes by is gone", no_label("managed-by")),
+        ("Service", "shop-redis", "another port", spec(json!({"ports": [{"name": "redis", "port": 6380}]}))),
+        (
+            "Service",
+            "shop-redis",
+            "another target",
+            spec(json!({"ports": [{"name": "redis", "port": 6379, "targetPort": 80}]})),
+        ),
+        ("Service", "shop-redis", "another selector", spec(json!({"selector": {"app.kubernetes.io/instance": "x"}}))),
+        ("Service", "shop-redis", "a selector that is too narrow", spec(json!({"selector": {"no": "pod-has-this"}}))),
+        ("Service", "shop-redis", "labels that are gone", json!({"metadata": {"labels": null}})),
+        ("Service", "shop-redis-headless", "a field that is gone", spec(json!({"publishNotReadyAddresses": null}))),
+        ("ConfigMap", "shop-redis-config", "another redis.conf", json!({"data": {"redis.conf": "maxmemory 1gb\n"}})),
+        ("ConfigMap", "shop-redis-config", "no redis.conf", json!({"data": null})),
+        ("ConfigMap", "shop-settings", "another prefix", json!({"data": {"Redis__InstanceName": "other:"}})),
+        ("ConfigMap", "shop-settings", "a label that is gone", no_label("instance")),
+        ("Secret", "shop-redis-operator", "another user", json!({"data": {"username": bytes}})),
+        ("Secret", "shop-redis-operator", "the label that the watch goes by is gone", no_label("managed-by")),
+        ("Secret", "shop-redis-users", "another users.acl", json!({"data": {"users.acl": bytes}})),
+        ("Secret", "shop-redis-users", "another probe", json!({"data": {"probe": bytes}})),
+        ("Secret", "shop-redis", "another host", json!({"data": {"host": bytes}})),
+        ("Secret", "shop-redis", "no connection string", json!({"data": {"connectionString": null}})),
+        ("Secret", "shop-redis", "a label that is gone", no_label("part-of")),
+        ("StatefulSet", "shop-redis", "more replicas", spec(json!({"replicas": 3}))),
+        ("StatefulSet", "shop-redis", "a label that is gone", no_label("component")),
+        ("StatefulSet", "shop-redis", "another update strategy", spec(json!({"updateStrategy": {"type": "OnDelete"}}))),
+        (
+            "StatefulSet",
+            "shop-redis",
+            CONTAINER,
+            pod(json!({"containers": [{"name": "redis", "image": "example.com/other:1"}]})),
+        ),
+        (
+            "StatefulSet",
+            "shop-redis",
+            "an account that is gone",
+            pod(json!({"serviceAccountName": null, "serviceAccount": null})),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_object_that_is_edited_by_hand_is_repaired() {
+    let (world, _operator) = World::with_shop("edited").await;
+    let (wanted, passwords) = (world.parts().await, world.passwords().await);
+    let mut edited = std::collections::BTreeSet::new();
+    for (kind, name, what, patch) in edits() {
+        world.edit(kind, name, patch).await;
+        world.has_parts(&format!("{kind} {name} is repaired: {what}"), &wanted).await;
+        edited.insert((kind, name));
+    }
+    assert_eq!(edited, PARTS.into_iter().collect(), "every part was edited");
+    world.ready(SHOP).await;
+    assert_eq!(world.passwords().await, passwords);
+    eventually("the server takes the published password", async || world.ping(passwords[1].as_ref().unwrap()).await)
+        .await;
+}
+
+#[tokio::test]
+async fn every_object_that_is_deleted_by_hand_is_made_again() {
+    let (world, _operator) = World::with_shop("deleted").await;
+    let wanted = world.parts().await;
+    for (kind, name) in PARTS {
+        let before = world.uid(kind, name).await;
+        world.delete(kind, name).await;
+        eventually(&format!("there is another {kind} {name}"), async || {
+            let now = world.uid(kind, name).await;
+            if now.is_some() && now != before { Ok(()) } else { Err(format!("{now:?}")) }
+        })
+        .await;
+        world.has_parts(&format!("{kind} {name} is what it was"), &wanted).await;
+    }
+    world.ready(SHOP).await;
+    let [_, app] = world.passwords().await;
+    eventually("the server takes the published password", async || world.ping(app.as_ref().unwrap()).await).await;
+}
