@@ -97,6 +97,9 @@ impl Container {
         if place.unpullable(&self.spec) && self.last.is_none() {
             return self.fail_to_pull();
         }
+        if let Some(message) = messages::invalid_image_name(self.spec.image.as_deref().unwrap_or_default()) {
+            return self.wait("InvalidImageName", message, Duration::from_secs(2));
+        }
         let run = match place.run(&self.spec, fault.as_ref()).await {
             Ok(run) => run,
             Err(message) => return self.wait("CreateContainerConfigError", message, Duration::from_millis(500)),

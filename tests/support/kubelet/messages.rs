@@ -25,6 +25,18 @@ pub fn back_off_pulling(image: &str) -> String {
     format!("Back-off pulling image \"{image}\": {ERR_IMAGE_PULL}: {}", image_not_found(image))
 }
 
+/// What kubelet says of an image whose name cannot be one; of the rules only the commonest is known here.
+pub fn invalid_image_name(image: &str) -> Option<String> {
+    let repository = image.rsplit_once(':').map_or(image, |(repository, _)| repository);
+    repository.contains(char::is_uppercase).then(|| {
+        format!(
+            "Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": invalid reference \
+             format: repository name ({}) must be lowercase",
+            repository.split_once('/').map_or(repository, |(_, name)| name)
+        )
+    })
+}
+
 /// Kubelet waits 10 s after the second crash, doubled with each further one, at most 5 min.
 pub fn crash_loop_back_off(doublings: u32, container: &str, pod: &Pod) -> String {
     let pause = ["10s", "20s", "40s", "1m20s", "2m40s", "5m0s"][doublings.min(5) as usize];
