@@ -1,0 +1,137 @@
+//! Settings that somebody changes on a server by hand.
+
+use futures::future::join_all;
+use serde_json::json;
+
+use super::scene::{POD, SHOP, condition, has_been, operated, shop};
+use crate::support::eventually::eventually;
+
+#[tokio::test]
+async fn an_eviction_policy_that_was_changed_by_hand_is_undone_and_told() {
+    let (world, _operator) = shop("policy").await;
+    let history = world.watch(SHOP).await;
+    assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
+    world.setting(SHOP, "maxmemory-policy", "volatile-lru").await;
+    let note = world.event(SHOP, "DriftCorrected").await;
+    assert_eq!(
+        note,
+        "maxmemory-policy was \"noeviction\" (want volatile-lru) on shop-redis-0: set again and read back. Somebody or \
+         something changes it with CONFIG SET"
+    );
+    has_been(&history, "EvictionPolicyVerified", "True", "DriftCorrected").await;
+    world.condition(SHOP, "EvictionPolicyVerified", "True", "Verified").await;
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn a_memory_limit_that_was_changed_by_hand_is_undone_and_told() {
+    let (world, _operator) = shop("memory").await;
+    let history = world.watch(SHOP).await;
+    assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "maxmemory", "0"]).await, "OK");
+    world.setting(SHOP, "maxmemory", "268435456").await;
+    let note = world.event(SHOP, "DriftCorrected").await;
+    assert!(note.starts_with("maxmemory was 0 (want 256Mi) on shop-redis-0"), "{note}");
+    has_been(&history, "EvictionPolicyVerified", "True", "DriftCorrected").await;
+    world.condition(SHOP, "EvictionPolicyVerified", "True", "Verified").await;
+}
+
+#[tokio::test]
+async fn the_same_drift_twice_is_one_event_that_counts() {
+    let (world, _operator) = shop("twice").await;
+    for times in [None, Some(2)] {
+        assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
+        eventually("the event counts", async || {
+            let events = world.events(SHOP).await;
+            let drifts: Vec<_> =
+                events.iter().filter(|event| event.reason.as_deref() == Some("DriftCorrected")).collect();
+            let counts: Vec<_> = drifts.iter().map(|event| event.series.as_ref().map(|series| series.count)).collect();
+            if counts == [times] { Ok(()) } else { Err(format!("{counts:?}")) }
+        })
+        .await;
+        world.condition(SHOP, "EvictionPolicyVerified", "True", "Verified").await;
+    }
+}
+
+#[tokio::test]
+async fn several_caches_are_each_set_right_and_each_told_of() {
+    let (world, _operator) = operated("several").await;
+    let caches = [("one", "noeviction"), ("two", "allkeys-lru"), ("three", "volatile-ttl")];
+    join_all(caches.map(async |(name, policy)| {
+        world.create(name, json!({})).await;
+        world.ready(name).await;
+        assert_eq!(world.intruder(name, &["CONFIG", "SET", "maxmemory-policy", policy]).await, "OK");
+    }))
+    .await;
+    join_all(caches.map(async |(name, policy)| {
+        world.setting(name, "maxmemory-policy", "volatile-lru").await;
+        let note = world.event(name, "DriftCorrected").await;
+        assert!(note.contains(policy) && note.contains(&format!("{name}-redis-0")), "{name}: {note}");
+        world.ready(name).await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_on_the_server_is_set_back() {
+    let (world, _operator) = shop("app-password").await;
+    let history = world.watch(SHOP).await;
+    assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "app", "resetpass", ">mine"]).await, "OK");
+    let published = world.secret("shop-redis").await["password"].clone();
+    eventually("the published password is the one", async || world.ping(&published).await).await;
+    let answer = world.kubelet.pod(POD).redis_cli(6379, None, &["AUTH", "app", "mine"]).await;
+    assert!(answer.starts_with("WRONGPASS"), "{answer}");
+    let note = world.event(SHOP, "DriftCorrected").await;
+    assert!(note.starts_with("shop-redis-0 had another password for the user app"), "{note}");
+    has_been(&history, "RedisAvailable", "True", "DriftCorrected").await;
+    world.condition(SHOP, "RedisAvailable", "True", "Available").await;
+}
+
+#[tokio::test]
+async fn a_second_password_of_the_applications_user_is_taken_away() {
+    let (world, _operator) = shop("second-password").await;
+    assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "app", ">mine-too"]).await, "OK");
+    let note = world.event(SHOP, "DriftCorrected").await;
+    assert!(note.starts_with("shop-redis-0 had 2 passwords for the user app"), "{note}");
+    let answer = world.kubelet.pod(POD).redis_cli(6379, None, &["AUTH", "app", "mine-too"]).await;
+    assert!(answer.starts_with("WRONGPASS"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_correction_that_is_refused_is_told_with_its_remedy_and_a_restart_heals_it() {
+    let (world, _operator) = shop("right").await;
+    let mallory = Some(world.let_in(SHOP).await);
+    let pod = world.kubelet.pod(POD);
+    assert_eq!(pod.redis_cli(6379, mallory, &["ACL", "SETUSER", "operator", "-config|set"]).await, "OK");
+    assert_eq!(pod.redis_cli(6379, mallory, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
+    let message = world.condition(SHOP, "EvictionPolicyVerified", "False", "CorrectionRefused").await;
+    for part in ["\"noeviction\" (want volatile-lru) on shop-redis-0", "writes fail when 256Mi are full", "NOPERM"] {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+    assert!(message.contains("`kubectl delete pod shop-redis-0`"), "{message}");
+    let status = world.get("TokenCache", SHOP).await["status"].clone();
+    assert_eq!(condition(&status, "Ready")["reason"], "CorrectionRefused");
+    assert_eq!(status["redis"]["servers"][0]["evictionPolicy"], "noeviction", "the status shows what was read back");
+    assert_eq!(world.event(SHOP, "CorrectionRefused").await, message);
+
+    world.delete("Pod", POD).await;
+    world.ready(SHOP).await;
+    world.setting(SHOP, "maxmemory-policy", "volatile-lru").await;
+}
+
+#[tokio::test]
+async fn a_paused_cache_is_only_looked_at() {
+    let (world, _operator) = shop("paused").await;
+    let pause = json!({"metadata": {"annotations": {"tokencache.dev/reconcile": "paused"}}});
+    world.edit("TokenCache", SHOP, pause).await;
+    let paused = |status: &serde_json::Value| {
+        condition(status, "Ready")["message"].as_str().is_some_and(|message| message.contains("Paused"))
+    };
+    world.status(SHOP, "the pause is told", paused).await;
+    assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
+    world.condition(SHOP, "EvictionPolicyVerified", "False", "DriftWhilePaused").await;
+    world.setting(SHOP, "maxmemory-policy", "noeviction").await;
+
+    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"tokencache.dev/reconcile": null}}})).await;
+    world.setting(SHOP, "maxmemory-policy", "volatile-lru").await;
+    world.ready(SHOP).await;
+}

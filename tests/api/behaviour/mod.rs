@@ -1,0 +1,10 @@
+//! What the operator does for a cache, and what it says of it, as its users see both.
+
+mod access;
+mod drift;
+mod faults;
+mod pods;
+mod ready;
+mod scene;
+mod silence;
+mod spec;

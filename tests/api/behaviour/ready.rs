@@ -1,0 +1,131 @@
+//! A cache becomes ready, and publishes what applications need.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::scene::{POD, SHOP, World, condition, shop};
+use crate::support::api_server::api_server;
+use crate::support::operator::Operator;
+
+#[tokio::test]
+async fn the_binding_holds_exactly_what_connects() {
+    let (world, _operator) = shop("binding").await;
+    let secret = world.secret("shop-redis").await;
+    let (host, password) = (format!("shop-redis.{}.svc", world.namespace), secret["password"].clone());
+    assert!(password.len() == 40 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let connection_string = format!(
+        "{host}:6379,user=app,password={password},ssl=False,abortConnect=False,connectTimeout=1000,syncTimeout=1000,\
+         connectRetry=1,$CONFIG=,$SENTINEL=,$CLUSTER=,tiebreaker=,configChannel="
+    );
+    let wanted = [
+        ("type", "redis"),
+        ("provider", "tokencache-operator"),
+        ("host", &host),
+        ("port", "6379"),
+        ("username", "app"),
+        ("password", &password),
+        ("ssl", "false"),
+        ("uri", &format!("redis://app:{password}@{host}:6379")),
+        ("connectionString", &connection_string),
+    ];
+    let wanted: BTreeMap<String, String> =
+        wanted.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(secret, wanted);
+    assert_eq!(world.get("Secret", "shop-redis").await["type"], "servicebinding.io/redis");
+    let settings = world.config_map("shop-settings").await;
+    assert_eq!(settings, BTreeMap::from([("Redis__InstanceName".to_owned(), "shop:".to_owned())]));
+}
+
+/// As StackExchange.Redis reads it: split at commas, then at the first `=`, without any quoting.
+fn parsed(connection_string: &str) -> (Vec<&str>, BTreeMap<&str, &str>) {
+    let (options, endpoints): (Vec<_>, Vec<_>) = connection_string.split(',').partition(|part| part.contains('='));
+    let options = options.iter().filter_map(|option| option.split_once('='));
+    (endpoints, options.map(|(key, value)| (key.trim(), value.trim())).collect())
+}
+
+#[tokio::test]
+async fn the_connection_string_means_the_same_as_the_other_keys() {
+    let (world, _operator) = shop("connection-string").await;
+    let secret = world.secret("shop-redis").await;
+    let (endpoints, options) = parsed(&secret["connectionString"]);
+    assert_eq!(endpoints, [format!("{}:{}", secret["host"], secret["port"])]);
+    assert_eq!((options["user"], options["password"]), (secret["username"].as_str(), secret["password"].as_str()));
+    assert_eq!(options["ssl"].to_lowercase(), secret["ssl"]);
+    assert_eq!(options["abortConnect"], "False");
+    for silenced in ["$CONFIG", "$SENTINEL", "$CLUSTER", "tiebreaker", "configChannel"] {
+        assert_eq!(options[silenced], "", "{silenced}");
+    }
+    let answer = world.kubelet.pod(POD).redis_cli(6379, Some((options["user"], options["password"])), &["PING"]).await;
+    assert_eq!(answer, "PONG");
+}
+
+#[tokio::test]
+async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
+    let (world, _operator) = shop("status").await;
+    let cache = world.get("TokenCache", SHOP).await;
+    let status = &cache["status"];
+    let info = world.intruder(SHOP, &["INFO", "server"]).await;
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap().trim();
+    assert_eq!(
+        status["redis"],
+        json!({
+            "endpoint": format!("shop-redis.{}.svc:6379", world.namespace),
+            "servers": [{
+                "pod": POD, "role": "primary", "version": version, "maxMemory": "256Mi", "evictionPolicy": "volatile-lru",
+            }],
+        })
+    );
+    assert_eq!(status["binding"], json!({"name": "shop-redis"}));
+    assert_eq!(status["observedGeneration"], cache["metadata"]["generation"]);
+    let conditions = status["conditions"].as_array().unwrap();
+    let told: Vec<_> = conditions
+        .iter()
+        .map(|each| [&each["type"], &each["status"], &each["reason"]].map(|word| word.as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["Ready", "True", "AllVerified"],
+            ["Stalled", "False", "NotStalled"],
+            ["SpecValid", "True", "Valid"],
+            ["RedisAvailable", "True", "Available"],
+            ["EvictionPolicyVerified", "True", "Verified"],
+        ]
+    );
+    for each in conditions {
+        assert_eq!(each["observedGeneration"], cache["metadata"]["generation"], "{each}");
+        assert!(!each["message"].as_str().unwrap().is_empty(), "{each}");
+    }
+    let verified = condition(status, "EvictionPolicyVerified")["message"].as_str().unwrap();
+    assert_eq!(verified, "maxmemory-policy volatile-lru and maxmemory 256Mi read back from shop-redis-0");
+}
+
+#[tokio::test]
+async fn kubectl_waits_for_ready_and_prints_the_columns() {
+    let world = World::new("kubectl").await;
+    world.create(SHOP, json!({})).await;
+    let namespace = ["--namespace", &world.namespace];
+    let unseen = "-o=jsonpath={.status.observedGeneration}";
+    let seen = api_server().kubectl(&[&["get", "tokencache", SHOP, unseen][..], &namespace].concat()).await;
+    assert_eq!(seen, "-1", "nobody has seen it yet");
+    let wait = [&["wait", "--for=condition=Ready", "--timeout=60s", "tokencache/shop"][..], &namespace].concat();
+    let (waited, _operator) = tokio::join!(api_server().kubectl(&wait), Operator::start(&world.namespace));
+    assert_eq!(waited.trim(), "tokencache.tokencache.dev/shop condition met");
+
+    let table = api_server().kubectl(&[&["get", "tcache"][..], &namespace].concat()).await;
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "AGE"]);
+    let endpoint = format!("shop-redis.{}.svc:6379", world.namespace);
+    assert_eq!(lines[1][..5], ["shop", "True", "AllVerified", &endpoint, "volatile-lru"]);
+}
+
+#[tokio::test]
+async fn becoming_ready_is_told_once() {
+    let (world, _operator) = shop("ready-event").await;
+    world.event(SHOP, "AllVerified").await;
+    world.quiet().await;
+    let warnings: Vec<_> =
+        world.events(SHOP).await.into_iter().filter(|event| event.type_.as_deref() != Some("Normal")).collect();
+    assert!(warnings.is_empty(), "a cache that comes up without trouble warns of nothing: {warnings:?}");
+}

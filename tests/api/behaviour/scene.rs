@@ -1,0 +1,116 @@
+//! Questions that these tests ask beside those of [`World`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ListParams};
+use serde_json::json;
+
+use crate::support::api_server::api_server;
+use crate::support::eventually::eventually;
+use crate::support::operator::{Operator, USER_AGENT};
+pub use crate::survival::history::History;
+pub use crate::survival::world::{POD, SHOP, World, condition};
+
+/// The time between two looks in tests about what a single look finds: long enough that the pass after it sees it.
+pub const PERIOD: Duration = Duration::from_secs(2);
+
+/// A namespace with a cache `shop` that is ready, looked at with [`PERIOD`], and the operator that made it.
+pub async fn shop(prefix: &str) -> (World, Operator) {
+    let (world, operator) = operated(prefix).await;
+    world.create(SHOP, json!({})).await;
+    world.ready(SHOP).await;
+    (world, operator)
+}
+
+/// An empty namespace, and an operator.
+pub async fn operated(prefix: &str) -> (World, Operator) {
+    let world = World::new(prefix).await;
+    let client = api_server().client(USER_AGENT).await;
+    let operator = Operator::start_with(client, &world.namespace, PERIOD);
+    (world, operator)
+}
+
+impl World {
+    /// The text of each key of a Secret.
+    pub async fn secret(&self, name: &str) -> BTreeMap<String, String> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let data = secrets.get(name).await.unwrap().data.unwrap_or_default();
+        data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
+    }
+
+    /// What a `ConfigMap` holds.
+    pub async fn config_map(&self, name: &str) -> BTreeMap<String, String> {
+        let config_maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        config_maps.get(name).await.unwrap().data.unwrap_or_default()
+    }
+
+    /// What the server of a cache answers its user `app`.
+    pub async fn app(&self, name: &str, words: &[&str]) -> String {
+        let password = self.secret(&format!("{name}-redis")).await["password"].clone();
+        self.kubelet.pod(&format!("{name}-redis-0")).redis_cli(6379, Some(("app", &password)), words).await
+    }
+
+    /// What the server of a cache answers its user `operator`, whose login somebody has got hold of.
+    pub async fn intruder(&self, name: &str, words: &[&str]) -> String {
+        let password = self.secret(&format!("{name}-redis-operator")).await["password"].clone();
+        self.kubelet.pod(&format!("{name}-redis-0")).redis_cli(6379, Some(("operator", &password)), words).await
+    }
+
+    /// Lets somebody in who may do everything, and returns the login.
+    pub async fn let_in(&self, name: &str) -> (&'static str, &'static str) {
+        let made = self.intruder(name, &["ACL", "SETUSER", "mallory", "on", ">sesame", "~*", "&*", "+@all"]).await;
+        assert_eq!(made, "OK");
+        ("mallory", "sesame")
+    }
+
+    /// Waits until a setting of the server reads so.
+    pub async fn setting(&self, name: &str, parameter: &str, wanted: &str) {
+        eventually(&format!("{parameter} of {name} is {wanted}"), async || {
+            let read = self.intruder(name, &["CONFIG", "GET", parameter]).await;
+            if read == format!("{parameter}\n{wanted}") { Ok(()) } else { Err(read) }
+        })
+        .await;
+    }
+
+    /// All events of the operator about an object.
+    pub async fn events(&self, name: &str) -> Vec<Event> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let about = |event: &Event| {
+            event.reporting_controller.as_deref() == Some("tokencache.dev/operator")
+                && event.regarding.as_ref().is_some_and(|regarding| regarding.name.as_deref() == Some(name))
+        };
+        events.list(&ListParams::default()).await.unwrap().items.into_iter().filter(about).collect()
+    }
+
+    /// Waits for an event of this reason about an object, and returns its note.
+    pub async fn event(&self, name: &str, reason: &str) -> String {
+        let event = eventually(&format!("an event {reason} about {name}"), async || {
+            let events = self.events(name).await;
+            let found = events.iter().find(|event| event.reason.as_deref() == Some(reason)).cloned();
+            found.ok_or_else(|| format!("{:?}", events.iter().map(|event| &event.reason).collect::<Vec<_>>()))
+        })
+        .await;
+        event.note.unwrap()
+    }
+
+    /// Watches every status of a cache from now on.
+    pub async fn watch(&self, name: &str) -> History {
+        let history = History::of(self, name);
+        let begun = async || if history.len() > 0 { Ok(()) } else { Err("nothing is seen".to_owned()) };
+        eventually("the watch has begun", begun).await;
+        history
+    }
+}
+
+/// Waits until a condition has had this status and reason, perhaps only for a moment.
+pub async fn has_been(history: &History, of: &str, status: &str, reason: &str) {
+    let wanted = format!("{status} {reason}");
+    eventually(&format!("{of} has been {wanted}"), async || {
+        let seen = history.of_condition(of);
+        if seen.contains(&wanted) { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+    .await;
+}

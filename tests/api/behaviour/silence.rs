@@ -1,0 +1,154 @@
+//! No password stands where it should not: in events, logs, objects, arguments or environments.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ListParams};
+use serde_json::json;
+use tokencache_operator::redis::objects::probe_password;
+use tokencache_operator::redis::password::Password;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::scene::{POD, SHOP, World, operated};
+use crate::support::eventually::eventually;
+
+/// A log that stays in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Every secret there is, with what it is.
+async fn secrets(world: &World) -> BTreeMap<String, String> {
+    let mut secrets = BTreeMap::new();
+    let operator = Password::parse(world.secret("shop-redis-operator").await["password"].as_bytes()).unwrap();
+    let app = Password::parse(world.secret("shop-redis").await["password"].as_bytes()).unwrap();
+    for (user, password) in [("probe", probe_password(&operator)), ("operator", operator), ("app", app)] {
+        secrets.insert(password.sha256().as_hex().to_owned(), format!("the hash of the password of {user}"));
+        secrets.insert(password.reveal().to_owned(), format!("the password of {user}"));
+    }
+    secrets
+}
+
+/// Where the operator and Kubernetes show things to people who may not read Secrets.
+async fn shown(world: &World) -> BTreeMap<&'static str, String> {
+    let mut shown = BTreeMap::new();
+    let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    shown.insert("events", serde_json::to_string(&events.list(&ListParams::default()).await.unwrap().items).unwrap());
+    for kind in ["TokenCache", "ServiceAccount", "Service", "ConfigMap", "StatefulSet", "ControllerRevision", "Pod"] {
+        let objects = world.api(kind).list(&ListParams::default()).await.unwrap().items;
+        assert!(!objects.is_empty(), "{kind}");
+        shown.insert(kind, serde_json::to_string(&objects).unwrap());
+    }
+    let (_, process) = world.kubelet.pod(POD).incarnation().await;
+    let read = |what: &str| {
+        let bytes = std::fs::read(format!("/proc/{process}/{what}")).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    assert!(read("cmdline").contains("redis-server"), "{}", read("cmdline"));
+    shown.insert("arguments", read("cmdline"));
+    shown.insert("environment", read("environ"));
+    shown.insert("the pod's log", world.kubelet.logs());
+    shown
+}
+
+/// What of the operator's doings could show a password: corrections, refusals, changed Secrets, a lost login.
+async fn trouble(world: &World) -> Vec<String> {
+    let published = world.secret("shop-redis").await["password"].clone();
+    world.intruder(SHOP, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    world.event(SHOP, "DriftCorrected").await;
+    world.condition(SHOP, "EvictionPolicyVerified", "True", "Verified").await;
+    world.intruder(SHOP, &["ACL", "SETUSER", "app", "resetpass"]).await;
+    eventually("the password is set back", async || world.ping(&published).await).await;
+
+    let foreign = "W".repeat(40);
+    world.edit("Secret", "shop-redis", json!({"stringData": {"password": foreign}})).await;
+    world.condition(SHOP, "RedisAvailable", "False", "PasswordMismatch").await;
+    world.edit("Secret", "shop-redis", json!({"stringData": {"password": published}})).await;
+    world.ready(SHOP).await;
+
+    let before = world.secret("shop-redis-operator").await["password"].clone();
+    world.delete("Secret", "shop-redis-operator").await;
+    eventually("another login is drawn", async || {
+        let now = world.passwords().await[0].clone();
+        if now.as_ref().is_some_and(|now| *now != before) { Ok(()) } else { Err("it is not".to_owned()) }
+    })
+    .await;
+    eventually("Redis was restarted with it", async || {
+        let now = world.passwords().await[0].clone().unwrap_or_default();
+        let pod = world.kubelet.pod(POD);
+        let answer = pod.try_redis_cli(6379, Some(("operator", &now)), &["PING"]).await?;
+        if answer == "PONG" { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    world.ready(SHOP).await;
+    vec![foreign, before]
+}
+
+#[tokio::test]
+async fn no_password_and_no_hash_of_one_is_shown_anywhere() {
+    let log = Log::default();
+    let lines =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone());
+    // Of this thread, on which the operator runs as well.
+    let listening = tracing::subscriber::set_default(lines.finish());
+    let (world, operator) = operated("silence").await;
+    world.create(SHOP, json!({})).await;
+    world.ready(SHOP).await;
+    let mut secret = secrets(&world).await;
+    let earlier = trouble(&world).await;
+    secret.extend(earlier.into_iter().map(|password| (password, "an earlier or a foreign password".to_owned())));
+    secret.extend(secrets(&world).await);
+    operator.kill().await;
+    drop(listening);
+
+    let mut shown = shown(&world).await;
+    assert!(log.text().contains("the watches are in step"), "the operator's log was caught");
+    shown.insert("the operator's log", log.text());
+    for (place, text) in shown {
+        for (secret, what) in &secret {
+            if let Some(found) = text.find(secret.as_str()) {
+                let around = text[..found].chars().rev().take(200).collect::<Vec<_>>();
+                panic!("{what} stands in {place}, after {}", around.into_iter().rev().collect::<String>());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_users_secret_holds_hashes_of_all_passwords_but_the_probes() {
+    let (world, _operator) = operated("hashes").await;
+    world.create(SHOP, json!({})).await;
+    world.ready(SHOP).await;
+    let users = world.secret("shop-redis-users").await;
+    assert_eq!(users.keys().collect::<Vec<_>>(), ["probe", "users.acl"]);
+    for (secret, what) in secrets(&world).await {
+        let wanted = what.starts_with("the hash");
+        assert_eq!(users["users.acl"].contains(&secret), wanted, "{what} in the users' file");
+    }
+}

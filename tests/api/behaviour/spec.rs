@@ -1,0 +1,112 @@
+//! A spec that changes reaches the objects and the server, and the status follows it.
+
+use serde_json::{Value, json};
+
+use super::scene::{POD, SHOP, World, condition, shop};
+use crate::support::eventually::eventually;
+
+/// Changes the spec, waits until the cache is ready with it, and makes sure that the whole status speaks of it.
+async fn change(world: &World, spec: Value) -> Value {
+    let before = world.get("TokenCache", SHOP).await["metadata"]["generation"].as_i64().unwrap();
+    world.edit("TokenCache", SHOP, json!({ "spec": spec })).await;
+    let status = world.ready(SHOP).await;
+    assert_eq!(status["observedGeneration"], before + 1);
+    for each in status["conditions"].as_array().unwrap() {
+        assert_eq!(each["observedGeneration"], before + 1, "{each}");
+    }
+    status
+}
+
+/// Waits until the pod's spec in the `StatefulSet` is as wanted.
+async fn template(world: &World, what: &str, wanted: impl Fn(&Value) -> bool) {
+    eventually(what, async || {
+        let set = world.get("StatefulSet", "shop-redis").await;
+        let spec = &set["spec"]["template"]["spec"];
+        if wanted(spec) { Ok(()) } else { Err(spec.to_string()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_eviction_policy_reaches_the_running_server_and_nobody_is_blamed() {
+    let (world, _operator) = shop("new-policy").await;
+    let pod = world.uid("Pod", POD).await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"evictionPolicy": "allkeys-lru"}}})).await;
+    world.setting(SHOP, "maxmemory-policy", "allkeys-lru").await;
+    let verified = |status: &Value| {
+        let message = condition(status, "EvictionPolicyVerified")["message"].as_str().unwrap_or_default();
+        message.starts_with("maxmemory-policy allkeys-lru and maxmemory 256Mi read back")
+    };
+    let status = world.status(SHOP, "the new policy is verified", verified).await;
+    assert_eq!(status["redis"]["servers"][0]["evictionPolicy"], "allkeys-lru");
+    assert!(world.config_map("shop-redis-config").await["redis.conf"].contains("maxmemory-policy allkeys-lru\n"));
+    assert_eq!(world.uid("Pod", POD).await, pod, "no restart");
+    world.quiet().await;
+    let events = world.events(SHOP).await;
+    let blamed: Vec<_> = events.iter().filter(|event| event.reason.as_deref() == Some("DriftCorrected")).collect();
+    assert!(blamed.is_empty(), "a change of the spec is no drift: {blamed:?}");
+}
+
+#[tokio::test]
+async fn more_memory_reaches_the_server_and_its_container() {
+    let (world, _operator) = shop("more-memory").await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"maxMemory": "512Mi"}}})).await;
+    world.setting(SHOP, "maxmemory", "536870912").await;
+    let limited = |spec: &Value| spec["containers"][0]["resources"]["limits"]["memory"] == "832Mi";
+    template(&world, "the container's limit follows", limited).await;
+    let verified = |status: &Value| {
+        status["redis"]["servers"][0]["maxMemory"] == "512Mi" && condition(status, "Ready")["status"] == "True"
+    };
+    world.status(SHOP, "512Mi are read back", verified).await;
+}
+
+#[tokio::test]
+async fn where_the_pods_run_reaches_the_stateful_set_and_leaves_it_again() {
+    let (world, _operator) = shop("place").await;
+    let toleration = json!({"key": "dedicated", "operator": "Equal", "value": "caches", "effect": "NoSchedule"});
+    let pod = json!({"nodeSelector": {"pool": "caches"}, "tolerations": [toleration], "priorityClassName": null});
+    change(&world, json!({"redis": {"pod": pod}})).await;
+    let placed =
+        |spec: &Value| spec["nodeSelector"] == json!({"pool": "caches"}) && spec["tolerations"] == json!([toleration]);
+    template(&world, "selector and toleration are there", placed).await;
+
+    change(&world, json!({"redis": {"pod": {"tolerations": null}}})).await;
+    let untolerated = |spec: &Value| spec["tolerations"].is_null() && spec["nodeSelector"] == json!({"pool": "caches"});
+    template(&world, "the toleration is gone", untolerated).await;
+    change(&world, json!({"redis": {"pod": null}})).await;
+    template(&world, "the selector is gone", |spec| spec["nodeSelector"].is_null()).await;
+}
+
+#[tokio::test]
+async fn another_image_replaces_the_pod() {
+    let (world, _operator) = shop("new-image").await;
+    let before = world.uid("Pod", POD).await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"image": "docker.io/library/redis:8.4"}}})).await;
+    eventually("the pod runs the new image", async || {
+        let pod = world.api("Pod").get_opt(POD).await.map_err(|error| error.to_string())?;
+        let image = pod.as_ref().map(|pod| pod.data["spec"]["containers"][0]["image"].clone());
+        if image == Some("docker.io/library/redis:8.4".into()) { Ok(()) } else { Err(format!("{image:?}")) }
+    })
+    .await;
+    assert_ne!(world.uid("Pod", POD).await, before);
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn a_spec_that_is_refused_is_told_in_the_api_servers_words_and_changes_nothing() {
+    let (world, _operator) = shop("refused-spec").await;
+    world.quiet().await;
+    let shape = world.shape().await;
+    let toleration = json!({"key": "dedicated", "operator": "Perhaps"});
+    let redis = json!({"pod": {"tolerations": [toleration]}, "evictionPolicy": "allkeys-lru"});
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": redis}})).await;
+    let message = world.condition(SHOP, "SpecValid", "False", "RejectedByApiServer").await;
+    assert!(message.contains("tolerations") && message.contains("StatefulSet shop-redis"), "{message}");
+    world.condition(SHOP, "Stalled", "True", "RejectedByApiServer").await;
+    world.quiet().await;
+    world.has_shape("nothing was changed", &shape).await;
+    world.setting(SHOP, "maxmemory-policy", "volatile-lru").await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"pod": null}}})).await;
+    world.ready(SHOP).await;
+    world.setting(SHOP, "maxmemory-policy", "allkeys-lru").await;
+}
