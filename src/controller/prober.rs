@@ -22,7 +22,7 @@ use super::{Guarded, Key};
 use crate::redis::{
     Aim,
     probe::{Limits, Probe},
-    sample::{Sample, Server},
+    sample::{Correction, Sample, Server, Want},
 };
 
 /// How many servers are looked at at the same time. A look takes at most five seconds, so even where every server of the
@@ -121,12 +121,21 @@ impl Drop for Prober {
 async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, latest: Arc<Mutex<Vec<Sample>>>) {
     let mut retry = FIRST_RETRY;
     let mut known: Vec<Server> = Vec::new();
+    let mut wanted: Option<Want> = None;
     while shared.caches.get(&key).is_some() {
         let current = aim.borrow_and_update().clone();
         shared.probe.forget(|server| known.contains(server) && !current.servers.contains(server));
-        let samples = join_all(current.servers.iter().map(|server| look(&shared, server, &current))).await;
+        let mut samples = join_all(current.servers.iter().map(|server| look(&shared, server, &current))).await;
         known.clone_from(&current.servers);
+        if let Some(before) = &wanted {
+            for sample in &mut samples {
+                leave_out_what_was_wanted(sample, before, &current.want);
+            }
+        }
         let healthy = samples.iter().all(|sample| sample.outcome.is_ok());
+        if healthy && !samples.is_empty() {
+            wanted = Some(current.want);
+        }
         let pause = if healthy { shared.period } else { retry.min(shared.period) };
         retry = if healthy { FIRST_RETRY } else { retry.saturating_mul(2) };
         let news = {
@@ -154,11 +163,19 @@ async fn look(shared: &Shared, server: &Server, aim: &Aim) -> Sample {
     shared.probe.sample(server, &aim.login, &aim.want).await
 }
 
+/// A change of the spec that has reached the server is no drift.
+fn leave_out_what_was_wanted(sample: &mut Sample, before: &Want, now: &Want) {
+    if let Ok(answer) = &mut sample.outcome {
+        answer.drift.retain(|drift| drift.correction != Correction::Corrected || !before.was_met_by(drift, now));
+    }
+}
+
 /// Whether two rounds differ in nothing but time.
 fn says_the_same(before: &[Sample], after: &[Sample]) -> bool {
     before.len() == after.len()
-        && before
-            .iter()
-            .zip(after)
-            .all(|(before, after)| before.server == after.server && before.outcome == after.outcome)
+        && before.iter().zip(after).all(|(before, after)| {
+            before.server == after.server
+                && before.outcome == after.outcome
+                && before.want.asks_the_same_as(&after.want)
+        })
 }

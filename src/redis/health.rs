@@ -15,6 +15,7 @@ use super::{
     sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample},
     server,
     settings::{PORT, Settings},
+    want,
 };
 use crate::{
     api::v1alpha1::ServerStatus,
@@ -36,7 +37,8 @@ const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);
 /// What is known of the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// A server has not been looked at yet; a look is on its way, and until then nothing is said.
+    /// A server has not been looked at yet, or not since something else is wanted of it; a look is on its way, and until
+    /// then nothing is said.
     AwaitingFirstLook,
     /// What to report.
     Known {
@@ -164,6 +166,8 @@ fn of_sample(
             ],
             servers: Vec::new(),
         },
+        // What was read back then proves nothing of what is wanted now.
+        Ok(_) if !sample.want.asks_the_same_as(&want(settings, credentials, false)) => Health::AwaitingFirstLook,
         Ok(answer) => Health::Known {
             findings: [
                 availability(settings, pod, answer, cadence.now),

@@ -161,13 +161,19 @@ pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, 
             .filter_map(|pod| pod.metadata.name.clone())
             .collect(),
         login: Login { username: OPERATOR.to_owned(), password },
-        want: Want {
-            max_memory: settings.max_memory.bytes(),
-            eviction_policy: settings.eviction_policy.as_str().to_owned(),
-            app_password: credentials.app_password().map(Password::sha256),
-            correct: !paused,
-        },
+        want: want(settings, credentials, paused),
     })
+}
+
+/// What the servers should be.
+#[must_use]
+pub fn want(settings: &Settings, credentials: &Credentials, paused: bool) -> Want {
+    Want {
+        max_memory: settings.max_memory.bytes(),
+        eviction_policy: settings.eviction_policy.as_str().to_owned(),
+        app_password: credentials.app_password().map(Password::sha256),
+        correct: !paused,
+    }
 }
 
 /// The server in a pod; `None` while it has no address, or when it is on its way out.

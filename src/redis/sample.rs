@@ -32,6 +32,30 @@ pub struct Want {
     pub correct: bool,
 }
 
+impl Want {
+    /// Whether the two ask for the same, whether or not they have it corrected.
+    #[must_use]
+    pub fn asks_the_same_as(&self, other: &Self) -> bool {
+        // Without `..`: something that is wanted and not compared does not compile.
+        let Self { max_memory, eviction_policy, app_password, correct: _ } = self;
+        *max_memory == other.max_memory
+            && *eviction_policy == other.eviction_policy
+            && *app_password == other.app_password
+    }
+
+    /// Whether what a server was found to have is what was wanted of it earlier: then nobody changed it, and it is the
+    /// wish that changed.
+    #[must_use]
+    pub fn was_met_by(&self, drift: &Drift, now: &Self) -> bool {
+        match drift.parameter {
+            Parameter::MaxMemory => drift.found == self.max_memory.to_string(),
+            Parameter::EvictionPolicy => drift.found == self.eviction_policy,
+            // A password is not told; that another one is wanted now has to do.
+            Parameter::AppPassword => self.app_password != now.app_password,
+        }
+    }
+}
+
 /// Whom a probe logs in as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
@@ -48,6 +72,8 @@ pub struct Sample {
     pub server: Server,
     /// When the answer was complete.
     pub taken: Timestamp,
+    /// What was wanted of it then.
+    pub want: Want,
     /// The answer, or why there is none.
     pub outcome: Result<Answer, Fault>,
 }
@@ -136,4 +162,25 @@ pub enum Fault {
     NotRedis(String),
     /// It answered something that Redis would not, or an error that has no place above. Holds it.
     Unexpected(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn want(max_memory: u64, eviction_policy: &str) -> Want {
+        Want { max_memory, eviction_policy: eviction_policy.to_owned(), app_password: None, correct: true }
+    }
+
+    #[test]
+    fn what_was_wanted_before_is_no_drift_and_what_nobody_wanted_is() {
+        let (before, now) = (want(100, "volatile-lru"), want(200, "allkeys-lru"));
+        let drift =
+            |parameter, found: &str| Drift { parameter, found: found.to_owned(), correction: Correction::Corrected };
+        assert!(before.was_met_by(&drift(Parameter::EvictionPolicy, "volatile-lru"), &now));
+        assert!(before.was_met_by(&drift(Parameter::MaxMemory, "100"), &now));
+        assert!(!before.was_met_by(&drift(Parameter::EvictionPolicy, "noeviction"), &now));
+        assert!(!before.was_met_by(&drift(Parameter::MaxMemory, "0"), &now));
+        assert!(!before.was_met_by(&drift(Parameter::AppPassword, "another password"), &now));
+    }
 }

@@ -7,5 +7,6 @@ mod objects;
 mod passes;
 mod passwords;
 mod pods;
+mod seen;
 mod whole;
 mod world;

@@ -1,109 +1,14 @@
 //! Everything that the conditions about Redis can say, in one snapshot for each source: read it as somebody would who was
 //! woken by it. A message tells what was seen, where, what it leads to, and what to do.
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokencache_operator::api::v1alpha1::TokenCacheStatus;
-use tokencache_operator::controller::{apply::Applied, report::report};
+use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
 use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::health::{Cadence, health};
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample};
-use tokencache_operator::redis::{login_mark, server};
+use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Parameter, Role};
 
-use super::pods::{marked, on_node, pod, running, unschedulable, waiting, waiting_after};
-use super::world::{World, shop};
-
-const NOW: &str = "2026-01-01T12:00:00Z";
-
-/// A settled cache that is seen so.
-struct Seen(World);
-
-impl Seen {
-    fn nothing() -> Self {
-        Self(World::settled(shop("{}")))
-    }
-
-    /// A pod, and no sample of its server.
-    fn pod(status: &Value) -> Self {
-        let mut seen = Self::nothing();
-        let operator = seen.0.credentials().operator_password().unwrap().sha256();
-        seen.0.observed.pods = vec![marked(status, &login_mark(&operator))];
-        seen
-    }
-
-    fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
-        let server = server(&self.0.observed.pods[0]).unwrap();
-        self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), outcome }];
-        self
-    }
-
-    /// A pod that is ready, and this answer of its server.
-    fn answer(drift: Vec<Drift>) -> Self {
-        Self::pod(&running(true)).outcome(Ok(Answer { drift, ..well() }))
-    }
-
-    fn fault(fault: Fault) -> Self {
-        Self::pod(&running(true)).outcome(Err(fault))
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut World)) -> Self {
-        change(&mut self.0);
-        self
-    }
-
-    fn paused(self) -> Self {
-        self.with(|world| {
-            let annotations = world.cache.metadata.annotations.get_or_insert_default();
-            annotations.insert("tokencache.dev/reconcile".to_owned(), "paused".to_owned());
-        })
-    }
-
-    /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False.
-    fn told(&self, what: &str) -> String {
-        let Self(world) = self;
-        let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
-        let cadence = Cadence { now, period: SignedDuration::from_secs(30) };
-        let health = health(&settings, &world.observed, &world.credentials(), cadence);
-        let applied = Applied { changed: 0, minted: false };
-        let previous = TokenCacheStatus::default();
-        let Some(report) = report(&world.cache, &previous, &settings, health, Ok(&applied), now) else {
-            return format!("{what}\n  (nothing new is said)\n");
-        };
-        let conditions = report.status.conditions;
-        let mut text = format!("{what}\n");
-        for condition in &conditions {
-            let repeated =
-                conditions.iter().any(|other| other.type_ != condition.type_ && other.message == condition.message);
-            let shown = match condition.type_.as_str() {
-                "SpecValid" => false,
-                "Ready" => !repeated,
-                "Stalled" => condition.status == "True",
-                _ => condition.reason != "RedisUnavailable",
-            };
-            if shown && condition.type_ == "Stalled" {
-                text += "  Stalled=True\n";
-            } else if shown {
-                let words = [&condition.type_, "=", &condition.status, " ", &condition.reason].concat();
-                text += &["  ", &words, "\n    ", &condition.message, "\n"].concat();
-            }
-        }
-        text
-    }
-}
-
-fn started_at(time: &str) -> Value {
-    on_node(false, &json!({"running": {"startedAt": time}}), &json!({}))
-}
-
-fn well() -> Answer {
-    Answer {
-        version: "8.2.1".to_owned(),
-        role: Role::Primary,
-        max_memory: 256 << 20,
-        eviction_policy: "volatile-lru".to_owned(),
-        drift: Vec::new(),
-    }
-}
+use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
+use super::seen::{Seen, started_at, well};
+use super::world::World;
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
     Drift { parameter, found: found.to_owned(), correction }
@@ -187,6 +92,9 @@ fn what_is_said_of_a_server_that_answers() {
             Refused("a password alone does not make a user that can be used".to_owned()),
         )])
         .told("the user app is gone"),
+        Seen::answer(vec![])
+            .with(|world| world.cache.spec.redis.eviction_policy = Policy::AllkeysLru)
+            .told("the spec has changed since the look"),
         Seen::pod(&running(true)).outcome(Ok(replica)).told("the server is a replica"),
         Seen::pod(&running(false)).outcome(Ok(well())).told("the server answers, its pod is not ready"),
         Seen::pod(&started_at("2026-01-01T11:59:45Z"))

@@ -77,7 +77,7 @@ impl Probe {
     pub async fn sample(&self, server: &Server, login: &Login, want: &Want) -> Sample {
         let outcome = timeout(self.limits.look, self.look(server, login, want)).await.unwrap_or(Err(Fault::Frozen));
         let outcome = tell::fit_to_tell(outcome, login, want);
-        Sample { server: server.clone(), taken: (self.clock)(), outcome }
+        Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome }
     }
 
     /// Closes the connections held to servers that are gone. One that is being looked at right now is closed by the

@@ -1,0 +1,110 @@
+//! A cache as one pass sees it, and what is reported of it then.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokencache_operator::api::v1alpha1::TokenCacheStatus;
+use tokencache_operator::controller::{apply::Applied, report::report};
+use tokencache_operator::redis::health::{Cadence, health};
+use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample};
+use tokencache_operator::redis::{login_mark, server, want};
+
+use super::pods::{marked, on_node, running};
+use super::world::{World, shop};
+
+const NOW: &str = "2026-01-01T12:00:00Z";
+
+/// A settled cache that is seen so.
+pub struct Seen(World);
+
+impl Seen {
+    pub fn nothing() -> Self {
+        Self(World::settled(shop("{}")))
+    }
+
+    /// A pod, and no sample of its server.
+    pub fn pod(status: &Value) -> Self {
+        let mut seen = Self::nothing();
+        let operator = seen.0.credentials().operator_password().unwrap().sha256();
+        seen.0.observed.pods = vec![marked(status, &login_mark(&operator))];
+        seen
+    }
+
+    pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
+        let server = server(&self.0.observed.pods[0]).unwrap();
+        let want = want(&self.0.settings(), &self.0.credentials(), false);
+        self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome }];
+        self
+    }
+
+    /// A pod that is ready, and this answer of its server.
+    pub fn answer(drift: Vec<Drift>) -> Self {
+        Self::pod(&running(true)).outcome(Ok(Answer { drift, ..well() }))
+    }
+
+    pub fn fault(fault: Fault) -> Self {
+        Self::pod(&running(true)).outcome(Err(fault))
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut World)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    pub fn paused(self) -> Self {
+        self.with(|world| {
+            let annotations = world.cache.metadata.annotations.get_or_insert_default();
+            annotations.insert("tokencache.dev/reconcile".to_owned(), "paused".to_owned());
+        })
+    }
+
+    /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False.
+    pub fn told(mut self, what: &str) -> String {
+        // The look came after whatever changed the Secrets.
+        let want = want(&self.0.settings(), &self.0.credentials(), false);
+        for sample in &mut self.0.observed.samples {
+            sample.want.app_password.clone_from(&want.app_password);
+        }
+        let Self(world) = self;
+        let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
+        let cadence = Cadence { now, period: SignedDuration::from_secs(30) };
+        let health = health(&settings, &world.observed, &world.credentials(), cadence);
+        let applied = Applied { changed: 0, minted: false };
+        let previous = TokenCacheStatus::default();
+        let Some(report) = report(&world.cache, &previous, &settings, health, Ok(&applied), now) else {
+            return format!("{what}\n  (nothing new is said)\n");
+        };
+        let conditions = report.status.conditions;
+        let mut text = format!("{what}\n");
+        for condition in &conditions {
+            let repeated =
+                conditions.iter().any(|other| other.type_ != condition.type_ && other.message == condition.message);
+            let shown = match condition.type_.as_str() {
+                "SpecValid" => false,
+                "Ready" => !repeated,
+                "Stalled" => condition.status == "True",
+                _ => condition.reason != "RedisUnavailable",
+            };
+            if shown && condition.type_ == "Stalled" {
+                text += "  Stalled=True\n";
+            } else if shown {
+                let words = [&condition.type_, "=", &condition.status, " ", &condition.reason].concat();
+                text += &["  ", &words, "\n    ", &condition.message, "\n"].concat();
+            }
+        }
+        text
+    }
+}
+
+pub fn started_at(time: &str) -> Value {
+    on_node(false, &json!({"running": {"startedAt": time}}), &json!({}))
+}
+
+pub fn well() -> Answer {
+    Answer {
+        version: "8.2.1".to_owned(),
+        role: Role::Primary,
+        max_memory: 256 << 20,
+        eviction_policy: "volatile-lru".to_owned(),
+        drift: Vec::new(),
+    }
+}
