@@ -1,10 +1,14 @@
 //! What the operator must survive: its own death at any moment, hands in its objects, odd wishes, strangers, and crowds.
 
 mod crash;
+mod gone;
 mod hands;
 pub mod history;
+mod quiet;
 mod secrets;
 mod shape;
+mod spare;
+mod strangers;
 pub mod world;
 
 use std::time::Duration;

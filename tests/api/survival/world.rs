@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCache;
 
 use super::shape;
-use crate::support::api_server::api_server;
+use crate::support::api_server::{ApiServer, api_server};
 use crate::support::eventually::eventually;
 use crate::support::kubelet::Kubelet;
 use crate::support::namespace::fresh_namespace;
@@ -60,9 +60,14 @@ impl World {
     /// An empty namespace.
     pub async fn new(prefix: &str) -> Self {
         api_server().install_crd().await;
-        let client = api_server().client("tests").await;
+        Self::on(api_server(), prefix).await
+    }
+
+    /// An empty namespace of this cluster, which has the CRD.
+    pub async fn on(server: &ApiServer, prefix: &str) -> Self {
+        let client = server.client("tests").await;
         let namespace = fresh_namespace(&client, prefix).await;
-        let kubelet = Kubelet::start(api_server().client("kubelet").await, &namespace).await;
+        let kubelet = Kubelet::start(server.client("kubelet").await, &namespace).await;
         Self { client, namespace, kubelet }
     }
 

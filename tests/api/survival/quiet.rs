@@ -1,0 +1,73 @@
+//! Where nothing changed, nothing is written: by the API server's own record.
+
+use serde_json::json;
+
+use super::TWO_PERIODS;
+use super::history::History;
+use super::world::{SHOP, World};
+use crate::support::api_server::api_server;
+use crate::support::audit::{self, Mark};
+use crate::support::eventually::{eventually, never};
+use crate::support::operator::Operator;
+
+/// Watches for two probe periods that the operator writes nothing.
+async fn nothing_is_written(world: &World, mark: Mark) {
+    never(TWO_PERIODS, "the operator writes nothing", async || {
+        let seen = world.writes_since(mark);
+        (!seen.is_empty()).then(|| format!("{:?}", audit::count(&seen)))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn passes_over_an_unchanged_world_and_the_looks_after_them_write_nothing() {
+    let (world, first) = World::with_shop("unchanged").await;
+    world.quiet().await;
+    let wanted = world.shape().await;
+    let mark = api_server().audit_log().mark();
+    // One more pass, for a reason that is none.
+    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"example.com/note": "hello"}}})).await;
+    nothing_is_written(&world, mark).await;
+    first.kill().await;
+    let second = Operator::start(&world.namespace).await;
+    second.synced().await;
+    nothing_is_written(&world, mark).await;
+
+    world.edit("ConfigMap", "shop-settings", json!({"data": null})).await;
+    world.has_shape("it was at work all the time", &wanted).await;
+    assert_eq!(world.writes_since(mark).len(), 1, "and repaired what was to be repaired with one write");
+}
+
+#[tokio::test]
+async fn a_restart_over_a_healthy_cache_leaves_its_status_alone() {
+    let (world, mut operator) = World::with_shop("restarted").await;
+    world.quiet().await;
+    let version = world.get("TokenCache", SHOP).await["metadata"]["resourceVersion"].clone();
+    let history = History::of(&world, SHOP);
+    let mark = api_server().audit_log().mark();
+    for _ in 0..3 {
+        operator.kill().await;
+        operator = Operator::start(&world.namespace).await;
+        operator.synced().await;
+        nothing_is_written(&world, mark).await;
+    }
+    assert_eq!(world.get("TokenCache", SHOP).await["metadata"]["resourceVersion"], version);
+    assert_eq!(history.of_condition("Ready"), ["True AllVerified"]);
+    assert_eq!(history.len(), 1, "there was no other status");
+}
+
+#[tokio::test]
+async fn a_server_that_went_while_the_operator_was_away_is_told_once_and_heals() {
+    let (world, operator) = World::with_shop("away").await;
+    operator.kill().await;
+    world.kubelet.pod(super::world::POD).inject(crate::support::kubelet::Fault::Vacant);
+    let _operator = Operator::start(&world.namespace).await;
+    let history = History::of(&world, SHOP);
+    world.status(SHOP, "it is not ready", |seen| super::world::condition(seen, "Ready")["status"] == "False").await;
+    world.kubelet.pod(super::world::POD).heal();
+    world.ready(SHOP).await;
+    let told = history.of_condition("Ready");
+    assert_eq!(told.iter().filter(|each| each.starts_with("True")).count(), 2, "{told:?}");
+    let app = world.passwords().await[1].clone().unwrap();
+    eventually("the server answers", async || world.ping(&app).await).await;
+}
