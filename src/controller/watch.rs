@@ -26,7 +26,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::{Guarded, Key, Scope};
-use crate::kubernetes::identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR};
+use crate::{
+    api::v1alpha1::TokenCache,
+    kubernetes::identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR},
+};
 
 /// How many passes run at the same time.
 const CONCURRENT_PASSES: u16 = 16;
@@ -70,18 +73,18 @@ pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Cache
     let controller = Controller::new(scope.api::<Guarded>(client), watcher::Config::default())
         .with_config(Config::default().concurrency(CONCURRENT_PASSES));
     let (service_accounts, changed) = kept::<ServiceAccount>(client, scope);
-    let controller = controller.owns_stream(changed);
+    let controller = controller.watches_stream(changed, |object| owners(&object));
     let (services, changed) = kept::<Service>(client, scope);
-    let controller = controller.owns_stream(changed);
+    let controller = controller.watches_stream(changed, |object| owners(&object));
     let (config_maps, changed) = kept::<ConfigMap>(client, scope);
-    let controller = controller.owns_stream(changed);
+    let controller = controller.watches_stream(changed, |object| owners(&object));
     let (stateful_sets, changed) = kept::<StatefulSet>(client, scope);
-    let controller = controller.owns_stream(changed);
+    let controller = controller.watches_stream(changed, |object| owners(&object));
     let (pods, changed) = kept::<Pod>(client, scope);
     let controller = controller.watches_stream(changed, |pod| instance(&pod));
 
     let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope);
-    let controller = controller.owns_stream(changed);
+    let controller = controller.watches_stream(changed, |object| owners(&object));
     (controller, Caches { service_accounts, services, config_maps, stateful_sets, pods, secrets })
 }
 
@@ -110,9 +113,18 @@ fn slim<K: Resource>(object: &mut K) {
     object.managed_fields_mut().retain(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
 }
 
-/// The `TokenCache` that a pod belongs to, which its labels name: its owner is the `StatefulSet`.
-fn instance(pod: &Pod) -> Option<Key> {
-    Some(Key::new(pod.labels().get(INSTANCE_LABEL)?).within(&pod.namespace()?))
+/// The `TokenCache`s that an object concerns: the one that owns it, and the one that its labels name, which hears of it
+/// also when somebody took the owner away.
+fn owners<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+    let namespace = object.namespace().unwrap_or_default();
+    let kind = TokenCache::kind(&());
+    let owners = object.owner_references().iter().filter(|owner| owner.kind == kind);
+    owners.map(|owner| Key::new(&owner.name).within(&namespace)).chain(instance(object)).collect()
+}
+
+/// The `TokenCache` that an object's labels name. Of a pod they are all there is: its owner is the `StatefulSet`.
+fn instance<K: Resource>(object: &K) -> Option<Key> {
+    Some(Key::new(object.labels().get(INSTANCE_LABEL)?).within(&object.namespace()?))
 }
 
 impl Scope {
