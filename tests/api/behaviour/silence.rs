@@ -1,32 +1,32 @@
 //! No password stands where it should not: in events, logs, objects, arguments or environments.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::json;
 use tokencache_operator::redis::objects::probe_password;
 use tokencache_operator::redis::password::Password;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::prelude::*;
 
 use super::scene::{POD, SHOP, World, operated};
 use crate::support::eventually::eventually;
 
-/// A log that stays in memory.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
+thread_local! {
+    /// What was logged on this thread since somebody listens.
+    static HEARD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-impl io::Write for Log {
+/// The log of the thread that writes it.
+struct Ear;
+
+impl io::Write for Ear {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
@@ -35,12 +35,21 @@ impl io::Write for Log {
     }
 }
 
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
+/// Listens to everything that is logged on this thread, on which the operator runs as well. The listener is the whole
+/// program's: one of a thread's own misses what another thread was the first to log.
+fn listen() {
+    static LISTENER: Once = Once::new();
+    LISTENER.call_once(|| {
+        let is_heard = dynamic_filter_fn(|_, _| HEARD.with_borrow(Option::is_some));
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Ear).with_filter(is_heard);
+        tracing_subscriber::registry().with(lines).init();
+    });
+    HEARD.set(Some(Vec::new()));
+}
 
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+/// What was logged since.
+fn heard() -> String {
+    String::from_utf8(HEARD.take().unwrap()).unwrap()
 }
 
 /// Every secret there is, with what it is.
@@ -112,11 +121,7 @@ async fn trouble(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn no_password_and_no_hash_of_one_is_shown_anywhere() {
-    let log = Log::default();
-    let lines =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone());
-    // Of this thread, on which the operator runs as well.
-    let listening = tracing::subscriber::set_default(lines.finish());
+    listen();
     let (world, operator) = operated("silence").await;
     world.create(SHOP, json!({})).await;
     world.ready(SHOP).await;
@@ -125,11 +130,13 @@ async fn no_password_and_no_hash_of_one_is_shown_anywhere() {
     secret.extend(earlier.into_iter().map(|password| (password, "an earlier or a foreign password".to_owned())));
     secret.extend(secrets(&world).await);
     operator.kill().await;
-    drop(listening);
+    let log = heard();
 
     let mut shown = shown(&world).await;
-    assert!(log.text().contains("the watches are in step"), "the operator's log was caught");
-    shown.insert("the operator's log", log.text());
+    for line in ["the watches are in step", "pass", "TRACE"] {
+        assert!(log.contains(line), "{line:?} is not in what was heard of the operator's log");
+    }
+    shown.insert("the operator's log", log);
     for (place, text) in shown {
         for (secret, what) in &secret {
             if let Some(found) = text.find(secret.as_str()) {
