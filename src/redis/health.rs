@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{
     credentials::Credentials,
     login_mark,
-    objects::OPERATOR_LOGIN_ANNOTATION,
+    objects::{COMPONENT, OPERATOR_LOGIN_ANNOTATION},
     observed::Observed,
     pod_health::{became_ready_after, is_ready, is_running, trouble, was_started_after},
     sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample},
@@ -102,7 +102,7 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         if pod.metadata.deletion_timestamp.is_some() && restarting(pod, credentials) {
             return unavailable(Reason::RestartingForPassword, new_password(pod));
         }
-        return unavailable(Reason::Provisioning, on_its_way(pod));
+        return unavailable(Reason::Provisioning, on_its_way(settings, pod));
     };
     if let Some(why) = credentials.refused() {
         let mut health = of_sample(
@@ -157,7 +157,7 @@ fn of_sample(
     match &sample.outcome {
         Err(fault) => Health::Known {
             findings: [
-                of_fault(pod, sample, fault, credentials, cadence.now),
+                of_fault(settings, pod, sample, fault, credentials, cadence.now),
                 Finding::unknown(
                     EvictionPolicyVerified,
                     Reason::RedisUnavailable,
@@ -192,27 +192,46 @@ fn role(role: Role) -> &'static str {
 }
 
 /// What is said of a pod that has no address yet, or that is going.
-fn on_its_way(pod: &Pod) -> String {
+fn on_its_way(settings: &Settings, pod: &Pod) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
     match &pod.metadata.deletion_timestamp {
         Some(since) => format!(
-            "pod {name} is being replaced, and has until {} to end. If its node ({node}) is gone, it cannot: \
-             once you know that the node is down, `kubectl delete pod {name} --force` lets the StatefulSet go on",
+            "pod {name} is being replaced{}, and every entry that it holds only in memory is lost. It has until {} to end; \
+             if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl delete pod {name} \
+             --force` lets the StatefulSet go on",
+            cause(settings, pod).map_or_else(String::new, |field| format!(", because {field} changed")),
             since.0
         ),
         None => format!("pod {name} is being started; if this lasts, `kubectl describe pod {name}` tells why"),
     }
 }
 
-fn of_fault(pod: &Pod, sample: &Sample, fault: &Fault, credentials: &Credentials, now: Timestamp) -> Finding {
+/// The field of the spec that a pod is replaced for, as far as its container tells.
+fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
+    let server = pod.spec.as_ref()?.containers.iter().find(|container| container.name == COMPONENT)?;
+    let memory = server.resources.as_ref()?.limits.as_ref()?.get("memory")?;
+    if quantity::bytes(&memory.0) != Some(settings.max_memory.container()) {
+        return Some("the memory limit that derives from spec.redis.maxMemory");
+    }
+    (server.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
+}
+
+fn of_fault(
+    settings: &Settings,
+    pod: &Pod,
+    sample: &Sample,
+    fault: &Fault,
+    credentials: &Credentials,
+    now: Timestamp,
+) -> Finding {
     let name = &sample.server.pod;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
     let place = format!("{name} ({}:{PORT})", sample.server.address);
     let (reason, message) = match fault {
         Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
-            (Reason::Provisioning, on_its_way(pod))
+            (Reason::Provisioning, on_its_way(settings, pod))
         }
         Fault::Unreachable(why) => (
             Reason::Unreachable,

@@ -1,6 +1,7 @@
 //! Everything that the conditions about Redis can say, in one snapshot for each source: read it as somebody would who was
 //! woken by it. A message tells what was seen, where, what it leads to, and what to do.
 
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::util::intstr::IntOrString};
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
 use tokencache_operator::kubernetes::identity::Found;
@@ -126,6 +127,14 @@ fn what_is_said_of_a_pod_that_does_not_run() {
         of(&unschedulable(no_room), "no node takes the pod"),
         of(&json!({"phase": "Failed", "reason": "Evicted"}), "the pod was evicted"),
         Seen::pod(&running(false)).with(going).told("the pod is going"),
+        Seen::pod(&running(false))
+            .with(going)
+            .with(|world| world.cache.spec.redis.max_memory = IntOrString::String("512Mi".to_owned()))
+            .told("the pod is going, because the spec wants more memory"),
+        Seen::pod(&running(false))
+            .with(going)
+            .with(|world| world.cache.spec.redis.image = "docker.io/library/redis:8.4".to_owned())
+            .told("the pod is going, because the spec wants another image"),
         of(&waiting("ContainerCreating", ""), "the container is being made"),
         of(&waiting("ErrImagePull", not_found), "the image was not found"),
         of(&waiting("ImagePullBackOff", &back_off), "kubelet waits before it pulls again"),
@@ -189,7 +198,10 @@ fn what_is_said_of_names_and_secrets() {
 }
 
 fn going(world: &mut World) {
-    let mut pod = k8s_openapi::api::core::v1::Pod::clone(&world.observed.pods[0]);
+    let mut pod = Pod::clone(&world.observed.pods[0]);
+    let template = world.observed.stateful_set.ours().unwrap().spec.clone().unwrap().template;
+    pod.spec = template.spec;
+    pod.spec.as_mut().unwrap().node_name = Some("node-1".to_owned());
     pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T12:00:30Z")).unwrap();
     world.observed.pods = vec![pod.into()];
 }
