@@ -53,6 +53,11 @@ pub fn repository() -> &'static Path {
 }
 
 impl ApiServer {
+    /// A cluster beside that one, for tests that would crowd it or need it to be another; gone when it is dropped.
+    pub fn another() -> Self {
+        Self::start()
+    }
+
     fn start() -> Self {
         // Only the first may install one; that another was quicker does not matter.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -121,21 +126,30 @@ impl ApiServer {
     /// Installs the CRD of `crds/tokencaches.yaml`, once for all tests, and waits until it is served.
     pub async fn install_crd(&self) {
         CRD.get_or_init(|| async {
-            let path = repository().join("crds/tokencaches.yaml");
-            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let crd: CustomResourceDefinition = serde_yaml::from_str(&text).expect("a CustomResourceDefinition");
-            let name = crd.metadata.name.clone().expect("a name");
-            let crds = Api::<CustomResourceDefinition>::all(self.client("tests").await);
-            let parameters = PatchParams::apply("tests").force();
-            crds.patch(&name, &parameters, &Patch::Apply(&crd)).await.expect("the API server takes the CRD");
-            eventually("the CRD is established", async || {
-                let live = crds.get(&name).await.map_err(|error| error.to_string())?;
-                let conditions = live.status.and_then(|status| status.conditions).unwrap_or_default();
-                let established = conditions.iter().any(|each| each.type_ == "Established" && each.status == "True");
-                if established { Ok(()) } else { Err(format!("{conditions:?}")) }
-            })
-            .await;
+            self.take_crd(&the_crd()).await;
         })
         .await;
     }
+
+    /// Installs this CRD, and waits until it is served.
+    pub async fn take_crd(&self, crd: &CustomResourceDefinition) {
+        let name = crd.metadata.name.clone().expect("a name");
+        let crds = Api::<CustomResourceDefinition>::all(self.client("tests").await);
+        let parameters = PatchParams::apply("tests").force();
+        crds.patch(&name, &parameters, &Patch::Apply(crd)).await.expect("the API server takes the CRD");
+        eventually("the CRD is established", async || {
+            let live = crds.get(&name).await.map_err(|error| error.to_string())?;
+            let conditions = live.status.and_then(|status| status.conditions).unwrap_or_default();
+            let established = conditions.iter().any(|each| each.type_ == "Established" && each.status == "True");
+            if established { Ok(()) } else { Err(format!("{conditions:?}")) }
+        })
+        .await;
+    }
+}
+
+/// The CRD of `crds/tokencaches.yaml`.
+pub fn the_crd() -> CustomResourceDefinition {
+    let path = repository().join("crds/tokencaches.yaml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_yaml::from_str(&text).expect("a CustomResourceDefinition")
 }

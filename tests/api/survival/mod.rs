@@ -1,9 +1,11 @@
 //! What the operator must survive: its own death at any moment, hands in its objects, odd wishes, strangers, and crowds.
 
 mod crash;
+mod crowd;
 mod gone;
 mod hands;
 pub mod history;
+mod odd;
 mod quiet;
 mod secrets;
 mod shape;
