@@ -151,7 +151,8 @@ async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Pass
             Err(error) => refuse(&context, &key, cache, report::unreadable(error.to_string())).await?,
         },
         Err(InvalidObject { error, metadata }) => {
-            let cache = TokenCache { metadata: metadata.clone(), spec: TokenCacheSpec::default(), status: None };
+            let status = observe::status(&context.client, metadata).await?;
+            let cache = TokenCache { metadata: metadata.clone(), spec: TokenCacheSpec::default(), status };
             let message = format!("the object cannot be read by this version of the operator: {error}");
             refuse(&context, &key, &cache, report::unreadable(message)).await?
         }

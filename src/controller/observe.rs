@@ -10,7 +10,8 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject},
     runtime::reflector::{Lookup, ObjectRef, Store},
 };
 use serde::de::DeserializeOwned;
@@ -21,6 +22,7 @@ use super::{
     plan::{Retiree, RetireeKind},
 };
 use crate::{
+    api::v1alpha1::{TokenCache, TokenCacheStatus},
     kubernetes::{
         identity::{Found, INSTANCE_LABEL, Owner, Ownership},
         name,
@@ -62,6 +64,18 @@ pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<
         pods: pods(context, owner),
         samples: context.prober.latest(key),
     })
+}
+
+/// The status of a `TokenCache` whose spec cannot be read.
+///
+/// # Errors
+/// Where the API server did not answer.
+pub async fn status(client: &Client, cache: &ObjectMeta) -> Result<Option<TokenCacheStatus>, ObserveError> {
+    let (namespace, name) = (cache.namespace.as_deref().unwrap_or_default(), cache.name.as_deref().unwrap_or_default());
+    let kind = ApiResource::erase::<TokenCache>(&());
+    let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
+    let live = api.get_opt(name).await.map_err(|source| read_error::<TokenCache>(name, source))?;
+    Ok(live.and_then(|cache| serde_json::from_value(cache.data["status"].clone()).ok()))
 }
 
 /// The object of this name. What the watch does not show may still be there: somebody else's, or made a moment ago.

@@ -11,7 +11,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::apply::Applied;
+use super::{Guarded, apply::Applied};
 use crate::{
     api::v1alpha1::{BindingStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TokenCache, TokenCacheStatus},
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
@@ -183,7 +183,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
 pub async fn write_status(client: &Client, cache: &TokenCache, status: &TokenCacheStatus) -> Result<(), ReportError> {
     let regarding = reference(cache);
     let name = regarding.name.as_deref().unwrap_or_default();
-    let api: Api<TokenCache> = Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or_default());
+    // Guarded: the answer holds the spec too, and a status is written also where that cannot be read.
+    let api: Api<Guarded> = Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or_default());
     let body = json!({
         "apiVersion": regarding.api_version,
         "kind": regarding.kind,
