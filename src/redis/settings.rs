@@ -53,6 +53,14 @@ pub enum SettingsError {
     /// The name is too long for what derives from it.
     #[error("metadata.name has more than 40 characters: choose a shorter name")]
     Name,
+    /// An amount of CPU, or of whatever else, is none. The API server has only an error of its own for that.
+    #[error("spec.redis.pod.resources: {amount:?} is no amount of {resource}: write, for example, 100m or 1")]
+    PodResource {
+        /// The resource, such as `cpu`.
+        resource: String,
+        /// What is written.
+        amount: String,
+    },
     /// Memory is named where only CPU may be.
     #[error("spec.redis.pod.resources must not name memory: it derives from spec.redis.maxMemory")]
     PodMemory,
@@ -68,10 +76,7 @@ impl MaxMemory {
     /// # Errors
     /// Where it is no whole number of bytes from 16Mi to 1Ti.
     pub fn parse(written: &IntOrString) -> Result<Self, SettingsError> {
-        let text = match written {
-            IntOrString::Int(bytes) => bytes.to_string(),
-            IntOrString::String(text) => text.clone(),
-        };
+        let text = text(written);
         quantity::bytes(&text)
             .filter(|bytes| (16 * MIB..=MIB * MIB).contains(bytes))
             .map(Self)
@@ -95,6 +100,14 @@ impl MaxMemory {
     #[must_use]
     pub fn quantity(self) -> String {
         format_bytes(self.0)
+    }
+}
+
+/// A quantity as text, however it was written.
+fn text(written: &IntOrString) -> String {
+    match written {
+        IntOrString::Int(number) => number.to_string(),
+        IntOrString::String(text) => text.clone(),
     }
 }
 
@@ -133,9 +146,14 @@ impl Settings {
             return Err(SettingsError::Name);
         }
         let redis = &cache.spec.redis;
-        let resources = redis.pod.resources.iter();
-        if resources.flat_map(|cpu| cpu.requests.keys().chain(cpu.limits.keys())).any(|resource| resource == "memory") {
-            return Err(SettingsError::PodMemory);
+        for (resource, amount) in redis.pod.resources.iter().flat_map(|cpu| cpu.requests.iter().chain(&cpu.limits)) {
+            if resource == "memory" {
+                return Err(SettingsError::PodMemory);
+            }
+            let amount = text(amount);
+            if quantity::nanos(&amount).is_none() {
+                return Err(SettingsError::PodResource { resource: resource.clone(), amount });
+            }
         }
         let instance_name = match &cache.spec.entries.instance_name {
             Some(written) => InstanceName::parse(written)?,
