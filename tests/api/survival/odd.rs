@@ -160,7 +160,17 @@ async fn more_cpu_requested_than_allowed_is_rejected_in_the_servers_words_and_no
 }
 
 #[tokio::test]
-async fn an_amount_of_cpu_that_is_none_is_rejected_in_the_servers_words_and_nothing_is_made() {
-    let pod = json!({"resources": {"requests": {"cpu": "lots"}}});
-    is_rejected(json!({"redis": {"pod": pod}}), json!({"resources": null}), &["quantit"]).await;
+async fn an_amount_of_cpu_that_is_none_is_told_with_what_is_written() {
+    let world = World::new("amount").await;
+    let _operator = Operator::start(&world.namespace).await;
+    let pod = |pod: Value| json!({"redis": {"pod": pod}});
+    world.create(SHOP, pod(json!({"resources": {"requests": {"cpu": "lots"}}}))).await;
+    let message = world.condition(SHOP, "SpecValid", "False", "Invalid").await;
+    assert!(
+        message.contains("spec.redis.pod.resources") && message.contains("\"lots\" is no amount of cpu"),
+        "{message}"
+    );
+    assert!(world.names().await.is_empty());
+    world.edit("TokenCache", SHOP, json!({"spec": pod(json!({"resources": null}))})).await;
+    world.ready(SHOP).await;
 }
