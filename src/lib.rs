@@ -7,7 +7,7 @@
 //! | [`redis`] | one capability: settings, objects, health; and [`redis::probe`] | Redis, in `probe` only |
 //! | [`controller`] | observe, plan, apply, report | Kubernetes |
 //! | [`kubernetes`] | identity, names, write verbs, events; knows no `TokenCache` | Kubernetes |
-//! | [`telemetry`] | log and health port | nothing |
+//! | [`telemetry`] | log and health port | whoever asks |
 //! | [`cli`] | flags and environment variables | nothing |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

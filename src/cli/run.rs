@@ -1,6 +1,9 @@
 //! `tokencache-operator run`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use clap::Args;
 use http::{HeaderValue, header::USER_AGENT};
@@ -76,7 +79,7 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
     config.headers.push((USER_AGENT, HeaderValue::from_static("tokencache-operator")));
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
     let address = arguments.health_address;
-    let listener = TcpListener::bind(address).await.map_err(|source| RunError::HealthAddress { address, source })?;
+    let listener = listen(address).await.map_err(|source| RunError::HealthAddress { address, source })?;
     let (synced, is_synced) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -95,7 +98,17 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = ?options.scope, "starting");
     tokio::select! {
         () = controller::run(client, options, synced, shutdown) => Ok(()),
-        ended = probes::serve(listener, is_synced) => Ok(ended?),
+        () = probes::serve(listener, is_synced) => Ok(()),
+    }
+}
+
+/// Opens the port. Where every address is meant and the kernel has no IPv6, that is every IPv4 address.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        opened => opened,
     }
 }
 

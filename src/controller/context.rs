@@ -80,6 +80,11 @@ impl Context {
         std::mem::replace(count, count.saturating_add(1))
     }
 
+    /// How many failures in a row there were.
+    pub fn failures(&self, key: &Key) -> u32 {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or_default()
+    }
+
     /// Ends a row of failures.
     pub fn succeeded(&self, key: &Key) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -107,5 +112,6 @@ impl Context {
         self.succeeded(key);
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
+        self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &super::observe::secrets(&key.name));
     }
 }

@@ -30,7 +30,7 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::watch as signal;
+use tokio::{sync::watch as signal, time::timeout};
 
 pub use self::context::{Context, Key};
 use self::{
@@ -45,10 +45,13 @@ use crate::{
     redis::{
         self,
         credentials::Credentials,
-        health::{Cadence, health},
+        health::{Moment, health},
         settings::Settings,
     },
 };
+
+/// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
+const PASS_LIMIT: Duration = Duration::from_secs(25);
 
 /// A `TokenCache` that may not be readable: one that is not must not hide the others.
 pub type Guarded = DeserializeGuard<TokenCache>;
@@ -79,6 +82,9 @@ pub enum PassError {
     /// The operator is shutting down.
     #[error("the operator is shutting down")]
     ShuttingDown(#[from] signal::error::RecvError),
+    /// The API server did not answer in time.
+    #[error("the pass was not finished within {} s: the API server answers slowly or not at all", PASS_LIMIT.as_secs())]
+    TimedOut,
     /// What there is could not be read.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -94,7 +100,7 @@ impl PassError {
     fn class(&self) -> WriteErrorClass {
         match self {
             Self::Write(error) => error.class(),
-            Self::ShuttingDown(_) | Self::Observe(_) | Self::Report(_) => WriteErrorClass::Transient,
+            Self::ShuttingDown(_) | Self::TimedOut | Self::Observe(_) | Self::Report(_) => WriteErrorClass::Transient,
         }
     }
 }
@@ -139,6 +145,10 @@ pub async fn run(
 
 /// One pass over one `TokenCache`.
 async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, PassError> {
+    timeout(PASS_LIMIT, unlimited_pass(cache, context)).await.unwrap_or(Err(PassError::TimedOut))
+}
+
+async fn unlimited_pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, PassError> {
     context.in_step.clone().wait_for(|in_step| *in_step).await?;
     let key = Key::from_obj(cache.as_ref());
     let action = match &cache.0 {
@@ -169,13 +179,19 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let applied = Box::pin(apply::apply(&context.client, settings, plan)).await;
     // A spec that is refused reaches no server either: there it is looked at only.
     let refused = applied.as_ref().is_err_and(|error| error.class() == WriteErrorClass::Invalid);
-    if let Some(aim) = redis::aim(settings, &observed, &credentials, refused || plan::is_paused(cache)) {
+    let carried_out = !refused && !plan::is_paused(cache);
+    if let Some(aim) = redis::aim(settings, &observed, &credentials, !carried_out) {
         context.prober.aim(key, aim);
     }
+    let applied = match applied {
+        // Gone by the next pass, most likely: not worth a status that says so.
+        Err(error) if error.may_pass() && context.failures(key) < retry::TOLERATED => return Err(error.into()),
+        applied => applied,
+    };
 
     let now = Context::now();
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
-    let health = health(settings, &observed, &credentials, Cadence { now, period });
+    let health = health(settings, &observed, &credentials, Moment { now, period, carried_out });
     let previous = previous(context, key, cache);
     let report = report::report(cache, &previous, settings, health, applied.as_ref(), now);
     let wake = match &report {
@@ -184,7 +200,11 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         Some(_) => retry::NOT_READY,
     };
     let written = match report {
-        Some(report) => deliver(context, key, cache, &previous, report).await?,
+        Some(report) => {
+            let written = deliver(context, key, cache, &previous, report).await?;
+            context.prober.told(key, &observed.samples);
+            written
+        }
         None => false,
     };
     let applied = applied?;

@@ -122,6 +122,12 @@ fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
     pods
 }
 
+/// The names of an owner's Secrets.
+#[must_use]
+pub fn secrets(owner: &str) -> [String; 3] {
+    [name::redis(owner), name::redis_users(owner), name::redis_operator(owner)]
+}
+
 /// What the owner has and no plan names: made by another version of the operator, or under an earlier spec.
 #[must_use]
 pub fn surplus(context: &Context, owner: &Owner) -> Vec<Retiree> {
@@ -129,7 +135,7 @@ pub fn surplus(context: &Context, owner: &Owner) -> Vec<Retiree> {
     let main = [name::redis(name)];
     let services = [name::redis(name), name::redis_headless(name)];
     let config_maps = [name::redis_config(name), name::settings(name)];
-    let secrets = [name::redis(name), name::redis_users(name), name::redis_operator(name)];
+    let secrets = secrets(name);
     let caches = &context.caches;
     let mut surplus = Vec::new();
     surplus.extend(beside(owner, &caches.stateful_sets, &main, RetireeKind::StatefulSet));

@@ -1,7 +1,8 @@
 //! When servers are looked at: every cache on a cadence of its own, whatever its `TokenCache` does.
 //!
 //! In: what a pass wants looked at. Out: the latest sample of each server, and a nudge for the controller when one says
-//! something new. A frozen server delays its own cache only. It decides nothing about health.
+//! something new. A frozen server delays its own cache only. A correction is kept until a pass has told of it. It decides
+//! nothing about health.
 
 use std::{
     collections::HashMap,
@@ -22,7 +23,7 @@ use super::{Guarded, Key};
 use crate::redis::{
     Aim,
     probe::{Limits, Probe},
-    sample::{Correction, Sample, Server, Want},
+    sample::{Correction, Drift, Sample, Server, Want},
 };
 
 /// How many servers are looked at at the same time. A look takes at most five seconds, so even where every server of the
@@ -48,8 +49,16 @@ struct Shared {
 /// The looks at one cache's servers.
 struct Round {
     aim: watch::Sender<Aim>,
-    latest: Arc<Mutex<Vec<Sample>>>,
+    latest: Arc<Mutex<Latest>>,
     task: AbortHandle,
+}
+
+/// What was seen last.
+#[derive(Default)]
+struct Latest {
+    samples: Vec<Sample>,
+    /// Whether a pass has reported these samples.
+    told: bool,
 }
 
 impl Prober {
@@ -94,8 +103,17 @@ impl Prober {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         rounds
             .get(key)
-            .map(|round| round.latest.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .map(|round| round.latest.lock().unwrap_or_else(PoisonError::into_inner).samples.clone())
             .unwrap_or_default()
+    }
+
+    /// Takes note that a pass has reported these samples, so that what they corrected need not be kept.
+    pub fn told(&self, key: &Key, samples: &[Sample]) {
+        let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(round) = rounds.get(key) {
+            let mut latest = round.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            latest.told |= latest.samples == samples;
+        }
     }
 
     /// Looks at a cache's servers no more.
@@ -118,7 +136,7 @@ impl Drop for Prober {
     }
 }
 
-async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, latest: Arc<Mutex<Vec<Sample>>>) {
+async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, latest: Arc<Mutex<Latest>>) {
     let mut retry = FIRST_RETRY;
     let mut known: Vec<Server> = Vec::new();
     let mut wanted: Option<Want> = None;
@@ -133,15 +151,19 @@ async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, lat
             }
         }
         let healthy = samples.iter().all(|sample| sample.outcome.is_ok());
-        if healthy && !samples.is_empty() {
+        // What was only looked at is still what the servers had before.
+        if healthy && !samples.is_empty() && current.want.correct {
             wanted = Some(current.want);
         }
         let pause = if healthy { shared.period } else { retry.min(shared.period) };
         retry = if healthy { FIRST_RETRY } else { retry.saturating_mul(2) };
         let news = {
             let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
-            let news = !says_the_same(&latest, &samples);
-            *latest = samples;
+            if !latest.told {
+                keep_corrections(&latest.samples, &mut samples);
+            }
+            let news = !says_the_same(&latest.samples, &samples);
+            *latest = Latest { samples, told: latest.told && !news };
             news
         };
         if news && shared.news.send(key.clone()).is_err() {
@@ -161,6 +183,20 @@ async fn look(shared: &Shared, server: &Server, aim: &Aim) -> Sample {
     // The semaphore is never closed; a look without a permit would still be a look.
     let _permit = shared.permits.acquire().await.ok();
     shared.probe.sample(server, &aim.login, &aim.want).await
+}
+
+/// Adds to new samples what earlier ones corrected and nobody has heard of yet.
+fn keep_corrections(before: &[Sample], samples: &mut [Sample]) {
+    for sample in samples {
+        let earlier = before.iter().find(|before| before.server == sample.server);
+        let (Some(Ok(earlier)), Ok(answer)) = (earlier.map(|earlier| &earlier.outcome), &mut sample.outcome) else {
+            continue;
+        };
+        let corrected = earlier.drift.iter().filter(|drift| drift.correction == Correction::Corrected);
+        let untold = corrected.filter(|drift| answer.drift.iter().all(|other| other.parameter != drift.parameter));
+        let untold: Vec<Drift> = untold.cloned().collect();
+        answer.drift.extend(untold);
+    }
 }
 
 /// A change of the spec that has reached the server is no drift.

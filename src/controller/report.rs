@@ -107,13 +107,16 @@ fn spec_valid(outcome: Outcome<'_>) -> Finding {
         return Finding::holds(ConditionType::SpecValid, Reason::Valid, "the spec can be carried out");
     };
     let (object, words) = (error.object(), error.words());
+    let remedy = if error.is_rehearsal() {
+        "Nothing was changed; correct the field of the spec that it names"
+    } else {
+        "See the object, and the cluster's admission policies"
+    };
     match error.class() {
         WriteErrorClass::Invalid => Finding::fails(
             ConditionType::SpecValid,
             Reason::RejectedByApiServer,
-            format!(
-                "the API server refuses {object}: {words}. Nothing was changed; correct the field of the spec that it names"
-            ),
+            format!("the API server refuses {object}: {words}. {remedy}"),
         ),
         WriteErrorClass::Forbidden => Finding::fails(
             ConditionType::SpecValid,

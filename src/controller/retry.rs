@@ -8,6 +8,8 @@ use crate::kubernetes::write::WriteErrorClass;
 pub const RESYNC: Duration = Duration::from_mins(5);
 /// When Secrets were made whose content the next pass needs, should their watch be slow.
 pub const AFTER_MINT: Duration = Duration::from_secs(1);
+/// How many failures in a row that may pass by themselves are not worth a status.
+pub const TOLERATED: u32 = 2;
 /// While a cache is not ready: what it waits for may not be watched, such as somebody else's object under its name.
 pub const NOT_READY: Duration = Duration::from_secs(30);
 /// While the first look at a server is on its way.

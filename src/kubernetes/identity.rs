@@ -142,11 +142,14 @@ impl Owner {
     }
 }
 
+/// Said of an object that the operator made and whose owner reference was removed.
+pub const ORPHANED: &str = "nobody, since its owner reference was removed";
+
 /// Who made an object that no controller owns: the manager that its fields name first.
 fn manager(object: &ObjectMeta) -> String {
     let manager = object.managed_fields.iter().flatten().find_map(|entry| entry.manager.as_deref());
     match manager {
-        Some(FIELD_MANAGER) => "nobody, since its owner reference was removed".to_owned(),
+        Some(FIELD_MANAGER) => ORPHANED.to_owned(),
         Some(manager) => format!("whoever uses the field manager {manager}"),
         None => "somebody else".to_owned(),
     }

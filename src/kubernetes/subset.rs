@@ -76,8 +76,12 @@ fn value_holds(live: Option<&Value>, wanted: &Value, field: &str) -> bool {
     }
 }
 
-/// Lists whose elements have names are compared name by name; others element by element.
+/// Lists whose elements have names are compared name by name; others element by element, but for those that are merged by
+/// other keys, to which others may have added.
 fn list_holds(live: &[Value], wanted: &[Value], field: &str) -> bool {
+    if field == "topologySpreadConstraints" {
+        return wanted.iter().all(|wanted| live.iter().any(|live| value_holds(Some(live), wanted, field)));
+    }
     let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
     if !wanted.is_empty() && wanted.iter().all(|value| name(value).is_some()) {
         return wanted.iter().all(|wanted| {

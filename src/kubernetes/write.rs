@@ -20,6 +20,9 @@ use super::identity::FIELD_MANAGER;
 /// Random bytes that one mint may use.
 pub const RANDOM_BYTES: usize = 128;
 
+const APPLY: &str = "apply";
+const REHEARSE: &str = "rehearse";
+
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
 #[error("{verb} {object}: {source}")]
@@ -55,10 +58,24 @@ impl WriteError {
                 400 | 422 => WriteErrorClass::Invalid,
                 401 | 403 => WriteErrorClass::Forbidden,
                 404 | 409 => WriteErrorClass::Conflict,
+                // What the object's schema cannot hold; a server-side apply answers it like a fault of the server.
+                500 if status.message.starts_with("failed to create typed patch object") => WriteErrorClass::Invalid,
                 _ => WriteErrorClass::Transient,
             },
             _ => WriteErrorClass::Transient,
         }
+    }
+
+    /// Whether it may pass by itself.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self.class(), WriteErrorClass::Conflict | WriteErrorClass::Transient)
+    }
+
+    /// Whether it was a rehearsal, so that nothing can have changed.
+    #[must_use]
+    pub fn is_rehearsal(&self) -> bool {
+        self.verb == REHEARSE
     }
 
     /// Which object, such as `StatefulSet shop-redis`.
@@ -85,13 +102,13 @@ pub async fn apply<K>(client: &Client, object: &K) -> Result<(), WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
-    let applied = patch(client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force()).await;
+    let applied = patch(APPLY, client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force()).await;
     match applied {
         // Beside what others put into a list ours may be invalid, such as two ports of one name. Then ours replaces the
         // list; an object that is itself refused is refused again, and one that does not exist is not made.
-        Err(refused) if refused.class() == WriteErrorClass::Invalid => {
+        Err(refused) if refused.class() == WriteErrorClass::Invalid && refused.words().contains("Duplicate value") => {
             let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            patch(client, object, Patch::Merge, &params).await.map_err(|_| refused)
+            patch(APPLY, client, object, Patch::Merge, &params).await.map_err(|_| refused)
         }
         applied => applied,
     }
@@ -105,10 +122,11 @@ pub async fn rehearse<K>(client: &Client, object: &K) -> Result<(), WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
-    patch(client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force().dry_run()).await
+    patch(REHEARSE, client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force().dry_run()).await
 }
 
 async fn patch<K>(
+    verb: &'static str,
     client: &Client,
     object: &K,
     way: fn(Value) -> Patch<Value>,
@@ -118,12 +136,12 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
     let name = object.name_any();
-    let body = typed(object).map_err(|error| WriteError::new::<K>("apply", &name, kube::Error::SerdeError(error)))?;
+    let body = typed(object).map_err(|error| WriteError::new::<K>(verb, &name, kube::Error::SerdeError(error)))?;
     api::<K>(client, object.meta())
         .patch(&name, params, &way(body))
         .await
         .map(drop)
-        .map_err(|error| WriteError::new::<K>("apply", &name, error))
+        .map_err(|error| WriteError::new::<K>(verb, &name, error))
 }
 
 /// The object as JSON with `apiVersion` and `kind`, which a server-side apply needs.

@@ -8,13 +8,13 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::{
     credentials::Credentials,
-    login_mark,
-    objects::{COMPONENT, OPERATOR_LOGIN_ANNOTATION},
+    drift, fault,
     observed::Observed,
-    pod_health::{became_ready_after, is_ready, is_running, trouble, was_started_after},
-    sample::{Answer, Correction, Drift, Fault, Parameter, Role, Sample},
+    pod_health::{is_ready, trouble, was_started_after},
+    rollout,
+    sample::{Answer, Correction, Parameter, Role, Sample},
     server,
-    settings::{PORT, Settings},
+    settings::Settings,
     want,
 };
 use crate::{
@@ -23,16 +23,15 @@ use crate::{
         ConditionType::{EvictionPolicyVerified, RedisAvailable},
         Finding, Reason,
     },
-    kubernetes::{
-        name,
-        quantity::{self, format_bytes},
-    },
+    kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
 
 /// How many probe periods an answer stays good.
 const GOOD_FOR: i32 = 3;
 /// How long a server may answer before kubelet's readiness probe has to have passed.
-const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);
+pub(super) const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);
+
+const NO_LOGIN: &str = "the operator cannot look at Redis without its own password";
 
 /// What is known of the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,18 +48,35 @@ pub enum Health {
     },
 }
 
-/// When "now" is, and how often servers are looked at.
+/// What a pass knows beside what it saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cadence {
+pub struct Moment {
     /// The time of this pass.
     pub now: Timestamp,
     /// The time between two looks at a server.
     pub period: SignedDuration,
+    /// Whether what the spec asks for is being carried out: it is not where it is refused, or the cache is paused.
+    pub carried_out: bool,
 }
 
-/// Reads the health of a cache's Redis.
+/// Reads the health of a cache's Redis. A password that is not followed comes before whatever else is wrong: it is what
+/// only the user can mend.
 #[must_use]
-pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, cadence: Cadence) -> Health {
+pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
+    let health = of_cluster(settings, observed, credentials, moment);
+    let Some(why) = credentials.refused() else { return health };
+    let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
+    match health {
+        Health::Known { findings: [_, verified], servers } => Health::Known { findings: [mismatch, verified], servers },
+        Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
+        Health::AwaitingFirstLook => Health::Known {
+            findings: [mismatch, Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN)],
+            servers: Vec::new(),
+        },
+    }
+}
+
+fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
     let owner = &settings.owner.name;
     let unavailable = |reason: Reason, message: String| Health::Known {
         findings: [
@@ -78,9 +94,13 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         return unavailable(
             Reason::NameTaken,
             format!(
-                "{kind} {name} exists already and belongs to {}; it is left as it is, and nothing else is made. Delete or \
-                 rename it, or give this TokenCache another name",
-                taken.holder
+                "{kind} {name} exists already and belongs to {}; it is left as it is, and nothing else is made. {}",
+                taken.holder,
+                if taken.holder == ORPHANED {
+                    "Put its owner reference back, as the other objects have it"
+                } else {
+                    "Delete or rename it, or give this TokenCache another name"
+                }
             ),
         );
     }
@@ -99,25 +119,19 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         return unavailable(trouble.reason, trouble.message);
     }
     let Some(server) = server(pod) else {
-        if pod.metadata.deletion_timestamp.is_some() && restarting(pod, credentials) {
-            return unavailable(Reason::RestartingForPassword, new_password(pod));
+        if pod.metadata.deletion_timestamp.is_some() && rollout::restarts_for_password(pod, credentials) {
+            return unavailable(Reason::RestartingForPassword, rollout::new_password(pod));
         }
-        return unavailable(Reason::Provisioning, on_its_way(settings, pod));
+        return unavailable(Reason::Provisioning, rollout::on_its_way(settings, pod));
     };
-    if let Some(why) = credentials.refused() {
-        let mut health = of_sample(
-            settings,
-            pod,
-            observed.samples.iter().find(|sample| sample.server == server),
-            credentials,
-            cadence,
-        );
-        if let Health::Known { findings, .. } = &mut health {
-            findings[0] = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
-        }
-        return health;
+    if let Some(why) = rollout::pending(settings, observed, pod, credentials, moment.carried_out) {
+        return if rollout::restarts_for_password(pod, credentials) {
+            unavailable(Reason::RestartingForPassword, rollout::new_password(pod))
+        } else {
+            unavailable(Reason::Provisioning, why)
+        };
     }
-    of_sample(settings, pod, observed.samples.iter().find(|sample| sample.server == server), credentials, cadence)
+    of_sample(settings, pod, observed.samples.iter().find(|sample| sample.server == server), credentials, moment)
 }
 
 fn of_sample(
@@ -125,23 +139,22 @@ fn of_sample(
     pod: &Pod,
     sample: Option<&Sample>,
     credentials: &Credentials,
-    cadence: Cadence,
+    moment: Moment,
 ) -> Health {
     let Some(sample) = sample else {
         return if credentials.operator_password().is_some() {
             Health::AwaitingFirstLook
         } else {
-            let message = "the operator cannot look at Redis without its own password";
             Health::Known {
                 findings: [
-                    Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message),
-                    Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, message),
+                    Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, NO_LOGIN),
+                    Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN),
                 ],
                 servers: Vec::new(),
             }
         };
     };
-    if cadence.now.duration_since(sample.taken) > cadence.period * GOOD_FOR {
+    if moment.now.duration_since(sample.taken) > moment.period * GOOD_FOR {
         let message = format!(
             "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
             sample.server.pod, sample.taken
@@ -157,7 +170,7 @@ fn of_sample(
     match &sample.outcome {
         Err(fault) => Health::Known {
             findings: [
-                of_fault(settings, pod, sample, fault, credentials, cadence.now),
+                fault::finding(settings, pod, sample, fault, credentials, moment.now),
                 Finding::unknown(
                     EvictionPolicyVerified,
                     Reason::RedisUnavailable,
@@ -170,8 +183,8 @@ fn of_sample(
         Ok(_) if !sample.want.asks_the_same_as(&want(settings, credentials, false)) => Health::AwaitingFirstLook,
         Ok(answer) => Health::Known {
             findings: [
-                availability(settings, pod, answer, cadence.now),
-                verification(settings, &sample.server.pod, answer),
+                availability(settings, pod, answer, moment.now),
+                drift::verification(settings, &sample.server.pod, answer),
             ],
             servers: vec![ServerStatus {
                 pod: sample.server.pod.clone(),
@@ -191,122 +204,6 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-/// What is said of a pod that has no address yet, or that is going.
-fn on_its_way(settings: &Settings, pod: &Pod) -> String {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
-    match &pod.metadata.deletion_timestamp {
-        Some(since) => format!(
-            "pod {name} is being replaced{}, and every entry that it holds only in memory is lost. It has until {} to end; \
-             if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl delete pod {name} \
-             --force` lets the StatefulSet go on",
-            cause(settings, pod).map_or_else(String::new, |field| format!(", because {field} changed")),
-            since.0
-        ),
-        None => format!("pod {name} is being started; if this lasts, `kubectl describe pod {name}` tells why"),
-    }
-}
-
-/// The field of the spec that a pod is replaced for, as far as its container tells.
-fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
-    let server = pod.spec.as_ref()?.containers.iter().find(|container| container.name == COMPONENT)?;
-    let memory = server.resources.as_ref()?.limits.as_ref()?.get("memory")?;
-    if quantity::bytes(&memory.0) != Some(settings.max_memory.container()) {
-        return Some("the memory limit that derives from spec.redis.maxMemory");
-    }
-    (server.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
-}
-
-fn of_fault(
-    settings: &Settings,
-    pod: &Pod,
-    sample: &Sample,
-    fault: &Fault,
-    credentials: &Credentials,
-    now: Timestamp,
-) -> Finding {
-    let name = &sample.server.pod;
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
-    let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
-    let place = format!("{name} ({}:{PORT})", sample.server.address);
-    let (reason, message) = match fault {
-        Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
-            (Reason::Provisioning, on_its_way(settings, pod))
-        }
-        Fault::Unreachable(why) => (
-            Reason::Unreachable,
-            format!(
-                "{place} cannot be reached: {why}. Check its node ({node}) and NetworkPolicies that keep the operator \
-                 out; if applications cannot connect either, they ask the identity provider for every token"
-            ),
-        ),
-        Fault::Frozen => (
-            Reason::Frozen,
-            format!(
-                "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
-                 applications wait a second for every token. kubelet restarts it after a minute; \
-                 `kubectl delete pod {name}` does so at once. Either empties the cache"
-            ),
-        ),
-        Fault::WrongPassword if restarting(pod, credentials) => (Reason::RestartingForPassword, new_password(pod)),
-        Fault::WrongPassword => (
-            Reason::WrongPassword,
-            format!(
-                "{place} refuses the operator's password: somebody changed the user operator on the server, and its \
-                 settings cannot be verified. {}",
-                restart(name, "the users from its Secret")
-            ),
-        ),
-        Fault::NoPermission { command, message } => (
-            Reason::PermissionDenied,
-            format!(
-                "{place} refuses {command} to the operator ({message}): somebody changed the user operator on the \
-                 server, and its settings cannot be verified. {}",
-                restart(name, "the users from its Secret")
-            ),
-        ),
-        Fault::Loading => (
-            Reason::Loading,
-            format!("{place} is loading its data into memory and refuses commands until that is done"),
-        ),
-        Fault::TlsPort => (
-            Reason::TlsPort,
-            format!(
-                "{place} speaks TLS where plain text was expected, so that applications cannot connect either: something \
-                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {PORT} of the pod from it"
-            ),
-        ),
-        Fault::NotRedis(said) => (
-            Reason::NotRedis,
-            format!(
-                "what answers at {place} is not Redis{}. Check spec.redis.image, and whether a service mesh's proxy \
-                 stands before the pod",
-                if said.is_empty() { ": it closes every connection".to_owned() } else { format!(": it says {said:?}") }
-            ),
-        ),
-        Fault::Unexpected(said) => (
-            Reason::UnexpectedAnswer,
-            format!("{place} answered what Redis should not: {said}. See `kubectl logs {name}`"),
-        ),
-    };
-    Finding::fails(RedisAvailable, reason, message)
-}
-
-/// What is said while a pod restarts because the operator has another password than it was started with.
-fn new_password(pod: &Pod) -> String {
-    format!(
-        "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; \
-         every entry that it holds only in memory is lost",
-        pod.metadata.name.as_deref().unwrap_or_default()
-    )
-}
-
-/// Whether the pod was started with another operator password than the one that holds now.
-fn restarting(pod: &Pod, credentials: &Credentials) -> bool {
-    let started_with = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(OPERATOR_LOGIN_ANNOTATION));
-    credentials.operator_password().is_some_and(|password| started_with != Some(&login_mark(&password.sha256())))
-}
-
 fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Finding {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     if answer.role == Role::Replica {
@@ -315,7 +212,7 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp)
             Reason::ReadOnly,
             format!(
                 "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. {}",
-                restart(name, "its role as a primary")
+                drift::restart(name, "its role as a primary")
             ),
         );
     }
@@ -350,130 +247,8 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp)
         ),
         Some((drift, correction)) => Finding::fails(
             RedisAvailable,
-            drift_reason(correction),
-            format!("{}; {}", of_app(name, &secret, &drift.found), remedy(name, correction)),
+            drift::reason(correction),
+            format!("{}; {}", drift::of_app(name, &secret, &drift.found), drift::remedy(name, correction)),
         ),
     }
-}
-
-/// What is wrong with the user `app`, and what it leads to.
-fn of_app(pod: &str, secret: &str, found: &str) -> String {
-    match found {
-        "no such user" => format!("{pod} has no user app: applications are refused (WRONGPASS)"),
-        "no password needed" => {
-            format!("{pod} lets the user app in without a password: whoever reaches it reads and writes the entries")
-        }
-        several if several.ends_with("passwords") => format!(
-            "{pod} accepts {several} for the user app: whoever has one that is not in Secret {secret} reads and writes the \
-             entries too"
-        ),
-        found => format!(
-            "{pod} has {found} for the user app, not the one in Secret {secret}: applications are refused (WRONGPASS)"
-        ),
-    }
-}
-
-fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
-    let policy = settings.eviction_policy.as_str();
-    let of_settings = |drift: &&Drift| drift.parameter != Parameter::AppPassword;
-    let drifts: Vec<&Drift> = answer.drift.iter().filter(of_settings).collect();
-    let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| drift.correction != Correction::Corrected).collect();
-    if let Some(first) = left.first() {
-        let found: Vec<String> = left.iter().map(|drift| describe(settings, drift, "is")).collect();
-        let leads_to: Vec<String> = left.iter().map(|drift| consequence(settings, drift)).collect();
-        return Finding::fails(
-            EvictionPolicyVerified,
-            drift_reason(&first.correction),
-            format!(
-                "{} on {pod}: {}; {}",
-                found.join(" and "),
-                leads_to.join(", and "),
-                remedy(pod, &first.correction)
-            ),
-        );
-    }
-    if drifts.is_empty() {
-        return Finding::holds(
-            EvictionPolicyVerified,
-            Reason::Verified,
-            format!("maxmemory-policy {policy} and maxmemory {} read back from {pod}", settings.max_memory.quantity()),
-        );
-    }
-    let found: Vec<String> = drifts.iter().map(|drift| describe(settings, drift, "was")).collect();
-    Finding::holds(
-        EvictionPolicyVerified,
-        Reason::DriftCorrected,
-        format!(
-            "{} on {pod}: set again and read back. Somebody or something changes it with CONFIG SET",
-            found.join(" and ")
-        ),
-    )
-}
-
-fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
-    match drift.parameter {
-        Parameter::MaxMemory => {
-            format!("maxmemory {is} {} (want {})", amount(&drift.found), settings.max_memory.quantity())
-        }
-        Parameter::EvictionPolicy => {
-            format!("maxmemory-policy {is} {:?} (want {})", drift.found, settings.eviction_policy.as_str())
-        }
-        Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
-    }
-}
-
-/// A number of bytes as a quantity; whatever else as it is.
-fn amount(found: &str) -> String {
-    quantity::bytes(found).map_or_else(|| found.to_owned(), format_bytes)
-}
-
-fn consequence(settings: &Settings, drift: &Drift) -> String {
-    let memory = settings.max_memory.quantity();
-    match (drift.parameter, drift.found.as_str()) {
-        (Parameter::EvictionPolicy, "noeviction") => format!("writes fail when {memory} are full"),
-        (Parameter::EvictionPolicy, found) if found.starts_with("allkeys") => {
-            "entries without an expiration may be removed too".to_owned()
-        }
-        (Parameter::EvictionPolicy, _) => {
-            format!("other entries are removed than you asked for when {memory} are full")
-        }
-        (Parameter::MaxMemory, "0") => "nothing keeps Redis from growing until its container is killed".to_owned(),
-        (Parameter::MaxMemory, found) if quantity::bytes(found) < Some(settings.max_memory.bytes()) => {
-            "entries are removed earlier than you asked for".to_owned()
-        }
-        (Parameter::MaxMemory, _) => "Redis may outgrow its container and be killed".to_owned(),
-        (Parameter::AppPassword, _) => "applications are refused".to_owned(),
-    }
-}
-
-fn drift_reason(correction: &Correction) -> Reason {
-    match correction {
-        Correction::Corrected => Reason::DriftCorrected,
-        Correction::Refused(_) => Reason::CorrectionRefused,
-        Correction::Ineffective(_) => Reason::CorrectionIneffective,
-        Correction::Withheld => Reason::DriftWhilePaused,
-    }
-}
-
-fn remedy(pod: &str, correction: &Correction) -> String {
-    match correction {
-        Correction::Corrected => "it was set again and read back".to_owned(),
-        Correction::Refused(words) => {
-            format!("the server refused to change it ({words}). {}", restart(pod, "its own configuration and users"))
-        }
-        Correction::Ineffective(still) => format!(
-            "the server accepted the change and still has {}. {}",
-            amount(still),
-            restart(pod, "its own configuration and users")
-        ),
-        Correction::Withheld => {
-            "it is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
-                .to_owned()
-        }
-    }
-}
-
-/// What a restart mends, and what it costs.
-fn restart(pod: &str, with: &str) -> String {
-    format!("`kubectl delete pod {pod}` restarts it with {with}, and empties the cache")
 }

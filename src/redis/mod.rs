@@ -7,6 +7,8 @@ pub mod acl;
 pub mod binding;
 pub mod config;
 pub mod credentials;
+mod drift;
+mod fault;
 pub mod health;
 pub mod objects;
 pub mod observed;
@@ -14,8 +16,11 @@ pub mod password;
 mod pod;
 mod pod_health;
 pub mod probe;
+mod rollout;
 pub mod sample;
 pub mod settings;
+
+use std::fmt;
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -32,7 +37,7 @@ use sample::{Login, Server, Want};
 use settings::{PORT, Settings};
 
 /// What is to be written. Objects that already are as wanted are not in it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Plan {
     /// Secrets whose bytes are drawn when they are created.
     pub mints: Vec<Mint>,
@@ -66,6 +71,22 @@ impl Mint {
             Self::OperatorLogin => objects::operator_login(settings, &password),
             Self::Connection => binding::connection(settings, &password),
         })
+    }
+}
+
+// By hand: derived, it would print the content of Secrets.
+impl fmt::Debug for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secrets: Vec<_> = self.secrets.iter().map(|secret| secret.metadata.name.as_deref()).collect();
+        formatter
+            .debug_struct("Plan")
+            .field("mints", &self.mints)
+            .field("service_account", &self.service_account)
+            .field("config_maps", &self.config_maps)
+            .field("secrets", &secrets)
+            .field("services", &self.services)
+            .field("stateful_set", &self.stateful_set)
+            .finish()
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     ByteString,
     api::{
-        apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
+        apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
         core::v1::{ConfigMap, PodTemplateSpec, Secret, Service, ServiceAccount, ServicePort, ServiceSpec},
     },
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
@@ -79,6 +79,9 @@ pub fn headless_service(settings: &Settings) -> Service {
 
 fn service_spec(settings: &Settings) -> ServiceSpec {
     ServiceSpec {
+        // Defaults that are said, so that a change by hand is seen: another type would expose Redis, or cut it off.
+        type_: Some("ClusterIP".to_owned()),
+        session_affinity: Some("None".to_owned()),
         selector: Some(settings.owner.selector_labels(COMPONENT)),
         ports: Some(vec![ServicePort {
             name: Some(PORT_NAME.to_owned()),
@@ -156,7 +159,8 @@ pub fn stateful_set(settings: &Settings, operator_login: Option<&str>) -> Statef
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
-                ..StatefulSetUpdateStrategy::default()
+                // Another partition would keep every change from the pods.
+                rolling_update: Some(RollingUpdateStatefulSetStrategy { partition: Some(0), max_unavailable: None }),
             }),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {

@@ -1,6 +1,6 @@
 //! What a pass saw of a cache's Redis: values only.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -11,7 +11,7 @@ use super::sample::Sample;
 use crate::kubernetes::identity::Found;
 
 /// What a pass saw of a cache's Redis.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Observed {
     /// The account of the pods.
     pub service_account: Found<Arc<ServiceAccount>>,
@@ -35,6 +35,13 @@ pub struct Observed {
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
     pub samples: Vec<Sample>,
+}
+
+// By hand: derived, it would print the content of Secrets.
+impl fmt::Debug for Observed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Observed").field("samples", &self.samples).finish_non_exhaustive()
+    }
 }
 
 impl Observed {

@@ -11,7 +11,7 @@ use k8s_openapi::{
         ExecAction, ObjectFieldSelector, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
         SecretVolumeSource, SecurityContext, Volume, VolumeMount,
     },
-    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+    apimachinery::pkg::api::resource::Quantity,
 };
 
 use super::{
@@ -20,7 +20,10 @@ use super::{
     objects::{COMPONENT, CONFIG_DIR, DATA_DIR, PORT_NAME, PROBE_FILE, USERS_DIR},
     settings::{PORT, Settings},
 };
-use crate::kubernetes::{name, quantity::format_bytes};
+use crate::{
+    api::v1alpha1::Amount,
+    kubernetes::{name, quantity::format_bytes},
+};
 
 /// The user and group that the official images of Redis and Valkey make for the server.
 const SERVER_ID: i64 = 999;
@@ -136,16 +139,15 @@ fn shell(command: &str) -> Vec<String> {
 /// Memory derives from `maxMemory`, requested and limited alike, so that a node never takes back what Redis counts on.
 fn resources(settings: &Settings) -> ResourceRequirements {
     let memory = ("memory".to_owned(), Quantity(format_bytes(settings.max_memory.container())));
-    let amounts = |written: &BTreeMap<String, IntOrString>| -> BTreeMap<String, Quantity> {
-        let amount = |value: &IntOrString| match value {
-            IntOrString::Int(number) => number.to_string(),
-            IntOrString::String(text) => text.clone(),
-        };
-        written.iter().map(|(resource, value)| (resource.clone(), Quantity(amount(value)))).collect()
+    let amounts = |written: &BTreeMap<String, Amount>| -> BTreeMap<String, Quantity> {
+        written.iter().map(|(resource, amount)| (resource.clone(), Quantity(amount.to_string()))).collect()
     };
     let written = settings.pod.resources.clone().unwrap_or_default();
-    let mut requests = BTreeMap::from([("cpu".to_owned(), Quantity("50m".to_owned()))]);
-    requests.extend(amounts(&written.requests));
+    let mut requests = amounts(&written.requests);
+    // A limit alone is the request too, as everywhere in Kubernetes; ours could be more than it.
+    if !requests.contains_key("cpu") && !written.limits.contains_key("cpu") {
+        requests.insert("cpu".to_owned(), Quantity("50m".to_owned()));
+    }
     requests.extend([memory.clone()]);
     let mut limits = amounts(&written.limits);
     limits.extend([memory]);

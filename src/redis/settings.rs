@@ -5,14 +5,13 @@
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    api::v1alpha1::{EvictionPolicy, PodSpec, TokenCache},
+    api::v1alpha1::{Amount, EvictionPolicy, PodSpec, TokenCache},
     kubernetes::{
         identity::Owner,
         name,
         quantity::{self, format_bytes},
     },
 };
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// The port that Redis listens on without TLS.
 pub const PORT: u16 = 6379;
@@ -75,8 +74,8 @@ impl MaxMemory {
     ///
     /// # Errors
     /// Where it is no whole number of bytes from 16Mi to 1Ti.
-    pub fn parse(written: &IntOrString) -> Result<Self, SettingsError> {
-        let text = text(written);
+    pub fn parse(written: &Amount) -> Result<Self, SettingsError> {
+        let text = written.to_string();
         quantity::bytes(&text)
             .filter(|bytes| (16 * MIB..=MIB * MIB).contains(bytes))
             .map(Self)
@@ -100,14 +99,6 @@ impl MaxMemory {
     #[must_use]
     pub fn quantity(self) -> String {
         format_bytes(self.0)
-    }
-}
-
-/// A quantity as text, however it was written.
-fn text(written: &IntOrString) -> String {
-    match written {
-        IntOrString::Int(number) => number.to_string(),
-        IntOrString::String(text) => text.clone(),
     }
 }
 
@@ -150,7 +141,7 @@ impl Settings {
             if resource == "memory" {
                 return Err(SettingsError::PodMemory);
             }
-            let amount = text(amount);
+            let amount = amount.to_string();
             if quantity::nanos(&amount).is_none() {
                 return Err(SettingsError::PodResource { resource: resource.clone(), amount });
             }
@@ -193,14 +184,14 @@ mod tests {
     use super::*;
 
     fn memory(text: &str) -> Result<u64, SettingsError> {
-        MaxMemory::parse(&IntOrString::String(text.to_owned())).map(MaxMemory::bytes)
+        MaxMemory::parse(&Amount::Text(text.to_owned())).map(MaxMemory::bytes)
     }
 
     #[test]
     fn memory_is_an_amount_within_bounds() {
         assert_eq!(memory("16Mi"), Ok(16 * MIB));
         assert_eq!(memory("1Ti"), Ok(1 << 40));
-        assert_eq!(MaxMemory::parse(&IntOrString::Int(1 << 30)).map(MaxMemory::bytes), Ok(1 << 30));
+        assert_eq!(MaxMemory::parse(&Amount::Whole(1 << 40)).map(MaxMemory::bytes), Ok(1 << 40));
         for text in ["", "-5", "15Mi", "1025Gi", "lots", "100m", "99999999999999999999Ei"] {
             assert!(memory(text).is_err(), "{text}");
         }
@@ -208,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_container_has_room_beside_the_entries() {
-        let container = |text: &str| MaxMemory::parse(&IntOrString::String(text.to_owned())).unwrap().container();
+        let container = |text: &str| MaxMemory::parse(&Amount::Text(text.to_owned())).unwrap().container();
         assert_eq!(container("256Mi"), 448 * MIB);
         assert_eq!(container("16Mi"), 88 * MIB);
         assert_eq!(container("16777217"), 89 * MIB);

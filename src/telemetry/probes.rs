@@ -1,6 +1,9 @@
 //! What kubelet asks: `/livez` is true while the process answers, `/readyz` once the watches have listed what there is.
+//!
+//! In: a listener, and whether the watches are in step. Out: answers. A connection that asks nothing is closed, and of all
+//! connections only so many are served at a time: nobody can keep kubelet from its answer, or end the operator.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -10,23 +13,46 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    time::{interval, timeout},
+};
 
-/// Answers until the listener fails.
-///
-/// # Errors
-/// Where connections cannot be accepted any more.
-pub async fn serve(listener: TcpListener, synced: watch::Receiver<bool>) -> std::io::Result<()> {
+/// How many connections are served at a time.
+const CONNECTIONS: usize = 64;
+/// How long one may last.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(5);
+/// How long to wait where the system has no connection to give, such as for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Answers for ever.
+pub async fn serve(listener: TcpListener, synced: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut pause = interval(PAUSE);
     loop {
-        let (connection, _) = listener.accept().await?;
-        let synced = synced.clone();
-        tokio::spawn(async move {
-            let answers =
-                service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, *synced.borrow()))));
-            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(connection), answers).await {
-                tracing::debug!(%error, "a probe's connection ended");
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                let synced = synced.clone();
+                tokio::spawn(async move {
+                    answer_all(connection, synced).await;
+                    drop(place);
+                });
             }
-        });
+            Err(error) => {
+                tracing::warn!(%error, "the health port could not take a connection");
+                pause.tick().await;
+            }
+        }
+    }
+}
+
+async fn answer_all(connection: TcpStream, synced: watch::Receiver<bool>) {
+    let answers = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, *synced.borrow()))));
+    let served = http1::Builder::new().serve_connection(TokioIo::new(connection), answers);
+    if let Ok(Err(error)) = timeout(CONNECTION_LIMIT, served).await {
+        tracing::debug!(%error, "a probe's connection ended");
     }
 }
 

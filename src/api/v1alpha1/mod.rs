@@ -1,5 +1,6 @@
 //! `tokencache.dev/v1alpha1`: what users write, its defaults, and the rules that the API server checks on admission.
 
+mod amount;
 mod crd;
 mod entries;
 mod redis;
@@ -8,6 +9,7 @@ mod status;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use entries::EntriesSpec;
 pub use redis::{CpuResources, EvictionPolicy, PodSpec, RedisSpec};

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{
-    api::core::v1::{Affinity, LocalObjectReference, Toleration, TopologySpreadConstraint},
-    apimachinery::pkg::util::intstr::IntOrString,
-};
+use k8s_openapi::api::core::v1::{Affinity, LocalObjectReference, Toleration, TopologySpreadConstraint};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::Amount;
 
 /// The Redis that holds the entries (L2).
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RedisSpec {
     /// The server's image: Redis 7.0 and later or Valkey 8 and later. It must contain a shell and redis-cli (or
-    /// valkey-cli), as the official images do.
+    /// valkey-cli), as the official images do. A change restarts Redis, which empties the cache.
     #[serde(default = "default_image")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
@@ -26,7 +25,8 @@ pub struct RedisSpec {
     pub image: String,
     /// How much memory the entries may take (`maxmemory`): a whole number of bytes, or with one of the suffixes
     /// Ki, Mi, Gi, Ti, k, M, G, T; from 16Mi to 1Ti. The container's memory limit derives from it: one and a half times
-    /// as much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation.
+    /// as much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation; so a change
+    /// restarts Redis, which empties the cache.
     #[serde(default = "default_max_memory")]
     #[x_kube(
         validation = Rule::new(
@@ -35,12 +35,12 @@ pub struct RedisSpec {
             "maxMemory must be a whole number of bytes, or one with the suffix Ki, Mi, Gi, Ti, k, M, G or T, from 16Mi to 1Ti; for example 256Mi"
         )
     )]
-    pub max_memory: IntOrString,
+    pub max_memory: Amount,
     /// What Redis does when `maxMemory` is full (`maxmemory-policy`). With `volatile-*` it removes entries that have an
     /// expiration, with `allkeys-*` any entry, with `noeviction` it refuses writes. Read back from every server, forever.
     #[serde(default)]
     pub eviction_policy: EvictionPolicy,
-    /// Where and how the pods run.
+    /// Where and how the pods run. A change restarts Redis, which empties the cache.
     #[serde(default)]
     pub pod: PodSpec,
 }
@@ -60,8 +60,8 @@ fn default_image() -> String {
     "docker.io/library/redis:8.2".to_owned()
 }
 
-fn default_max_memory() -> IntOrString {
-    IntOrString::String("256Mi".to_owned())
+fn default_max_memory() -> Amount {
+    Amount::Text("256Mi".to_owned())
 }
 
 /// `maxmemory-policy`, as far as it suits a cache.
@@ -119,6 +119,11 @@ pub struct PodSpec {
     /// How the pods spread over zones and nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
+    #[x_kube(
+        validation = Rule::new(
+            "self.all(one, self.exists_one(other, other.topologyKey == one.topologyKey && other.whenUnsatisfiable == one.whenUnsatisfiable))"
+        ).message("two topologySpreadConstraints have the same topologyKey and whenUnsatisfiable: join them")
+    )]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// The `PriorityClass` of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +132,11 @@ pub struct PodSpec {
     /// Secrets of this namespace that hold the credentials for the image's registry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
+    #[x_kube(
+        validation = Rule::new(
+            "self.all(one, has(one.name) && self.exists_one(other, has(other.name) && other.name == one.name))"
+        ).message("every imagePullSecret needs a name, and none may be listed twice")
+    )]
     pub image_pull_secrets: Vec<LocalObjectReference>,
 }
 
@@ -141,12 +151,12 @@ pub struct PodSpec {
     )
 )]
 pub struct CpuResources {
-    /// What is set aside for the container, such as `cpu: 100m`.
+    /// What is set aside for the container, such as `cpu: 100m`. By default 50m, or what `limits` says of CPU.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
-    pub requests: BTreeMap<String, IntOrString>,
+    pub requests: BTreeMap<String, Amount>,
     /// What the container may not exceed, such as `cpu: "1"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
-    pub limits: BTreeMap<String, IntOrString>,
+    pub limits: BTreeMap<String, Amount>,
 }

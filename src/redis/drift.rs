@@ -1,0 +1,142 @@
+//! What is said of settings that differed from the wanted ones, and of what came of setting them again.
+//!
+//! In: the settings and a server's answer. Out: findings and sentences.
+
+use super::{
+    sample::{Answer, Correction, Drift, Parameter},
+    settings::Settings,
+};
+use crate::{
+    condition::{ConditionType::EvictionPolicyVerified, Finding, Reason},
+    kubernetes::quantity::{self, format_bytes},
+};
+
+/// Whether `maxmemory` and its policy are as wanted.
+#[must_use]
+pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
+    let policy = settings.eviction_policy.as_str();
+    let of_settings = |drift: &&Drift| drift.parameter != Parameter::AppPassword;
+    let drifts: Vec<&Drift> = answer.drift.iter().filter(of_settings).collect();
+    let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| drift.correction != Correction::Corrected).collect();
+    if let Some(first) = left.first() {
+        let found: Vec<String> = left.iter().map(|drift| describe(settings, drift, "is")).collect();
+        let leads_to: Vec<String> = left.iter().map(|drift| consequence(settings, drift)).collect();
+        return Finding::fails(
+            EvictionPolicyVerified,
+            reason(&first.correction),
+            format!(
+                "{} on {pod}: {}; {}",
+                found.join(" and "),
+                leads_to.join(", and "),
+                remedy(pod, &first.correction)
+            ),
+        );
+    }
+    if drifts.is_empty() {
+        return Finding::holds(
+            EvictionPolicyVerified,
+            Reason::Verified,
+            format!("maxmemory-policy {policy} and maxmemory {} read back from {pod}", settings.max_memory.quantity()),
+        );
+    }
+    let found: Vec<String> = drifts.iter().map(|drift| describe(settings, drift, "was")).collect();
+    Finding::holds(
+        EvictionPolicyVerified,
+        Reason::DriftCorrected,
+        format!(
+            "{} on {pod}: set again and read back. Unless the spec was changed meanwhile, somebody or something uses CONFIG SET",
+            found.join(" and ")
+        ),
+    )
+}
+
+fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
+    match drift.parameter {
+        Parameter::MaxMemory => {
+            format!("maxmemory {is} {} (want {})", amount(&drift.found), settings.max_memory.quantity())
+        }
+        Parameter::EvictionPolicy => {
+            format!("maxmemory-policy {is} {:?} (want {})", drift.found, settings.eviction_policy.as_str())
+        }
+        Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
+    }
+}
+
+/// A number of bytes as a quantity; whatever else as it is.
+fn amount(found: &str) -> String {
+    quantity::bytes(found).map_or_else(|| found.to_owned(), format_bytes)
+}
+
+fn consequence(settings: &Settings, drift: &Drift) -> String {
+    let memory = settings.max_memory.quantity();
+    match (drift.parameter, drift.found.as_str()) {
+        (Parameter::EvictionPolicy, "noeviction") => format!("writes fail when {memory} are full"),
+        (Parameter::EvictionPolicy, found) if found.starts_with("allkeys") => {
+            "entries without an expiration may be removed too".to_owned()
+        }
+        (Parameter::EvictionPolicy, _) => {
+            format!("other entries are removed than you asked for when {memory} are full")
+        }
+        (Parameter::MaxMemory, "0") => "nothing keeps Redis from growing until its container is killed".to_owned(),
+        (Parameter::MaxMemory, found) if quantity::bytes(found) < Some(settings.max_memory.bytes()) => {
+            "entries are removed earlier than you asked for".to_owned()
+        }
+        (Parameter::MaxMemory, _) => "Redis may outgrow its container and be killed".to_owned(),
+        (Parameter::AppPassword, _) => "applications are refused".to_owned(),
+    }
+}
+
+/// The reason for a setting that differs.
+#[must_use]
+pub fn reason(correction: &Correction) -> Reason {
+    match correction {
+        Correction::Corrected => Reason::DriftCorrected,
+        Correction::Refused(_) => Reason::CorrectionRefused,
+        Correction::Ineffective(_) => Reason::CorrectionIneffective,
+        Correction::Withheld => Reason::DriftWhilePaused,
+    }
+}
+
+/// What came of setting it again, and what else to do.
+#[must_use]
+pub fn remedy(pod: &str, correction: &Correction) -> String {
+    match correction {
+        Correction::Corrected => "it was set again and read back".to_owned(),
+        Correction::Refused(words) => {
+            format!("the server refused to change it ({words}). {}", restart(pod, "its own configuration and users"))
+        }
+        Correction::Ineffective(still) => format!(
+            "the server accepted the change and still has {}. {}",
+            amount(still),
+            restart(pod, "its own configuration and users")
+        ),
+        Correction::Withheld => {
+            "it is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
+                .to_owned()
+        }
+    }
+}
+
+/// What a restart mends, and what it costs.
+#[must_use]
+pub fn restart(pod: &str, with: &str) -> String {
+    format!("`kubectl delete pod {pod}` restarts it with {with}, and empties the cache")
+}
+
+/// What is wrong with the user `app`, and what it leads to.
+#[must_use]
+pub fn of_app(pod: &str, secret: &str, found: &str) -> String {
+    match found {
+        "no such user" => format!("{pod} has no user app: applications are refused (WRONGPASS)"),
+        "no password needed" => {
+            format!("{pod} lets the user app in without a password: whoever reaches it reads and writes the entries")
+        }
+        several if several.ends_with("passwords") => format!(
+            "{pod} accepts {several} for the user app: whoever has one that is not in Secret {secret} reads and writes the \
+             entries too"
+        ),
+        found => format!(
+            "{pod} has {found} for the user app, not the one in Secret {secret}: applications are refused (WRONGPASS)"
+        ),
+    }
+}

@@ -1,0 +1,96 @@
+//! What is said of a server that gave no answer.
+//!
+//! In: the fault, the pod, and which passwords hold. Out: the finding about `RedisAvailable`.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+
+use super::{
+    credentials::Credentials,
+    drift::restart,
+    health::FIRST_PROBES,
+    pod_health::{became_ready_after, is_ready, is_running, was_started_after},
+    rollout,
+    sample::{Fault, Sample},
+    settings::{PORT, Settings},
+};
+use crate::condition::{ConditionType::RedisAvailable, Finding, Reason};
+
+/// What is said of a server that gave no answer.
+#[must_use]
+pub fn finding(
+    settings: &Settings,
+    pod: &Pod,
+    sample: &Sample,
+    fault: &Fault,
+    credentials: &Credentials,
+    now: Timestamp,
+) -> Finding {
+    let name = &sample.server.pod;
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
+    let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
+    let place = format!("{name} ({}:{PORT})", sample.server.address);
+    let (reason, message) = match fault {
+        Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
+            (Reason::Provisioning, rollout::on_its_way(settings, pod))
+        }
+        Fault::Unreachable(why) => (
+            Reason::Unreachable,
+            format!(
+                "{place} cannot be reached: {why}. Check its node ({node}) and NetworkPolicies that keep the operator \
+                 out; if applications cannot connect either, they ask the identity provider for every token"
+            ),
+        ),
+        Fault::Frozen => (
+            Reason::Frozen,
+            format!(
+                "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
+                 applications wait a second for every token. kubelet restarts it after a minute; \
+                 `kubectl delete pod {name}` does so at once. Either empties the cache"
+            ),
+        ),
+        Fault::WrongPassword if rollout::restarts_for_password(pod, credentials) => {
+            (Reason::RestartingForPassword, rollout::new_password(pod))
+        }
+        Fault::WrongPassword => (
+            Reason::WrongPassword,
+            format!(
+                "{place} refuses the operator's password: somebody changed the user operator on the server, and its \
+                 settings cannot be verified. {}",
+                restart(name, "the users from its Secret")
+            ),
+        ),
+        Fault::NoPermission { command, message } => (
+            Reason::PermissionDenied,
+            format!(
+                "{place} refuses {command} to the operator ({message}): somebody changed the user operator on the \
+                 server, and its settings cannot be verified. {}",
+                restart(name, "the users from its Secret")
+            ),
+        ),
+        Fault::Loading => (
+            Reason::Loading,
+            format!("{place} is loading its data into memory and refuses commands until that is done"),
+        ),
+        Fault::TlsPort => (
+            Reason::TlsPort,
+            format!(
+                "{place} speaks TLS where plain text was expected, so that applications cannot connect either: something \
+                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {PORT} of the pod from it"
+            ),
+        ),
+        Fault::NotRedis(said) => (
+            Reason::NotRedis,
+            format!(
+                "what answers at {place} is not Redis{}. Check spec.redis.image, and whether a service mesh's proxy \
+                 stands before the pod",
+                if said.is_empty() { ": it closes every connection".to_owned() } else { format!(": it says {said:?}") }
+            ),
+        ),
+        Fault::Unexpected(said) => (
+            Reason::UnexpectedAnswer,
+            format!("{place} answered what Redis should not: {said}. See `kubectl logs {name}`"),
+        ),
+    };
+    Finding::fails(RedisAvailable, reason, message)
+}
