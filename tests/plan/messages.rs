@@ -1,7 +1,7 @@
 //! Everything that the conditions about Redis can say, in one snapshot for each source: read it as somebody would who was
 //! woken by it. A message tells what was seen, where, what it leads to, and what to do.
 
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::util::intstr::IntOrString};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
 use tokencache_operator::kubernetes::identity::Found;
@@ -9,7 +9,7 @@ use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Param
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
 use super::seen::{Seen, started_at, well};
-use super::world::World;
+use super::world::{World, shop};
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
     Drift { parameter, found: found.to_owned(), correction }
@@ -126,10 +126,20 @@ fn what_is_said_of_a_pod_that_does_not_run() {
         of(&json!({}), "the pod is new"),
         of(&unschedulable(no_room), "no node takes the pod"),
         of(&json!({"phase": "Failed", "reason": "Evicted"}), "the pod was evicted"),
+        Seen::pod(&running(true))
+            .with(|world| world.cache = shop("redis: {maxMemory: 512Mi}"))
+            .told("the spec wants more memory, and the StatefulSet does not know it yet"),
+        Seen::pod(&running(true))
+            .with(|world| world.cache = shop("redis: {maxMemory: 512Mi}"))
+            .paused()
+            .told("the spec wants more memory, and the cache is paused"),
+        Seen::pod(&running(true))
+            .with(outdated)
+            .told("the StatefulSet has another template than the pod was made from"),
         Seen::pod(&running(false)).with(going).told("the pod is going"),
         Seen::pod(&running(false))
             .with(going)
-            .with(|world| world.cache.spec.redis.max_memory = IntOrString::String("512Mi".to_owned()))
+            .with(|world| world.cache = shop("redis: {maxMemory: 512Mi}"))
             .told("the pod is going, because the spec wants more memory"),
         Seen::pod(&running(false))
             .with(going)
@@ -195,6 +205,12 @@ fn what_is_said_of_names_and_secrets() {
             .told("the operator's Secret is gone"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
+}
+
+fn outdated(world: &mut World) {
+    let mut pod = Pod::clone(&world.observed.pods[0]);
+    pod.metadata.labels.as_mut().unwrap().insert("controller-revision-hash".to_owned(), "shop-redis-0".to_owned());
+    world.observed.pods = vec![pod.into()];
 }
 
 fn going(world: &mut World) {

@@ -6,6 +6,9 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokencache_operator::redis::objects::OPERATOR_LOGIN_ANNOTATION;
 
+/// The revision of the `StatefulSet` that pods are made from.
+pub const REVISION: &str = "shop-redis-12345";
+
 /// The pod of `shop` with this status.
 pub fn pod(status: &Value) -> Arc<Pod> {
     marked(status, "unknown")
@@ -15,6 +18,7 @@ pub fn pod(status: &Value) -> Arc<Pod> {
 pub fn marked(status: &Value, mark: &str) -> Arc<Pod> {
     let metadata = json!({
         "name": "shop-redis-0", "namespace": "web", "uid": "uid-of-pod", "annotations": {OPERATOR_LOGIN_ANNOTATION: mark},
+        "labels": {"controller-revision-hash": REVISION},
     });
     let spec = json!({"nodeName": "node-1", "containers": []});
     Arc::new(serde_json::from_value(json!({"metadata": metadata, "spec": spec, "status": status})).unwrap())

@@ -1,14 +1,16 @@
 //! A cache as one pass sees it, and what is reported of it then.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCacheStatus;
-use tokencache_operator::controller::{apply::Applied, report::report};
-use tokencache_operator::redis::health::{Cadence, health};
+use tokencache_operator::controller::{apply::Applied, plan::is_paused, report::report};
+use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::redis::health::{Moment, health};
 use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample};
 use tokencache_operator::redis::{login_mark, server, want};
 
-use super::pods::{marked, on_node, running};
+use super::pods::{REVISION, marked, on_node, running};
 use super::world::{World, shop};
 
 const NOW: &str = "2026-01-01T12:00:00Z";
@@ -24,9 +26,18 @@ impl Seen {
     /// A pod, and no sample of its server.
     pub fn pod(status: &Value) -> Self {
         let mut seen = Self::nothing();
+        seen.rolled_out();
         let operator = seen.0.credentials().operator_password().unwrap().sha256();
         seen.0.observed.pods = vec![marked(status, &login_mark(&operator))];
         seen
+    }
+
+    /// The `StatefulSet` controller has seen the template, and made the pod from it.
+    fn rolled_out(&mut self) {
+        let mut set = StatefulSet::clone(self.0.observed.stateful_set.ours().unwrap());
+        let status = json!({"replicas": 1, "observedGeneration": 1, "updateRevision": REVISION});
+        set.status = Some(serde_json::from_value(status).unwrap());
+        self.0.observed.stateful_set = Found::Ours(set.into());
     }
 
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
@@ -66,8 +77,9 @@ impl Seen {
         }
         let Self(world) = self;
         let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
-        let cadence = Cadence { now, period: SignedDuration::from_secs(30) };
-        let health = health(&settings, &world.observed, &world.credentials(), cadence);
+        let carried_out = !is_paused(&world.cache);
+        let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
+        let health = health(&settings, &world.observed, &world.credentials(), moment);
         let applied = Applied { changed: 0, minted: false };
         let previous = TokenCacheStatus::default();
         let Some(report) = report(&world.cache, &previous, &settings, health, Ok(&applied), now) else {
