@@ -18,11 +18,36 @@ pub fn crd() -> CustomResourceDefinition {
         crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
     for schema in schemas {
         refuse_null(schema);
+        for (list, field, longest) in COMPARED {
+            bound(schema, list, field, longest);
+        }
         if let Some(status) = schema.properties.as_mut().and_then(|fields| fields.get_mut("status")) {
             status.default = Some(JSON(json!({"observedGeneration": -1})));
         }
     }
     crd
+}
+
+/// Fields of Kubernetes' own types that rules compare: without a bound the API server counts on texts of megabytes, and
+/// refuses the rules as too costly.
+const COMPARED: [(&str, &str, i64); 3] = [
+    ("topologySpreadConstraints", "topologyKey", 317),
+    ("topologySpreadConstraints", "whenUnsatisfiable", 32),
+    ("imagePullSecrets", "name", 253),
+];
+
+/// Bounds a field of the elements of a list, wherever the list is.
+fn bound(schema: &mut JSONSchemaProps, list: &str, field: &str, longest: i64) {
+    for (name, property) in schema.properties.iter_mut().flatten() {
+        match property.items.as_mut() {
+            Some(JSONSchemaPropsOrArray::Schema(element)) if name == list => {
+                if let Some(field) = element.properties.as_mut().and_then(|fields| fields.get_mut(field)) {
+                    field.max_length = Some(longest);
+                }
+            }
+            _ => bound(property, list, field, longest),
+        }
+    }
 }
 
 fn refuse_null(schema: &mut JSONSchemaProps) {
