@@ -23,9 +23,13 @@ lint: ## Formatting and clippy.
 image: ## target/image.tar: the operator's image, for tests and the demo; PROFILE=release for a release.
 	@tests/image
 
-generate: ## Write the CRD and the chart's copy of it anew.
-	cargo run --locked --quiet -- crd > crds/tokencaches.yaml.new && mv crds/tokencaches.yaml.new crds/tokencaches.yaml
-	cargo run --locked --quiet -- crd --chart > target/crd.yaml && mv target/crd.yaml charts/tokencache-operator/templates/crd.yaml
+generate: ## Write the CRD and the chart's copy of it anew, both or none.
+	@tests/prerequisites building
+	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && \
+	cargo run --locked --quiet -- crd > "$$new/crd" && \
+	cargo run --locked --quiet -- crd --chart > "$$new/template" && \
+	cp "$$new/crd" crds/tokencaches.yaml && \
+	cp "$$new/template" charts/tokencache-operator/templates/crd.yaml
 
 deny: ## Licences, sources and bans of all dependencies (installs cargo-deny where it is missing: 4 minutes).
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

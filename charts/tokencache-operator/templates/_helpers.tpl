@@ -2,6 +2,10 @@
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 53 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 53 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
+{{- define "tokencache-operator.image" -}}
+{{- with .Values.image }}{{ if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end }}{{ end }}
+{{- end }}
+
 {{- define "tokencache-operator.selector" -}}
 app.kubernetes.io/name: tokencache-operator
 app.kubernetes.io/instance: {{ .Release.Name }}

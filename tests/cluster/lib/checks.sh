@@ -9,9 +9,13 @@ lacks() {
   exit 1
 }
 
-check_machine() {
+check_user() {
   [ "$(uname -s)" = Linux ] || lacks "A node of its own needs Linux; this is $(uname -s)."
   [ "$(id -u)" = 0 ] || lacks "A node of its own needs root (network namespaces, mounts, cgroups); this is user $(id -un)."
+}
+
+check_machine() {
+  check_user
   install_packages
   check_cgroups
   check_network
@@ -45,6 +49,8 @@ install_packages() {
 
   command -v apt-get >/dev/null ||
     lacks "These are missing, and there is no apt-get to install them: ${missing[*]} (Debian's packages: ${!missing[*]})."
+  [ "$(id -u)" = 0 ] ||
+    lacks "These are missing: ${missing[*]}. As root: apt-get install --no-install-recommends ${!missing[*]}"
   step "installing Debian packages: ${!missing[*]}" "20 s"
   {
     forbid_services

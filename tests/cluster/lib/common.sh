@@ -3,7 +3,7 @@
 
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-cache=${TOKENCACHE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tokencache-operator}
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 # One node on a machine, whichever clone it was started from: so these are fixed.
 run=/run/tokencache-cluster
 disk=/var/lib/tokencache-cluster

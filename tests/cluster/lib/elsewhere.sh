@@ -1,8 +1,36 @@
 # shellcheck shell=bash
 # Clusters that are not made here: any that KUBECONFIG names, and kind's.
 
+which_cluster() {
+  case ${CLUSTER:-} in
+    node | own) echo own ;;
+    kind | existing) echo "$CLUSTER" ;;
+    "") if [ "$(id -u)" != 0 ] && command -v kind >/dev/null && docker_answers; then echo kind; else echo own; fi ;;
+    *) fail "CLUSTER is '$CLUSTER': want node, kind or existing" ;;
+  esac
+}
+
+# The user's own kubectl and Helm, or else those of the cluster binary, which takes long to build.
+run_kubectl() {
+  if command -v kubectl >/dev/null; then exec kubectl "$@"; fi
+  run_built kubectl "$@"
+}
+
+run_helm() {
+  if command -v helm >/dev/null && [[ $(helm version --short 2>/dev/null) =~ ^v?[34]\. ]]; then exec helm "$@"; fi
+  run_built helm "$@"
+}
+
+run_built() {
+  local binary
+  binary=$("$here/binary" --path)
+  [ -x "$binary" ] || say "cluster: there is no $1 on the PATH (Helm 3 or 4, and kubectl): building both"
+  binary=$("$here/binary")
+  exec "$binary" "$@"
+}
+
 existing_up() {
-  "$binary" kubectl --request-timeout=10s get --raw /readyz >/dev/null ||
+  (run_kubectl --request-timeout=10s get --raw /readyz) >/dev/null ||
     fail "the cluster of KUBECONFIG=${KUBECONFIG:-$HOME/.kube/config} does not answer (CLUSTER=existing)"
   say "Using the cluster of ${KUBECONFIG:-$HOME/.kube/config}."
 }

@@ -60,7 +60,10 @@ make_image() {
   short=${name##*/}
   archive=$cache/image-${short%%:*}-$(hash_of "$name" "$recipe" "$version").tar
   image_archives+=("$archive")
-  [ ! -f "$archive" ] || return 0
+  if [ -f "$archive" ]; then
+    used "$archive"
+    return
+  fi
   step "making the image $name" "10 s"
   (
     only_one "$(basename "$archive")"

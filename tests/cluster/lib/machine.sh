@@ -161,7 +161,7 @@ daemon() {
     echo "$BASHPID" >"$group"
     # Without the caller's environment: proxies in it would come between the components.
     exec setsid nsenter --net="/run/netns/$network" --mount="$run/mounts/namespace" env -i PATH="$PATH" HOME="$run" "$@" \
-      </dev/null >"$logs/$name.log" 2>&1 7>&- 8>&- 9>&-
+      </dev/null >"$logs/$name.log" 2>&1 6>&- 7>&- 8>&- 9>&-
   ) &
   echo $! >"$run/pids/$name"
   # Or bash would tell of its end, which is always by our own hand.

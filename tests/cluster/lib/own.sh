@@ -2,7 +2,7 @@
 # A node of our own: its life from nothing to Ready, and back.
 
 own_up() {
-  [ "$(id -u)" = 0 ] || check_machine
+  check_user
   take_lock
   if own_healthy; then
     say "The node is up: KUBECONFIG=$kubeconfig"

@@ -19,6 +19,7 @@ debian_rootfs() {
     mv "$folder.partial" "$folder"
     rm -f "$folder.log"
   ) >&2
+  used "$folder"
   echo "$folder"
 }
 
