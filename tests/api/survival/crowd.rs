@@ -20,7 +20,7 @@ use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 
 const CROWD: usize = 1000;
 /// For a thousand caches; each needs some forty requests, and two cores are shared with all that answer them.
-const PATIENCE: Duration = Duration::from_secs(170);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// An eviction policy that this version does not know.
 const OF_A_LATER_VERSION: &str = "allkeys-lrm";
 
@@ -94,7 +94,10 @@ async fn all_served(client: &Client, namespace: &str) {
     let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
     let caches: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind("TokenCache"));
     within(PATIENCE, "each of a thousand caches has its StatefulSet", async || {
-        let made = sets.list_metadata(&ListParams::default()).await.unwrap().items.len();
+        // One of them and the number of the others: a list of all would be most of what the server does.
+        let first = sets.list_metadata(&ListParams::default().limit(1)).await.unwrap();
+        let others = usize::try_from(first.metadata.remaining_item_count.unwrap_or_default()).unwrap();
+        let made = first.items.len() + others;
         if made == CROWD { Ok(()) } else { Err(made.to_string()) }
     })
     .await;
@@ -123,7 +126,11 @@ async fn a_thousand_caches_at_once_are_all_served_and_one_more_becomes_ready_mea
     world.create(SHOP, json!({})).await;
     let ((), ready) = tokio::join!(all_served(&client, &crowd), async {
         let asked = Instant::now();
-        world.ready(SHOP).await;
+        within(PATIENCE, "the cache that came last is ready", async || {
+            let status = world.get("TokenCache", SHOP).await["status"].clone();
+            if condition(&status, "Ready")["status"] == "True" { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
         asked.elapsed()
     });
     println!(
