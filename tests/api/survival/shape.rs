@@ -92,7 +92,7 @@ fn merge(into: &mut Value, from: &Value) {
 /// Texts that differ from one run to another, each with a word for it.
 fn replacements(objects: &[Value], namespace: &str) -> BTreeMap<String, &'static str> {
     let mut words = BTreeMap::from([(namespace.to_owned(), "NAMESPACE")]);
-    let references = objects.iter().flat_map(|object| object["metadata"]["ownerReferences"].as_array()).flatten();
+    let references = objects.iter().filter_map(|object| object["metadata"]["ownerReferences"].as_array()).flatten();
     words.extend(references.map(|reference| (reference["uid"].as_str().unwrap().to_owned(), "UID")));
     let password = |name: &str| {
         let secret = objects.iter().find(|each| each["kind"] == "Secret" && each["metadata"]["name"] == name)?;
