@@ -8,11 +8,13 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::{TokenCache, TokenCacheSpec};
 
 use crate::support::eventually::within;
@@ -22,26 +24,42 @@ use crate::support::namespace::fresh_namespace;
 pub const PATIENCE: Duration = Duration::from_mins(3);
 /// Where the chart is installed.
 pub const OPERATOR_NAMESPACE: &str = "tokencache-system";
+/// What the chart's release, its Deployment and its roles are called.
+pub const OPERATOR: &str = "tokencache-operator";
 
-struct Installed {
-    kubeconfig: PathBuf,
-    binary: PathBuf,
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Brings the cluster up and installs the operator, once a process.
-fn installed() -> &'static Installed {
-    static INSTALLED: OnceLock<Installed> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
+/// Brings the cluster up and installs the operator, once a process; the administrator's kubeconfig.
+fn kubeconfig() -> &'static Path {
+    static KUBECONFIG: OnceLock<PathBuf> = OnceLock::new();
+    KUBECONFIG.get_or_init(|| {
         let _provider = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-        let status = Command::new(tests.join("demo")).arg("install").status().expect("tests/demo runs");
+        let status = Command::new(repository().join("tests/demo")).arg("install").status().expect("tests/demo runs");
         assert!(status.success(), "the cluster did not come up, or the chart was not installed: see above");
-        let path = |script: &str, arguments: &[&str]| {
-            let output = Command::new(tests.join(script)).args(arguments).output().expect("the script runs");
-            PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
-        };
-        Installed { kubeconfig: path("cluster/node", &["kubeconfig"]), binary: path("cluster/binary", &[]) }
+        PathBuf::from(cluster(&["kubeconfig"], "").trim())
     })
+}
+
+/// A command of `tests/cluster/node`, such as kubectl or helm; its standard output. Panics where it fails.
+pub fn cluster(arguments: &[&str], input: &str) -> String {
+    let output = run(arguments, input);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(repository().join("tests/cluster/node"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("tests/cluster/node starts");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).ok();
+    child.wait_with_output().expect("it ends")
 }
 
 /// A namespace on the node's cluster. It goes, with all that is in it, when this is dropped.
@@ -58,7 +76,7 @@ impl Scene {
     }
 
     /// Applies a `TokenCache` named `shop`.
-    pub async fn apply(&self, redis: serde_json::Value) {
+    pub async fn apply(&self, redis: Value) {
         let spec: TokenCacheSpec = serde_json::from_value(json!({ "redis": redis })).expect("a spec");
         let cache = TokenCache::new("shop", spec);
         self.caches().create(&PostParams::default(), &cache).await.expect("the TokenCache is accepted");
@@ -68,8 +86,29 @@ impl Scene {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Changes `shop`.
+    pub async fn change(&self, patch: Value) {
+        self.caches().patch("shop", &PatchParams::default(), &Patch::Merge(patch)).await.expect("the change is taken");
+    }
+
     pub fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Waits for an event with this reason and these words that was seen so many times.
+    pub async fn event(&self, limit: Duration, reason: &str, words: &[&str], times: i32) {
+        let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace);
+        within(limit, &format!("{reason} is told {times} times"), async || {
+            let params = ListParams::default().fields(&format!("reason={reason}"));
+            let seen = events.list(&params).await.map_err(|error| error.to_string())?.items;
+            let told = seen.iter().any(|event| {
+                let note = event.note.as_deref().unwrap_or_default();
+                let count = event.series.as_ref().map_or(1, |series| series.count);
+                count >= times && words.iter().all(|word| note.contains(word))
+            });
+            if told { Ok(()) } else { Err(format!("{seen:?}")) }
+        })
+        .await;
     }
 
     /// A key of a Secret.
@@ -100,49 +139,35 @@ impl Scene {
 
     /// kubectl in this namespace; its standard output.
     pub fn kubectl(&self, arguments: &[&str]) -> String {
-        let output = self.kubectl_with(arguments, "");
-        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        cluster(&[&["kubectl", "--namespace", &self.namespace], arguments].concat(), "")
     }
 
-    /// redis-cli in the pod of `shop`, as a user whose password it reads from standard input.
+    /// redis-cli in the pod of `shop`, as a user whose password it reads from standard input. Its output, also where it
+    /// fails.
     pub async fn redis_cli(&self, user: &str, command: &str) -> String {
         let secret = if user == "operator" { "shop-redis-operator" } else { "shop-redis" };
         let password = self.secret(secret, "password").await;
         let script = format!("REDISCLI_AUTH=$(cat) redis-cli -h \"$POD_IP\" --user {user} {command}");
-        let output = self.kubectl_with(&["exec", "-i", "shop-redis-0", "--", "sh", "-c", &script], &password);
+        let exec = ["kubectl", "--namespace", &self.namespace, "exec", "-i", "shop-redis-0", "--"];
+        let output = run(&[exec.as_slice(), &["sh", "-c", &script]].concat(), &password);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    fn kubectl_with(&self, arguments: &[&str], input: &str) -> Output {
-        kubectl(&[&["--namespace", self.namespace.as_str()], arguments].concat(), input)
+    /// The operator's Deployment.
+    pub async fn operator(&self) -> Deployment {
+        let deployments = Api::<Deployment>::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
+        deployments.get(OPERATOR).await.expect("the operator's Deployment")
     }
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        kubectl(&["delete", "namespace", &self.namespace, "--wait=false"], "");
+        run(&["kubectl", "delete", "namespace", &self.namespace, "--wait=false"], "");
     }
 }
 
-/// kubectl as the administrator.
-pub fn kubectl(arguments: &[&str], input: &str) -> Output {
-    let installed = installed();
-    let mut child = Command::new(&installed.binary)
-        .arg("kubectl")
-        .args(arguments)
-        .env("KUBECONFIG", &installed.kubeconfig)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("kubectl starts");
-    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).ok();
-    child.wait_with_output().expect("kubectl ends")
-}
-
 async fn client() -> Client {
-    let kubeconfig = Kubeconfig::read_from(&installed().kubeconfig).expect("a kubeconfig");
+    let kubeconfig = Kubeconfig::read_from(kubeconfig()).expect("a kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a cluster");
     Client::try_from(config).expect("a client")
 }
