@@ -41,7 +41,12 @@ fn edits() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("Secret", "shop-redis", "a label that is gone", no_label("part-of")),
         ("StatefulSet", "shop-redis", "more replicas", spec(json!({"replicas": 3}))),
         ("StatefulSet", "shop-redis", "a label that is gone", no_label("component")),
-        ("StatefulSet", "shop-redis", "another update strategy", spec(json!({"updateStrategy": {"type": "OnDelete"}}))),
+        (
+            "StatefulSet",
+            "shop-redis",
+            "another update strategy",
+            spec(json!({"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}})),
+        ),
         (
             "StatefulSet",
             "shop-redis",
