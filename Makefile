@@ -25,6 +25,7 @@ image: ## target/image.tar: the operator's image, for tests and the demo; PROFIL
 
 generate: ## Write the CRD and the chart's copy of it anew, both or none.
 	@tests/prerequisites building
+	@echo "building the generator (usually 2 min from nothing, seconds when little changed)"
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && \
 	cargo run --locked --quiet -- crd > "$$new/crd" && \
 	cargo run --locked --quiet -- crd --chart > "$$new/template" && \

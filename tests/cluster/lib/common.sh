@@ -28,8 +28,11 @@ fail() {
   exit 1
 }
 
+# One clock for a script and those that it calls.
+export TOKENCACHE_BEGUN=${TOKENCACHE_BEGUN:-$EPOCHSECONDS}
+
 # step TEXT USUAL: says what is being done and how long that usually takes.
-step() { printf '[%3d s] %s (usually %s)\n' "$SECONDS" "$1" "$2" >&7; }
+step() { printf '[%3d s] %s (usually %s)\n' "$((EPOCHSECONDS - TOKENCACHE_BEGUN))" "$1" "$2" >&7; }
 
 # wait_for WHAT SECONDS COMMAND...: asks until the command succeeds.
 wait_for() {
