@@ -19,8 +19,9 @@ use crate::support::namespace::fresh_namespace;
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 
 const CROWD: usize = 1000;
-/// For a thousand caches; each needs some forty requests, and two cores are shared with all that answer them.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// For a thousand caches: each needs some thirty requests, and two cores are shared with all that answer them and with
+/// the tests beside.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// An eviction policy that this version does not know.
 const OF_A_LATER_VERSION: &str = "allkeys-lrm";
 
