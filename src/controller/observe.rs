@@ -109,17 +109,17 @@ fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) ->
     ObserveError::Read { object: format!("{} {name}", K::kind(&())), source: Box::new(source) }
 }
 
-/// The pods that the `StatefulSet` made, by name. Not by its UID: while it is made anew, the pods of the earlier one stay.
+/// The pods that the `StatefulSet` made, by the names that it gives them: nothing is searched among all pods of a cluster.
+/// Not by its UID: while it is made anew, the pods of the earlier one stay.
 fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
     let set = name::redis(&owner.name);
-    let selector = owner.selector_labels(objects::COMPONENT);
-    let mut pods = context.caches.pods.state_filter(|pod| {
-        pod.metadata.namespace.as_deref() == Some(&owner.namespace)
-            && selector.iter().all(|(label, value)| pod.labels().get(label) == Some(value))
-            && pod.owner_references().iter().any(|reference| reference.kind == "StatefulSet" && reference.name == set)
+    let named = (0..objects::REPLICAS).filter_map(|ordinal| {
+        context.caches.pods.get(&ObjectRef::new(&format!("{set}-{ordinal}")).within(&owner.namespace))
     });
-    pods.sort_by_key(|pod| pod.name_any());
-    pods
+    let made_by_set = |pod: &Arc<Pod>| {
+        pod.owner_references().iter().any(|reference| reference.kind == "StatefulSet" && reference.name == set)
+    };
+    named.filter(made_by_set).collect()
 }
 
 /// The names of an owner's Secrets.
@@ -150,8 +150,10 @@ fn beside<K>(owner: &Owner, cache: &Store<K>, planned: &[String], kind: RetireeK
 where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone,
 {
+    // Every object of the cluster passes by here: the owner's UID, which nobody else has, is asked first.
     let ours = |metadata: &ObjectMeta| {
-        metadata.namespace.as_deref() == Some(&owner.namespace)
+        metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner.uid)
+            && metadata.namespace.as_deref() == Some(&owner.namespace)
             && metadata.labels.as_ref().and_then(|labels| labels.get(INSTANCE_LABEL)) == Some(&owner.name)
             && metadata.deletion_timestamp.is_none()
             && metadata.name.as_ref().is_some_and(|name| !planned.contains(name))

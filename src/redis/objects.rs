@@ -24,6 +24,8 @@ use crate::kubernetes::name;
 
 /// The component's name, in labels and as the container's name.
 pub const COMPONENT: &str = "redis";
+/// How many servers a standalone Redis has.
+pub const REPLICAS: i32 = 1;
 /// The name of the port.
 pub const PORT_NAME: &str = "redis";
 /// Where the container finds redis.conf.
@@ -152,7 +154,7 @@ pub fn stateful_set(settings: &Settings, operator_login: Option<&str>) -> Statef
     StatefulSet {
         metadata: settings.owner.metadata(name::redis(&settings.owner.name), COMPONENT),
         spec: Some(StatefulSetSpec {
-            replicas: Some(1),
+            replicas: Some(REPLICAS),
             service_name: Some(name::redis_headless(&settings.owner.name)),
             selector: settings.owner.selector(COMPONENT),
             // A pod that cannot start must not keep its own repair from being rolled out.
