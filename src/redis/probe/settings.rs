@@ -2,10 +2,8 @@
 
 use super::connection::{self, Connection};
 use super::reply::{self, Passwords};
+use crate::redis::acl::APP;
 use crate::redis::sample::{Correction, Drift, Fault, Parameter, Want};
-
-/// The user that applications log in as.
-const APP: &str = "app";
 
 /// What a server has.
 #[derive(Debug, PartialEq, Eq)]
