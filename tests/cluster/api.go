@@ -5,10 +5,12 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -36,7 +38,9 @@ var auditPolicy []byte
 // apiTier is a control plane without a scheduler or nodes: what tests need that
 // stand in for the pods themselves.
 type apiTier struct {
-	folder    string
+	folder string
+	// A file with CustomResourceDefinitions, or nothing.
+	crds      string
 	processes []*process
 }
 
@@ -51,6 +55,10 @@ type description struct {
 
 // runAPITier serves until stdin ends or a signal comes, and leaves nothing behind.
 func runAPITier() int {
+	flags := flag.NewFlagSet("api", flag.ExitOnError)
+	crds := flags.String("crds", "", "a `file` with CustomResourceDefinitions that are there from the start")
+	_ = flags.Parse(os.Args[1:])
+
 	runtime.LockOSThread()
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
@@ -59,20 +67,20 @@ func runAPITier() int {
 		cancel()
 	}()
 
-	err := serveAPITier(ctx)
+	err := serveAPITier(ctx, *crds)
 	if err != nil && ctx.Err() == nil {
 		return failed("api", err)
 	}
 	return 0
 }
 
-func serveAPITier(ctx context.Context) error {
+func serveAPITier(ctx context.Context, crds string) error {
 	folder, err := newFolder("tokencache-api")
 	if err != nil {
 		return err
 	}
 	defer folder.remove()
-	tier := &apiTier{folder: folder.path}
+	tier := &apiTier{folder: folder.path, crds: crds}
 	defer tier.kill()
 
 	started, err := tier.start(ctx)
@@ -145,6 +153,9 @@ func (t *apiTier) startOnce(ctx context.Context) (*description, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if err := t.define(ctx, started.Kubeconfig); err != nil {
+		return nil, err
+	}
 	if err := t.run("kube-controller-manager", t.managerArguments()...); err != nil {
 		return nil, err
 	}
@@ -153,6 +164,29 @@ func (t *apiTier) startOnce(ctx context.Context) (*description, error) {
 		_, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
+}
+
+// define comes before the controller manager, whose garbage collector would
+// otherwise notice the new kinds after half a minute, and by then be waiting
+// ever longer with what it could not look up.
+func (t *apiTier) define(ctx context.Context, kubeconfig string) error {
+	if t.crds == "" {
+		return nil
+	}
+	for _, arguments := range [][]string{
+		{"apply", "--server-side"},
+		{"wait", "--for=condition=Established", "--timeout=" + startLimit.String()},
+	} {
+		path, prefix, err := executable("kubectl")
+		if err != nil {
+			return err
+		}
+		arguments = append(append(prefix, arguments...), "--kubeconfig="+kubeconfig, "--filename="+t.crds)
+		if output, err := exec.CommandContext(ctx, path, arguments...).CombinedOutput(); err != nil {
+			return fmt.Errorf("kubectl %v: %w: %s", arguments, err, output)
+		}
+	}
+	return nil
 }
 
 func (t *apiTier) etcdArguments(url string) []string {

@@ -9,15 +9,12 @@ use std::sync::OnceLock;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, Patch, PatchParams};
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
-use tokio::sync::OnceCell;
 
 use super::audit::AuditLog;
-use super::eventually::eventually;
 use super::faults::Writes;
 
 /// What the API tier says of itself when it is ready.
@@ -40,11 +37,10 @@ pub struct ApiServer {
 const CLIENT: &str = "a client for the API server";
 
 static API_SERVER: OnceLock<ApiServer> = OnceLock::new();
-static CRD: OnceCell<()> = OnceCell::const_new();
 
-/// The cluster of this test process; the first call starts it.
+/// The cluster of this test process, which has the CRD of this repository; the first call starts it.
 pub fn api_server() -> &'static ApiServer {
-    API_SERVER.get_or_init(ApiServer::start)
+    API_SERVER.get_or_init(|| ApiServer::start(&crd_file()))
 }
 
 /// The root of the repository.
@@ -53,12 +49,15 @@ pub fn repository() -> &'static Path {
 }
 
 impl ApiServer {
-    /// A cluster beside that one, for tests that would crowd it or need it to be another; gone when it is dropped.
-    pub fn another() -> Self {
-        Self::start()
+    /// A cluster beside that one with a CRD of its own, for tests that would crowd it or need it to be another; gone when
+    /// it is dropped.
+    pub fn another(crd: &CustomResourceDefinition) -> Self {
+        let mut file = tempfile::NamedTempFile::with_suffix(".json").expect("a file");
+        serde_json::to_writer(&mut file, crd).expect("the CRD is written");
+        Self::start(file.path())
     }
 
-    fn start() -> Self {
+    fn start(crd: &Path) -> Self {
         // Only the first may install one; that another was quicker does not matter.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let script = repository().join("tests/cluster/binary");
@@ -67,7 +66,8 @@ impl ApiServer {
         let binary = PathBuf::from(String::from_utf8(built.stdout).expect("a path in UTF-8").trim_end());
 
         let mut child = Command::new(&binary)
-            .arg("api")
+            .args(["api", "--crds"])
+            .arg(crd)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -122,34 +122,15 @@ impl ApiServer {
         assert!(output.status.success(), "kubectl {arguments:?}: {}: {stderr}", output.status);
         String::from_utf8(output.stdout).expect("UTF-8")
     }
-
-    /// Installs the CRD of `crds/tokencaches.yaml`, once for all tests, and waits until it is served.
-    pub async fn install_crd(&self) {
-        CRD.get_or_init(|| async {
-            self.take_crd(&the_crd()).await;
-        })
-        .await;
-    }
-
-    /// Installs this CRD, and waits until it is served.
-    pub async fn take_crd(&self, crd: &CustomResourceDefinition) {
-        let name = crd.metadata.name.clone().expect("a name");
-        let crds = Api::<CustomResourceDefinition>::all(self.client("tests").await);
-        let parameters = PatchParams::apply("tests").force();
-        crds.patch(&name, &parameters, &Patch::Apply(crd)).await.expect("the API server takes the CRD");
-        eventually("the CRD is established", async || {
-            let live = crds.get(&name).await.map_err(|error| error.to_string())?;
-            let conditions = live.status.and_then(|status| status.conditions).unwrap_or_default();
-            let established = conditions.iter().any(|each| each.type_ == "Established" && each.status == "True");
-            if established { Ok(()) } else { Err(format!("{conditions:?}")) }
-        })
-        .await;
-    }
 }
 
 /// The CRD of `crds/tokencaches.yaml`.
 pub fn the_crd() -> CustomResourceDefinition {
-    let path = repository().join("crds/tokencaches.yaml");
+    let path = crd_file();
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_yaml::from_str(&text).expect("a CustomResourceDefinition")
+}
+
+fn crd_file() -> PathBuf {
+    repository().join("crds/tokencaches.yaml")
 }

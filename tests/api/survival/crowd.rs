@@ -32,13 +32,11 @@ async fn elsewhere() -> (&'static ApiServer, MutexGuard<'static, ()>) {
     let turn = TURN.lock().await;
     let server = ELSEWHERE
         .get_or_init(|| async {
-            let server = tokio::task::spawn_blocking(ApiServer::another).await.unwrap();
             let mut crd = serde_json::to_value(the_crd()).unwrap();
             let policies = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/redis/properties/evictionPolicy/enum";
             crd.pointer_mut(policies).unwrap().as_array_mut().unwrap().push(OF_A_LATER_VERSION.into());
             let crd: CustomResourceDefinition = serde_json::from_value(crd).unwrap();
-            server.take_crd(&crd).await;
-            server
+            tokio::task::spawn_blocking(move || ApiServer::another(&crd)).await.unwrap()
         })
         .await;
     (server, turn)

@@ -59,11 +59,10 @@ pub fn kind(kind: &str) -> ApiResource {
 impl World {
     /// An empty namespace.
     pub async fn new(prefix: &str) -> Self {
-        api_server().install_crd().await;
         Self::on(api_server(), prefix).await
     }
 
-    /// An empty namespace of this cluster, which has the CRD.
+    /// An empty namespace of this cluster.
     pub async fn on(server: &ApiServer, prefix: &str) -> Self {
         let client = server.client("tests").await;
         let namespace = fresh_namespace(&client, prefix).await;
