@@ -68,8 +68,11 @@ impl World {
 
     /// Waits until a setting of the server reads so.
     pub async fn setting(&self, name: &str, parameter: &str, wanted: &str) {
+        let password = self.secret(&format!("{name}-redis-operator")).await["password"].clone();
+        let server = self.kubelet.pod(&format!("{name}-redis-0"));
         eventually(&format!("{parameter} of {name} is {wanted}"), async || {
-            let read = self.intruder(name, &["CONFIG", "GET", parameter]).await;
+            // While the server is replaced there is no answer.
+            let read = server.try_redis_cli(6379, Some(("operator", &password)), &["CONFIG", "GET", parameter]).await?;
             if read == format!("{parameter}\n{wanted}") { Ok(()) } else { Err(read) }
         })
         .await;
