@@ -50,6 +50,8 @@ reasons! {
     WriteFailed,
     /// A password in a Secret is not the one that Redis knows.
     PasswordMismatch,
+    /// The applications' password is a new one, and Redis has it.
+    NewPassword,
     /// Redis restarts to learn a new operator password.
     RestartingForPassword,
     /// The image cannot be pulled.
@@ -78,6 +80,8 @@ reasons! {
     Loading,
     /// Redis refuses writes.
     ReadOnly,
+    /// Redis has as many clients as it may, and refuses every other.
+    TooManyClients,
     /// The port speaks TLS.
     TlsPort,
     /// What answers is not Redis.

@@ -46,6 +46,7 @@ use crate::{
         self,
         credentials::Credentials,
         health::{Moment, health},
+        rollout,
         settings::Settings,
     },
 };
@@ -176,22 +177,24 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let surplus = observe::surplus(context, &settings.owner);
     let credentials = Credentials::read(settings, &observed);
     let plan = plan::plan(cache, settings, &observed, &credentials, surplus);
-    let applied = Box::pin(apply::apply(&context.client, settings, plan)).await;
-    // A spec that is refused reaches no server either: there it is looked at only.
-    let refused = applied.as_ref().is_err_and(|error| error.class() == WriteErrorClass::Invalid);
-    let carried_out = !refused && !plan::is_paused(cache);
-    if let Some(aim) = redis::aim(settings, &observed, &credentials, !carried_out) {
-        context.prober.aim(key, aim);
-    }
-    let applied = match applied {
+    let applied = match Box::pin(apply::apply(&context.client, settings, plan)).await {
         // Gone by the next pass, most likely: not worth a status that says so.
         Err(error) if error.may_pass() && context.failures(key) < retry::TOLERATED => return Err(error.into()),
         applied => applied,
     };
+    // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
+    let carried_out =
+        !plan::is_paused(cache) && (applied.is_ok() || rollout::is_written(settings, &observed, &credentials));
+    match redis::aim(settings, &observed, &credentials, carried_out) {
+        Some(aim) => context.prober.aim(key, aim),
+        None if !carried_out => context.prober.hold(key),
+        None => {}
+    }
 
     let now = Context::now();
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
     let health = health(settings, &observed, &credentials, Moment { now, period, carried_out });
+    let tells_of_samples = health.tells_of_samples();
     let previous = previous(context, key, cache);
     let report = report::report(cache, &previous, settings, health, applied.as_ref(), now);
     let wake = match &report {
@@ -202,7 +205,9 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let written = match report {
         Some(report) => {
             let written = deliver(context, key, cache, &previous, report).await?;
-            context.prober.told(key, &observed.samples);
+            if tells_of_samples {
+                context.prober.told(key, &observed.samples);
+            }
             written
         }
         None => false,
@@ -220,6 +225,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
 
 /// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.
 async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Finding) -> Result<Action, PassError> {
+    context.prober.hold(key);
     let previous = previous(context, key, cache);
     let report = report::invalid(cache, &previous, finding, Context::now());
     let written = deliver(context, key, cache, &previous, report).await?;

@@ -23,7 +23,7 @@ use super::{Guarded, Key};
 use crate::redis::{
     Aim,
     probe::{Limits, Probe},
-    sample::{Correction, Drift, Sample, Server, Want},
+    sample::{Correction, Drift, Parameter, Sample, Server, Want},
 };
 
 /// How many servers are looked at at the same time. A look takes at most five seconds, so even where every server of the
@@ -97,6 +97,14 @@ impl Prober {
         rounds.insert(key.clone(), Round { aim: sender, latest, task: task.abort_handle() });
     }
 
+    /// Corrects nothing from now on, and goes on looking as before.
+    pub fn hold(&self, key: &Key) {
+        let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(round) = rounds.get(key) {
+            round.aim.send_if_modified(|aim| std::mem::replace(&mut aim.want.correct, false));
+        }
+    }
+
     /// The latest sample of each server of a cache.
     #[must_use]
     pub fn latest(&self, key: &Key) -> Vec<Sample> {
@@ -147,7 +155,7 @@ async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, lat
         known.clone_from(&current.servers);
         if let Some(before) = &wanted {
             for sample in &mut samples {
-                leave_out_what_was_wanted(sample, before, &current.want);
+                tell_from_drift(sample, before, &current.want);
             }
         }
         let healthy = samples.iter().all(|sample| sample.outcome.is_ok());
@@ -167,16 +175,17 @@ async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, lat
             news
         };
         if news && shared.news.send(key.clone()).is_err() {
-            return;
+            break;
         }
         tokio::select! {
             () = sleep(pause) => {}
             changed = aim.changed() => match changed {
                 Ok(()) => retry = FIRST_RETRY,
-                Err(_) => return,
+                Err(_) => break,
             },
         }
     }
+    shared.probe.forget(|server| known.contains(server));
 }
 
 async fn look(shared: &Shared, server: &Server, aim: &Aim) -> Sample {
@@ -192,18 +201,23 @@ fn keep_corrections(before: &[Sample], samples: &mut [Sample]) {
         let (Some(Ok(earlier)), Ok(answer)) = (earlier.map(|earlier| &earlier.outcome), &mut sample.outcome) else {
             continue;
         };
-        let corrected = earlier.drift.iter().filter(|drift| drift.correction == Correction::Corrected);
+        let corrected = earlier.drift.iter().filter(|drift| drift.correction.is_done());
         let untold = corrected.filter(|drift| answer.drift.iter().all(|other| other.parameter != drift.parameter));
         let untold: Vec<Drift> = untold.cloned().collect();
         answer.drift.extend(untold);
     }
 }
 
-/// A change of the spec that has reached the server is no drift.
-fn leave_out_what_was_wanted(sample: &mut Sample, before: &Want, now: &Want) {
-    if let Ok(answer) = &mut sample.outcome {
-        answer.drift.retain(|drift| drift.correction != Correction::Corrected || !before.was_met_by(drift, now));
+/// What was wanted before is no drift: nobody changed it but whoever wants something else now. Of the spec nothing need be
+/// told; of another password it must be, since applications that read the earlier one are refused from now on.
+fn tell_from_drift(sample: &mut Sample, before: &Want, now: &Want) {
+    let Ok(answer) = &mut sample.outcome else { return };
+    for drift in &mut answer.drift {
+        if drift.correction == Correction::Corrected && before.was_met_by(drift, now) {
+            drift.correction = Correction::Followed;
+        }
     }
+    answer.drift.retain(|drift| drift.correction != Correction::Followed || drift.parameter == Parameter::AppPassword);
 }
 
 /// Whether two rounds differ in nothing but time.

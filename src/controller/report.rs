@@ -66,7 +66,7 @@ pub fn report(
 ) -> Option<Report> {
     let spec_valid = spec_valid(outcome);
     let (findings, servers) = match health {
-        Health::Known { findings, servers } => (findings, servers),
+        Health::Known { findings, servers, tells_of_samples: _ } => (findings, servers),
         Health::AwaitingFirstLook if spec_valid.verdict == Verdict::True => return None,
         // What the user must mend is said at once.
         Health::AwaitingFirstLook => return Some(invalid(cache, previous, spec_valid, now)),

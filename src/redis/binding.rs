@@ -29,6 +29,9 @@ pub const PASSWORD_KEY: &str = "password";
 const CLIENT_OPTIONS: &str = "abortConnect=False,connectTimeout=1000,syncTimeout=1000,connectRetry=1,\
     $CONFIG=,$SENTINEL=,$CLUSTER=,tiebreaker=,configChannel=";
 
+/// The Secret's key that holds what StackExchange.Redis connects with.
+pub const CONNECTION_STRING_KEY: &str = "connectionString";
+
 /// The Secret with the connection.
 #[must_use]
 pub fn connection(settings: &Settings, password: &Password) -> Secret {
@@ -43,7 +46,7 @@ pub fn connection(settings: &Settings, password: &Password) -> Secret {
         (PASSWORD_KEY, plain.to_owned()),
         ("ssl", "false".to_owned()),
         ("uri", format!("redis://{APP}:{plain}@{host}:{PORT}")),
-        ("connectionString", format!("{host}:{PORT},user={APP},password={plain},ssl=False,{CLIENT_OPTIONS}")),
+        (CONNECTION_STRING_KEY, format!("{host}:{PORT},user={APP},password={plain},ssl=False,{CLIENT_OPTIONS}")),
     ];
     Secret {
         metadata: settings.owner.metadata(name::redis(&settings.owner.name), COMPONENT),
@@ -51,6 +54,13 @@ pub fn connection(settings: &Settings, password: &Password) -> Secret {
         data: Some(entries.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect()),
         ..Secret::default()
     }
+}
+
+/// The password in a connection string of [`connection`]; `None` in any other text.
+#[must_use]
+pub fn password_in(connection_string: &str) -> Option<Password> {
+    let word = connection_string.split(',').find_map(|option| option.strip_prefix("password="))?;
+    Password::parse(word.as_bytes()).ok()
 }
 
 /// The `ConfigMap` with what is harmless without a mount and the same for every application, for `envFrom`.

@@ -106,11 +106,14 @@ fn operator(settings: &Settings, observed: &Observed) -> Standing {
 fn app(settings: &Settings, observed: &Observed, in_users: Option<&PasswordHash>) -> Standing {
     let Found::Ours(secret) = &observed.connection else { return Standing::Missing };
     let owner = &settings.owner.name;
+    let beside = text(secret, binding::CONNECTION_STRING_KEY).and_then(binding::password_in);
+    let still_there = beside.is_some_and(|password| in_users == Some(&password.sha256()));
+    let where_it_is = if still_there { " (its connectionString still has it)" } else { "" };
     let refused = |what: &str| {
         Standing::Refused(format!(
             "the password in Secret {binding} was changed: {what}. Redis keeps the earlier one, so running applications \
-             go on, and applications that read the new one are refused (WRONGPASS); put the earlier password back (its \
-             connectionString still has it), or delete Secret {binding} for a new password and restart the applications",
+             go on, and applications that read the new one are refused (WRONGPASS); put the earlier password back{where_it_is}, \
+             or delete Secret {binding} for a new password and restart the applications",
             binding = name::redis(owner),
         ))
     };

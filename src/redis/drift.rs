@@ -17,7 +17,7 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
     let policy = settings.eviction_policy.as_str();
     let of_settings = |drift: &&Drift| drift.parameter != Parameter::AppPassword;
     let drifts: Vec<&Drift> = answer.drift.iter().filter(of_settings).collect();
-    let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| drift.correction != Correction::Corrected).collect();
+    let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| !drift.correction.is_done()).collect();
     if let Some(first) = left.first() {
         let found: Vec<String> = left.iter().map(|drift| describe(settings, drift, "is")).collect();
         let leads_to: Vec<String> = left.iter().map(|drift| consequence(settings, drift)).collect();
@@ -28,7 +28,7 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
                 "{} on {pod}: {}; {}",
                 found.join(" and "),
                 leads_to.join(", and "),
-                remedy(pod, &first.correction)
+                remedy(&settings.owner.namespace, pod, &first.correction)
             ),
         );
     }
@@ -91,27 +91,29 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
 pub fn reason(correction: &Correction) -> Reason {
     match correction {
         Correction::Corrected => Reason::DriftCorrected,
+        Correction::Followed => Reason::NewPassword,
         Correction::Refused(_) => Reason::CorrectionRefused,
         Correction::Ineffective(_) => Reason::CorrectionIneffective,
-        Correction::Withheld => Reason::DriftWhilePaused,
+        Correction::Withheld | Correction::NoRoom => Reason::DriftWhilePaused,
     }
 }
 
 /// What came of setting it again, and what else to do.
 #[must_use]
-pub fn remedy(pod: &str, correction: &Correction) -> String {
+pub fn remedy(namespace: &str, pod: &str, correction: &Correction) -> String {
+    let restart = || restart(namespace, pod, "its own configuration and users");
     match correction {
-        Correction::Corrected => "it was set again and read back".to_owned(),
-        Correction::Refused(words) => {
-            format!("the server refused to change it ({words}). {}", restart(pod, "its own configuration and users"))
+        Correction::Corrected | Correction::Followed => "it was set again and read back".to_owned(),
+        Correction::Refused(words) => format!("it could not be changed ({words}). {}", restart()),
+        Correction::Ineffective(still) => {
+            format!("the server accepted the change and still has {}. {}", amount(still), restart())
         }
-        Correction::Ineffective(still) => format!(
-            "the server accepted the change and still has {}. {}",
-            amount(still),
-            restart(pod, "its own configuration and users")
-        ),
         Correction::Withheld => {
             "it is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
+                .to_owned()
+        }
+        Correction::NoRoom => {
+            "the container has no room for it, so it is left alone until the pod has been replaced: see SpecValid"
                 .to_owned()
         }
     }
@@ -119,8 +121,8 @@ pub fn remedy(pod: &str, correction: &Correction) -> String {
 
 /// What a restart mends, and what it costs.
 #[must_use]
-pub fn restart(pod: &str, with: &str) -> String {
-    format!("`kubectl delete pod {pod}` restarts it with {with}, and empties the cache")
+pub fn restart(namespace: &str, pod: &str, with: &str) -> String {
+    format!("`kubectl -n {namespace} delete pod {pod}` restarts it with {with}, and empties the cache")
 }
 
 /// What is wrong with the user `app`, and what it leads to.

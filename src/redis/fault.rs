@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{
     credentials::Credentials,
     drift::restart,
-    health::FIRST_PROBES,
+    health::{FIRST_PROBES, full},
     pod_health::{became_ready_after, is_ready, is_running, was_started_after},
     rollout,
-    sample::{Fault, Sample},
+    sample::{Fault, LONGEST_LOOK, Sample},
     settings::{PORT, Settings},
 };
 use crate::condition::{ConditionType::RedisAvailable, Finding, Reason};
@@ -29,6 +29,8 @@ pub fn finding(
     let name = &sample.server.pod;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
+    let namespace = &settings.owner.namespace;
+    let restart = |with: &str| restart(namespace, name, with);
     let place = format!("{name} ({}:{PORT})", sample.server.address);
     let (reason, message) = match fault {
         Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
@@ -41,14 +43,33 @@ pub fn finding(
                  out; if applications cannot connect either, they ask the identity provider for every token"
             ),
         ),
+        // kubelet asks it too, and gives it three tries.
+        Fault::Frozen if is_ready(pod) => (
+            Reason::Frozen,
+            format!(
+                "{place} accepts the operator's connections and does not answer, although its readiness probe passed last: \
+                 either it hangs since a moment, and then the pod becomes unready and kubelet restarts it; or something \
+                 between the operator and the pod takes connections and forwards nothing (a service mesh's proxy), or \
+                 the operator itself is short of CPU"
+            ),
+        ),
         Fault::Frozen => (
             Reason::Frozen,
             format!(
                 "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
                  applications wait a second for every token. kubelet restarts it after a minute; \
-                 `kubectl delete pod {name}` does so at once. Either empties the cache"
+                 `kubectl -n {namespace} delete pod {name}` does so at once. Either empties the cache"
             ),
         ),
+        Fault::Slow => (
+            Reason::Frozen,
+            format!(
+                "{place} answers so slowly that a look at it was not over within {} s: its node ({node}) or the operator's \
+                 is overloaded, or slow commands keep it busy",
+                LONGEST_LOOK.as_secs()
+            ),
+        ),
+        Fault::Full => (Reason::TooManyClients, full(&place, "")),
         Fault::WrongPassword if rollout::restarts_for_password(pod, credentials) => {
             (Reason::RestartingForPassword, rollout::new_password(pod))
         }
@@ -57,7 +78,7 @@ pub fn finding(
             format!(
                 "{place} refuses the operator's password: somebody changed the user operator on the server, and its \
                  settings cannot be verified. {}",
-                restart(name, "the users from its Secret")
+                restart("the users from its Secret")
             ),
         ),
         Fault::NoPermission { command, message } => (
@@ -65,7 +86,7 @@ pub fn finding(
             format!(
                 "{place} refuses {command} to the operator ({message}): somebody changed the user operator on the \
                  server, and its settings cannot be verified. {}",
-                restart(name, "the users from its Secret")
+                restart("the users from its Secret")
             ),
         ),
         Fault::Loading => (
@@ -89,7 +110,7 @@ pub fn finding(
         ),
         Fault::Unexpected(said) => (
             Reason::UnexpectedAnswer,
-            format!("{place} answered what Redis should not: {said}. See `kubectl logs {name}`"),
+            format!("{place} cannot be looked at, it answered: {said}. See `kubectl -n {namespace} logs {name}`"),
         ),
     };
     Finding::fails(RedisAvailable, reason, message)

@@ -12,7 +12,7 @@ use super::{
     observed::Observed,
     pod_health::{is_ready, trouble, was_started_after},
     rollout,
-    sample::{Answer, Correction, Parameter, Role, Sample},
+    sample::{Answer, Correction, Impediment, LONGEST_LOOK, Parameter, Role, Server},
     server,
     settings::Settings,
     want,
@@ -45,7 +45,17 @@ pub enum Health {
         findings: [Finding; 2],
         /// What each server answered.
         servers: Vec<ServerStatus>,
+        /// Whether they tell of every correction that the latest samples hold.
+        tells_of_samples: bool,
     },
+}
+
+impl Health {
+    /// Whether whoever is told this has heard of every correction that the latest samples hold.
+    #[must_use]
+    pub fn tells_of_samples(&self) -> bool {
+        matches!(self, Self::Known { tells_of_samples: true, .. })
+    }
 }
 
 /// What a pass knows beside what it saw.
@@ -67,28 +77,19 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
     match health {
-        Health::Known { findings: [_, verified], servers } => Health::Known { findings: [mismatch, verified], servers },
+        Health::Known { findings: [_, verified], servers, tells_of_samples } => {
+            Health::Known { findings: [mismatch, verified], servers, tells_of_samples }
+        }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
-        Health::AwaitingFirstLook => Health::Known {
-            findings: [mismatch, Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN)],
-            servers: Vec::new(),
-        },
+        Health::AwaitingFirstLook => {
+            without_answer([mismatch, Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN)])
+        }
     }
 }
 
 fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
     let owner = &settings.owner.name;
-    let unavailable = |reason: Reason, message: String| Health::Known {
-        findings: [
-            Finding::fails(RedisAvailable, reason, message),
-            Finding::unknown(
-                EvictionPolicyVerified,
-                Reason::RedisUnavailable,
-                "the settings could not be read back: see RedisAvailable",
-            ),
-        ],
-        servers: Vec::new(),
-    };
+    let unavailable = |reason: Reason, message: String| unavailable(Finding::fails(RedisAvailable, reason, message));
     if let Some(taken) = observed.taken(owner) {
         let (kind, name) = (taken.kind, taken.name);
         return unavailable(
@@ -110,12 +111,14 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
     }
     let Some(pod) = observed.pods.first() else {
         let message = format!(
-            "StatefulSet {set} has no pod yet; if this lasts, `kubectl describe statefulset {set}` tells why",
-            set = name::redis(owner)
+            "StatefulSet {set} has no pod yet; if this lasts, `kubectl -n {namespace} describe statefulset {set}` tells why",
+            set = name::redis(owner),
+            namespace = settings.owner.namespace
         );
         return unavailable(Reason::Provisioning, message);
     };
-    if let Some(trouble) = trouble(pod) {
+    // How a server ends that was told to is no trouble.
+    if let Some(trouble) = trouble(pod, moment.now).filter(|_| !rollout::is_over(pod)) {
         return unavailable(trouble.reason, trouble.message);
     }
     let Some(server) = server(pod) else {
@@ -131,70 +134,74 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
             unavailable(Reason::Provisioning, why)
         };
     }
-    of_sample(settings, pod, observed.samples.iter().find(|sample| sample.server == server), credentials, moment)
+    of_sample(settings, observed, pod, &server, credentials, moment)
 }
 
 fn of_sample(
     settings: &Settings,
+    observed: &Observed,
     pod: &Pod,
-    sample: Option<&Sample>,
+    server: &Server,
     credentials: &Credentials,
     moment: Moment,
 ) -> Health {
-    let Some(sample) = sample else {
+    let Some(sample) = observed.samples.iter().find(|sample| sample.server == *server) else {
         return if credentials.operator_password().is_some() {
             Health::AwaitingFirstLook
         } else {
-            Health::Known {
-                findings: [
-                    Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, NO_LOGIN),
-                    Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN),
-                ],
-                servers: Vec::new(),
-            }
+            without_answer(
+                [RedisAvailable, EvictionPolicyVerified]
+                    .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, NO_LOGIN)),
+            )
         };
     };
-    if moment.now.duration_since(sample.taken) > moment.period * GOOD_FOR {
+    let longest_look = SignedDuration::try_from(LONGEST_LOOK).unwrap_or(SignedDuration::MAX);
+    if moment.now.duration_since(sample.taken) > moment.period * GOOD_FOR + longest_look {
         let message = format!(
             "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
             sample.server.pod, sample.taken
         );
-        return Health::Known {
-            findings: [
-                Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message.clone()),
-                Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, message),
-            ],
-            servers: Vec::new(),
-        };
+        return without_answer(
+            [RedisAvailable, EvictionPolicyVerified]
+                .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, message.clone())),
+        );
     }
     match &sample.outcome {
-        Err(fault) => Health::Known {
-            findings: [
-                fault::finding(settings, pod, sample, fault, credentials, moment.now),
-                Finding::unknown(
-                    EvictionPolicyVerified,
-                    Reason::RedisUnavailable,
-                    "the settings could not be read back: see RedisAvailable",
-                ),
-            ],
-            servers: Vec::new(),
-        },
+        Err(fault) => unavailable(fault::finding(settings, pod, sample, fault, credentials, moment.now)),
         // What was read back then proves nothing of what is wanted now.
-        Ok(_) if !sample.want.asks_the_same_as(&want(settings, credentials, false)) => Health::AwaitingFirstLook,
-        Ok(answer) => Health::Known {
-            findings: [
-                availability(settings, pod, answer, moment.now),
-                drift::verification(settings, &sample.server.pod, answer),
-            ],
-            servers: vec![ServerStatus {
-                pod: sample.server.pod.clone(),
-                role: role(answer.role).to_owned(),
-                version: answer.version.clone(),
-                max_memory: format_bytes(answer.max_memory),
-                eviction_policy: answer.eviction_policy.clone(),
-            }],
-        },
+        Ok(_) if !sample.want.asks_the_same_as(&want(settings, observed, credentials)) => Health::AwaitingFirstLook,
+        Ok(answer) => {
+            let impeded = impediment(settings, pod, answer, moment.now);
+            let tells_of_password = answer.drift.iter().all(|drift| drift.parameter != Parameter::AppPassword);
+            Health::Known {
+                tells_of_samples: impeded.is_none() || tells_of_password,
+                findings: [
+                    impeded.unwrap_or_else(|| availability(settings, pod, answer)),
+                    drift::verification(settings, &sample.server.pod, answer),
+                ],
+                servers: vec![ServerStatus {
+                    pod: sample.server.pod.clone(),
+                    role: role(answer.role).to_owned(),
+                    version: answer.version.clone(),
+                    max_memory: format_bytes(answer.max_memory),
+                    eviction_policy: answer.eviction_policy.clone(),
+                }],
+            }
+        }
     }
+}
+
+fn unavailable(why: Finding) -> Health {
+    let verified = Finding::unknown(
+        EvictionPolicyVerified,
+        Reason::RedisUnavailable,
+        "the settings could not be read back: see RedisAvailable",
+    );
+    without_answer([why, verified])
+}
+
+fn without_answer(findings: [Finding; 2]) -> Health {
+    Health::Known { findings, servers: Vec::new(), tells_of_samples: false }
 }
 
 fn role(role: Role) -> &'static str {
@@ -204,30 +211,60 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Finding {
+/// What keeps a server that answers from serving applications.
+fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Option<Finding> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    if answer.role == Role::Replica {
-        return Finding::fails(
-            RedisAvailable,
+    let namespace = &settings.owner.namespace;
+    let restart = |with: &str| drift::restart(namespace, name, with);
+    let (reason, message) = match (&answer.impediment, answer.role) {
+        (_, Role::Replica) => (
             Reason::ReadOnly,
             format!(
                 "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. {}",
-                drift::restart(name, "its role as a primary")
+                restart("its role as a primary")
             ),
-        );
-    }
-    if !is_ready(pod) {
+        ),
+        (Some(Impediment::LacksReplicas), _) => (
+            Reason::ReadOnly,
+            format!(
+                "{name} refuses writes because it has no replicas: somebody set min-replicas-to-write. {}",
+                restart("its own configuration")
+            ),
+        ),
+        (Some(Impediment::CannotSave(words)), _) => (
+            Reason::ReadOnly,
+            format!(
+                "{name} refuses writes because it could not save its data ({words}); reads go on. `kubectl -n {namespace} \
+                 logs {name}` tells why: most often its volume is full, or somebody changed where it saves"
+            ),
+        ),
+        (Some(Impediment::Full { clients }), _) => (Reason::TooManyClients, full(name, &format!(", {clients}"))),
         // Between the server's first answer and kubelet's next look at it there always is a moment.
-        let young = was_started_after(pod, now - FIRST_PROBES);
-        return Finding::fails(
-            RedisAvailable,
-            if young { Reason::Provisioning } else { Reason::PodNotReady },
+        (None, _) if !is_ready(pod) => (
+            if was_started_after(pod, now - FIRST_PROBES) { Reason::Provisioning } else { Reason::PodNotReady },
             format!(
                 "{name} answers the operator, but its readiness probe has not passed, so that the Service sends it no \
-                 traffic; if this lasts, `kubectl describe pod {name}` tells why"
+                 traffic; if this lasts, `kubectl -n {namespace} describe pod {name}` tells why"
             ),
-        );
-    }
+        ),
+        (None, _) => return None,
+    };
+    Some(Finding::fails(RedisAvailable, reason, message))
+}
+
+/// What is said of a server that refuses connections, because it has as many as it may.
+pub(super) fn full(name: &str, maxclients: &str) -> String {
+    format!(
+        "{name} has as many clients as it may (maxclients{maxclients}), and refuses every other connection. Most often an \
+         application opens a new one for every request, where one ConnectionMultiplexer should serve all: \
+         restarting that application frees them"
+    )
+}
+
+/// Whether applications that have the published password can use a server that serves.
+fn availability(settings: &Settings, pod: &Pod, answer: &Answer) -> Finding {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let namespace = &settings.owner.namespace;
     let password = answer.drift.iter().find(|drift| drift.parameter == Parameter::AppPassword);
     let secret = name::redis(&settings.owner.name);
     match password.map(|drift| (drift, &drift.correction)) {
@@ -240,15 +277,24 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp)
             RedisAvailable,
             Reason::DriftCorrected,
             format!(
-                "{name} had {} for the user app; it was set to the one in Secret {secret}, and read back. Somebody or \
-                 something changes it with ACL SETUSER",
+                "{name} had {} for the user app; it was set to the one in Secret {secret}, and read back. Unless that \
+                 Secret is a new one, somebody or something uses ACL SETUSER",
                 drift.found
+            ),
+        ),
+        Some((_, Correction::Followed)) => Finding::holds(
+            RedisAvailable,
+            Reason::NewPassword,
+            format!(
+                "the applications' password is a new one, since Secret {secret} was made anew or replaced as a whole, and \
+                 {name} has it: applications that read the earlier one are refused (WRONGPASS) when they connect next. \
+                 Restart them"
             ),
         ),
         Some((drift, correction)) => Finding::fails(
             RedisAvailable,
             drift::reason(correction),
-            format!("{}; {}", drift::of_app(name, &secret, &drift.found), drift::remedy(name, correction)),
+            format!("{}; {}", drift::of_app(name, &secret, &drift.found), drift::remedy(namespace, name, correction)),
         ),
     }
 }

@@ -16,7 +16,7 @@ pub mod password;
 mod pod;
 mod pod_health;
 pub mod probe;
-mod rollout;
+pub mod rollout;
 pub mod sample;
 pub mod settings;
 
@@ -171,7 +171,7 @@ pub struct Aim {
 
 /// How the servers are to be looked at; `None` while the operator's password is not known.
 #[must_use]
-pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, paused: bool) -> Option<Aim> {
+pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, carried_out: bool) -> Option<Aim> {
     let password = credentials.operator_password()?.clone();
     Some(Aim {
         servers: observed.pods.iter().filter_map(|pod| server(pod)).collect(),
@@ -182,18 +182,20 @@ pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, 
             .filter_map(|pod| pod.metadata.name.clone())
             .collect(),
         login: Login { username: OPERATOR.to_owned(), password },
-        want: want(settings, credentials, paused),
+        want: Want { correct: carried_out, ..want(settings, observed, credentials) },
     })
 }
 
 /// What the servers should be.
 #[must_use]
-pub fn want(settings: &Settings, credentials: &Credentials, paused: bool) -> Want {
+pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Want {
+    let needed = settings.max_memory.container();
     Want {
         max_memory: settings.max_memory.bytes(),
+        has_room: observed.pods.iter().all(|pod| pod_health::memory_limit(pod).is_none_or(|limit| limit >= needed)),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
         app_password: credentials.app_password().map(Password::sha256),
-        correct: !paused,
+        correct: true,
     }
 }
 
@@ -201,7 +203,7 @@ pub fn want(settings: &Settings, credentials: &Credentials, paused: bool) -> Wan
 #[must_use]
 pub fn server(pod: &Pod) -> Option<Server> {
     let status = pod.status.as_ref()?;
-    if pod.metadata.deletion_timestamp.is_some() || matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
+    if rollout::is_over(pod) {
         return None;
     }
     Some(Server {

@@ -96,14 +96,14 @@ fn container(settings: &Settings) -> Container {
             mount("data", DATA_DIR, false),
         ]),
         readiness_probe: Some(Probe {
-            exec: Some(ExecAction { command: Some(shell(&format!("test \"$({})\" = PONG", ping()))) }),
+            exec: Some(ExecAction { command: Some(shell(&format!("{}{SERVES}", ping()))) }),
             period_seconds: Some(5),
             timeout_seconds: Some(3),
             failure_threshold: Some(3),
             ..Probe::default()
         }),
         liveness_probe: Some(Probe {
-            exec: Some(ExecAction { command: Some(shell(&ping())) }),
+            exec: Some(ExecAction { command: Some(shell(&format!("{}{LIVES}", ping()))) }),
             initial_delay_seconds: Some(30),
             period_seconds: Some(10),
             timeout_seconds: Some(5),
@@ -123,12 +123,19 @@ fn container(settings: &Settings) -> Container {
     }
 }
 
-/// A PING as the user `probe`, by the address that clients use. It prints PONG, or an error such as LOADING, and then
-/// succeeds as well: only a server that gives no answer at all makes it fail.
+/// The answers of a server that is not to be taken from its applications: it serves them, or at least those that are
+/// connected (a full one), or serves their reads (one that cannot save). LOADING and MASTERDOWN are none of them.
+const SERVES: &str = "case \"$answer\" in \
+    *PONG*|*MISCONF*|*BUSY*|*NOAUTH*|*WRONGPASS*|*NOPERM*|*\"max number of clients\"*) ;; *) echo \"$answer\"; exit 1 ;; esac";
+
+/// Whatever a server answers, it lives. One that hangs is noticed by the probe's time limit.
+const LIVES: &str = "case \"$answer\" in *\"Could not connect\"*) echo \"$answer\"; exit 1 ;; esac";
+
+/// Sets `answer` to that to a PING as the user `probe`, by the address that clients use.
 fn ping() -> String {
     format!(
-        "REDISCLI_AUTH=\"$(cat {USERS_DIR}/{PROBE_FILE})\" \
-         \"$(command -v redis-cli || command -v valkey-cli)\" -h \"$POD_IP\" -p {PORT} --user {PROBE} PING"
+        "answer=\"$(REDISCLI_AUTH=\"$(cat {USERS_DIR}/{PROBE_FILE})\" \
+         \"$(command -v redis-cli || command -v valkey-cli)\" -h \"$POD_IP\" -p {PORT} --user {PROBE} PING 2>&1)\"; "
     )
 }
 

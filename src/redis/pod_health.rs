@@ -5,11 +5,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
-    ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus,
+    Container, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus,
 };
 
-use super::objects::COMPONENT;
-use crate::condition::Reason;
+use super::{health::FIRST_PROBES, objects::COMPONENT};
+use crate::{condition::Reason, kubernetes::quantity};
 
 /// How much of a crashing server's last words is told, in characters.
 const LAST_WORDS: usize = 400;
@@ -23,18 +23,44 @@ pub struct Trouble {
     pub message: String,
 }
 
-/// What keeps this pod from running, if anything does.
+/// What keeps this pod from running, if anything does. How its server ended before is told until a moment after it was
+/// started again: then the server itself is asked.
 #[must_use]
-pub fn trouble(pod: &Pod) -> Option<Trouble> {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
+pub fn trouble(pod: &Pod, now: Timestamp) -> Option<Trouble> {
+    let place = Place {
+        namespace: pod.metadata.namespace.as_deref().unwrap_or_default(),
+        pod: pod.metadata.name.as_deref().unwrap_or_default(),
+    };
     let status = pod.status.as_ref()?;
     if is_ready(pod) {
         return None;
     }
-    unschedulable(name, status).or_else(|| {
+    let runs_for_long =
+        running(pod).and_then(|running| running.started_at.as_ref()).is_some_and(|at| at.0 <= now - FIRST_PROBES);
+    unschedulable(place.pod, status).or_else(|| {
         let containers = status.container_statuses.iter().flatten();
-        containers.filter(|container| container.name == COMPONENT).find_map(|container| of_container(name, container))
+        let mut ours = containers.filter(|container| container.name == COMPONENT && !runs_for_long);
+        ours.find_map(|container| of_container(place, container))
     })
+}
+
+/// Where to look for what is told.
+#[derive(Clone, Copy)]
+struct Place<'pod> {
+    namespace: &'pod str,
+    pod: &'pod str,
+}
+
+/// The server's container, as the pod was asked to run it.
+#[must_use]
+pub fn container(pod: &Pod) -> Option<&Container> {
+    pod.spec.as_ref()?.containers.iter().find(|container| container.name == COMPONENT)
+}
+
+/// The memory that the server's container may take, in bytes.
+#[must_use]
+pub fn memory_limit(pod: &Pod) -> Option<u64> {
+    quantity::bytes(&container(pod)?.resources.as_ref()?.limits.as_ref()?.get("memory")?.0)
 }
 
 /// Whether kubelet has called the pod ready since this time, give or take the second that it counts in: what was seen of
@@ -84,18 +110,19 @@ fn unschedulable(pod: &str, status: &PodStatus) -> Option<Trouble> {
     })
 }
 
-fn of_container(pod: &str, container: &ContainerStatus) -> Option<Trouble> {
+fn of_container(place: Place<'_>, container: &ContainerStatus) -> Option<Trouble> {
     let state = container.state.as_ref()?;
     if let Some(waiting) = &state.waiting
-        && let Some(trouble) = of_waiting(pod, container, waiting)
+        && let Some(trouble) = of_waiting(place, container, waiting)
     {
         return Some(trouble);
     }
     let ended = state.terminated.as_ref().or_else(|| container.last_state.as_ref()?.terminated.as_ref())?;
-    Some(of_ended(pod, ended))
+    Some(of_ended(place, ended))
 }
 
-fn of_waiting(pod: &str, container: &ContainerStatus, waiting: &ContainerStateWaiting) -> Option<Trouble> {
+fn of_waiting(place: Place<'_>, container: &ContainerStatus, waiting: &ContainerStateWaiting) -> Option<Trouble> {
+    let pod = place.pod;
     let words = waiting.message.as_deref().unwrap_or_default();
     let image = &container.image;
     let (reason, message) = match waiting.reason.as_deref()? {
@@ -114,7 +141,7 @@ fn of_waiting(pod: &str, container: &ContainerStatus, waiting: &ContainerStateWa
         reason @ ("CreateContainerConfigError"
         | "CreateContainerError"
         | "RunContainerError"
-        | "PostStartHookError") => (Reason::ContainerNotCreated, not_created(pod, reason, words)),
+        | "PostStartHookError") => (Reason::ContainerNotCreated, not_created(place, reason, words)),
         _ => return None,
     };
     Some(Trouble { reason, message })
@@ -127,30 +154,34 @@ fn cause(words: &str) -> String {
     if cause.is_empty() || cause.starts_with("Back-off") { String::new() } else { format!(": {}", sentence(cause)) }
 }
 
-fn of_ended(pod: &str, ended: &ContainerStateTerminated) -> Trouble {
+fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
+    let Place { namespace, pod } = place;
     if ended.reason.as_deref() == Some("OOMKilled") {
         return Trouble {
             reason: Reason::OutOfMemory,
             message: format!(
-                "the server in pod {pod} was killed because its container ran out of memory, and every entry it held is \
-                 lost. Raise spec.redis.maxMemory, from which the container's limit derives"
+                "the server in pod {pod} was killed because its container ran out of memory, and every entry that it held \
+                 only in memory is lost. What it takes beside the entries does not fit into the room that is left for it: \
+                 most often that is very many connections, or clients that read slowly; a higher \
+                 spec.redis.maxMemory makes room for both"
             ),
         };
     }
     let words: Vec<&str> = ended.message.iter().flat_map(|message| message.split_whitespace()).collect();
     let words = words.join(" ");
     if let Some(reason @ ("StartError" | "ContainerCannotRun")) = ended.reason.as_deref() {
-        return Trouble { reason: Reason::ContainerNotCreated, message: not_created(pod, reason, &words) };
+        return Trouble { reason: Reason::ContainerNotCreated, message: not_created(place, reason, &words) };
     }
     let tail = words.chars().count().saturating_sub(LAST_WORDS);
     let last_words: String = words.chars().skip(tail).collect();
     let said = if last_words.is_empty() { String::new() } else { format!("; its last words: {last_words}") };
     let (meaning, remedy) = match ended.exit_code {
         126 | 127 => (" (the image has no redis-server and no valkey-server)", "Check spec.redis.image".to_owned()),
-        137 => {
-            (" (killed: its liveness probe failed, or its node did it)", format!("See `kubectl describe pod {pod}`"))
-        }
-        _ => ("", format!("See `kubectl logs {pod} --previous`")),
+        137 => (
+            " (killed: its liveness probe failed, or its node did it)",
+            format!("See `kubectl -n {namespace} describe pod {pod}`"),
+        ),
+        _ => ("", format!("See `kubectl -n {namespace} logs {pod} --previous`")),
     };
     Trouble {
         reason: Reason::CrashLoop,
@@ -159,12 +190,12 @@ fn of_ended(pod: &str, ended: &ContainerStateTerminated) -> Trouble {
 }
 
 /// A container that could not be started.
-fn not_created(pod: &str, reason: &str, words: &str) -> String {
+fn not_created(Place { namespace, pod }: Place<'_>, reason: &str, words: &str) -> String {
     let words = sentence(words);
     let why = if words.is_empty() { String::new() } else { format!(": {words}") };
     format!(
-        "the container of pod {pod} cannot be started ({reason}){why}. If this lasts, see `kubectl describe pod {pod}`; the \
-         image in spec.redis.image must contain a shell, the server and redis-cli or valkey-cli"
+        "the container of pod {pod} cannot be started ({reason}){why}. If this lasts, see `kubectl -n {namespace} describe \
+         pod {pod}`; the image in spec.redis.image must contain a shell, the server and redis-cli or valkey-cli"
     )
 }
 
@@ -176,6 +207,8 @@ fn sentence(words: &str) -> &str {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn pod(state: &serde_json::Value, last_state: &serde_json::Value) -> Pod {
         serde_json::from_value(json!({
@@ -192,7 +225,7 @@ mod tests {
     fn an_image_that_cannot_be_pulled_reads_the_same_while_kubelet_waits_to_try_again() {
         let failed = json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
         let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"nowhere/redis:1\": ErrImagePull: not found"}});
-        let trouble_of = |state| trouble(&pod(state, &json!({}))).unwrap();
+        let trouble_of = |state| trouble(&pod(state, &json!({})), NOW).unwrap();
         assert_eq!(trouble_of(&failed), trouble_of(&waiting));
         assert_eq!(trouble_of(&failed).reason, Reason::ImagePullFailed);
         assert!(
@@ -206,7 +239,7 @@ mod tests {
         let waiting =
             json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}});
         let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": "Bad directive"}});
-        let trouble = trouble(&pod(&waiting, &ended)).unwrap();
+        let trouble = trouble(&pod(&waiting, &ended), NOW).unwrap();
         assert_eq!(trouble.reason, Reason::CrashLoop);
         assert!(trouble.message.contains("Bad directive") && trouble.message.contains("exit code 1"));
         assert!(!trouble.message.contains("40s"));
@@ -216,7 +249,15 @@ mod tests {
     fn a_server_killed_for_its_memory_is_told_from_one_that_crashed() {
         let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
         let running = json!({"running": {}});
-        assert_eq!(trouble(&pod(&running, &ended)).unwrap().reason, Reason::OutOfMemory);
+        assert_eq!(trouble(&pod(&running, &ended), NOW).unwrap().reason, Reason::OutOfMemory);
+    }
+
+    #[test]
+    fn what_ended_a_server_long_ago_does_not_hide_what_is_wrong_with_it_now() {
+        let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let since = |time: &str| trouble(&pod(&json!({"running": {"startedAt": time}}), &ended), NOW);
+        assert_eq!(since("1969-12-31T23:59:50Z").unwrap().reason, Reason::OutOfMemory);
+        assert_eq!(since("1969-12-31T23:59:40Z"), None);
     }
 
     #[test]
@@ -224,11 +265,11 @@ mod tests {
         let mut pod = pod(&json!({"running": {}}), &json!({"terminated": {"exitCode": 1}}));
         pod.status.as_mut().unwrap().conditions =
             serde_json::from_value(json!([{"type": "Ready", "status": "True"}])).unwrap();
-        assert_eq!(trouble(&pod), None);
+        assert_eq!(trouble(&pod, NOW), None);
     }
 
     #[test]
     fn a_container_that_is_being_made_has_no_trouble() {
-        assert_eq!(trouble(&pod(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({}))), None);
+        assert_eq!(trouble(&pod(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({})), NOW), None);
     }
 }

@@ -7,11 +7,12 @@ use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use super::{
     credentials::Credentials,
     login_mark,
-    objects::{self, COMPONENT, OPERATOR_LOGIN_ANNOTATION},
+    objects::{self, OPERATOR_LOGIN_ANNOTATION},
     observed::Observed,
+    pod_health,
     settings::Settings,
 };
-use crate::kubernetes::{name, quantity, subset};
+use crate::kubernetes::{name, subset};
 
 /// The label with which the `StatefulSet` controller says which revision of the template a pod was made from.
 const REVISION_LABEL: &str = "controller-revision-hash";
@@ -27,17 +28,23 @@ pub fn pending(
     carried_out: bool,
 ) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let (namespace, set_name) = (&settings.owner.namespace, name::redis(&settings.owner.name));
+    let lasts = format!("if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why");
     let set = observed.stateful_set.ours();
-    let rolled_out = set.is_some_and(|set| is_rolled_out(set, pod));
-    let as_wanted = !carried_out || set.is_some_and(|set| has_wanted_template(settings, set, credentials));
-    (!rolled_out || !as_wanted).then(|| {
-        format!(
-            "pod {name} is about to be replaced{}, and every entry that it holds only in memory is lost; if this lasts, \
-             `kubectl describe statefulset {}` tells why",
+    if carried_out && !is_written(settings, observed, credentials) || set.is_some_and(|set| is_outdated(set, pod)) {
+        return Some(format!(
+            "pod {name} is about to be replaced{}, and every entry that it holds only in memory is lost; {lasts}",
             because(settings, pod),
-            name::redis(&settings.owner.name)
-        )
-    })
+        ));
+    }
+    let seen = set.is_some_and(|set| has_been_seen(set));
+    (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
+}
+
+/// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one.
+#[must_use]
+pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Credentials) -> bool {
+    observed.stateful_set.ours().is_some_and(|set| has_wanted_template(settings, set, credentials))
 }
 
 fn has_wanted_template(settings: &Settings, set: &StatefulSet, credentials: &Credentials) -> bool {
@@ -47,30 +54,55 @@ fn has_wanted_template(settings: &Settings, set: &StatefulSet, credentials: &Cre
     subset::holds(&template(set), &template(&wanted))
 }
 
-fn is_rolled_out(set: &StatefulSet, pod: &Pod) -> bool {
-    let Some(status) = &set.status else { return false };
-    let made_from = pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL));
-    status.observed_generation >= set.metadata.generation && status.update_revision.as_ref() == made_from
+/// Whether the `StatefulSet`'s controller has seen its latest change.
+fn has_been_seen(set: &StatefulSet) -> bool {
+    set.status.as_ref().is_some_and(|status| status.observed_generation >= set.metadata.generation)
 }
 
-/// What is said of a pod that has no address yet, or that is going.
+/// Whether the pod was made from another template than the `StatefulSet`'s controller would make one from.
+fn is_outdated(set: &StatefulSet, pod: &Pod) -> bool {
+    let made_from = pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL));
+    has_been_seen(set) && set.status.as_ref().and_then(|status| status.update_revision.as_ref()) != made_from
+}
+
+/// Whether a pod is on its way out, or has come to its end.
+#[must_use]
+pub fn is_over(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some() || has_ended(pod)
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
+}
+
+/// What is said of a pod that has no address yet, or that is over.
 #[must_use]
 pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let namespace = &settings.owner.namespace;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
     if let Some(since) = &pod.metadata.deletion_timestamp {
         return format!(
             "pod {name} is being replaced{}, and every entry that it holds only in memory is lost. It has until {} to end; \
-             if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl delete pod {name} \
-             --force` lets the StatefulSet go on",
+             if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl -n {namespace} delete \
+             pod {name} --force` lets the StatefulSet go on",
             because(settings, pod),
             since.0
         );
     }
+    let lasts = format!("if this lasts, `kubectl -n {namespace} describe pod {name}` tells why");
     let status = pod.status.as_ref();
-    let ended = status.and_then(|status| status.reason.as_deref().zip(status.message.as_deref()));
-    let why = ended.map_or_else(String::new, |(reason, message)| format!(" ({reason}: {message})"));
-    format!("pod {name} is being started{why}; if this lasts, `kubectl describe pod {name}` tells why")
+    let words =
+        [status.and_then(|status| status.reason.as_deref()), status.and_then(|status| status.message.as_deref())];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    let why = if words.is_empty() { String::new() } else { format!(" ({})", words.join(": ")) };
+    if has_ended(pod) {
+        return format!(
+            "pod {name} has ended{why} and is being replaced, and every entry that it held only in memory is lost; {lasts}"
+        );
+    }
+    format!("pod {name} is being started{why}; {lasts}")
 }
 
 fn because(settings: &Settings, pod: &Pod) -> String {
@@ -79,9 +111,8 @@ fn because(settings: &Settings, pod: &Pod) -> String {
 
 /// The field of the spec that a pod is replaced for, as far as its container tells.
 fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
-    let server = pod.spec.as_ref()?.containers.iter().find(|container| container.name == COMPONENT)?;
-    let memory = server.resources.as_ref()?.limits.as_ref()?.get("memory")?;
-    if quantity::bytes(&memory.0) != Some(settings.max_memory.container()) {
+    let server = pod_health::container(pod)?;
+    if pod_health::memory_limit(pod)? != settings.max_memory.container() {
         return Some("the memory limit that derives from spec.redis.maxMemory");
     }
     (server.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")

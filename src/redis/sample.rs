@@ -1,10 +1,13 @@
 //! What one look at one Redis server yields: values only, made by [`super::probe`], read by [`super::health`].
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 
 use super::password::{Password, PasswordHash};
+
+/// How long one look may take as a whole, however many answers it takes.
+pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// A server that a probe can reach: a pod, by its address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +27,9 @@ pub struct Server {
 pub struct Want {
     /// `maxmemory`, in bytes.
     pub max_memory: u64,
+    /// Whether the servers' containers have room for it. Where they have not, they are to be replaced, and `maxmemory`
+    /// is left alone until then: the kernel would kill a server that outgrows its container.
+    pub has_room: bool,
     /// `maxmemory-policy`, as Redis spells it.
     pub eviction_policy: String,
     /// What the user `app` must accept; `None` while that is not known, and then it is left alone.
@@ -37,8 +43,9 @@ impl Want {
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
-        let Self { max_memory, eviction_policy, app_password, correct: _ } = self;
+        let Self { max_memory, has_room, eviction_policy, app_password, correct: _ } = self;
         *max_memory == other.max_memory
+            && *has_room == other.has_room
             && *eviction_policy == other.eviction_policy
             && *app_password == other.app_password
     }
@@ -85,6 +92,8 @@ pub struct Answer {
     pub version: String,
     /// `role` of INFO.
     pub role: Role,
+    /// What keeps it from serving, although it answers.
+    pub impediment: Option<Impediment>,
     /// `maxmemory`, in bytes, as read back.
     pub max_memory: u64,
     /// `maxmemory-policy`, as read back.
@@ -100,6 +109,20 @@ pub enum Role {
     Primary,
     /// `slave`: refuses writes.
     Replica,
+}
+
+/// What keeps a server that answers from serving.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Impediment {
+    /// It could not save its data and refuses writes until it can: its answer to PING.
+    CannotSave(String),
+    /// `min-replicas-to-write` asks for replicas, and it has none: it refuses writes.
+    LacksReplicas,
+    /// It has as many clients as it may, and refuses every other.
+    Full {
+        /// `maxclients`.
+        clients: u64,
+    },
 }
 
 /// A setting that was not as it should be.
@@ -120,7 +143,7 @@ pub enum Parameter {
     MaxMemory,
     /// `maxmemory-policy`.
     EvictionPolicy,
-    /// The password of the user `app`.
+    /// Whether the user `app` can log in, with its password and no other.
     AppPassword,
 }
 
@@ -129,12 +152,24 @@ pub enum Parameter {
 pub enum Correction {
     /// Set, and read back as wanted.
     Corrected,
+    /// Set, and read back: the server had what was wanted before, and now something else is.
+    Followed,
     /// The server refused, in its own words; or a probe cannot do it, and why.
     Refused(String),
     /// The server said OK, and still had this when it was read back.
     Ineffective(String),
     /// Only seen: the cache is paused.
     Withheld,
+    /// Only seen: the server's container has no room for what is wanted.
+    NoRoom,
+}
+
+impl Correction {
+    /// Whether the server has what is wanted now, and nothing is left of the difference.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Corrected | Self::Followed)
+    }
 }
 
 /// Why a server gave no answer.
@@ -144,6 +179,8 @@ pub enum Fault {
     Unreachable(String),
     /// It accepts connections and does not answer within the limit.
     Frozen,
+    /// It answers, but so slowly that the look was not over within its limit.
+    Slow,
     /// It wants another password than the operator's.
     WrongPassword,
     /// It refuses a command to the operator's user: the command, and the server's words.
@@ -155,6 +192,8 @@ pub enum Fault {
     },
     /// It is loading its data set into memory.
     Loading,
+    /// It has as many clients as it may, and refused this one.
+    Full,
     /// The port speaks TLS.
     TlsPort,
     /// What answered is not Redis. Holds the beginning of what it said, printable characters only; empty where it
@@ -169,7 +208,13 @@ mod tests {
     use super::*;
 
     fn want(max_memory: u64, eviction_policy: &str) -> Want {
-        Want { max_memory, eviction_policy: eviction_policy.to_owned(), app_password: None, correct: true }
+        Want {
+            max_memory,
+            has_room: true,
+            eviction_policy: eviction_policy.to_owned(),
+            app_password: None,
+            correct: true,
+        }
     }
 
     #[test]

@@ -144,6 +144,9 @@ async fn a_deleted_pod_comes_back_with_the_same_passwords() {
     scene.event(PATIENCE, "AllVerified", &[], 2).await;
     scene.ready().await;
     assert_eq!(scene.secret("shop-redis", "password").await, password);
+    // That a server ends when it is told to is no trouble.
+    let told = scene.kubectl(&["get", "events.events.k8s.io", "--output", "jsonpath={.items[*].reason}"]);
+    assert!(!told.contains("CrashLoop"), "{told}");
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Everything that the conditions about Redis can say, in one snapshot for each source: read it as somebody would who was
 //! woken by it. A message tells what was seen, where, what it leads to, and what to do.
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
 use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Parameter, Role};
+use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Parameter, Role};
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
 use super::seen::{Seen, started_at, well};
@@ -34,7 +35,17 @@ fn what_is_said_of_a_server_that_gives_no_answer() {
         Seen::pod(&on_node(false, &json!({"waiting": {"reason": "ContainerCreating"}}), &json!({})))
             .outcome(Err(Fault::Unreachable("connection refused".to_owned())))
             .told("the container is being made"),
-        Seen::fault(Fault::Frozen).told("the server is frozen"),
+        Seen::fault(Fault::Frozen).told("the server is frozen, and kubelet has not noticed yet"),
+        Seen::pod(&running(false)).outcome(Err(Fault::Frozen)).told("the server is frozen"),
+        Seen::pod(&on_node(
+            false,
+            &json!({"running": {"startedAt": "2025-12-01T12:00:00Z"}}),
+            &json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+        ))
+        .outcome(Err(Fault::Frozen))
+        .told("the server is frozen, and was killed for its memory a month ago"),
+        Seen::fault(Fault::Slow).told("the server answers slowly"),
+        Seen::fault(Fault::Full).told("the server has too many clients to let the operator in"),
         Seen::fault(Fault::WrongPassword).told("the operator's password is refused"),
         Seen::fault(Fault::WrongPassword)
             .with(|world| world.observed.pods = vec![pod(&running(true))])
@@ -47,18 +58,18 @@ fn what_is_said_of_a_server_that_gives_no_answer() {
         Seen::fault(Fault::Unexpected("info: the answer never ended".to_owned())).told("the answer makes no sense"),
         Seen::pod(&running(true)).told("the server has not been looked at yet"),
         Seen::fault(Fault::Frozen)
-            .with(|world| world.observed.samples[0].taken = "2026-01-01T11:58:29Z".parse().unwrap())
-            .told("the last look is 91 s old"),
+            .with(|world| world.observed.samples[0].taken = "2026-01-01T11:58:24Z".parse().unwrap())
+            .told("the last look is 96 s old"),
         Seen::fault(Fault::Frozen)
-            .with(|world| world.observed.samples[0].taken = "2026-01-01T11:58:30Z".parse().unwrap())
-            .told("the last look is 90 s old"),
+            .with(|world| world.observed.samples[0].taken = "2026-01-01T11:58:25Z".parse().unwrap())
+            .told("the last look is 95 s old"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
 }
 
 #[test]
 fn what_is_said_of_a_server_that_answers() {
-    use Correction::{Corrected, Ineffective, Refused, Withheld};
+    use Correction::{Corrected, Followed, Ineffective, NoRoom, Refused, Withheld};
     use Parameter::{AppPassword, EvictionPolicy, MaxMemory};
     let noperm = || Refused("NOPERM User operator has no permissions to run the 'config|set' command".to_owned());
     let policy = |correction| drift(EvictionPolicy, "noeviction", correction);
@@ -82,6 +93,12 @@ fn what_is_said_of_a_server_that_answers() {
         Seen::answer(vec![policy(Withheld)]).paused().told("another policy while paused"),
         Seen::answer(vec![drift(EvictionPolicy, "allkeys-lru", Withheld)]).paused().told("allkeys while paused"),
         Seen::answer(vec![drift(EvictionPolicy, "volatile-ttl", Withheld)]).paused().told("volatile-ttl while paused"),
+        Seen::pod(&running(true))
+            .with(|world| world.cache = shop("redis: {maxMemory: 4Gi}"))
+            .paused()
+            .outcome(Ok(Answer { drift: vec![drift(MaxMemory, "268435456", NoRoom)], ..well() }))
+            .told("more memory is wanted than the container has"),
+        Seen::answer(vec![app(Followed)]).told("the applications' password is a new one"),
         Seen::answer(vec![app(Corrected)]).told("the applications' password was corrected"),
         Seen::answer(vec![app(noperm())]).told("correcting the applications' password was refused"),
         Seen::answer(vec![app(Withheld)]).paused().told("another password while paused"),
@@ -97,12 +114,20 @@ fn what_is_said_of_a_server_that_answers() {
             .with(|world| world.cache.spec.redis.eviction_policy = Policy::AllkeysLru)
             .told("the spec has changed since the look"),
         Seen::pod(&running(true)).outcome(Ok(replica)).told("the server is a replica"),
+        impeded(Impediment::LacksReplicas).told("the server lacks replicas"),
+        impeded(Impediment::CannotSave("MISCONF Redis is configured to save RDB snapshots".to_owned()))
+            .told("the server cannot save"),
+        impeded(Impediment::Full { clients: 10_000 }).told("the server has too many clients, the operator among them"),
         Seen::pod(&running(false)).outcome(Ok(well())).told("the server answers, its pod is not ready"),
         Seen::pod(&started_at("2026-01-01T11:59:45Z"))
             .outcome(Ok(well()))
             .told("the server answers, its pod was started 15 s ago"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
+}
+
+fn impeded(impediment: Impediment) -> Seen {
+    Seen::pod(&running(true)).outcome(Ok(Answer { impediment: Some(impediment), ..well() }))
 }
 
 #[test]
@@ -120,12 +145,20 @@ fn what_is_said_of_a_pod_that_does_not_run() {
     let pause = "back-off 20s restarting failed container=redis pod=shop-redis-0_web(uid-of-pod)";
     let of = |status: &Value, what: &str| Seen::pod(status).told(what);
     let exit = |code: i32| json!({"exitCode": code, "reason": "Error"});
+    let evicted = json!({
+        "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory.",
+        "containerStatuses": [{
+            "name": "redis", "image": "a", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": exit(137)},
+        }],
+    });
     let oom = json!({"exitCode": 137, "reason": "OOMKilled"});
     let cases = [
         Seen::nothing().told("there is no pod"),
         of(&json!({}), "the pod is new"),
         of(&unschedulable(no_room), "no node takes the pod"),
-        of(&json!({"phase": "Failed", "reason": "Evicted"}), "the pod was evicted"),
+        of(&json!({"phase": "Failed", "reason": "Evicted"}), "the pod was evicted before it ran"),
+        of(&evicted, "the pod was evicted"),
         Seen::pod(&running(true))
             .with(|world| world.cache = shop("redis: {maxMemory: 512Mi}"))
             .told("the spec wants more memory, and the StatefulSet does not know it yet"),
@@ -136,7 +169,17 @@ fn what_is_said_of_a_pod_that_does_not_run() {
         Seen::pod(&running(true))
             .with(outdated)
             .told("the StatefulSet has another template than the pod was made from"),
+        Seen::pod(&running(true))
+            .with(|world| {
+                let mut set = StatefulSet::clone(world.observed.stateful_set.ours().unwrap());
+                set.metadata.generation = Some(2);
+                world.observed.stateful_set = Found::Ours(set.into());
+            })
+            .told("somebody scaled the StatefulSet, and its controller has not seen yet that this was undone"),
         Seen::pod(&running(false)).with(going).told("the pod is going"),
+        Seen::pod(&on_node(false, &json!({"terminated": {"exitCode": 0, "reason": "Completed"}}), &json!({})))
+            .with(going)
+            .told("the pod is going, and its server has ended"),
         Seen::pod(&running(false))
             .with(going)
             .with(|world| world.cache = shop("redis: {maxMemory: 512Mi}"))

@@ -42,7 +42,7 @@ impl Seen {
 
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
         let server = server(&self.0.observed.pods[0]).unwrap();
-        let want = want(&self.0.settings(), &self.0.credentials(), false);
+        let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome }];
         self
     }
@@ -71,7 +71,7 @@ impl Seen {
     /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False.
     pub fn told(mut self, what: &str) -> String {
         // The look came after whatever changed the Secrets.
-        let want = want(&self.0.settings(), &self.0.credentials(), false);
+        let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         for sample in &mut self.0.observed.samples {
             sample.want.app_password.clone_from(&want.app_password);
         }
@@ -115,6 +115,7 @@ pub fn well() -> Answer {
     Answer {
         version: "8.2.1".to_owned(),
         role: Role::Primary,
+        impediment: None,
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
         drift: Vec::new(),

@@ -42,11 +42,12 @@ async fn another_memory_limit_is_corrected_and_read_back() {
 async fn another_application_password_is_corrected_and_the_rest_of_the_user_stays() {
     let (wanted, other) = (app_password(), other_password());
     let other_rule = format!("#{}", other.sha256().as_hex());
-    let plans: [(&[&str], &str); 4] = [
+    let plans: [(&[&str], &str); 5] = [
         (&["resetpass", &other_rule], "another password"),
         (&[&other_rule], "2 passwords"),
         (&["resetpass"], "no password"),
         (&["nopass"], "no password needed"),
+        (&["off"], "a user that is switched off"),
     ];
     for (rules, found) in plans {
         let redis = RedisServer::start(&config()).await;
@@ -68,6 +69,20 @@ async fn a_missing_application_user_is_told_and_not_made() {
     let answer = first_look(&redis).await.unwrap();
     assert_eq!(answer.drift, drift(Parameter::AppPassword, "no such user", refused));
     assert_eq!(admin(&redis, &["ACL", "GETUSER", "app"]), "");
+}
+
+#[tokio::test]
+async fn memory_that_the_container_has_no_room_for_is_left_alone() {
+    let redis = RedisServer::start(&config()).await;
+    let mut more = want();
+    (more.max_memory, more.has_room, more.eviction_policy) = (4 << 30, false, "allkeys-lru".to_owned());
+    let answer = look_for(&redis, &more).await;
+    let expected = [
+        drift(Parameter::EvictionPolicy, "volatile-lru", Correction::Corrected),
+        drift(Parameter::MaxMemory, "268435456", Correction::NoRoom),
+    ];
+    assert_eq!(answer.drift, expected.concat());
+    assert_eq!(admin(&redis, &["CONFIG", "GET", "maxmemory"]), "maxmemory\n268435456");
 }
 
 #[tokio::test]

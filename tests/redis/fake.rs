@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokencache_operator::redis::sample::Server;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::scene::server_at;
 use crate::support::process::own_address;
@@ -80,6 +82,18 @@ impl Fake {
                     let Some(answer) = reply(&command) else { return };
                     let _ = stream.write_all(&answer).await;
                 }
+            }
+        })
+        .await
+    }
+
+    /// Answers every command rightly, each after a while.
+    pub async fn slow(pause: Duration) -> Self {
+        Self::start(move |stream| async move {
+            let mut stream = BufReader::new(stream);
+            while let Some(command) = read_command(&mut stream).await {
+                sleep(pause).await;
+                let _ = stream.write_all(&healthy(&command)).await;
             }
         })
         .await

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tokencache_operator::redis::sample::{Answer, Fault, Role};
+use tokencache_operator::redis::sample::{Answer, Fault, Impediment, Role};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::fake::Fake;
 use crate::scene::{
     OPERATOR_RULES, admin, app_password, config, config_with, first_look, login, look, other_password, probe,
     server_at, server_of, want,
@@ -23,6 +24,7 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
     let answer = Answer {
         version: "7.0.15".to_owned(),
         role: Role::Primary,
+        impediment: None,
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
         drift: vec![],
@@ -172,9 +174,14 @@ async fn a_replica_that_refuses_data_without_its_primary_still_answers_a_look() 
 }
 
 #[tokio::test]
-async fn a_server_that_is_full_is_quoted() {
-    let redis = RedisServer::start(&(config() + "maxclients 1\n")).await;
-    let full = Err(Fault::Unexpected("ERR max number of clients reached".to_owned()));
+async fn a_server_that_is_full_is_told_to_whom_it_refuses_and_to_whom_it_held() {
+    let redis = RedisServer::start(&(config() + "maxclients 3\n")).await;
+    let held = probe();
+    eventually("a connection is held", async || {
+        look(&held, &server_of(&redis), &login(), &want()).await.map_err(|fault| format!("{fault:?}"))
+    })
+    .await;
+    let full = Err(Fault::Full);
     // The first to come may itself be one too many, while the server still serves the connection that awaited its start.
     let mut others = Vec::new();
     eventually("the server is full", async || {
@@ -183,6 +190,42 @@ async fn a_server_that_is_full_is_quoted() {
         if outcome == full { Ok(()) } else { Err(format!("{outcome:?}")) }
     })
     .await;
+    let answer = look(&held, &server_of(&redis), &login(), &want()).await.unwrap();
+    assert_eq!(answer.impediment, Some(Impediment::Full { clients: 3 }));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_writes_for_want_of_replicas_is_told() {
+    let redis = RedisServer::start(&(config() + "min-replicas-to-write 1\n")).await;
+    assert!(admin(&redis, &["SET", "x", "y"]).starts_with("NOREPLICAS"));
+    assert_eq!(first_look(&redis).await.unwrap().impediment, Some(Impediment::LacksReplicas));
+}
+
+#[tokio::test]
+async fn a_server_that_could_not_save_and_refuses_writes_is_told_in_its_words() {
+    let redis = RedisServer::start(&(config() + "dbfilename taken\n")).await;
+    let (probe, server) = (probe(), server_of(&redis));
+    assert_eq!(look(&probe, &server, &login(), &want()).await.unwrap().impediment, None);
+    // A folder stands where the file should.
+    std::fs::create_dir(redis.folder().join("taken")).unwrap();
+    assert_eq!(admin(&redis, &["CONFIG", "SET", "save", "3600 1000"]), "OK");
+    assert!(admin(&redis, &["BGSAVE"]).starts_with("Background saving started"));
+    let words = eventually("it cannot save", async || {
+        match look(&probe, &server, &login(), &want()).await.map(|answer| answer.impediment) {
+            Ok(Some(Impediment::CannotSave(words))) => Ok(words),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert!(words.starts_with("MISCONF "), "{words}");
+    assert!(admin(&redis, &["SET", "x", "y"]).starts_with("MISCONF"));
+}
+
+#[tokio::test]
+async fn a_server_that_answers_too_slowly_is_not_called_frozen() {
+    let slow = Fake::slow(Duration::from_millis(1500)).await;
+    let outcome = timeout(LONGER_THAN_A_LOOK, look(&probe(), &slow.server, &login(), &want())).await.unwrap();
+    assert_eq!(outcome, Err(Fault::Slow));
 }
 
 #[tokio::test]

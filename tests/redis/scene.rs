@@ -55,6 +55,7 @@ pub fn admin(server: &RedisServer, command: &[&str]) -> String {
 pub fn want() -> Want {
     Want {
         max_memory: 256 << 20,
+        has_room: true,
         eviction_policy: "volatile-lru".to_owned(),
         app_password: Some(app_password().sha256()),
         correct: true,

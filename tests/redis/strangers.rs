@@ -23,7 +23,7 @@ async fn an_http_server_is_not_redis() {
     let http = Process::start("python3", &args, folder.path(), &folder.path().join("log"));
     http.wait_until_it_accepts(SocketAddr::new(address, 8080)).await;
     match look_at(&server_at(address, 8080)).await {
-        Err(Fault::NotRedis(said)) => assert!(said.to_lowercase().contains("html"), "{said}"),
+        Err(Fault::NotRedis(said)) => assert!(said.contains("HTML") || said.starts_with("HTTP"), "{said}"),
         other => panic!("{other:?}"),
     }
 }
@@ -33,9 +33,9 @@ async fn a_banner_is_quoted_in_printable_characters() {
     let banners: [(&[u8], &str); 5] = [
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH-2.0-OpenSSH_9.2p1"),
         (b"220 mail ESMTP\r\n", "220 mail ESMTP"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\nno", "HTTP/1.1 400 Bad Request no"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\nno", "HTTP/1.1 400 Bad Request"),
         (b"+OK POP3\r\n", "+OK POP3"),
-        (b"\x00\xff\x07garbage\x1b[31m", "...garbage.[31m"),
+        (b"\x00\xff\x07garbage\x1b[31m", "garbage"),
     ];
     for (said, told) in banners {
         let fake = Fake::says(said).await;

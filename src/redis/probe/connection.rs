@@ -44,6 +44,7 @@ impl Connection {
             Greeting::Closed if tls::is_spoken(server, limits).await? => Err(Fault::TlsPort),
             Greeting::Closed => Err(Fault::NotRedis(String::new())),
             Greeting::Stranger(said) => Err(Fault::NotRedis(said)),
+            Greeting::Refused(words) if words.contains("max number of clients") => Err(Fault::Full),
             Greeting::Refused(words) => Err(Fault::Unexpected(words)),
         }
     }
@@ -64,6 +65,19 @@ impl Connection {
     pub(super) async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
         let answer = self.send(cmd("AUTH").arg(&login.username).arg(login.password.reveal())).await?;
         accepted(&answer)
+    }
+
+    /// Asks for a PONG: the words of a server that refuses writes for want of a place to save its data to. It answers
+    /// everything else as if nothing were wrong.
+    pub(super) async fn ping(&mut self) -> Result<Option<String>, Fault> {
+        match self.send(&cmd("PING")).await {
+            Ok(Value::SimpleString(pong)) if pong == "PONG" => Ok(None),
+            Ok(_) => Err(Failure::Malformed("the answer is not PONG".to_owned()).of("ping")),
+            Err(Failure::Refused { code, words }) if code == "MISCONF" => Ok(Some(words)),
+            // A replica that lost its primary; INFO tells what it is.
+            Err(Failure::Refused { code, .. }) if code == "MASTERDOWN" => Ok(None),
+            Err(failure) => Err(failure.of("ping")),
+        }
     }
 
     /// Asks for something. The name tells people which command it was.
@@ -156,7 +170,7 @@ pub(super) async fn connect(server: &Server, limit: Duration) -> Result<TcpStrea
 /// `INFO` of what a probe reads. Several sections in one command: Redis 7.0 and later, every Valkey.
 pub(super) fn info() -> Cmd {
     let mut command = cmd("INFO");
-    command.arg("server").arg("replication").arg("persistence");
+    command.arg("server").arg("clients").arg("replication").arg("persistence");
     command
 }
 
@@ -181,10 +195,10 @@ pub(super) fn user(name: &str) -> Cmd {
     command
 }
 
-/// `ACL SETUSER` that leaves this as the one password of a user, and the rest of the user alone.
+/// `ACL SETUSER` that lets a user in with this password and no other, and leaves the rest of the user alone.
 pub(super) fn set_password(user: &str, sha256: &str) -> Cmd {
     let mut command = cmd("ACL");
-    command.arg("SETUSER").arg(user).arg("resetpass").arg(format!("#{sha256}"));
+    command.arg("SETUSER").arg(user).arg("on").arg("resetpass").arg(format!("#{sha256}"));
     command
 }
 

@@ -20,6 +20,7 @@ mod tell;
 mod tls;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::connection::Connection;
-use super::sample::{Answer, Fault, Login, Sample, Server, Want};
+use super::sample::{Answer, Fault, Impediment, LONGEST_LOOK, Login, Sample, Server, Want};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(2),
             answer: Duration::from_secs(2),
-            look: Duration::from_secs(5),
+            look: LONGEST_LOOK,
             answer_bytes: 256 * 1024,
         }
     }
@@ -75,7 +76,10 @@ impl Probe {
 
     /// Looks at one server. Looks at several servers can run at the same time; none waits for another.
     pub async fn sample(&self, server: &Server, login: &Login, want: &Want) -> Sample {
-        let outcome = timeout(self.limits.look, self.look(server, login, want)).await.unwrap_or(Err(Fault::Frozen));
+        let answered = AtomicBool::new(false);
+        let look = timeout(self.limits.look, self.look(server, login, want, &answered)).await;
+        let outcome =
+            look.unwrap_or_else(|_| Err(if answered.load(Ordering::Relaxed) { Fault::Slow } else { Fault::Frozen }));
         let outcome = tell::fit_to_tell(outcome, login, want);
         Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome }
     }
@@ -86,14 +90,18 @@ impl Probe {
         self.held().retain(|server, _| !is_gone(server));
     }
 
-    async fn look(&self, server: &Server, login: &Login, want: &Want) -> Result<Answer, Fault> {
+    /// Notes in `answered` once the server has answered, since what takes long after that is not frozen.
+    async fn look(&self, server: &Server, login: &Login, want: &Want, answered: &AtomicBool) -> Result<Answer, Fault> {
         let mut connection = self.logged_in(server, login).await?;
+        answered.store(true, Ordering::Relaxed);
+        let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
         let about = reply::about(connection.ask("info", &connection::info()).await?)?;
         let (settings, drift) = settings::bring_in_line(&mut connection, want).await?;
         self.held().insert(server.clone(), Held { login: login.clone(), connection });
         Ok(Answer {
             version: about.version,
             role: about.role,
+            impediment: cannot_save.or(about.impediment),
             max_memory: settings.max_memory,
             eviction_policy: settings.eviction_policy,
             drift,

@@ -3,13 +3,14 @@
 
 use ::redis::Value;
 
-use crate::redis::sample::{Fault, Role};
+use crate::redis::sample::{Fault, Impediment, Role};
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct About {
     pub(super) version: String,
     pub(super) role: Role,
+    pub(super) impediment: Option<Impediment>,
 }
 
 /// What `ACL GETUSER` says of a user's passwords.
@@ -17,6 +18,8 @@ pub(super) struct About {
 pub(super) enum Passwords {
     /// There is no such user.
     NoUser,
+    /// The user is switched off, whatever its passwords.
+    Off,
     /// The user needs none.
     Any,
     /// Exactly these, as SHA-256 in hex.
@@ -36,6 +39,13 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
     }
     let version = field("valkey_version").or_else(|| field("redis_version"));
     let role = field("role").ok_or_else(|| unexpected("INFO has no role"))?;
+    let number = |name: &str| field(name)?.parse::<u64>().ok();
+    let full = number("connected_clients")
+        .zip(number("maxclients"))
+        .filter(|(connected, most)| connected >= most)
+        .map(|(_, clients)| Impediment::Full { clients });
+    // The line is there only where min-replicas-to-write is set.
+    let lacks_replicas = number("min_slaves_good_slaves") == Some(0);
     Ok(About {
         version: version.ok_or_else(|| unexpected("INFO has no redis_version"))?,
         role: match role.as_str() {
@@ -43,6 +53,7 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
             "slave" => Role::Replica,
             _ => return Err(Fault::Unexpected(format!("INFO has the role {role}"))),
         },
+        impediment: lacks_replicas.then_some(Impediment::LacksReplicas).or(full),
     })
 }
 
@@ -75,7 +86,14 @@ pub(super) fn passwords(answer: Value) -> Result<Passwords, Fault> {
     }
     let flags = flags.ok_or_else(|| unexpected("ACL GETUSER has no flags"))?;
     let hashes = hashes.ok_or_else(|| unexpected("ACL GETUSER has no passwords"))?;
-    Ok(if flags.iter().any(|flag| flag == "nopass") { Passwords::Any } else { Passwords::These(hashes) })
+    let has = |flag: &str| flags.iter().any(|other| other == flag);
+    Ok(if has("off") {
+        Passwords::Off
+    } else if has("nopass") {
+        Passwords::Any
+    } else {
+        Passwords::These(hashes)
+    })
 }
 
 fn unexpected(what: &str) -> Fault {
@@ -129,7 +147,16 @@ mod tests {
     #[test]
     fn valkey_says_its_own_version() {
         let info = bulk("# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n\r\nrole:slave\r\nloading:0\r\n");
-        assert_eq!(about(info), Ok(About { version: "8.1.1".to_owned(), role: Role::Replica }));
+        assert_eq!(about(info), Ok(About { version: "8.1.1".to_owned(), role: Role::Replica, impediment: None }));
+    }
+
+    #[test]
+    fn what_keeps_a_server_from_serving_is_read() {
+        let impediment = |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}"))).unwrap().impediment;
+        assert_eq!(impediment("connected_clients:9\nmaxclients:10"), None);
+        assert_eq!(impediment("connected_clients:10\nmaxclients:10"), Some(Impediment::Full { clients: 10 }));
+        assert_eq!(impediment("min_slaves_good_slaves:0"), Some(Impediment::LacksReplicas));
+        assert_eq!(impediment("min_slaves_good_slaves:1"), None);
     }
 
     #[test]
@@ -167,6 +194,7 @@ mod tests {
     fn a_user_that_needs_no_password_is_not_one_without_passwords() {
         let user = |flag| Value::Array(vec![bulk("flags"), bulks(&["on", flag]), bulk("passwords"), bulks(&[])]);
         assert_eq!(passwords(user("nopass")), Ok(Passwords::Any));
+        assert_eq!(passwords(user("off")), Ok(Passwords::Off));
         assert_eq!(passwords(user("sanitize-payload")), Ok(Passwords::These(vec![])));
         assert_eq!(passwords(Value::Nil), Ok(Passwords::NoUser));
     }

@@ -24,6 +24,7 @@ struct Difference {
 /// What became of one difference, before anything is read back.
 enum Attempt {
     Withheld,
+    NoRoom,
     Refused(String),
     Accepted,
 }
@@ -37,7 +38,7 @@ pub(super) async fn bring_in_line(connection: &mut Connection, want: &Want) -> R
         let attempt = attempt(connection, &settings, want, difference.parameter).await?;
         attempts.push((difference, attempt));
     }
-    if attempts.iter().any(|(_, attempt)| !matches!(attempt, Attempt::Withheld)) {
+    if attempts.iter().any(|(_, attempt)| !matches!(attempt, Attempt::Withheld | Attempt::NoRoom)) {
         settings = read(connection, want).await?;
     }
     let left = differences(&settings, want);
@@ -70,6 +71,7 @@ fn password_found(settings: &Settings, want: &Want) -> Option<String> {
     let wanted = want.app_password.as_ref()?.as_hex();
     match settings.app.as_ref()? {
         Passwords::NoUser => Some("no such user".to_owned()),
+        Passwords::Off => Some("a user that is switched off".to_owned()),
         Passwords::Any => Some("no password needed".to_owned()),
         Passwords::These(hashes) => match hashes.as_slice() {
             [] => Some("no password".to_owned()),
@@ -88,6 +90,9 @@ async fn attempt(
 ) -> Result<Attempt, Fault> {
     if !want.correct {
         return Ok(Attempt::Withheld);
+    }
+    if parameter == Parameter::MaxMemory && !want.has_room {
+        return Ok(Attempt::NoRoom);
     }
     let (name, command) = match (parameter, &want.app_password) {
         (Parameter::EvictionPolicy, _) => ("config|set", connection::set("maxmemory-policy", &want.eviction_policy)),
@@ -110,6 +115,7 @@ fn drift(difference: Difference, attempt: Attempt, left: &[Difference]) -> Drift
     let Difference { parameter, found } = difference;
     let correction = match attempt {
         Attempt::Withheld => Correction::Withheld,
+        Attempt::NoRoom => Correction::NoRoom,
         Attempt::Refused(words) => Correction::Refused(words),
         Attempt::Accepted => match left.iter().find(|left| left.parameter == parameter) {
             None => Correction::Corrected,

@@ -2,7 +2,7 @@
 //! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
 
 use crate::redis::password::PasswordHash;
-use crate::redis::sample::{Answer, Correction, Drift, Fault, Login, Want};
+use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Want};
 
 /// Characters kept of a text.
 const LONGEST: usize = 200;
@@ -23,9 +23,13 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, max_memory, eviction_policy, drift } = answer;
+    let Answer { version, role, impediment, max_memory, eviction_policy, drift } = answer;
+    let impediment = impediment.map(|impediment| match impediment {
+        Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
+        wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
+    });
     let drift = drift.into_iter().map(|drift| of_drift(drift, tell)).collect();
-    Answer { version: tell(version), role, max_memory, eviction_policy: tell(eviction_policy), drift }
+    Answer { version: tell(version), role, impediment, max_memory, eviction_policy: tell(eviction_policy), drift }
 }
 
 fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
@@ -33,7 +37,9 @@ fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
     let correction = match correction {
         Correction::Refused(words) => Correction::Refused(tell(words)),
         Correction::Ineffective(found) => Correction::Ineffective(tell(found)),
-        wordless @ (Correction::Corrected | Correction::Withheld) => wordless,
+        wordless @ (Correction::Corrected | Correction::Followed | Correction::Withheld | Correction::NoRoom) => {
+            wordless
+        }
     };
     Drift { parameter, found: tell(found), correction }
 }
@@ -44,7 +50,12 @@ fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
         Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
         Fault::Unexpected(words) => Fault::Unexpected(tell(words)),
         Fault::NoPermission { command, message } => Fault::NoPermission { command, message: tell(message) },
-        wordless @ (Fault::Frozen | Fault::WrongPassword | Fault::Loading | Fault::TlsPort) => wordless,
+        wordless @ (Fault::Frozen
+        | Fault::Slow
+        | Fault::WrongPassword
+        | Fault::Loading
+        | Fault::Full
+        | Fault::TlsPort) => wordless,
     }
 }
 
@@ -88,7 +99,13 @@ mod tests {
         let password = Password::parse(&[b'k'; LENGTH]).unwrap();
         let login = Login { username: "operator".to_owned(), password };
         let app = Password::parse(&[b'a'; LENGTH]).unwrap().sha256();
-        let want = Want { max_memory: 0, eviction_policy: String::new(), app_password: Some(app), correct: true };
+        let want = Want {
+            max_memory: 0,
+            has_room: true,
+            eviction_policy: String::new(),
+            app_password: Some(app),
+            correct: true,
+        };
         match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {
             Err(Fault::Unexpected(told)) => told,
             other => panic!("{other:?}"),

@@ -104,7 +104,7 @@ async fn a_correction_that_is_refused_is_told_with_its_remedy_and_a_restart_heal
     for part in ["\"noeviction\" (want volatile-lru) on shop-redis-0", "writes fail when 256Mi are full", "NOPERM"] {
         assert!(message.contains(part), "{part:?} is not in {message}");
     }
-    assert!(message.contains("`kubectl delete pod shop-redis-0`"), "{message}");
+    assert!(message.contains("delete pod shop-redis-0`"), "{message}");
     let status = world.get("TokenCache", SHOP).await["status"].clone();
     assert_eq!(condition(&status, "Ready")["reason"], "CorrectionRefused");
     assert_eq!(status["redis"]["servers"][0]["evictionPolicy"], "noeviction", "the status shows what was read back");

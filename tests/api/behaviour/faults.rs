@@ -44,7 +44,7 @@ async fn a_server_that_lost_the_operators_password_is_told_and_healed_by_a_resta
     let (world, _operator) = shop("wrong-password").await;
     assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "operator", "resetpass", ">mine"]).await, "OK");
     let message = world.condition(SHOP, "RedisAvailable", "False", "WrongPassword").await;
-    assert!(message.contains("`kubectl delete pod shop-redis-0`"), "{message}");
+    assert!(message.contains("delete pod shop-redis-0`"), "{message}");
     world.delete("Pod", POD).await;
     world.ready(SHOP).await;
 }
@@ -116,7 +116,8 @@ async fn whatever_else_listens_there_has_its_own_reason() {
         (Stranger::Says(&[0x15, 3, 3, 0, 2, 2, 70]), "TlsPort", "speaks TLS"),
         (Stranger::IsSilent, "Frozen", "does not answer"),
         (Stranger::Says(b"-LOADING Redis is loading the dataset in memory\r\n"), "Loading", "loading"),
-        (Stranger::Says(b"-ERR max number of clients reached\r\n"), "UnexpectedAnswer", "max number of clients"),
+        (Stranger::Says(b"-ERR max number of clients reached\r\n"), "TooManyClients", "refuses every other"),
+        (Stranger::Says(b"-ERR out of order\r\n"), "UnexpectedAnswer", "ERR out of order"),
         (Stranger::Says(b"-NOAUTH Authentication required.\r\n"), "WrongPassword", "password"),
     ];
     for (stranger, reason, words) in strangers {

@@ -87,11 +87,12 @@ async fn a_server_that_crashes_again_and_again_is_told_with_its_last_words() {
     };
     let status = world.status(SHOP, "the last words are told", told).await;
     let message = condition(&status, "RedisAvailable")["message"].as_str().unwrap();
-    assert_eq!(
-        message,
+    let wanted = format!(
         "the server in pod shop-redis-0 ended with exit code 1; its last words: Can't open the append-only file: Permission \
-         denied. See `kubectl logs shop-redis-0 --previous`"
+         denied. See `kubectl -n {} logs shop-redis-0 --previous`",
+        world.namespace
     );
+    assert_eq!(message, wanted);
     says_nothing_new(&world).await;
     world.kubelet.pod(POD).heal();
     world.ready(SHOP).await;

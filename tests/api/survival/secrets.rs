@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::TWO_PERIODS;
 use super::history::History;
+use super::spare::pause;
 use super::world::{POD, SHOP, World, condition};
 use crate::support::eventually::{eventually, never};
 
@@ -63,6 +64,8 @@ async fn a_lost_binding_gets_a_new_password_that_the_server_takes_without_a_rest
     let refused = world.ping(app.as_ref().unwrap()).await;
     assert!(refused.is_err(), "the lost password is taken still");
     world.ready(SHOP).await;
+    let note = world.event(SHOP, "NewPassword").await;
+    assert!(note.contains("Secret shop-redis") && note.contains("Restart them"), "{note}");
     assert_eq!(world.passwords().await, [operator, Some(new)]);
     assert_eq!(world.kubelet.pod(POD).incarnation().await, server);
 }
@@ -107,6 +110,21 @@ async fn a_password_of_the_operator_that_was_truncated_is_reported_and_nothing_i
     let message = world.condition(SHOP, "RedisAvailable", "False", "PasswordMismatch").await;
     assert!(message.contains("Secret shop-redis-operator") && message.contains("delete the Secret"), "{message}");
     never(TWO_PERIODS, "the server goes on", async || world.ping(&app).await.err()).await;
+
+    // Nor is anything set while the cache is paused, although the server is still looked at with the earlier password.
+    world.edit("TokenCache", SHOP, pause(&"paused".into())).await;
+    world.condition_says(SHOP, "Ready", "Paused").await;
+    let config = async |words: &[&str]| {
+        let command = [&["CONFIG"], words].concat();
+        world.kubelet.pod(POD).redis_cli(6379, Some(("operator", &operator)), &command).await
+    };
+    assert_eq!(config(&["SET", "maxmemory-policy", "noeviction"]).await, "OK");
+    never(TWO_PERIODS, "it is left alone", async || {
+        let policy = config(&["GET", "maxmemory-policy"]).await;
+        (!policy.ends_with("noeviction")).then_some(policy)
+    })
+    .await;
+    world.edit("TokenCache", SHOP, pause(&serde_json::Value::Null)).await;
     world.edit("Secret", "shop-redis-operator", json!({"data": {"password": base64(&operator)}})).await;
     world.ready(SHOP).await;
     assert_eq!(world.kubelet.pod(POD).incarnation().await, server);

@@ -7,7 +7,7 @@ use super::TWO_PERIODS;
 use super::world::{POD, SHOP, World};
 use crate::support::eventually::{eventually, never};
 
-fn pause(value: &Value) -> Value {
+pub fn pause(value: &Value) -> Value {
     json!({"metadata": {"annotations": {"tokencache.dev/reconcile": value}}})
 }
 
@@ -22,11 +22,7 @@ async fn a_paused_cache_is_watched_and_not_repaired_until_it_goes_on() {
         world.kubelet.pod(POD).redis_cli(6379, Some(("operator", &operator)), &command).await
     };
     world.edit("TokenCache", SHOP, pause(&"paused".into())).await;
-    let paused = |seen: &Value| {
-        let ready = super::world::condition(seen, "Ready");
-        ready["message"].as_str().is_some_and(|message| message.contains("Paused"))
-    };
-    world.status(SHOP, "it says that it is paused", paused).await;
+    world.condition_says(SHOP, "Ready", "Paused").await;
 
     world.delete("Service", "shop-redis").await;
     world.edit("ConfigMap", "shop-redis-config", json!({"data": {"redis.conf": "# empty\n"}})).await;

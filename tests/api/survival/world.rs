@@ -138,6 +138,12 @@ impl World {
         condition(&seen, of)["message"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until the message of a condition contains this.
+    pub async fn condition_says(&self, name: &str, of: &str, words: &str) {
+        let says = |seen: &Value| condition(seen, of)["message"].as_str().is_some_and(|text| text.contains(words));
+        self.status(name, &format!("{of} of {name} says {words}"), says).await;
+    }
+
     /// Waits until a cache says that it is ready.
     pub async fn ready(&self, name: &str) -> Value {
         let wanted = |seen: &Value| condition(seen, "Ready")["status"] == "True";
