@@ -8,6 +8,7 @@ use std::{
 use clap::Args;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{Client, Config, config::InferConfigError};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,6 +22,9 @@ use crate::{
         probes,
     },
 };
+
+/// How long the API server may say nothing on a connection: longer than a watch lasts.
+const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
@@ -71,11 +75,25 @@ pub enum RunError {
 
 pub fn main(arguments: &RunArguments) -> Result<(), RunError> {
     logs::start(arguments.log_format, &arguments.log_filter)?;
+    raise_file_limit();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(arguments))
+}
+
+/// Lets the process hold as many connections as the system grants, one to each Redis server: containers often begin with
+/// a limit of 1024 and leave it to the program to raise it.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, limit = limit.current, "the limit of open files cannot be raised");
+    }
 }
 
 async fn run(arguments: &RunArguments) -> Result<(), RunError> {
     let mut config = Config::infer().await?;
+    // A watch hears something at least every five minutes. Without these a connection that was cut in silence would be
+    // waited on for as long as the kernel holds it.
+    config.read_timeout = Some(LONGEST_SILENCE);
+    config.reset_reader_on_write = true;
     config.headers.push((USER_AGENT, HeaderValue::from_static("tokencache-operator")));
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
     let address = arguments.health_address;
@@ -91,7 +109,12 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
         tracing::info!("stopping: passes under way are finished first");
     };
     let options = Options {
-        scope: arguments.watch_namespace.clone().map_or(Scope::Cluster, Scope::Namespace),
+        // An empty variable names no namespace.
+        scope: arguments
+            .watch_namespace
+            .clone()
+            .filter(|namespace| !namespace.is_empty())
+            .map_or(Scope::Cluster, Scope::Namespace),
         probe_period: arguments.probe_period,
         reporter: arguments.pod_name.clone(),
     };

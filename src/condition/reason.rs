@@ -36,6 +36,9 @@ reasons! {
     /// The API server refuses what the spec leads to.
     RejectedByApiServer,
 
+    /// The operator could not read what there is.
+    ReadFailed,
+
     /// Redis answers and takes writes.
     Available,
     /// A setting had been changed on the server; it was set again and read back.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
-use super::{Guarded, prober::Prober, watch::Caches};
+use super::{Guarded, Options, prober::Prober, watch::Caches};
 use crate::{api::v1alpha1::TokenCacheStatus, kubernetes::secret::SecretReader};
 
 /// A `TokenCache` by namespace and name.
@@ -24,6 +24,8 @@ pub struct Context {
     pub caches: Caches,
     /// Whether every watch has listed what was there at its start.
     pub in_step: signal::Receiver<bool>,
+    /// Whether the operator is shutting down.
+    pub stopping: signal::Receiver<bool>,
     /// Secrets, by name.
     pub secrets: SecretReader,
     /// The looks at Redis servers.
@@ -48,20 +50,20 @@ impl Context {
     pub fn new(
         client: Client,
         caches: Caches,
-        in_step: signal::Receiver<bool>,
+        (in_step, stopping): (signal::Receiver<bool>, signal::Receiver<bool>),
         prober: Prober,
-        probe_period: Duration,
-        reporter: String,
+        options: &Options,
     ) -> Self {
         let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
         Self {
             client,
             caches,
             in_step,
+            stopping,
             secrets,
             prober,
-            probe_period,
-            reporter,
+            probe_period: options.probe_period,
+            reporter: options.reporter.clone(),
             failures: Mutex::default(),
             written: Mutex::default(),
         }

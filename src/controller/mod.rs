@@ -36,7 +36,7 @@ pub use self::context::{Context, Key};
 use self::{
     observe::ObserveError,
     prober::Prober,
-    report::{Report, ReportError},
+    report::{Published, Report, ReportError},
 };
 use crate::{
     api::v1alpha1::{TokenCache, TokenCacheSpec, TokenCacheStatus},
@@ -53,6 +53,9 @@ use crate::{
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
 const PASS_LIMIT: Duration = Duration::from_secs(25);
+
+/// How long it may take to say that a pass was not finished; with that, still less than kubelet gives.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(3);
 
 /// A `TokenCache` that may not be readable: one that is not must not hide the others.
 pub type Guarded = DeserializeGuard<TokenCache>;
@@ -82,7 +85,7 @@ pub struct Options {
 pub enum PassError {
     /// The operator is shutting down.
     #[error("the operator is shutting down")]
-    ShuttingDown(#[from] signal::error::RecvError),
+    ShuttingDown,
     /// The API server did not answer in time.
     #[error("the pass was not finished within {} s: the API server answers slowly or not at all", PASS_LIMIT.as_secs())]
     TimedOut,
@@ -101,8 +104,14 @@ impl PassError {
     fn class(&self) -> WriteErrorClass {
         match self {
             Self::Write(error) => error.class(),
-            Self::ShuttingDown(_) | Self::TimedOut | Self::Observe(_) | Self::Report(_) => WriteErrorClass::Transient,
+            Self::Observe(error) if error.is_forbidden() => WriteErrorClass::Forbidden,
+            Self::ShuttingDown | Self::TimedOut | Self::Observe(_) | Self::Report(_) => WriteErrorClass::Transient,
         }
+    }
+
+    /// Whether nothing is known of what there is.
+    fn is_blindness(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::Observe(_))
     }
 }
 
@@ -117,9 +126,12 @@ pub async fn run(
     let token_caches = controller.store();
     let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
     let looks = futures::stream::unfold(news, async |mut news| news.recv().await.map(|key| (key, news)));
-    let in_step = synced.subscribe();
-    let context =
-        Arc::new(Context::new(client, caches.clone(), in_step, prober, options.probe_period, options.reporter));
+    let (stop, stopping) = signal::channel(false);
+    let shutdown = async move {
+        shutdown.await;
+        stop.send_replace(true);
+    };
+    let context = Arc::new(Context::new(client, caches.clone(), (synced.subscribe(), stopping), prober, &options));
     // The only one who waits for the stores: of several, kube wakes the last. Everybody else waits for the signal.
     let ready = async move {
         if token_caches.wait_until_ready().await.is_ok() && caches.ready().await.is_ok() {
@@ -144,31 +156,56 @@ pub async fn run(
     }
 }
 
-/// One pass over one `TokenCache`.
+/// One pass over one `TokenCache`, once the watches are in step.
 async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, PassError> {
-    timeout(PASS_LIMIT, unlimited_pass(cache, context)).await.unwrap_or(Err(PassError::TimedOut))
+    let (mut in_step, mut stopping) = (context.in_step.clone(), context.stopping.clone());
+    tokio::select! {
+        Ok(_) = in_step.wait_for(|in_step| *in_step) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => return Err(PassError::ShuttingDown),
+    }
+    let key = Key::from_obj(cache.as_ref());
+    let outcome = timeout(PASS_LIMIT, unlimited_pass(&cache, &context, &key)).await.unwrap_or(Err(PassError::TimedOut));
+    if let Err(error) = &outcome
+        && error.is_blindness()
+        && (error.class() == WriteErrorClass::Forbidden || context.failures(&key) >= retry::TOLERATED)
+    {
+        // The status may be out of reach too; then the log has to do.
+        let _ = timeout(LAST_WORDS_LIMIT, tell_of_blindness(&cache, &context, &key, error)).await;
+    }
+    outcome
 }
 
-async fn unlimited_pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, PassError> {
-    context.in_step.clone().wait_for(|in_step| *in_step).await?;
-    let key = Key::from_obj(cache.as_ref());
+/// Says in the status that it does not hold any more.
+async fn tell_of_blindness(
+    cache: &Guarded,
+    context: &Context,
+    key: &Key,
+    error: &PassError,
+) -> Result<bool, ReportError> {
+    let Ok(cache) = &cache.0 else { return Ok(false) };
+    let previous = previous(context, key, cache);
+    let report = report::unobserved(cache, &previous, &error.to_string(), Context::now());
+    deliver(context, key, cache, &previous, report).await
+}
+
+async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result<Action, PassError> {
     let action = match &cache.0 {
         Ok(cache) if cache.metadata.deletion_timestamp.is_some() => {
-            context.forget(&key);
+            context.forget(key);
             Action::await_change()
         }
         Ok(cache) => match Settings::parse(cache) {
-            Ok(settings) => Box::pin(reconcile(&context, &key, cache, &settings)).await?,
-            Err(error) => refuse(&context, &key, cache, report::unreadable(error.to_string())).await?,
+            Ok(settings) => Box::pin(reconcile(context, key, cache, &settings)).await?,
+            Err(error) => refuse(context, key, cache, report::unreadable(error.to_string())).await?,
         },
         Err(InvalidObject { error, metadata }) => {
             let status = observe::status(&context.client, metadata).await?;
             let cache = TokenCache { metadata: metadata.clone(), spec: TokenCacheSpec::default(), status };
             let message = format!("the object cannot be read by this version of the operator: {error}");
-            refuse(&context, &key, &cache, report::unreadable(message)).await?
+            refuse(context, key, &cache, report::unreadable(message)).await?
         }
     };
-    context.succeeded(&key);
+    context.succeeded(key);
     Ok(action)
 }
 
@@ -196,7 +233,8 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let health = health(settings, &observed, &credentials, Moment { now, period, carried_out });
     let tells_of_samples = health.tells_of_samples();
     let previous = previous(context, key, cache);
-    let report = report::report(cache, &previous, settings, health, applied.as_ref(), now);
+    let published = Published::of(&observed);
+    let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
     let wake = match &report {
         None => retry::AWAITING_LOOK,
         Some(report) if report.is_ready() => retry::RESYNC,
@@ -262,6 +300,9 @@ async fn deliver(
 #[allow(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
 fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) -> Action {
     let key = Key::from_obj(cache.as_ref());
+    if matches!(error, PassError::ShuttingDown) {
+        return Action::await_change();
+    }
     let before = context.failed(&key);
     let pause = retry::after(error.class(), before);
     tracing::warn!(cache = key.name, namespace = key.namespace, %error, before, pause_seconds = pause.as_secs(), "pass failed");

@@ -43,6 +43,15 @@ pub enum ObserveError {
     },
 }
 
+impl ObserveError {
+    /// Whether the operator lacks the right.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        let Self::Read { source, .. } = self;
+        matches!(source.as_ref(), kube::Error::Api(status) if matches!(status.code, 401 | 403))
+    }
+}
+
 /// Reads what there is of a cache's Redis.
 ///
 /// # Errors

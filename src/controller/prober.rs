@@ -57,8 +57,8 @@ struct Round {
 #[derive(Default)]
 struct Latest {
     samples: Vec<Sample>,
-    /// Whether a pass has reported these samples.
-    told: bool,
+    /// What was corrected and no pass has reported yet.
+    untold: HashMap<Server, Vec<Drift>>,
 }
 
 impl Prober {
@@ -120,7 +120,9 @@ impl Prober {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key) {
             let mut latest = round.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            latest.told |= latest.samples == samples;
+            if says_the_same(&latest.samples, samples) {
+                latest.untold.clear();
+            }
         }
     }
 
@@ -167,11 +169,9 @@ async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, lat
         retry = if healthy { FIRST_RETRY } else { retry.saturating_mul(2) };
         let news = {
             let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
-            if !latest.told {
-                keep_corrections(&latest.samples, &mut samples);
-            }
+            latest.keep_corrections(&mut samples);
             let news = !says_the_same(&latest.samples, &samples);
-            *latest = Latest { samples, told: latest.told && !news };
+            latest.samples = samples;
             news
         };
         if news && shared.news.send(key.clone()).is_err() {
@@ -194,17 +194,19 @@ async fn look(shared: &Shared, server: &Server, aim: &Aim) -> Sample {
     shared.probe.sample(server, &aim.login, &aim.want).await
 }
 
-/// Adds to new samples what earlier ones corrected and nobody has heard of yet.
-fn keep_corrections(before: &[Sample], samples: &mut [Sample]) {
-    for sample in samples {
-        let earlier = before.iter().find(|before| before.server == sample.server);
-        let (Some(Ok(earlier)), Ok(answer)) = (earlier.map(|earlier| &earlier.outcome), &mut sample.outcome) else {
-            continue;
-        };
-        let corrected = earlier.drift.iter().filter(|drift| drift.correction.is_done());
-        let untold = corrected.filter(|drift| answer.drift.iter().all(|other| other.parameter != drift.parameter));
-        let untold: Vec<Drift> = untold.cloned().collect();
-        answer.drift.extend(untold);
+impl Latest {
+    /// Adds to new samples what earlier ones corrected and nobody has heard of yet, also where a look between them failed.
+    fn keep_corrections(&mut self, samples: &mut [Sample]) {
+        self.untold.retain(|server, _| samples.iter().any(|sample| sample.server == *server));
+        for sample in samples {
+            let Ok(answer) = &mut sample.outcome else { continue };
+            let untold = self.untold.entry(sample.server.clone()).or_default();
+            untold.retain(|drift| answer.drift.iter().all(|newer| newer.parameter != drift.parameter));
+            let corrected: Vec<Drift> =
+                answer.drift.iter().filter(|drift| drift.correction.is_done()).cloned().collect();
+            answer.drift.extend_from_slice(untold);
+            untold.extend(corrected);
+        }
     }
 }
 

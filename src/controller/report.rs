@@ -4,7 +4,7 @@
 //! has another verdict or reason than before. The status itself is made by pure functions.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
@@ -21,7 +21,7 @@ use crate::{
         name,
         write::{WriteError, WriteErrorClass},
     },
-    redis::{health::Health, settings::Settings},
+    redis::{health::Health, observed::Observed, settings::Settings},
 };
 
 /// What a pass has to say.
@@ -50,6 +50,23 @@ pub enum ReportError {
     Status(#[source] Box<kube::Error>),
 }
 
+/// Which of the things that applications need are the cache's own: another's are not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The Service that they connect to.
+    pub service: bool,
+    /// The Secret with the connection.
+    pub connection: bool,
+}
+
+impl Published {
+    /// What was seen of them.
+    #[must_use]
+    pub fn of(observed: &Observed) -> Self {
+        Self { service: observed.service.ours().is_some(), connection: observed.connection.ours().is_some() }
+    }
+}
+
 /// How carrying the plan out went.
 pub type Outcome<'pass> = Result<&'pass Applied, &'pass WriteError>;
 
@@ -60,6 +77,7 @@ pub fn report(
     cache: &TokenCache,
     previous: &TokenCacheStatus,
     settings: &Settings,
+    published: Published,
     health: Health,
     outcome: Outcome<'_>,
     now: Timestamp,
@@ -68,8 +86,15 @@ pub fn report(
     let (findings, servers) = match health {
         Health::Known { findings, servers, tells_of_samples: _ } => (findings, servers),
         Health::AwaitingFirstLook if spec_valid.verdict == Verdict::True => return None,
-        // What the user must mend is said at once.
-        Health::AwaitingFirstLook => return Some(invalid(cache, previous, spec_valid, now)),
+        // What the user must mend is said at once, and what was said of the servers stays until they have been looked at.
+        Health::AwaitingFirstLook => {
+            let mut report = invalid(cache, previous, spec_valid, now);
+            let said_anew =
+                |condition: &&Condition| report.status.conditions.iter().any(|new| new.type_ == condition.type_);
+            let kept: Vec<_> = previous.conditions.iter().filter(|old| !said_anew(old)).cloned().collect();
+            report.status.conditions.extend(kept);
+            return Some(report);
+        }
     };
     let [available, verified] = findings;
     let required = [spec_valid, available, verified];
@@ -80,9 +105,20 @@ pub fn report(
     }
     let [spec_valid, available, verified] = required;
     let findings = [ready, stalled, spec_valid, available, verified];
-    let redis = RedisStatus { endpoint: settings.endpoint(), servers };
-    let binding = BindingStatus { name: name::redis(&settings.owner.name) };
-    Some(assemble(cache, previous, &findings, Some((redis, binding)), now))
+    let Published { service, connection } = published;
+    let redis = service.then(|| RedisStatus { endpoint: settings.endpoint(), servers });
+    let binding = connection.then(|| BindingStatus { name: name::redis(&settings.owner.name) });
+    Some(assemble(cache, previous, &findings, (redis, binding), now))
+}
+
+/// The report about a `TokenCache` of which the operator cannot see what there is.
+#[must_use]
+pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, now: Timestamp) -> Report {
+    let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
+    let findings = [ConditionType::SpecValid, ConditionType::RedisAvailable, ConditionType::EvictionPolicyVerified]
+        .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
+    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).collect();
+    assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
 
 /// The report about a `TokenCache` that cannot be carried out.
@@ -92,7 +128,7 @@ pub fn invalid(cache: &TokenCache, previous: &TokenCacheStatus, spec_valid: Find
     let [ready, stalled] = summary(&required);
     let [spec_valid] = required;
     // What runs already goes on running: what was published stays in the status.
-    let kept = previous.redis.clone().zip(previous.binding.clone());
+    let kept = (previous.redis.clone(), previous.binding.clone());
     assemble(cache, previous, &[ready, stalled, spec_valid], kept, now)
 }
 
@@ -137,12 +173,11 @@ fn assemble(
     cache: &TokenCache,
     previous: &TokenCacheStatus,
     findings: &[Finding],
-    published: Option<(RedisStatus, BindingStatus)>,
+    (redis, binding): (Option<RedisStatus>, Option<BindingStatus>),
     now: Timestamp,
 ) -> Report {
     let generation = cache.metadata.generation.unwrap_or_default();
     let happenings = news(&previous.conditions, findings).filter_map(happening).collect();
-    let (redis, binding) = published.unzip();
     let status = TokenCacheStatus {
         observed_generation: generation,
         conditions: merge(&previous.conditions, findings, generation, now),

@@ -1,7 +1,8 @@
 //! The watches: what the operator made, kept in caches, and which `TokenCache` a change belongs to.
 //!
 //! In: a client and where to watch. Out: caches and streams of changes. Secrets are watched by metadata only; everything
-//! but the `TokenCache`s themselves is watched by label.
+//! but the `TokenCache`s themselves is watched by label. A watch that fails is logged and tried again by itself: an error
+//! that reached the controller would hold up every other watch, and the news of the servers, for up to a minute.
 
 use std::fmt::Debug;
 
@@ -28,7 +29,7 @@ use serde::de::DeserializeOwned;
 use super::{Guarded, Key, Scope};
 use crate::{
     api::v1alpha1::TokenCache,
-    kubernetes::identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR},
+    kubernetes::identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR, POD_SELECTOR},
 };
 
 /// How many passes run at the same time.
@@ -70,30 +71,32 @@ impl Caches {
 /// The controller over all `TokenCache`s of a scope, and the caches that its watches fill while it runs.
 #[must_use]
 pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Caches) {
-    let controller = Controller::new(scope.api::<Guarded>(client), watcher::Config::default())
+    let (token_caches, changed) = kept::<Guarded>(client, scope, watcher::Config::default());
+    let controller = Controller::for_stream(changed.map(Ok), token_caches)
         .with_config(Config::default().concurrency(CONCURRENT_PASSES));
-    let (service_accounts, changed) = kept::<ServiceAccount>(client, scope);
-    let controller = controller.watches_stream(changed, |object| owners(&object));
-    let (services, changed) = kept::<Service>(client, scope);
-    let controller = controller.watches_stream(changed, |object| owners(&object));
-    let (config_maps, changed) = kept::<ConfigMap>(client, scope);
-    let controller = controller.watches_stream(changed, |object| owners(&object));
-    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope);
-    let controller = controller.watches_stream(changed, |object| owners(&object));
-    let (pods, changed) = kept::<Pod>(client, scope);
-    let controller = controller.watches_stream(changed, |pod| instance(&pod));
+    let ours = || watcher::Config::default().labels(MANAGED_SELECTOR);
+    let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours());
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (services, changed) = kept::<Service>(client, scope, ours());
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours());
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope, ours());
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (pods, changed) = kept::<Pod>(client, scope, watcher::Config::default().labels(POD_SELECTOR));
+    let controller = controller.watches_stream(changed.map(Ok), |pod| instance(&pod));
 
-    let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope);
-    let controller = controller.watches_stream(changed, |object| owners(&object));
+    let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours());
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
     (controller, Caches { service_accounts, services, config_maps, stateful_sets, pods, secrets })
 }
 
-fn ours() -> watcher::Config {
-    watcher::Config::default().labels(MANAGED_SELECTOR)
-}
-
 /// A cache of one kind, and the changes that have reached it. Deletions are among them.
-fn kept<K>(client: &Client, scope: &Scope) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + 'static)
+fn kept<K>(
+    client: &Client,
+    scope: &Scope,
+    config: watcher::Config,
+) -> (Store<K>, impl Stream<Item = K> + Send + 'static)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
@@ -104,8 +107,13 @@ where
         + 'static,
 {
     let (store, writer) = reflector::store();
-    let watched = watcher(scope.api::<K>(client), ours()).default_backoff().modify(slim);
-    (store, watched.reflect(writer).touched_objects().boxed())
+    let watched = watcher(scope.api::<K>(client), config).default_backoff().modify(slim);
+    let changes = watched.reflect(writer).touched_objects().filter_map(async |change| {
+        change
+            .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; it is tried again"))
+            .ok()
+    });
+    (store, changes.boxed())
 }
 
 /// Keeps of `managedFields` only the entry that says what we applied: the others are most of an object's size.

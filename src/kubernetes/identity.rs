@@ -10,6 +10,9 @@ pub const FIELD_MANAGER: &str = "tokencache-operator";
 pub const STATUS_FIELD_MANAGER: &str = "tokencache-operator-status";
 /// Label selector for everything that the operator made.
 pub const MANAGED_SELECTOR: &str = "app.kubernetes.io/managed-by=tokencache-operator";
+/// Label selector for the pods of the operator's `StatefulSet`s, by labels that those select by: where one is taken from a
+/// pod, another pod takes its place.
+pub const POD_SELECTOR: &str = "app.kubernetes.io/name=redis,app.kubernetes.io/component=cache";
 
 const NAME: &str = "app.kubernetes.io/name";
 /// The label that names the owner.

@@ -94,7 +94,8 @@ impl WriteError {
     }
 }
 
-/// Applies an owned object: server-side, with force, since nobody else has a say in it.
+/// Applies an owned object: server-side, and with force where it is known by its UID, since nobody else has a say in it.
+/// Without a UID it is thought not to exist; if it does by now, it may be somebody else's.
 ///
 /// # Errors
 /// What the API server or the way to it answered.
@@ -102,7 +103,8 @@ pub async fn apply<K>(client: &Client, object: &K) -> Result<(), WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
-    let applied = patch(APPLY, client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force()).await;
+    let params = PatchParams { force: object.meta().uid.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
+    let applied = patch(APPLY, client, object, Patch::Apply, &params).await;
     match applied {
         // Beside what others put into a list ours may be invalid, such as two ports of one name. Then ours replaces the
         // list; an object that is itself refused is refused again, and one that does not exist is not made.

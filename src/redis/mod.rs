@@ -26,6 +26,7 @@ use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
 };
+use kube::Resource;
 use serde::Serialize;
 
 use crate::kubernetes::{identity::Found, subset};
@@ -144,10 +145,14 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     plan
 }
 
-/// The object, unless the live one already is like it.
-fn missing<T: Serialize>(live: &Found<std::sync::Arc<T>>, wanted: T) -> Option<T> {
-    let held = live.ours().is_some_and(|live| subset::holds(live.as_ref(), &wanted));
-    (!held).then_some(wanted)
+/// The object, unless the live one already is like it. With the UID of the live one, so that another that takes its place
+/// meanwhile is left alone.
+fn missing<T: Serialize + Resource>(live: &Found<std::sync::Arc<T>>, mut wanted: T) -> Option<T> {
+    if live.ours().is_some_and(|live| subset::holds(live.as_ref(), &wanted)) {
+        return None;
+    }
+    wanted.meta_mut().uid = live.ours().and_then(|live| live.meta().uid.clone());
+    Some(wanted)
 }
 
 /// Tells one operator password from another without giving it away: 32 bits of the hash of 238 random ones.

@@ -29,7 +29,10 @@ pub fn pending(
 ) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let (namespace, set_name) = (&settings.owner.namespace, name::redis(&settings.owner.name));
-    let lasts = format!("if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why");
+    let lasts = format!(
+        "if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why, or an admission policy changes \
+         what the operator writes into it"
+    );
     let set = observed.stateful_set.ours();
     if carried_out && !is_written(settings, observed, credentials) || set.is_some_and(|set| is_outdated(set, pod)) {
         return Some(format!(

@@ -1,8 +1,8 @@
 //! The log, on standard error.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, str::FromStr};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::Directive};
 
 /// How a line of the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -18,7 +18,8 @@ pub enum LogFormat {
 /// # Errors
 /// Where the filter cannot be read.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = EnvFilter::try_new(filter)?;
+    // Where it cannot read an answer, the client warns with all of it, and it may be a Secret's.
+    let filter = EnvFilter::try_new(filter)?.add_directive(Directive::from_str("kube_client::client=error")?);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -4,7 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCacheStatus;
-use tokencache_operator::controller::{apply::Applied, plan::is_paused, report::report};
+use tokencache_operator::controller::{
+    apply::Applied,
+    plan::is_paused,
+    report::{Published, report},
+};
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
 use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample};
@@ -82,7 +86,8 @@ impl Seen {
         let health = health(&settings, &world.observed, &world.credentials(), moment);
         let applied = Applied { changed: 0, minted: false };
         let previous = TokenCacheStatus::default();
-        let Some(report) = report(&world.cache, &previous, &settings, health, Ok(&applied), now) else {
+        let published = Published::of(&world.observed);
+        let Some(report) = report(&world.cache, &previous, &settings, published, health, Ok(&applied), now) else {
             return format!("{what}\n  (nothing new is said)\n");
         };
         let conditions = report.status.conditions;

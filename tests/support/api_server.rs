@@ -85,6 +85,13 @@ impl ApiServer {
         ClientBuilder::try_from(self.config(user_agent).await).expect(CLIENT).build()
     }
 
+    /// As [`Self::client`], of another user.
+    pub async fn client_as(&self, user: &str, user_agent: &'static str) -> Client {
+        let mut config = self.config(user_agent).await;
+        config.auth_info.impersonate = Some(user.to_owned());
+        ClientBuilder::try_from(config).expect(CLIENT).build()
+    }
+
     /// As [`Self::client`], with every write seen, and perhaps failed, by `writes`.
     pub async fn client_through(&self, user_agent: &'static str, writes: &Writes) -> Client {
         ClientBuilder::try_from(self.config(user_agent).await).expect(CLIENT).with_layer(writes).build()

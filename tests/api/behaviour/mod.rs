@@ -6,5 +6,6 @@ mod faults;
 mod pods;
 mod ready;
 mod scene;
+mod sight;
 mod silence;
 mod spec;

@@ -13,6 +13,8 @@ use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 
 /// Waits until the namespace holds these objects and no other of the kinds that a cache consists of, and stays so.
 async fn left(world: &World, wanted: &[String]) {
+    // A pass that is under way goes on: what it still makes is collected too.
+    world.quiet().await;
     let differ = async || {
         let now = world.names().await;
         (now != wanted).then(|| format!("{now:?}"))

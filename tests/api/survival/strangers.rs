@@ -49,6 +49,10 @@ async fn is_taken(world: &World, kind: &str, name: &str) -> String {
     let status =
         world.status(SHOP, "it waits for the user", |seen| condition(seen, "Stalled")["status"] == "True").await;
     assert_eq!(condition(&status, "Ready")["reason"], "NameTaken");
+    let published = [("Secret", "binding"), ("Service", "redis")].into_iter().find(|each| each.0 == kind);
+    if let Some((_, field)) = published.filter(|_| name == "shop-redis") {
+        assert_eq!(status[field], Value::Null, "what is a stranger's is not published");
+    }
     never(TWO_PERIODS, "the stranger stays as it is, and nothing else is made", async || {
         let (now, names) = (content(world, kind, name).await, world.names().await);
         (now != before || names != others).then(|| format!("{now}\n{names:?}"))
