@@ -10,7 +10,7 @@ use super::{
     credentials::Credentials,
     drift, fault,
     observed::Observed,
-    pod_health::{is_ready, trouble, was_started_after},
+    pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
     rollout,
     sample::{Answer, Correction, Impediment, LONGEST_LOOK, Parameter, Role, Server},
     server,
@@ -36,8 +36,8 @@ const NO_LOGIN: &str = "the operator cannot look at Redis without its own passwo
 /// What is known of the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// A server has not been looked at yet, or not since something else is wanted of it; a look is on its way, and until
-    /// then nothing is said.
+    /// A server has not been looked at yet, or not since something else is wanted of it or kubelet thinks otherwise of it;
+    /// a look is on its way, and until then nothing is said.
     AwaitingFirstLook,
     /// What to report.
     Known {
@@ -165,6 +165,10 @@ fn of_sample(
             [RedisAvailable, EvictionPolicyVerified]
                 .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, message.clone())),
         );
+    }
+    // kubelet has seen a change since; a look that sees it too is on its way.
+    if readiness_changed_after(pod, sample.taken) {
+        return Health::AwaitingFirstLook;
     }
     match &sample.outcome {
         Err(fault) => unavailable(fault::finding(settings, pod, sample, fault, credentials, moment.now)),

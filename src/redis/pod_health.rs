@@ -5,7 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus,
+    Container, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
+    PodCondition, PodStatus,
 };
 
 use super::{health::FIRST_PROBES, objects::COMPONENT};
@@ -13,6 +14,9 @@ use crate::{condition::Reason, kubernetes::quantity};
 
 /// How much of a crashing server's last words is told, in characters.
 const LAST_WORDS: usize = 400;
+
+/// The exit code of a process that was ended by SIGKILL.
+const KILLED: i32 = 137;
 
 /// What keeps a pod from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,18 +71,24 @@ pub fn memory_limit(pod: &Pod) -> Option<u64> {
 /// the server before then is out of date.
 #[must_use]
 pub fn became_ready_after(pod: &Pod, time: Timestamp) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let ready =
-        conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let since = ready.and_then(|condition| condition.last_transition_time.as_ref());
-    since.is_some_and(|since| since.0 + SignedDuration::from_secs(1) > time)
+    is_ready(pod) && readiness_changed_after(pod, time - SignedDuration::from_secs(1))
+}
+
+/// Whether kubelet has begun or ceased to call the pod ready since this time.
+#[must_use]
+pub fn readiness_changed_after(pod: &Pod, time: Timestamp) -> bool {
+    let since = readiness(pod).and_then(|condition| condition.last_transition_time.as_ref());
+    since.is_some_and(|since| since.0 > time)
 }
 
 /// Whether kubelet calls the pod ready, so that Services send it traffic.
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    readiness(pod).is_some_and(|condition| condition.status == "True")
+}
+
+fn readiness(pod: &Pod) -> Option<&PodCondition> {
+    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")
 }
 
 /// Whether the server's container runs, by kubelet's last word.
@@ -174,10 +184,12 @@ fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
     }
     let tail = words.chars().count().saturating_sub(LAST_WORDS);
     let last_words: String = words.chars().skip(tail).collect();
-    let said = if last_words.is_empty() { String::new() } else { format!("; its last words: {last_words}") };
+    // One that was killed had no time to say why.
+    let silent = last_words.is_empty() || ended.exit_code == KILLED;
+    let said = if silent { String::new() } else { format!("; its last words: {last_words}") };
     let (meaning, remedy) = match ended.exit_code {
         126 | 127 => (" (the image has no redis-server and no valkey-server)", "Check spec.redis.image".to_owned()),
-        137 => (
+        KILLED => (
             " (killed: its liveness probe failed, or its node did it)",
             format!("See `kubectl -n {namespace} describe pod {pod}`"),
         ),

@@ -44,6 +44,12 @@ fn what_is_said_of_a_server_that_gives_no_answer() {
         ))
         .outcome(Err(Fault::Frozen))
         .told("the server is frozen, and was killed for its memory a month ago"),
+        Seen::pod(&unready_since("2026-01-01T12:00:01Z"))
+            .outcome(Ok(well()))
+            .told("kubelet has ceased to call it ready since"),
+        Seen::pod(&unready_since("2026-01-01T12:00:00Z"))
+            .outcome(Ok(well()))
+            .told("and before the look, in the same second"),
         Seen::fault(Fault::Slow).told("the server answers slowly"),
         Seen::fault(Fault::Full).told("the server has too many clients to let the operator in"),
         Seen::fault(Fault::WrongPassword).told("the operator's password is refused"),
@@ -124,6 +130,12 @@ fn what_is_said_of_a_server_that_answers() {
             .told("the server answers, its pod was started 15 s ago"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
+}
+
+fn unready_since(time: &str) -> Value {
+    let mut status = running(false);
+    status["conditions"][1]["lastTransitionTime"] = time.into();
+    status
 }
 
 fn impeded(impediment: Impediment) -> Seen {
