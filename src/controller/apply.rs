@@ -9,17 +9,22 @@ use kube::Client;
 
 use super::plan::{Plan, Retiree, RetireeKind};
 use crate::{
-    kubernetes::write::{self, WriteError},
+    kubernetes::{
+        settled::Settled,
+        write::{self, WriteError},
+    },
     redis::{self, settings::Settings},
 };
 
 /// A plan that was carried out. Only this can be reported as success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// How many objects were written or deleted.
     pub changed: usize,
     /// Whether Secrets were made whose content the next pass needs.
     pub minted: bool,
+    /// What the API server made of the `StatefulSet`, where it was applied.
+    pub settled: Option<Settled>,
 }
 
 /// Carries a plan out.
@@ -55,8 +60,10 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<A
         write::apply(client, &service).await?;
         changed += 1;
     }
+    let mut settled = None;
     if let Some(stateful_set) = stateful_set {
-        write::apply(client, &stateful_set).await?;
+        let answer = write::apply(client, &stateful_set).await?;
+        settled = Settled::new(&answer, &stateful_set.spec);
         changed += 1;
     }
     for Retiree { kind, metadata } in retirees {
@@ -69,5 +76,5 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<A
         }
         changed += 1;
     }
-    Ok(Applied { changed, minted })
+    Ok(Applied { changed, minted, settled })
 }

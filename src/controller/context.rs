@@ -11,7 +11,10 @@ use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
 use super::{Guarded, Options, prober::Prober, watch::Caches};
-use crate::{api::v1alpha1::TokenCacheStatus, kubernetes::secret::SecretReader};
+use crate::{
+    api::v1alpha1::TokenCacheStatus,
+    kubernetes::{secret::SecretReader, settled::Settled},
+};
 
 /// A `TokenCache` by namespace and name.
 pub type Key = ObjectRef<Guarded>;
@@ -36,6 +39,7 @@ pub struct Context {
     pub reporter: String,
     failures: Mutex<HashMap<Key, u32>>,
     written: Mutex<HashMap<Key, Written>>,
+    settled: Mutex<HashMap<Key, Settled>>,
 }
 
 /// A status that was written, and the version of the object that the cache had then.
@@ -66,6 +70,7 @@ impl Context {
             reporter: options.reporter.clone(),
             failures: Mutex::default(),
             written: Mutex::default(),
+            settled: Mutex::default(),
         }
     }
 
@@ -109,10 +114,21 @@ impl Context {
         None
     }
 
+    /// Remembers what the API server made of a cache's `StatefulSet`.
+    pub fn settle(&self, key: &Key, settled: Settled) {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), settled);
+    }
+
+    /// What the API server made of a cache's `StatefulSet` when this process applied it last.
+    pub fn settled(&self, key: &Key) -> Option<Settled> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
     /// Forgets a cache that is gone.
     pub fn forget(&self, key: &Key) {
         self.succeeded(key);
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
         self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &super::observe::secrets(&key.name));
     }

@@ -34,6 +34,7 @@ use tokio::{sync::watch as signal, time::timeout};
 
 pub use self::context::{Context, Key};
 use self::{
+    apply::Applied,
     observe::ObserveError,
     prober::Prober,
     report::{Published, Report, ReportError},
@@ -210,7 +211,7 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
 }
 
 async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
-    let observed = observe::redis(context, key, settings).await?;
+    let mut observed = observe::redis(context, key, settings).await?;
     let surplus = observe::surplus(context, &settings.owner);
     let credentials = Credentials::read(settings, &observed);
     let plan = plan::plan(cache, settings, &observed, &credentials, surplus);
@@ -219,6 +220,10 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         Err(error) if error.may_pass() && context.failures(key) < retry::TOLERATED => return Err(error.into()),
         applied => applied,
     };
+    if let Ok(Applied { settled: Some(settled), .. }) = &applied {
+        context.settle(key, settled.clone());
+        observed.settled = Some(settled.clone());
+    }
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
         !plan::is_paused(cache) && (applied.is_ok() || rollout::is_written(settings, &observed, &credentials));

@@ -70,6 +70,7 @@ pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<
         operator_login: find_secret(context, owner, &name::redis_operator(&owner.name)).await?,
         users: find_secret(context, owner, &name::redis_users(&owner.name)).await?,
         connection: find_secret(context, owner, &main).await?,
+        settled: context.settled(key),
         pods: pods(context, owner),
         samples: context.prober.latest(key),
     })

@@ -6,5 +6,6 @@ pub mod identity;
 pub mod name;
 pub mod quantity;
 pub mod secret;
+pub mod settled;
 pub mod subset;
 pub mod write;

@@ -97,9 +97,11 @@ impl WriteError {
 /// Applies an owned object: server-side, and with force where it is known by its UID, since nobody else has a say in it.
 /// Without a UID it is thought not to exist; if it does by now, it may be somebody else's.
 ///
+/// Returns the metadata of the object as it stands then.
+///
 /// # Errors
 /// What the API server or the way to it answered.
-pub async fn apply<K>(client: &Client, object: &K) -> Result<(), WriteError>
+pub async fn apply<K>(client: &Client, object: &K) -> Result<ObjectMeta, WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
@@ -124,7 +126,7 @@ pub async fn rehearse<K>(client: &Client, object: &K) -> Result<(), WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
-    patch(REHEARSE, client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force().dry_run()).await
+    patch(REHEARSE, client, object, Patch::Apply, &PatchParams::apply(FIELD_MANAGER).force().dry_run()).await.map(drop)
 }
 
 async fn patch<K>(
@@ -133,7 +135,7 @@ async fn patch<K>(
     object: &K,
     way: fn(Value) -> Patch<Value>,
     params: &PatchParams,
-) -> Result<(), WriteError>
+) -> Result<ObjectMeta, WriteError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
 {
@@ -142,7 +144,7 @@ where
     api::<K>(client, object.meta())
         .patch(&name, params, &way(body))
         .await
-        .map(drop)
+        .map(|answer| answer.meta().clone())
         .map_err(|error| WriteError::new::<K>(verb, &name, error))
 }
 

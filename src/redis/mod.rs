@@ -140,9 +140,16 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         let hashes = Hashes { app, operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
         let wanted = objects::stateful_set(settings, Some(&login_mark(&operator.sha256())));
-        plan.stateful_set = missing(&observed.stateful_set, wanted);
+        plan.stateful_set = missing(&observed.stateful_set, wanted).filter(|wanted| !is_settled(observed, wanted));
     }
     plan
+}
+
+/// Whether the live `StatefulSet` is what the API server made of this one.
+fn is_settled(observed: &Observed, wanted: &StatefulSet) -> bool {
+    let (Some(live), Some(settled)) = (observed.stateful_set.ours(), &observed.settled) else { return false };
+    let identity = |object: &StatefulSet| (object.metadata.labels.clone(), object.metadata.owner_references.clone());
+    settled.holds(&live.metadata, &wanted.spec) && subset::holds(&identity(live), &identity(wanted))
 }
 
 /// The object, unless the live one already is like it. With the UID of the live one, so that another that takes its place

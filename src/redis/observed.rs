@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 };
 
 use super::sample::Sample;
-use crate::kubernetes::identity::Found;
+use crate::kubernetes::{identity::Found, settled::Settled};
 
 /// What a pass saw of a cache's Redis.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct Observed {
     pub users: Found<Arc<Secret>>,
     /// The Secret that applications mount.
     pub connection: Found<Arc<Secret>>,
+    /// What the API server made of the `StatefulSet` when it was last applied, as far as that is known.
+    pub settled: Option<Settled>,
     /// The pods of the `StatefulSet`, by name.
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
@@ -74,6 +76,7 @@ impl Observed {
             operator_login,
             users,
             connection,
+            settled: _,
             pods: _,
             samples: _,
         } = self;

@@ -29,10 +29,7 @@ pub fn pending(
 ) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let (namespace, set_name) = (&settings.owner.namespace, name::redis(&settings.owner.name));
-    let lasts = format!(
-        "if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why, or an admission policy changes \
-         what the operator writes into it"
-    );
+    let lasts = format!("if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why");
     let set = observed.stateful_set.ours();
     if carried_out && !is_written(settings, observed, credentials) || set.is_some_and(|set| is_outdated(set, pod)) {
         return Some(format!(
@@ -44,17 +41,16 @@ pub fn pending(
     (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
 }
 
-/// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one.
+/// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one, or what the API server made of
+/// that.
 #[must_use]
 pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Credentials) -> bool {
-    observed.stateful_set.ours().is_some_and(|set| has_wanted_template(settings, set, credentials))
-}
-
-fn has_wanted_template(settings: &Settings, set: &StatefulSet, credentials: &Credentials) -> bool {
+    let Some(set) = observed.stateful_set.ours() else { return false };
     let Some(operator) = credentials.operator_password() else { return true };
     let wanted = objects::stateful_set(settings, Some(&login_mark(&operator.sha256())));
     let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.template.clone());
     subset::holds(&template(set), &template(&wanted))
+        || observed.settled.as_ref().is_some_and(|settled| settled.holds(&set.metadata, &wanted.spec))
 }
 
 /// Whether the `StatefulSet`'s controller has seen its latest change.

@@ -211,6 +211,9 @@ func (t *apiTier) serverArguments(etcd, port, auditLog string) []string {
 		"--client-ca-file=" + t.path("ca.crt"),
 		"--token-auth-file=" + t.path("tokens.csv"),
 		"--authorization-mode=Node,RBAC",
+		// Still a beta in this release; tests show with it what policies of a cluster do to the operator's objects.
+		"--feature-gates=MutatingAdmissionPolicy=true",
+		"--runtime-config=admissionregistration.k8s.io/v1beta1=true",
 		"--service-account-key-file=" + t.path("service-account.key"),
 		"--service-account-signing-key-file=" + t.path("service-account.key"),
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",

@@ -48,6 +48,7 @@ impl World {
             operator_login: Found::Nothing,
             users: Found::Nothing,
             connection: Found::Nothing,
+            settled: None,
             pods: Vec::new(),
             samples: Vec::new(),
         };
@@ -138,6 +139,7 @@ impl World {
             operator_login,
             users,
             connection,
+            settled: _,
             pods: _,
             samples: _,
         } = &self.observed;

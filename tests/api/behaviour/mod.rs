@@ -4,6 +4,7 @@ mod access;
 mod drift;
 mod faults;
 mod pods;
+mod policies;
 mod ready;
 mod scene;
 mod sight;

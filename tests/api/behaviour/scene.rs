@@ -28,9 +28,13 @@ pub async fn shop(prefix: &str) -> (World, Operator) {
 /// An empty namespace, and an operator.
 pub async fn operated(prefix: &str) -> (World, Operator) {
     let world = World::new(prefix).await;
-    let client = api_server().client(USER_AGENT).await;
-    let operator = Operator::start_with(client, &world.namespace, PERIOD);
+    let operator = operator_of(&world).await;
     (world, operator)
+}
+
+/// Another operator for the same namespace.
+pub async fn operator_of(world: &World) -> Operator {
+    Operator::start_with(api_server().client(USER_AGENT).await, &world.namespace, PERIOD)
 }
 
 impl World {

@@ -1,11 +1,9 @@
 //! A spec that changes reaches the objects and the server, and the status follows it.
 
-use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::scene::{PERIOD, POD, SHOP, World, condition, shop};
-use crate::support::eventually::{eventually, never};
+use super::scene::{POD, SHOP, World, condition, shop};
+use crate::support::eventually::eventually;
 
 /// Changes the spec, waits until the cache is ready with it, and makes sure that the whole status speaks of it.
 async fn change(world: &World, spec: Value) -> Value {
@@ -60,64 +58,6 @@ async fn more_memory_reaches_the_server_and_its_container() {
         status["redis"]["servers"][0]["maxMemory"] == "512Mi" && condition(status, "Ready")["status"] == "True"
     };
     world.status(SHOP, "512Mi are read back", verified).await;
-}
-
-/// Lets the cluster's policy forbid every change of `StatefulSet`s in this namespace, and returns the policy's name.
-async fn forbid(world: &World) -> String {
-    let name = format!("frozen-{}", world.namespace);
-    let policies: Api<ValidatingAdmissionPolicy> = Api::all(world.client.clone());
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(world.client.clone());
-    let rule =
-        json!({"apiGroups": ["apps"], "apiVersions": ["*"], "operations": ["UPDATE"], "resources": ["statefulsets"]});
-    let policy = json!({"metadata": {"name": name}, "spec": {
-        "matchConstraints": {"resourceRules": [rule]},
-        "validations": [{"expression": "false", "message": "no changes before Christmas", "reason": "Forbidden"}],
-    }});
-    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": world.namespace}});
-    let binding = json!({"metadata": {"name": name}, "spec": {
-        "policyName": name, "validationActions": ["Deny"], "matchResources": {"namespaceSelector": here},
-    }});
-    policies.create(&PostParams::default(), &serde_json::from_value(policy).unwrap()).await.unwrap();
-    bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
-    eventually("the policy holds", async || {
-        if is_forbidden(world).await { Ok(()) } else { Err("changes are allowed".to_owned()) }
-    })
-    .await;
-    name
-}
-
-async fn is_forbidden(world: &World) -> bool {
-    let label = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}}}));
-    let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
-    let answer = world.api("StatefulSet").patch("shop-redis", &dry_run, &label).await;
-    matches!(answer, Err(kube::Error::Api(refused)) if refused.code == 403)
-}
-
-#[tokio::test]
-async fn more_memory_that_the_container_does_not_get_does_not_reach_the_server_either() {
-    let (world, _operator) = shop("forbidden").await;
-    let policy = forbid(&world).await;
-    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"maxMemory": "4Gi"}}})).await;
-    let message = world.condition(SHOP, "SpecValid", "False", "WriteForbidden").await;
-    assert!(message.contains("no changes before Christmas") && message.contains("StatefulSet shop-redis"), "{message}");
-    let message = world.condition(SHOP, "EvictionPolicyVerified", "False", "DriftWhilePaused").await;
-    assert!(message.contains("maxmemory is 256Mi (want 4Gi)"), "{message}");
-    world.condition(SHOP, "RedisAvailable", "True", "Available").await;
-    never(3 * PERIOD, "the server keeps what its container has room for", async || {
-        let read = world.intruder(SHOP, &["CONFIG", "GET", "maxmemory"]).await;
-        (read != "maxmemory\n268435456").then_some(read)
-    })
-    .await;
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(world.client.clone());
-    bindings.delete(&policy, &DeleteParams::default()).await.unwrap();
-    eventually("the policy holds no more", async || {
-        if is_forbidden(&world).await { Err("changes are forbidden".to_owned()) } else { Ok(()) }
-    })
-    .await;
-    // So that the operator need not wait for its next try.
-    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": "b"}}})).await;
-    world.setting(SHOP, "maxmemory", "4294967296").await;
-    world.ready(SHOP).await;
 }
 
 #[tokio::test]
