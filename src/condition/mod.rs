@@ -26,6 +26,16 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
+    /// Whether the cache does its job also where this does not hold.
+    #[must_use]
+    pub fn is_advisory(self) -> bool {
+        match self {
+            Self::SpecValid | Self::RedisAvailable | Self::EvictionPolicyVerified | Self::Ready | Self::Stalled => {
+                false
+            }
+        }
+    }
+
     /// The name in the status.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -41,8 +41,10 @@ pub enum Health {
     AwaitingFirstLook,
     /// What to report.
     Known {
-        /// `RedisAvailable`, then `EvictionPolicyVerified`.
-        findings: [Finding; 2],
+        /// What the cache cannot do its job without: `RedisAvailable`, then `EvictionPolicyVerified`.
+        required: Vec<Finding>,
+        /// What is worth knowing and no failure.
+        advisory: Vec<Finding>,
         /// What each server answered.
         servers: Vec<ServerStatus>,
         /// Whether they tell of every correction that the latest samples hold.
@@ -77,8 +79,10 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
     match health {
-        Health::Known { findings: [_, verified], servers, tells_of_samples } => {
-            Health::Known { findings: [mismatch, verified], servers, tells_of_samples }
+        Health::Known { mut required, advisory, servers, tells_of_samples } => {
+            required.retain(|finding| finding.condition != RedisAvailable);
+            required.insert(0, mismatch);
+            Health::Known { required, advisory, servers, tells_of_samples }
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
@@ -175,10 +179,11 @@ fn of_sample(
             let tells_of_password = answer.drift.iter().all(|drift| drift.parameter != Parameter::AppPassword);
             Health::Known {
                 tells_of_samples: impeded.is_none() || tells_of_password,
-                findings: [
+                required: vec![
                     impeded.unwrap_or_else(|| availability(settings, pod, answer)),
                     drift::verification(settings, &sample.server.pod, answer),
                 ],
+                advisory: Vec::new(),
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: role(answer.role).to_owned(),
@@ -200,8 +205,8 @@ fn unavailable(why: Finding) -> Health {
     without_answer([why, verified])
 }
 
-fn without_answer(findings: [Finding; 2]) -> Health {
-    Health::Known { findings, servers: Vec::new(), tells_of_samples: false }
+fn without_answer(required: [Finding; 2]) -> Health {
+    Health::Known { required: required.into(), advisory: Vec::new(), servers: Vec::new(), tells_of_samples: false }
 }
 
 fn role(role: Role) -> &'static str {

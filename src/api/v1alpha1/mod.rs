@@ -51,6 +51,12 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         description = "The eviction policy, as read back from the server."
     ),
     printcolumn(
+        name = "WARNINGS",
+        type_ = "integer",
+        json_path = ".status.warnings",
+        description = "How many of the conditions that only advise are False."
+    ),
+    printcolumn(
         name = "AGE",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",
