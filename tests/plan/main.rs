@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod changes;
+mod golden;
 mod messages;
 mod objects;
 mod passes;
