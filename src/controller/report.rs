@@ -115,7 +115,8 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
     let findings = [ConditionType::SpecValid, ConditionType::RedisAvailable, ConditionType::EvictionPolicyVerified]
         .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
-    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).collect();
+    let durable = Finding::unknown(ConditionType::Durable, Reason::ReadFailed, message);
+    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).chain([durable]).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
 
@@ -176,8 +177,7 @@ fn assemble(
 ) -> Report {
     let generation = cache.metadata.generation.unwrap_or_default();
     let happenings = news(&previous.conditions, findings).filter_map(happening).collect();
-    let warnings = findings.iter().filter(|finding| finding.condition.is_advisory());
-    let warnings = warnings.filter(|finding| finding.verdict == Verdict::False).count();
+    let warnings = findings.iter().filter(|finding| finding.is_warning()).count();
     let status = TokenCacheStatus {
         observed_generation: generation,
         warnings: i32::try_from(warnings).unwrap_or(i32::MAX),
@@ -198,6 +198,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
         ConditionType::SpecValid | ConditionType::RedisAvailable | ConditionType::EvictionPolicyVerified => {
             finding.reason != Reason::RedisUnavailable
         }
+        // Where nothing was read back, another condition tells why.
+        ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
     };
     let normal = matches!(
         finding.reason,
@@ -205,6 +207,7 @@ fn happening(finding: &Finding) -> Option<Happening> {
             | Reason::Valid
             | Reason::Available
             | Reason::Verified
+            | Reason::Persisted
             | Reason::Provisioning
             | Reason::Loading
     );
