@@ -47,17 +47,17 @@ pub fn pending(
 
 /// The `StatefulSet` that is wanted. Its server's container keeps the memory that it has while that suits the spec and
 /// nothing else makes the pod be replaced: then another `maxMemory` reaches the running server, and no entry is lost for
-/// it. Else it gets what a new container gets. The same live object and the same spec give the same result, and so does the
+/// it. Else it gets [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
 /// result itself as the live object.
 #[must_use]
 pub fn wanted(settings: &Settings, live: Option<&StatefulSet>, operator_login: Option<&str>) -> StatefulSet {
     let with = |memory| objects::stateful_set(settings, memory, operator_login);
-    live.and_then(|live| {
-        let memory = live.spec.as_ref()?.template.spec.as_ref().and_then(pod_health::memory_limit)?;
-        let as_it_is = settings.suits(memory).then(|| with(memory))?;
-        has_template(live, &as_it_is).then_some(as_it_is)
-    })
-    .unwrap_or_else(|| with(settings.max_memory.container()))
+    let memory = |live: &StatefulSet| pod_health::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
+    let before = live.and_then(memory);
+    live.zip(before.filter(|memory| settings.suits(*memory)))
+        .map(|(live, memory)| (live, with(memory)))
+        .filter(|(live, as_it_is)| has_template(live, as_it_is))
+        .map_or_else(|| with(settings.container(before)), |(_, as_it_is)| as_it_is)
 }
 
 /// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one.

@@ -214,10 +214,20 @@ impl Settings {
     }
 
     /// Whether a container with this memory, in bytes, is as good as a new one: it has room, and does not keep from its
-    /// node more than twice what is needed. Replacing it would only cost entries.
+    /// node more than twice what is needed. Replacing it would only cost entries. Where they are kept it is never too
+    /// large: see [`Self::container`].
     #[must_use]
     pub fn suits(&self, container: u64) -> bool {
-        self.fits(container) && container <= 2 * self.max_memory.container()
+        self.fits(container) && (self.persistence.is_some() || container <= 2 * self.max_memory.container())
+    }
+
+    /// The memory, in bytes, of a container that is made in place of one with this memory. Where entries are kept it is
+    /// never less: the append-only file may hold all that was there before, and Redis loads it without regard to
+    /// `maxmemory`; a container without room for that would be killed at each start.
+    #[must_use]
+    pub fn container(&self, before: Option<u64>) -> u64 {
+        let anew = self.max_memory.container();
+        before.filter(|_| self.persistence.is_some()).map_or(anew, |before| before.max(anew))
     }
 
     /// The host name under which applications reach Redis. Without the cluster's domain, which pods complete themselves.
@@ -273,7 +283,9 @@ mod tests {
         let persistent = |memory: &str| {
             settings(&format!("{{\"maxMemory\": \"{memory}\", \"persistence\": {{\"size\": \"2Gi\"}}}}"))
         };
-        assert!(persistent("256Mi").suits(made_for_256));
+        assert!(persistent("256Mi").suits(made_for_256) && persistent("16Mi").suits(made_for_256));
+        assert_eq!(persistent("16Mi").container(Some(made_for_256)), made_for_256);
+        assert_eq!(settings("{\"maxMemory\": \"16Mi\"}").container(Some(made_for_256)), 88 * MIB);
         assert!(!persistent("257Mi").suits(made_for_256), "a fork needs its room");
     }
 

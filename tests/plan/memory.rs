@@ -58,6 +58,16 @@ fn a_server_that_forks_has_half_as_much_again_at_any_time() {
 }
 
 #[test]
+fn a_server_that_loads_a_file_never_gets_less_than_what_the_file_may_hold() {
+    let mut world = World::settled(shop("{redis: {maxMemory: 4Gi, persistence: {size: 12Gi}}}"));
+    assert_eq!(change(&mut world, "16Mi"), BOTH[..1]);
+    world.cache.spec.redis.image = "docker.io/library/redis:8.4".to_owned();
+    assert_eq!(world.pass(), BOTH[1..]);
+    assert_eq!(limit(&world), "6208Mi");
+    assert!(world.plan().is_empty());
+}
+
+#[test]
 fn a_pod_that_is_replaced_anyway_gets_what_a_new_one_gets() {
     let mut world = World::settled(shop("{}"));
     change(&mut world, "128Mi");

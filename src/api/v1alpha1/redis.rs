@@ -37,9 +37,10 @@ pub struct RedisSpec {
     /// Ki, Mi, Gi, Ti, k, M, G, T; from 16Mi to 1Ti. The container's memory derives from it: one and a half times as
     /// much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation. A change reaches the running
     /// server while the container that there is suits it: while that has at least a quarter more than `maxMemory`, and
-    /// 64Mi (with `persistence`, whose rewrites fork, half more and 64Mi), and at most twice what a new one would get.
-    /// So up to a fifth more, or half as much, restarts nothing. Any other change replaces the pod, which empties a cache
-    /// without `persistence`.
+    /// 64Mi, and at most twice what a new one would get. So up to a fifth more, or half as much, restarts nothing; any
+    /// other change replaces the pod, which empties the cache. With `persistence` the container has at least half more and
+    /// 64Mi, since rewrites of the file fork, and never gets smaller, since all that the file holds is loaded at a
+    /// restart: less `maxMemory` restarts nothing, more may, and the entries come back.
     #[serde(default = "default_max_memory")]
     #[x_kube(
         validation = Rule::new(
