@@ -47,8 +47,8 @@ pub fn pending(
 
 /// The `StatefulSet` that is wanted. Its server's container keeps the memory that it has while that suits the spec and
 /// nothing else makes the pod be replaced: then another `maxMemory` reaches the running server, and no entry is lost for
-/// it. Else it gets [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
-/// result itself as the live object.
+/// it. Else it gets [what a new one gets](Settings::container). The same live object and the same spec give the same
+/// result, and so does the result itself as the live object.
 #[must_use]
 pub fn wanted(settings: &Settings, live: Option<&StatefulSet>, operator_login: Option<&str>) -> StatefulSet {
     let with = |memory| objects::stateful_set(settings, memory, operator_login);
