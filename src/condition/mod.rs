@@ -23,9 +23,22 @@ pub enum ConditionType {
     Ready,
     /// Only the user can help.
     Stalled,
+    /// What is written outlasts the server.
+    Durable,
 }
 
 impl ConditionType {
+    /// Whether the cache does its job also where this does not hold.
+    #[must_use]
+    pub fn is_advisory(self) -> bool {
+        match self {
+            Self::SpecValid | Self::RedisAvailable | Self::EvictionPolicyVerified | Self::Ready | Self::Stalled => {
+                false
+            }
+            Self::Durable => true,
+        }
+    }
+
     /// The name in the status.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -35,6 +48,7 @@ impl ConditionType {
             Self::EvictionPolicyVerified => "EvictionPolicyVerified",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
+            Self::Durable => "Durable",
         }
     }
 }
@@ -86,6 +100,13 @@ impl Finding {
     #[must_use]
     pub fn fails(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
         Self { condition, verdict: Verdict::False, reason, message: message.into() }
+    }
+
+    /// Whether the user should look at it, although the cache does its job: it advises, does not hold, and is not what
+    /// the spec asks for.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        self.condition.is_advisory() && self.verdict == Verdict::False && !self.reason.is_asked_for()
     }
 
     /// A condition that could not be asked.

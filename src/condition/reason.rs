@@ -104,9 +104,24 @@ reasons! {
     CorrectionRefused,
     /// Redis accepted a change, and still has the old value.
     CorrectionIneffective,
+
+    /// What is written is brought to a volume.
+    Persisted,
+    /// Entries are held in memory only, as the spec asks.
+    InMemory,
+    /// Redis could not append what was written to its file.
+    SaveFailed,
+    /// Redis could not write its file anew.
+    RewriteFailed,
 }
 
 impl Reason {
+    /// Whether a condition that does not hold for this is as the spec asks.
+    #[must_use]
+    pub fn is_asked_for(self) -> bool {
+        matches!(self, Self::InMemory)
+    }
+
     /// Whether waiting is in vain: only a change by the user helps.
     #[must_use]
     pub fn needs_user(self) -> bool {

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use crate::{
     api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, TokenCache},
     condition::{ConditionType, Verdict},
-    redis::{self, credentials::Credentials, objects, observed::Observed, settings::Settings},
+    redis::{self, credentials::Credentials, observed::Observed, rollout, settings::Settings},
 };
 
 /// What is to be done, and nothing that is done already.
@@ -76,7 +76,8 @@ pub fn plan(
     if redis.is_empty() {
         return Plan { retirees: surplus, ..Plan::default() };
     }
-    let rehearsal = (!is_accepted(cache)).then(|| objects::stateful_set(settings, None));
+    let live = observed.stateful_set.ours().map(AsRef::as_ref);
+    let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, live, None));
     Plan { rehearsal, redis, retirees: surplus }
 }
 

@@ -83,8 +83,8 @@ pub fn report(
     now: Timestamp,
 ) -> Option<Report> {
     let spec_valid = spec_valid(outcome);
-    let (findings, servers) = match health {
-        Health::Known { findings, servers, tells_of_samples: _ } => (findings, servers),
+    let (mut required, advisory, servers) = match health {
+        Health::Known { required, advisory, servers, tells_of_samples: _ } => (required, advisory, servers),
         Health::AwaitingFirstLook if spec_valid.verdict == Verdict::True => return None,
         // What the user must mend is said at once, and what was said of the servers stays until they have been looked at.
         Health::AwaitingFirstLook => {
@@ -96,15 +96,13 @@ pub fn report(
             return Some(report);
         }
     };
-    let [available, verified] = findings;
-    let required = [spec_valid, available, verified];
+    required.insert(0, spec_valid);
     let [mut ready, stalled] = summary(&required);
     if super::plan::is_paused(cache) && ready.reason != Reason::DriftWhilePaused {
         ready.message += ". Paused: nothing is changed or repaired while the annotation ";
         ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
     }
-    let [spec_valid, available, verified] = required;
-    let findings = [ready, stalled, spec_valid, available, verified];
+    let findings: Vec<Finding> = [ready, stalled].into_iter().chain(required).chain(advisory).collect();
     let Published { service, connection } = published;
     let redis = service.then(|| RedisStatus { endpoint: settings.endpoint(), servers });
     let binding = connection.then(|| BindingStatus { name: name::redis(&settings.owner.name) });
@@ -117,7 +115,8 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
     let findings = [ConditionType::SpecValid, ConditionType::RedisAvailable, ConditionType::EvictionPolicyVerified]
         .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
-    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).collect();
+    let durable = Finding::unknown(ConditionType::Durable, Reason::ReadFailed, message);
+    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).chain([durable]).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
 
@@ -178,8 +177,10 @@ fn assemble(
 ) -> Report {
     let generation = cache.metadata.generation.unwrap_or_default();
     let happenings = news(&previous.conditions, findings).filter_map(happening).collect();
+    let warnings = findings.iter().filter(|finding| finding.is_warning()).count();
     let status = TokenCacheStatus {
         observed_generation: generation,
+        warnings: i32::try_from(warnings).unwrap_or(i32::MAX),
         conditions: merge(&previous.conditions, findings, generation, now),
         redis,
         binding,
@@ -197,6 +198,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
         ConditionType::SpecValid | ConditionType::RedisAvailable | ConditionType::EvictionPolicyVerified => {
             finding.reason != Reason::RedisUnavailable
         }
+        // Where nothing was read back, another condition tells why.
+        ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
     };
     let normal = matches!(
         finding.reason,
@@ -204,6 +207,7 @@ fn happening(finding: &Finding) -> Option<Happening> {
             | Reason::Valid
             | Reason::Available
             | Reason::Verified
+            | Reason::Persisted
             | Reason::Provisioning
             | Reason::Loading
     );

@@ -6,6 +6,15 @@ pub fn redis(owner: &str) -> String {
     format!("{owner}-redis")
 }
 
+/// The volume that Redis writes to.
+pub const DATA_VOLUME: &str = "data";
+
+/// The claim that a `StatefulSet` makes for the data of one of its pods, and that one of the same name finds again.
+#[must_use]
+pub fn data_claim(pod: &str) -> String {
+    format!("{DATA_VOLUME}-{pod}")
+}
+
 /// The headless Service that governs the pods.
 #[must_use]
 pub fn redis_headless(owner: &str) -> String {

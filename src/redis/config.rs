@@ -10,9 +10,20 @@ use super::{
 /// The file's name in the `ConfigMap`.
 pub const FILE: &str = "redis.conf";
 
-/// The text of `redis.conf`.
+/// `appendfsync` where entries are kept: what is written reaches the disk within about a second, and no write waits for it.
+pub const APPEND_FSYNC: &str = "everysec";
+
+/// `appendonly`, as Redis spells it.
+#[must_use]
+pub fn append_only(kept: bool) -> &'static str {
+    if kept { "yes" } else { "no" }
+}
+
+/// The text of `redis.conf`. When the append-only file is written anew is left to Redis: at twice its size, from 64 MB.
 #[must_use]
 pub fn redis_conf(settings: &Settings) -> String {
+    let kept = settings.persistence.is_some();
+    let fsync = if kept { format!("appendfsync {APPEND_FSYNC}\n") } else { String::new() };
     format!(
         "# Made by tokencache-operator from TokenCache {namespace}/{name}. Edits here are undone.\n\
          bind * -::*\n\
@@ -22,7 +33,8 @@ pub fn redis_conf(settings: &Settings) -> String {
          maxmemory {max_memory}\n\
          maxmemory-policy {policy}\n\
          save \"\"\n\
-         appendonly no\n\
+         appendonly {append_only}\n\
+         {fsync}\
          tcp-keepalive 60\n\
          lazyfree-lazy-eviction yes\n\
          lazyfree-lazy-expire yes\n",
@@ -31,6 +43,7 @@ pub fn redis_conf(settings: &Settings) -> String {
         users = super::objects::USERS_FILE,
         max_memory = settings.max_memory.bytes(),
         policy = settings.eviction_policy.as_str(),
+        append_only = append_only(kept),
     )
 }
 

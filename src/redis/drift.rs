@@ -3,11 +3,15 @@
 //! In: the settings and a server's answer. Out: findings and sentences.
 
 use super::{
+    config, durability,
     sample::{Answer, Correction, Drift, Parameter},
     settings::Settings,
 };
 use crate::{
-    condition::{ConditionType::EvictionPolicyVerified, Finding, Reason},
+    condition::{
+        ConditionType::{self, Durable, EvictionPolicyVerified, RedisAvailable},
+        Finding, Reason,
+    },
     kubernetes::quantity::{self, format_bytes},
 };
 
@@ -15,39 +19,54 @@ use crate::{
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let policy = settings.eviction_policy.as_str();
-    let of_settings = |drift: &&Drift| drift.parameter != Parameter::AppPassword;
-    let drifts: Vec<&Drift> = answer.drift.iter().filter(of_settings).collect();
+    told(settings, pod, answer, EvictionPolicyVerified).unwrap_or_else(|| {
+        Finding::holds(
+            EvictionPolicyVerified,
+            Reason::Verified,
+            format!("maxmemory-policy {policy} and maxmemory {} read back from {pod}", settings.max_memory.quantity()),
+        )
+    })
+}
+
+/// What a condition says of the parameters that are its own; `None` where none of them differed.
+#[must_use]
+pub fn told(settings: &Settings, pod: &str, answer: &Answer, by: ConditionType) -> Option<Finding> {
+    let drifts: Vec<&Drift> = answer.drift.iter().filter(|drift| told_by(drift.parameter) == by).collect();
     let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| !drift.correction.is_done()).collect();
     if let Some(first) = left.first() {
         let found: Vec<String> = left.iter().map(|drift| describe(settings, drift, "is")).collect();
         let leads_to: Vec<String> = left.iter().map(|drift| consequence(settings, drift)).collect();
-        return Finding::fails(
-            EvictionPolicyVerified,
+        return Some(Finding::fails(
+            by,
             reason(&first.correction),
             format!(
                 "{} on {pod}: {}; {}",
                 found.join(" and "),
                 leads_to.join(", and "),
-                remedy(&settings.owner.namespace, pod, &first.correction)
+                remedy(settings, pod, &first.correction)
             ),
-        );
+        ));
     }
     if drifts.is_empty() {
-        return Finding::holds(
-            EvictionPolicyVerified,
-            Reason::Verified,
-            format!("maxmemory-policy {policy} and maxmemory {} read back from {pod}", settings.max_memory.quantity()),
-        );
+        return None;
     }
     let found: Vec<String> = drifts.iter().map(|drift| describe(settings, drift, "was")).collect();
-    Finding::holds(
-        EvictionPolicyVerified,
+    Some(Finding::holds(
+        by,
         Reason::DriftCorrected,
         format!(
             "{} on {pod}: set again and read back. Unless the spec was changed meanwhile, somebody or something uses CONFIG SET",
             found.join(" and ")
         ),
-    )
+    ))
+}
+
+fn told_by(parameter: Parameter) -> ConditionType {
+    match parameter {
+        Parameter::MaxMemory | Parameter::EvictionPolicy => EvictionPolicyVerified,
+        Parameter::AppendOnly | Parameter::AppendFsync => Durable,
+        Parameter::AppPassword => RedisAvailable,
+    }
 }
 
 fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
@@ -58,6 +77,11 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
         Parameter::EvictionPolicy => {
             format!("maxmemory-policy {is} {:?} (want {})", drift.found, settings.eviction_policy.as_str())
         }
+        Parameter::AppendOnly => {
+            let wanted = config::append_only(settings.persistence.is_some());
+            format!("appendonly {is} {} (want {wanted})", drift.found)
+        }
+        Parameter::AppendFsync => format!("appendfsync {is} {} (want {})", drift.found, config::APPEND_FSYNC),
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
     }
 }
@@ -82,6 +106,15 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
             "entries are removed earlier than you asked for".to_owned()
         }
         (Parameter::MaxMemory, _) => "Redis may outgrow its container and be killed".to_owned(),
+        (Parameter::AppendOnly, "no") => "what is written from now on is lost at the next restart".to_owned(),
+        (Parameter::AppendOnly, _) => {
+            "it fills its node's disk with a file that goes with the pod and keeps nothing".to_owned()
+        }
+        (Parameter::AppendFsync, "always") => "every write waits for the disk".to_owned(),
+        (Parameter::AppendFsync, _) => {
+            "what the node's kernel has not brought to the disk, half a minute of writes or more, is lost with the node"
+                .to_owned()
+        }
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
     }
 }
@@ -100,8 +133,8 @@ pub fn reason(correction: &Correction) -> Reason {
 
 /// What came of setting it again, and what else to do.
 #[must_use]
-pub fn remedy(namespace: &str, pod: &str, correction: &Correction) -> String {
-    let restart = || restart(namespace, pod, "its own configuration and users");
+pub fn remedy(settings: &Settings, pod: &str, correction: &Correction) -> String {
+    let restart = || restart(settings, pod, "its own configuration and users");
     match correction {
         Correction::Corrected | Correction::Followed => "it was set again and read back".to_owned(),
         Correction::Refused(words) => format!("it could not be changed ({words}). {}", restart()),
@@ -121,8 +154,9 @@ pub fn remedy(namespace: &str, pod: &str, correction: &Correction) -> String {
 
 /// What a restart mends, and what it costs.
 #[must_use]
-pub fn restart(namespace: &str, pod: &str, with: &str) -> String {
-    format!("`kubectl -n {namespace} delete pod {pod}` restarts it with {with}, and empties the cache")
+pub fn restart(settings: &Settings, pod: &str, with: &str) -> String {
+    let (namespace, cost) = (&settings.owner.namespace, durability::cost_of_restart(settings));
+    format!("`kubectl -n {namespace} delete pod {pod}` restarts it with {with}, and {cost}")
 }
 
 /// What is wrong with the user `app`, and what it leads to.

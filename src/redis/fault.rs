@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{
     credentials::Credentials,
     drift::restart,
+    durability,
     health::{FIRST_PROBES, full},
     pod_health::{became_ready_after, is_ready, is_running, was_started_after},
     rollout,
@@ -30,7 +31,7 @@ pub fn finding(
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
     let namespace = &settings.owner.namespace;
-    let restart = |with: &str| restart(namespace, name, with);
+    let restart = |with: &str| restart(settings, name, with);
     let place = format!("{name} ({}:{PORT})", sample.server.address);
     let (reason, message) = match fault {
         Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
@@ -58,7 +59,8 @@ pub fn finding(
             format!(
                 "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
                  applications wait a second for every token. kubelet restarts it after a minute; \
-                 `kubectl -n {namespace} delete pod {name}` does so at once. Either empties the cache"
+                 `kubectl -n {namespace} delete pod {name}` does so at once. Either {}",
+                durability::cost_of_restart(settings)
             ),
         ),
         Fault::Slow => (
@@ -71,7 +73,7 @@ pub fn finding(
         ),
         Fault::Full => (Reason::TooManyClients, full(&place, "")),
         Fault::WrongPassword if rollout::restarts_for_password(pod, credentials) => {
-            (Reason::RestartingForPassword, rollout::new_password(pod))
+            (Reason::RestartingForPassword, rollout::new_password(settings, pod))
         }
         Fault::WrongPassword => (
             Reason::WrongPassword,

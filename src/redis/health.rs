@@ -1,4 +1,4 @@
-//! How a cache's Redis is doing: the findings about `RedisAvailable` and `EvictionPolicyVerified`.
+//! How a cache's Redis is doing: the findings about `RedisAvailable`, `EvictionPolicyVerified` and `Durable`.
 //!
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::{
     credentials::Credentials,
-    drift, fault,
+    drift, durability, fault,
     observed::Observed,
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
     rollout,
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
-        ConditionType::{EvictionPolicyVerified, RedisAvailable},
+        ConditionType::{Durable, EvictionPolicyVerified, RedisAvailable},
         Finding, Reason,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
@@ -41,8 +41,10 @@ pub enum Health {
     AwaitingFirstLook,
     /// What to report.
     Known {
-        /// `RedisAvailable`, then `EvictionPolicyVerified`.
-        findings: [Finding; 2],
+        /// What the cache cannot do its job without: `RedisAvailable`, then `EvictionPolicyVerified`.
+        required: Vec<Finding>,
+        /// What is worth knowing and no failure.
+        advisory: Vec<Finding>,
         /// What each server answered.
         servers: Vec<ServerStatus>,
         /// Whether they tell of every correction that the latest samples hold.
@@ -77,8 +79,10 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
     match health {
-        Health::Known { findings: [_, verified], servers, tells_of_samples } => {
-            Health::Known { findings: [mismatch, verified], servers, tells_of_samples }
+        Health::Known { mut required, advisory, servers, tells_of_samples } => {
+            required.retain(|finding| finding.condition != RedisAvailable);
+            required.insert(0, mismatch);
+            Health::Known { required, advisory, servers, tells_of_samples }
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
@@ -123,13 +127,13 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
     }
     let Some(server) = server(pod) else {
         if pod.metadata.deletion_timestamp.is_some() && rollout::restarts_for_password(pod, credentials) {
-            return unavailable(Reason::RestartingForPassword, rollout::new_password(pod));
+            return unavailable(Reason::RestartingForPassword, rollout::new_password(settings, pod));
         }
         return unavailable(Reason::Provisioning, rollout::on_its_way(settings, pod));
     };
     if let Some(why) = rollout::pending(settings, observed, pod, credentials, moment.carried_out) {
         return if rollout::restarts_for_password(pod, credentials) {
-            unavailable(Reason::RestartingForPassword, rollout::new_password(pod))
+            unavailable(Reason::RestartingForPassword, rollout::new_password(settings, pod))
         } else {
             unavailable(Reason::Provisioning, why)
         };
@@ -179,10 +183,11 @@ fn of_sample(
             let tells_of_password = answer.drift.iter().all(|drift| drift.parameter != Parameter::AppPassword);
             Health::Known {
                 tells_of_samples: impeded.is_none() || tells_of_password,
-                findings: [
+                required: vec![
                     impeded.unwrap_or_else(|| availability(settings, pod, answer)),
                     drift::verification(settings, &sample.server.pod, answer),
                 ],
+                advisory: vec![durability::finding(settings, &sample.server.pod, answer)],
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: role(answer.role).to_owned(),
@@ -204,8 +209,15 @@ fn unavailable(why: Finding) -> Health {
     without_answer([why, verified])
 }
 
-fn without_answer(findings: [Finding; 2]) -> Health {
-    Health::Known { findings, servers: Vec::new(), tells_of_samples: false }
+fn without_answer([available, verified]: [Finding; 2]) -> Health {
+    // What could not be read back says nothing of what a restart would lose either.
+    let durable = Finding { condition: Durable, ..verified.clone() };
+    Health::Known {
+        required: vec![available, verified],
+        advisory: vec![durable],
+        servers: Vec::new(),
+        tells_of_samples: false,
+    }
 }
 
 fn role(role: Role) -> &'static str {
@@ -219,7 +231,7 @@ fn role(role: Role) -> &'static str {
 fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Option<Finding> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = &settings.owner.namespace;
-    let restart = |with: &str| drift::restart(namespace, name, with);
+    let restart = |with: &str| drift::restart(settings, name, with);
     let (reason, message) = match (&answer.impediment, answer.role) {
         (_, Role::Replica) => (
             Reason::ReadOnly,
@@ -239,7 +251,11 @@ fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -
             Reason::ReadOnly,
             format!(
                 "{name} refuses writes because it could not save its data ({words}); reads go on. `kubectl -n {namespace} \
-                 logs {name}` tells why: most often its volume is full, or somebody changed where it saves"
+                 logs {name}` tells why: most often {}, or somebody changed where it saves",
+                match settings.persistence {
+                    Some(_) => format!("its volume is full ({})", durability::larger(namespace, name)),
+                    None => "its node's disk is full".to_owned(),
+                }
             ),
         ),
         (Some(Impediment::Full { clients }), _) => (Reason::TooManyClients, full(name, &format!(", {clients}"))),
@@ -268,7 +284,6 @@ pub(super) fn full(name: &str, maxclients: &str) -> String {
 /// Whether applications that have the published password can use a server that serves.
 fn availability(settings: &Settings, pod: &Pod, answer: &Answer) -> Finding {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let namespace = &settings.owner.namespace;
     let password = answer.drift.iter().find(|drift| drift.parameter == Parameter::AppPassword);
     let secret = name::redis(&settings.owner.name);
     match password.map(|drift| (drift, &drift.correction)) {
@@ -298,7 +313,7 @@ fn availability(settings: &Settings, pod: &Pod, answer: &Answer) -> Finding {
         Some((drift, correction)) => Finding::fails(
             RedisAvailable,
             drift::reason(correction),
-            format!("{}; {}", drift::of_app(name, &secret, &drift.found), drift::remedy(namespace, name, correction)),
+            format!("{}; {}", drift::of_app(name, &secret, &drift.found), drift::remedy(settings, name, correction)),
         ),
     }
 }

@@ -8,6 +8,7 @@ pub mod binding;
 pub mod config;
 pub mod credentials;
 mod drift;
+mod durability;
 mod fault;
 pub mod health;
 pub mod objects;
@@ -139,7 +140,8 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         let probe = objects::probe_password(operator);
         let hashes = Hashes { app, operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
-        let wanted = objects::stateful_set(settings, Some(&login_mark(&operator.sha256())));
+        let live = observed.stateful_set.ours().map(AsRef::as_ref);
+        let wanted = rollout::wanted(settings, live, Some(&login_mark(&operator.sha256())));
         plan.stateful_set = missing(&observed.stateful_set, wanted).filter(|wanted| !is_settled(observed, wanted));
     }
     plan
@@ -201,11 +203,12 @@ pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, 
 /// What the servers should be.
 #[must_use]
 pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Want {
-    let needed = settings.max_memory.container();
+    let limits = observed.pods.iter().filter_map(|pod| pod.spec.as_ref().and_then(pod_health::memory_limit));
     Want {
         max_memory: settings.max_memory.bytes(),
-        has_room: observed.pods.iter().all(|pod| pod_health::memory_limit(pod).is_none_or(|limit| limit >= needed)),
+        has_room: limits.into_iter().all(|limit| settings.fits(limit)),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
+        append_only: settings.persistence.is_some(),
         app_password: credentials.app_password().map(Password::sha256),
         correct: true,
     }

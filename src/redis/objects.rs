@@ -7,10 +7,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     ByteString,
     api::{
-        apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
-        core::v1::{ConfigMap, PodTemplateSpec, Secret, Service, ServiceAccount, ServicePort, ServiceSpec},
+        apps::v1::{
+            RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy,
+            StatefulSetSpec, StatefulSetUpdateStrategy,
+        },
+        core::v1::{
+            ConfigMap, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodTemplateSpec, Secret, Service,
+            ServiceAccount, ServicePort, ServiceSpec, VolumeResourceRequirements,
+        },
     },
-    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 
 use super::{
@@ -18,9 +24,9 @@ use super::{
     config,
     password::Password,
     pod,
-    settings::{PORT, Settings},
+    settings::{PORT, Persistence, Settings},
 };
-use crate::kubernetes::name;
+use crate::kubernetes::{name, quantity::format_bytes};
 
 /// The component's name, in labels and as the container's name.
 pub const COMPONENT: &str = "redis";
@@ -145,12 +151,14 @@ fn secret<const N: usize>(settings: &Settings, name: String, entries: [(&str, &s
     }
 }
 
-/// The `StatefulSet`. `operator_login` tells one operator password from another without giving it away; it is `None`
-/// only where the object is not written, but shown to the API server to see whether it would be accepted.
+/// The `StatefulSet`, whose server's container has this memory, in bytes. `operator_login` tells one operator password from
+/// another without giving it away; it is `None` only where the object is not written, but shown to the API server to see
+/// whether it would be accepted.
 #[must_use]
-pub fn stateful_set(settings: &Settings, operator_login: Option<&str>) -> StatefulSet {
+pub fn stateful_set(settings: &Settings, memory: u64, operator_login: Option<&str>) -> StatefulSet {
     let annotations =
         operator_login.map(|login| BTreeMap::from([(OPERATOR_LOGIN_ANNOTATION.to_owned(), login.to_owned())]));
+    let persistence = settings.persistence.as_ref();
     StatefulSet {
         metadata: settings.owner.metadata(name::redis(&settings.owner.name), COMPONENT),
         spec: Some(StatefulSetSpec {
@@ -170,10 +178,39 @@ pub fn stateful_set(settings: &Settings, operator_login: Option<&str>) -> Statef
                     annotations,
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod::spec(settings)),
+                spec: Some(pod::spec(settings, memory)),
             },
+            volume_claim_templates: persistence.map(|persistence| vec![claim(persistence)]),
+            persistent_volume_claim_retention_policy: persistence.map(retention),
             ..StatefulSetSpec::default()
         }),
         ..StatefulSet::default()
+    }
+}
+
+/// The claim of each pod, which the `StatefulSet` makes, labels and binds by its name to the pod's. It has nothing that
+/// could change: the API server refuses every change.
+fn claim(persistence: &Persistence) -> PersistentVolumeClaim {
+    let storage = Quantity(format_bytes(persistence.size));
+    PersistentVolumeClaim {
+        metadata: ObjectMeta { name: Some(name::DATA_VOLUME.to_owned()), ..ObjectMeta::default() },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(BTreeMap::from([("storage".to_owned(), storage)])),
+                ..VolumeResourceRequirements::default()
+            }),
+            storage_class_name: persistence.storage_class.clone(),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
+    }
+}
+
+fn retention(persistence: &Persistence) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
+    StatefulSetPersistentVolumeClaimRetentionPolicy {
+        when_deleted: Some(persistence.when_deleted.as_str().to_owned()),
+        // Said, so that a change by hand is seen: scaled to none and back, the entries are to be there again.
+        when_scaled: Some("Retain".to_owned()),
     }
 }

@@ -1,6 +1,6 @@
 //! The pod of a Redis server.
 //!
-//! In: the settings. Out: the pod's spec. It must not change when the operator's version does: that would restart every
+//! In: the settings, and the memory of the server's container. Out: the pod's spec. It must not change when the operator's version does: that would restart every
 //! Redis of a cluster.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ const SERVER_ID: i64 = 999;
 
 /// The pod's spec: restricted pod security, a read-only root file system, no service-account token.
 #[must_use]
-pub fn spec(settings: &Settings) -> PodSpec {
+pub fn spec(settings: &Settings, memory: u64) -> PodSpec {
     let pod = &settings.pod;
     PodSpec {
         service_account_name: Some(name::redis(&settings.owner.name)),
@@ -45,8 +45,8 @@ pub fn spec(settings: &Settings) -> PodSpec {
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
             ..PodSecurityContext::default()
         }),
-        containers: vec![container(settings)],
-        volumes: Some(volumes(&settings.owner.name)),
+        containers: vec![container(settings, memory)],
+        volumes: Some(volumes(settings)),
         node_selector: Some(pod.node_selector.clone()).filter(|labels| !labels.is_empty()),
         tolerations: Some(pod.tolerations.clone()).filter(|tolerations| !tolerations.is_empty()),
         affinity: pod.affinity.clone(),
@@ -57,7 +57,7 @@ pub fn spec(settings: &Settings) -> PodSpec {
     }
 }
 
-fn container(settings: &Settings) -> Container {
+fn container(settings: &Settings, memory: u64) -> Container {
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
@@ -89,11 +89,11 @@ fn container(settings: &Settings) -> Container {
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
-        resources: Some(resources(settings)),
+        resources: Some(resources(settings, memory)),
         volume_mounts: Some(vec![
             mount("config", CONFIG_DIR, true),
             mount("users", USERS_DIR, true),
-            mount("data", DATA_DIR, false),
+            mount(name::DATA_VOLUME, DATA_DIR, false),
         ]),
         readiness_probe: Some(Probe {
             exec: Some(ExecAction { command: Some(shell(&format!("{}{SERVES}", ping()))) }),
@@ -143,9 +143,9 @@ fn shell(command: &str) -> Vec<String> {
     vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()]
 }
 
-/// Memory derives from `maxMemory`, requested and limited alike, so that a node never takes back what Redis counts on.
-fn resources(settings: &Settings) -> ResourceRequirements {
-    let memory = ("memory".to_owned(), Quantity(format_bytes(settings.max_memory.container())));
+/// Memory is requested and limited alike, so that a node never takes back what Redis counts on.
+fn resources(settings: &Settings, memory: u64) -> ResourceRequirements {
+    let memory = ("memory".to_owned(), Quantity(format_bytes(memory)));
     let amounts = |written: &BTreeMap<String, Amount>| -> BTreeMap<String, Quantity> {
         written.iter().map(|(resource, amount)| (resource.clone(), Quantity(amount.to_string()))).collect()
     };
@@ -161,10 +161,11 @@ fn resources(settings: &Settings) -> ResourceRequirements {
     ResourceRequirements { requests: Some(requests), limits: Some(limits), ..ResourceRequirements::default() }
 }
 
-fn volumes(owner: &str) -> Vec<Volume> {
+fn volumes(settings: &Settings) -> Vec<Volume> {
+    let owner = &settings.owner.name;
     // Readable by the server's group; fsGroup makes it the files' owner.
     let read_only = Some(0o440);
-    vec![
+    let mut volumes = vec![
         Volume {
             name: "config".to_owned(),
             config_map: Some(ConfigMapVolumeSource {
@@ -183,6 +184,11 @@ fn volumes(owner: &str) -> Vec<Volume> {
             }),
             ..Volume::default()
         },
-        Volume { name: "data".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
-    ]
+    ];
+    // Where entries are kept, the StatefulSet puts the pod's claim there.
+    if settings.persistence.is_none() {
+        let empty_dir = Some(EmptyDirVolumeSource::default());
+        volumes.push(Volume { name: name::DATA_VOLUME.to_owned(), empty_dir, ..Volume::default() });
+    }
+    volumes
 }

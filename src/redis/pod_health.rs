@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     Container, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
-    PodCondition, PodStatus,
+    PodCondition, PodSpec, PodStatus,
 };
 
 use super::{health::FIRST_PROBES, objects::COMPONENT};
@@ -41,7 +41,7 @@ pub fn trouble(pod: &Pod, now: Timestamp) -> Option<Trouble> {
     }
     let runs_for_long =
         running(pod).and_then(|running| running.started_at.as_ref()).is_some_and(|at| at.0 <= now - FIRST_PROBES);
-    unschedulable(place.pod, status).or_else(|| {
+    unschedulable(place, pod.spec.as_ref(), status).or_else(|| {
         let containers = status.container_statuses.iter().flatten();
         let mut ours = containers.filter(|container| container.name == COMPONENT && !runs_for_long);
         ours.find_map(|container| of_container(place, container))
@@ -55,15 +55,15 @@ struct Place<'pod> {
     pod: &'pod str,
 }
 
-/// The server's container, as the pod was asked to run it.
+/// The server's container, as a pod was asked to run it.
 #[must_use]
-pub fn container(pod: &Pod) -> Option<&Container> {
-    pod.spec.as_ref()?.containers.iter().find(|container| container.name == COMPONENT)
+pub fn container(pod: &PodSpec) -> Option<&Container> {
+    pod.containers.iter().find(|container| container.name == COMPONENT)
 }
 
 /// The memory that the server's container may take, in bytes.
 #[must_use]
-pub fn memory_limit(pod: &Pod) -> Option<u64> {
+pub fn memory_limit(pod: &PodSpec) -> Option<u64> {
     quantity::bytes(&container(pod)?.resources.as_ref()?.limits.as_ref()?.get("memory")?.0)
 }
 
@@ -109,15 +109,43 @@ fn running(pod: &Pod) -> Option<&ContainerStateRunning> {
     server.state.as_ref()?.running.as_ref()
 }
 
-fn unschedulable(pod: &str, status: &PodStatus) -> Option<Trouble> {
+fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -> Option<Trouble> {
     let scheduled = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled")?;
-    (scheduled.status == "False" && scheduled.reason.as_deref() == Some("Unschedulable")).then(|| Trouble {
+    if scheduled.status != "False" || scheduled.reason.as_deref() != Some("Unschedulable") {
+        return None;
+    }
+    let words = sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"));
+    let remedy = claim(spec).filter(|_| is_of_volumes(words)).map_or_else(
+        || "Add room, or change spec.redis.maxMemory or spec.redis.pod".to_owned(),
+        |claim| unbound(place, claim),
+    );
+    Some(Trouble {
         reason: Reason::Unschedulable,
-        message: format!(
-            "no node takes pod {pod}: {}. Add room, or change spec.redis.maxMemory or spec.redis.pod",
-            sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"))
-        ),
+        message: format!("no node takes pod {}: {words}. {remedy}", place.pod),
     })
+}
+
+/// The claim that the pod's data are on.
+fn claim(spec: Option<&PodSpec>) -> Option<&str> {
+    let mut claims = spec?.volumes.iter().flatten().filter_map(|volume| volume.persistent_volume_claim.as_ref());
+    claims.next().map(|claim| claim.claim_name.as_str())
+}
+
+/// Whether the scheduler speaks of volumes: `pod has unbound immediate PersistentVolumeClaims`, `node(s) didn't find
+/// available persistent volumes to bind`, `persistentvolumeclaim "…" not found`, `node(s) had volume node affinity conflict`.
+fn is_of_volumes(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["persistentvolume", "persistent volume", "volume node affinity"].iter().any(|part| words.contains(part))
+}
+
+/// What to do where no volume can be had, or not on a node that takes the pod.
+fn unbound(Place { namespace, pod }: Place<'_>, claim: &str) -> String {
+    format!(
+        "`kubectl -n {namespace} describe pvc {claim}` tells what its volume waits for: most often its StorageClass does not \
+         exist or has no free volume of that size, or the cluster has no default class, and making one binds it; or the nodes \
+         that reach the volume have no room for pod {pod}, or spec.redis.pod keeps it off them. The class cannot change: a \
+         TokenCache that is to have another one is deleted with its claim and made again"
+    )
 }
 
 fn of_container(place: Place<'_>, container: &ContainerStatus) -> Option<Trouble> {

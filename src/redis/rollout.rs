@@ -6,7 +6,7 @@ use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 
 use super::{
     credentials::Credentials,
-    login_mark,
+    durability, login_mark,
     objects::{self, OPERATOR_LOGIN_ANNOTATION},
     observed::Observed,
     pod_health,
@@ -33,12 +33,28 @@ pub fn pending(
     let set = observed.stateful_set.ours();
     if carried_out && !is_written(settings, observed, credentials) || set.is_some_and(|set| is_outdated(set, pod)) {
         return Some(format!(
-            "pod {name} is about to be replaced{}, and every entry that it holds only in memory is lost; {lasts}",
+            "pod {name} is about to be replaced{}, and {}; {lasts}",
             because(settings, pod),
+            durability::after_an_end(settings),
         ));
     }
     let seen = set.is_some_and(|set| has_been_seen(set));
     (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
+}
+
+/// The `StatefulSet` that is wanted. Its server's container keeps the memory that it has while that suits the spec and
+/// nothing else makes the pod be replaced: then another `maxMemory` reaches the running server, and no entry is lost for
+/// it. Else it gets [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
+/// result itself as the live object.
+#[must_use]
+pub fn wanted(settings: &Settings, live: Option<&StatefulSet>, operator_login: Option<&str>) -> StatefulSet {
+    let with = |memory| objects::stateful_set(settings, memory, operator_login);
+    let memory = |live: &StatefulSet| pod_health::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
+    let before = live.and_then(memory);
+    live.zip(before.filter(|memory| settings.suits(*memory)))
+        .map(|(live, memory)| (live, with(memory)))
+        .filter(|(live, as_it_is)| has_template(live, as_it_is))
+        .map_or_else(|| with(settings.container(before)), |(_, as_it_is)| as_it_is)
 }
 
 /// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one, or what the API server made of
@@ -47,10 +63,14 @@ pub fn pending(
 pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Credentials) -> bool {
     let Some(set) = observed.stateful_set.ours() else { return false };
     let Some(operator) = credentials.operator_password() else { return true };
-    let wanted = objects::stateful_set(settings, Some(&login_mark(&operator.sha256())));
-    let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.template.clone());
-    subset::holds(&template(set), &template(&wanted))
+    let wanted = wanted(settings, Some(set), Some(&login_mark(&operator.sha256())));
+    has_template(set, &wanted)
         || observed.settled.as_ref().is_some_and(|settled| settled.holds(&set.metadata, &wanted.spec))
+}
+
+fn has_template(live: &StatefulSet, wanted: &StatefulSet) -> bool {
+    let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.template.clone());
+    subset::holds(&template(live), &template(wanted))
 }
 
 /// Whether the `StatefulSet`'s controller has seen its latest change.
@@ -83,10 +103,11 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
     if let Some(since) = &pod.metadata.deletion_timestamp {
         return format!(
-            "pod {name} is being replaced{}, and every entry that it holds only in memory is lost. It has until {} to end; \
+            "pod {name} is being replaced{}, and {}. It has until {} to end; \
              if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl -n {namespace} delete \
              pod {name} --force` lets the StatefulSet go on",
             because(settings, pod),
+            durability::after_an_end(settings),
             since.0
         );
     }
@@ -98,7 +119,8 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
     let why = if words.is_empty() { String::new() } else { format!(" ({})", words.join(": ")) };
     if has_ended(pod) {
         return format!(
-            "pod {name} has ended{why} and is being replaced, and every entry that it held only in memory is lost; {lasts}"
+            "pod {name} has ended{why} and is being replaced, and {}; {lasts}",
+            durability::after_an_end(settings)
         );
     }
     format!("pod {name} is being started{why}; {lasts}")
@@ -110,20 +132,20 @@ fn because(settings: &Settings, pod: &Pod) -> String {
 
 /// The field of the spec that a pod is replaced for, as far as its container tells.
 fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
-    let server = pod_health::container(pod)?;
-    if pod_health::memory_limit(pod)? != settings.max_memory.container() {
+    let pod = pod.spec.as_ref()?;
+    if !settings.suits(pod_health::memory_limit(pod)?) {
         return Some("the memory limit that derives from spec.redis.maxMemory");
     }
-    (server.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
+    (pod_health::container(pod)?.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
 }
 
 /// What is said while a pod restarts because the operator has another password than it was started with.
 #[must_use]
-pub fn new_password(pod: &Pod) -> String {
+pub fn new_password(settings: &Settings, pod: &Pod) -> String {
     format!(
-        "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; \
-         every entry that it holds only in memory is lost",
-        pod.metadata.name.as_deref().unwrap_or_default()
+        "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; {}",
+        pod.metadata.name.as_deref().unwrap_or_default(),
+        durability::after_an_end(settings)
     )
 }
 

@@ -32,6 +32,8 @@ pub struct Want {
     pub has_room: bool,
     /// `maxmemory-policy`, as Redis spells it.
     pub eviction_policy: String,
+    /// Whether every write is appended to a file: `appendonly`.
+    pub append_only: bool,
     /// What the user `app` must accept; `None` while that is not known, and then it is left alone.
     pub app_password: Option<PasswordHash>,
     /// Whether drift is corrected, or only seen (a paused cache).
@@ -43,10 +45,11 @@ impl Want {
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
-        let Self { max_memory, has_room, eviction_policy, app_password, correct: _ } = self;
+        let Self { max_memory, has_room, eviction_policy, append_only, app_password, correct: _ } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
             && *eviction_policy == other.eviction_policy
+            && *append_only == other.append_only
             && *app_password == other.app_password
     }
 
@@ -57,6 +60,8 @@ impl Want {
         match drift.parameter {
             Parameter::MaxMemory => drift.found == self.max_memory.to_string(),
             Parameter::EvictionPolicy => drift.found == self.eviction_policy,
+            // They follow from nothing that can change.
+            Parameter::AppendOnly | Parameter::AppendFsync => false,
             // A password is not told; that another one is wanted now has to do.
             Parameter::AppPassword => self.app_password != now.app_password,
         }
@@ -98,8 +103,19 @@ pub struct Answer {
     pub max_memory: u64,
     /// `maxmemory-policy`, as read back.
     pub eviction_policy: String,
+    /// What became of its last attempts to save.
+    pub saving: Saving,
     /// What differed from [`Want`], and what came of it.
     pub drift: Vec<Drift>,
+}
+
+/// What became of a server's last attempts to save, by INFO.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Saving {
+    /// The last writes could not be appended to the file.
+    pub write_failed: bool,
+    /// The file could not be written anew.
+    pub rewrite_failed: bool,
 }
 
 /// `role` of INFO.
@@ -143,6 +159,10 @@ pub enum Parameter {
     MaxMemory,
     /// `maxmemory-policy`.
     EvictionPolicy,
+    /// `appendonly`.
+    AppendOnly,
+    /// `appendfsync`, where `appendonly` is wanted.
+    AppendFsync,
     /// Whether the user `app` can log in, with its password and no other.
     AppPassword,
 }
@@ -212,6 +232,7 @@ mod tests {
             max_memory,
             has_room: true,
             eviction_policy: eviction_policy.to_owned(),
+            append_only: false,
             app_password: None,
             correct: true,
         }

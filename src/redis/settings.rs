@@ -5,7 +5,7 @@
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    api::v1alpha1::{Amount, EvictionPolicy, PodSpec, TokenCache},
+    api::v1alpha1::{Amount, EvictionPolicy, PersistenceSpec, PodSpec, TokenCache, WhenDeleted},
     kubernetes::{
         identity::Owner,
         name,
@@ -29,6 +29,8 @@ pub struct Settings {
     pub max_memory: MaxMemory,
     /// `maxmemory-policy`.
     pub eviction_policy: EvictionPolicy,
+    /// The volume that keeps the entries; `None` where they are held in memory only.
+    pub persistence: Option<Persistence>,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Where and how the pods run.
@@ -44,6 +46,11 @@ pub enum SettingsError {
         "spec.redis.maxMemory is {0:?}: write a whole number of bytes, or one with the suffix Ki, Mi, Gi or Ti, from 16Mi to 1Ti"
     )]
     MaxMemory(String),
+    /// The volume's size is no amount, or is out of bounds.
+    #[error(
+        "spec.redis.persistence.size is {0:?}: write a whole number of bytes, or one with the suffix Ki, Mi, Gi or Ti, from 256Mi to 16Ti"
+    )]
+    PersistenceSize(String),
     /// `instanceName` cannot stand in an access rule.
     #[error(
         "spec.entries.instanceName must be printable ASCII without white space: Redis access rules cannot hold anything else"
@@ -88,17 +95,50 @@ impl MaxMemory {
         self.0
     }
 
-    /// The container's memory, in bytes: one and a half times as much and 64Mi, rounded up to whole mebibytes. The half
-    /// is for a fork's copied pages and for fragmentation, the 64Mi are for the process itself and clients' buffers.
+    /// The memory of a container that is made anew, in bytes: one and a half times as much and 64Mi, rounded up to whole
+    /// mebibytes. The half is for a fork's copied pages and for fragmentation, the 64Mi are for the process itself and
+    /// clients' buffers.
     #[must_use]
     pub fn container(self) -> u64 {
         (self.0 + self.0 / 2).next_multiple_of(MIB) + 64 * MIB
+    }
+
+    /// The least memory that a container may have, in bytes. A quarter is enough where nothing forks, which is what
+    /// Redis does to write its append-only file anew.
+    fn least_container(self, forks: bool) -> u64 {
+        if forks { self.container() } else { (self.0 + self.0 / 4).next_multiple_of(MIB) + 64 * MIB }
     }
 
     /// As a quantity.
     #[must_use]
     pub fn quantity(self) -> String {
         format_bytes(self.0)
+    }
+}
+
+/// A volume that keeps the entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Persistence {
+    /// How large it is, in bytes.
+    pub size: u64,
+    /// Its `StorageClass`; `None` for the cluster's default.
+    pub storage_class: Option<String>,
+    /// What becomes of the claim when the `TokenCache` is deleted.
+    pub when_deleted: WhenDeleted,
+}
+
+impl Persistence {
+    /// Takes what users wrote.
+    ///
+    /// # Errors
+    /// Where the size is no whole number of bytes from 256Mi to 16Ti.
+    pub fn parse(written: &PersistenceSpec) -> Result<Self, SettingsError> {
+        let text = written.size.to_string();
+        let size = quantity::bytes(&text)
+            .filter(|bytes| (256 * MIB..=16 * MIB * MIB).contains(bytes))
+            .ok_or(SettingsError::PersistenceSize(text))?;
+        let storage_class = written.storage_class_name.clone();
+        Ok(Self { size, storage_class, when_deleted: written.when_deleted })
     }
 }
 
@@ -161,9 +201,33 @@ impl Settings {
             image: redis.image.clone(),
             max_memory: MaxMemory::parse(&redis.max_memory)?,
             eviction_policy: redis.eviction_policy,
+            persistence: redis.persistence.as_ref().map(Persistence::parse).transpose()?,
             instance_name,
             pod: redis.pod.clone(),
         })
+    }
+
+    /// Whether a container with this memory, in bytes, has room for `maxmemory`.
+    #[must_use]
+    pub fn fits(&self, container: u64) -> bool {
+        container >= self.max_memory.least_container(self.persistence.is_some())
+    }
+
+    /// Whether a container with this memory, in bytes, is as good as a new one: it has room, and does not keep from its
+    /// node more than twice what is needed. Replacing it would only cost entries. Where they are kept it is never too
+    /// large: see [`Self::container`].
+    #[must_use]
+    pub fn suits(&self, container: u64) -> bool {
+        self.fits(container) && (self.persistence.is_some() || container <= 2 * self.max_memory.container())
+    }
+
+    /// The memory, in bytes, of a container that is made in place of one with this memory. Where entries are kept it is
+    /// never less: the append-only file may hold all that was there before, and Redis loads it without regard to
+    /// `maxmemory`; a container without room for that would be killed at each start.
+    #[must_use]
+    pub fn container(&self, before: Option<u64>) -> u64 {
+        let anew = self.max_memory.container();
+        before.filter(|_| self.persistence.is_some()).map_or(anew, |before| before.max(anew))
     }
 
     /// The host name under which applications reach Redis. Without the cluster's domain, which pods complete themselves.
@@ -203,6 +267,39 @@ mod tests {
         assert_eq!(container("256Mi"), 448 * MIB);
         assert_eq!(container("16Mi"), 88 * MIB);
         assert_eq!(container("16777217"), 89 * MIB);
+    }
+
+    #[test]
+    fn a_container_is_kept_while_it_has_room_and_is_not_far_too_large() {
+        let settings = |redis: &str| {
+            let spec = serde_json::from_str(&format!("{{\"redis\": {redis}}}")).unwrap();
+            Settings::parse(&TokenCache::new("shop", spec)).unwrap()
+        };
+        let made_for_256 = 448 * MIB;
+        let suits = |memory: &str| settings(&format!("{{\"maxMemory\": \"{memory}\"}}")).suits(made_for_256);
+        assert!(suits("256Mi") && suits("307Mi") && suits("128Mi") && suits("107Mi"));
+        assert!(!suits("308Mi"), "too small");
+        assert!(!suits("106Mi"), "more than twice what is needed");
+        let persistent = |memory: &str| {
+            settings(&format!("{{\"maxMemory\": \"{memory}\", \"persistence\": {{\"size\": \"2Gi\"}}}}"))
+        };
+        assert!(persistent("256Mi").suits(made_for_256) && persistent("16Mi").suits(made_for_256));
+        assert_eq!(persistent("16Mi").container(Some(made_for_256)), made_for_256);
+        assert_eq!(settings("{\"maxMemory\": \"16Mi\"}").container(Some(made_for_256)), 88 * MIB);
+        assert!(!persistent("257Mi").suits(made_for_256), "a fork needs its room");
+    }
+
+    #[test]
+    fn the_volume_has_a_size_within_bounds() {
+        let size = |text: &str| {
+            let written = serde_json::from_value(serde_json::json!({"size": text})).unwrap();
+            Persistence::parse(&written).map(|persistence| persistence.size)
+        };
+        assert_eq!(size("256Mi"), Ok(256 * MIB));
+        assert_eq!(size("16Ti"), Ok(16 << 40));
+        for text in ["", "255Mi", "17Ti", "lots"] {
+            assert_eq!(size(text), Err(SettingsError::PersistenceSize(text.to_owned())));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod rights;
+mod volumes;
 
 /// What the tests stand on; not every part of it is used here.
 #[allow(dead_code)]

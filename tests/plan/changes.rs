@@ -56,7 +56,10 @@ fn after(from: &str, field: &str, to: &str) -> String {
 fn each_field_changes_what_it_should_and_nothing_else() {
     let empty = [
         ("redis.image", "registry.example/redis:8.4"),
+        ("redis.maxMemory", "300Mi"),
+        ("redis.maxMemory", "128Mi"),
         ("redis.maxMemory", "512Mi"),
+        ("redis.maxMemory", "64Mi"),
         ("redis.evictionPolicy", "allkeys-lru"),
         ("redis.pod.resources", "{requests: {cpu: 1}}"),
         ("redis.pod.nodeSelector", "{pool: caches}"),
@@ -71,6 +74,11 @@ fn each_field_changes_what_it_should_and_nothing_else() {
     ];
     let table: Vec<String> = empty.iter().map(|(field, to)| after("{}", field, to)).collect();
     insta::assert_snapshot!(table.join("\n"));
+}
+
+#[test]
+fn what_becomes_of_the_claim_changes_without_a_restart() {
+    insta::assert_snapshot!(after(FULL, "redis.persistence.whenDeleted", "Retain"));
 }
 
 #[test]

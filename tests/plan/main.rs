@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod changes;
+mod durability;
+mod golden;
+mod memory;
 mod messages;
 mod objects;
 mod passes;

@@ -10,6 +10,7 @@ redis:
   image: registry.example/valkey:8.1
   maxMemory: 1500M
   evictionPolicy: allkeys-lfu
+  persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}
     nodeSelector: {pool: caches}
@@ -63,6 +64,7 @@ fn the_full_spec_leaves_no_field_of_the_schema_out() {
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     let sections = [("", "/properties"), ("/redis", "/properties/redis/properties")];
     let sections = sections.into_iter().chain([
+        ("/redis/persistence", "/properties/redis/properties/persistence/properties"),
         ("/redis/pod", "/properties/redis/properties/pod/properties"),
         ("/redis/pod/resources", "/properties/redis/properties/pod/properties/resources/properties"),
         ("/entries", "/properties/entries/properties"),

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCacheStatus;
 use tokencache_operator::controller::{
@@ -11,7 +12,7 @@ use tokencache_operator::controller::{
 };
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
-use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample};
+use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample, Saving};
 use tokencache_operator::redis::{login_mark, server, want};
 
 use super::pods::{REVISION, marked, on_node, running};
@@ -29,7 +30,12 @@ impl Seen {
 
     /// A pod, and no sample of its server.
     pub fn pod(status: &Value) -> Self {
-        let mut seen = Self::nothing();
+        Self::pod_of("{}", status)
+    }
+
+    /// The pod of a cache with this spec, and no sample of its server.
+    pub fn pod_of(spec: &str, status: &Value) -> Self {
+        let mut seen = Self(World::settled(shop(spec)));
         seen.rolled_out();
         let operator = seen.0.credentials().operator_password().unwrap().sha256();
         seen.0.observed.pods = vec![marked(status, &login_mark(&operator))];
@@ -72,8 +78,39 @@ impl Seen {
         })
     }
 
-    /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False.
-    pub fn told(mut self, what: &str) -> String {
+    /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False, and
+    /// `Durable` where it is as the spec asks.
+    pub fn told(self, what: &str) -> String {
+        let Some(status) = self.status() else { return format!("{what}\n  (nothing new is said)\n") };
+        let conditions = status.conditions;
+        let mut text = format!("{what}\n");
+        for condition in &conditions {
+            let repeated =
+                conditions.iter().any(|other| other.type_ != condition.type_ && other.message == condition.message);
+            let shown = match condition.type_.as_str() {
+                "SpecValid" => false,
+                "Ready" => !repeated,
+                "Stalled" => condition.status == "True",
+                "Durable" => !repeated && !matches!(condition.reason.as_str(), "InMemory" | "Persisted"),
+                _ => condition.reason != "RedisUnavailable",
+            };
+            if shown && condition.type_ == "Stalled" {
+                text += "  Stalled=True\n";
+            } else if shown {
+                text += &sentence(condition);
+            }
+        }
+        text
+    }
+
+    /// What is said of `Durable`, and how many warnings there are.
+    pub fn durable(self, what: &str) -> String {
+        let status = self.status().unwrap();
+        let condition = status.conditions.iter().find(|condition| condition.type_ == "Durable").unwrap();
+        format!("{what}\n  warnings={}\n{}", status.warnings, sentence(condition))
+    }
+
+    fn status(mut self) -> Option<TokenCacheStatus> {
         // The look came after whatever changed the Secrets.
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         for sample in &mut self.0.observed.samples {
@@ -87,29 +124,14 @@ impl Seen {
         let applied = Applied { changed: 0, minted: false, settled: None };
         let previous = TokenCacheStatus::default();
         let published = Published::of(&world.observed);
-        let Some(report) = report(&world.cache, &previous, &settings, published, health, Ok(&applied), now) else {
-            return format!("{what}\n  (nothing new is said)\n");
-        };
-        let conditions = report.status.conditions;
-        let mut text = format!("{what}\n");
-        for condition in &conditions {
-            let repeated =
-                conditions.iter().any(|other| other.type_ != condition.type_ && other.message == condition.message);
-            let shown = match condition.type_.as_str() {
-                "SpecValid" => false,
-                "Ready" => !repeated,
-                "Stalled" => condition.status == "True",
-                _ => condition.reason != "RedisUnavailable",
-            };
-            if shown && condition.type_ == "Stalled" {
-                text += "  Stalled=True\n";
-            } else if shown {
-                let words = [&condition.type_, "=", &condition.status, " ", &condition.reason].concat();
-                text += &["  ", &words, "\n    ", &condition.message, "\n"].concat();
-            }
-        }
-        text
+        let report = report(&world.cache, &previous, &settings, published, health, Ok(&applied), now);
+        report.map(|report| report.status)
     }
+}
+
+fn sentence(condition: &Condition) -> String {
+    let words = [&condition.type_, "=", &condition.status, " ", &condition.reason].concat();
+    ["  ", &words, "\n    ", &condition.message, "\n"].concat()
 }
 
 pub fn started_at(time: &str) -> Value {
@@ -123,6 +145,7 @@ pub fn well() -> Answer {
         impediment: None,
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
+        saving: Saving::default(),
         drift: Vec::new(),
     }
 }

@@ -33,7 +33,7 @@ fn valid(world: &mut World, generation: i64) {
 fn a_new_generation_is_shown_to_the_api_server_before_anything_is_written() {
     let mut world = World::new(shop("{}"));
     let rehearsal = planned(&world, vec![]).rehearsal;
-    assert_eq!(rehearsal, Some(stateful_set(&world.settings(), None)));
+    assert_eq!(rehearsal, Some(stateful_set(&world.settings(), 448 << 20, None)));
     valid(&mut world, 1);
     assert_eq!(planned(&world, vec![]).rehearsal, None, "this generation was accepted");
     world.cache.metadata.generation = Some(2);

@@ -111,6 +111,9 @@ fn healthy(command: &str) -> Vec<u8> {
     match command.split(' ').next().unwrap() {
         "PING" => b"+PONG\r\n".to_vec(),
         "INFO" => format!("${}\r\n{info}\r\n", info.len()).into_bytes(),
+        _ if command.starts_with("CONFIG GET appendonly") => {
+            b"*4\r\n$10\r\nappendonly\r\n$2\r\nno\r\n$11\r\nappendfsync\r\n$8\r\neverysec\r\n".to_vec()
+        }
         _ if command.starts_with("CONFIG GET") => {
             b"*4\r\n$9\r\nmaxmemory\r\n$9\r\n268435456\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n".to_vec()
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokencache_operator::redis::sample::{Answer, Fault, Impediment, Role};
+use tokencache_operator::redis::sample::{Answer, Fault, Impediment, Role, Saving};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -27,6 +27,7 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         impediment: None,
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
+        saving: Saving::default(),
         drift: vec![],
     };
     assert_eq!(first_look(&redis).await, Ok(answer));

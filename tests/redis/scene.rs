@@ -57,6 +57,7 @@ pub fn want() -> Want {
         max_memory: 256 << 20,
         has_room: true,
         eviction_policy: "volatile-lru".to_owned(),
+        append_only: false,
         app_password: Some(app_password().sha256()),
         correct: true,
     }

@@ -95,6 +95,11 @@ impl Shared {
         look(self.slots.lock().expect("no panic while locked").entry(pod.to_owned()).or_default())
     }
 
+    /// Where persistent volumes live, which outlast the pods.
+    fn claims(&self) -> PathBuf {
+        self.folder.path().join("claims")
+    }
+
     fn lacks_image(&self, image: &str) -> bool {
         self.missing_images.lock().expect("no panic while locked").contains(image)
     }
@@ -127,6 +132,13 @@ impl Kubelet {
     /// From now on this image can't be pulled.
     pub fn remove_image(&self, image: &str) {
         self.shared.missing_images.lock().expect("no panic while locked").insert(image.to_owned());
+    }
+
+    /// The folder that is the volume of a claim, made if no pod has had it yet.
+    pub fn volume(&self, claim: &str) -> PathBuf {
+        let folder = self.shared.claims().join(claim);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        folder
     }
 
     /// All that the processes of all pods have printed, for the message of a failing test.

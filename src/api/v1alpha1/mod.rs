@@ -3,6 +3,7 @@
 mod amount;
 mod crd;
 mod entries;
+mod persistence;
 mod redis;
 mod status;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use entries::EntriesSpec;
+pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{CpuResources, EvictionPolicy, PodSpec, RedisSpec};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
 
@@ -49,6 +51,12 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         type_ = "string",
         json_path = ".status.redis.servers[0].evictionPolicy",
         description = "The eviction policy, as read back from the server."
+    ),
+    printcolumn(
+        name = "WARNINGS",
+        type_ = "integer",
+        json_path = ".status.warnings",
+        description = "How many of the conditions that only advise are False, unless that is what the spec asks for."
     ),
     printcolumn(
         name = "AGE",

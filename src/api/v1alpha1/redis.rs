@@ -7,14 +7,24 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Amount;
+use super::{Amount, PersistenceSpec};
 
 /// The Redis that holds the entries (L2).
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.persistence) == has(oldSelf.persistence)").message(
+        "persistence can neither be added nor removed, because a StatefulSet cannot change its volumes: create a second TokenCache as you want it and move the applications to its Secret; or delete this one and create it again, which empties the cache and makes new passwords"
+    ),
+    validation = Rule::new(
+        "oldSelf.hasValue() || !has(self.persistence) || !isQuantity(string(self.persistence.size)) || !isQuantity(string(self.maxMemory)) || quantity(string(self.persistence.size)).compareTo(quantity(string(self.maxMemory)).add(quantity(string(self.maxMemory))).add(quantity(string(self.maxMemory)))) >= 0"
+    ).optional_old_self(true).message(
+        "persistence.size must be at least three times maxMemory: the append-only file grows to about twice the entries before Redis writes it anew, and the new one needs room beside it; when the volume is full, Redis refuses writes"
+    )
+)]
 pub struct RedisSpec {
     /// The server's image: Redis 7.0 and later or Valkey 8 and later. It must contain a shell and redis-cli (or
-    /// valkey-cli), as the official images do. A change restarts Redis, which empties the cache.
+    /// valkey-cli), as the official images do. A change restarts Redis, which empties a cache without `persistence`.
     #[serde(default = "default_image")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
@@ -24,9 +34,13 @@ pub struct RedisSpec {
     )]
     pub image: String,
     /// How much memory the entries may take (`maxmemory`): a whole number of bytes, or with one of the suffixes
-    /// Ki, Mi, Gi, Ti, k, M, G, T; from 16Mi to 1Ti. The container's memory limit derives from it: one and a half times
-    /// as much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation; so a change
-    /// restarts Redis, which empties the cache.
+    /// Ki, Mi, Gi, Ti, k, M, G, T; from 16Mi to 1Ti. The container's memory derives from it: one and a half times as
+    /// much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation. A change reaches the running
+    /// server while the container that there is suits it: while that has at least a quarter more than `maxMemory`, and
+    /// 64Mi, and at most twice what a new one would get. So up to a fifth more, or half as much, restarts nothing; any
+    /// other change replaces the pod, which empties the cache. With `persistence` the container has at least half more and
+    /// 64Mi, since rewrites of the file fork, and never gets smaller, since all that the file holds is loaded at a
+    /// restart: less `maxMemory` restarts nothing, more may, and the entries come back.
     #[serde(default = "default_max_memory")]
     #[x_kube(
         validation = Rule::new(
@@ -40,7 +54,11 @@ pub struct RedisSpec {
     /// expiration, with `allkeys-*` any entry, with `noeviction` it refuses writes. Read back from every server, forever.
     #[serde(default)]
     pub eviction_policy: EvictionPolicy,
-    /// Where and how the pods run. A change restarts Redis, which empties the cache.
+    /// A volume that keeps the entries over a restart. None by default: then Redis holds them in memory only, and a
+    /// restart empties the cache. Can neither be added nor removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<PersistenceSpec>,
+    /// Where and how the pods run. A change restarts Redis, which empties a cache without `persistence`.
     #[serde(default)]
     pub pod: PodSpec,
 }
@@ -51,6 +69,7 @@ impl Default for RedisSpec {
             image: default_image(),
             max_memory: default_max_memory(),
             eviction_policy: EvictionPolicy::default(),
+            persistence: None,
             pod: PodSpec::default(),
         }
     }

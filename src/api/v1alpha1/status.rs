@@ -15,6 +15,9 @@ pub struct TokenCacheStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// How many of the conditions that only advise are False, unless that is what the spec asks for.
+    #[serde(default)]
+    pub warnings: i32,
     /// The Redis servers, as they answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisStatus>,

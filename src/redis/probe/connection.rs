@@ -181,6 +181,13 @@ pub(super) fn memory_settings() -> Cmd {
     command
 }
 
+/// `CONFIG GET` of how what is written is saved.
+pub(super) fn append_settings() -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("GET").arg("appendonly").arg("appendfsync");
+    command
+}
+
 /// `CONFIG SET` of one setting.
 pub(super) fn set(parameter: &str, value: &str) -> Cmd {
     let mut command = cmd("CONFIG");

@@ -104,6 +104,7 @@ impl Probe {
             impediment: cannot_save.or(about.impediment),
             max_memory: settings.max_memory,
             eviction_policy: settings.eviction_policy,
+            saving: about.saving,
             drift,
         })
     }

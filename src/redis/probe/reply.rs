@@ -3,7 +3,7 @@
 
 use ::redis::Value;
 
-use crate::redis::sample::{Fault, Impediment, Role};
+use crate::redis::sample::{Fault, Impediment, Role, Saving};
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +11,7 @@ pub(super) struct About {
     pub(super) version: String,
     pub(super) role: Role,
     pub(super) impediment: Option<Impediment>,
+    pub(super) saving: Saving,
 }
 
 /// What `ACL GETUSER` says of a user's passwords.
@@ -46,7 +47,12 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
         .map(|(_, clients)| Impediment::Full { clients });
     // The line is there only where min-replicas-to-write is set.
     let lacks_replicas = number("min_slaves_good_slaves") == Some(0);
+    let failed = |name: &str| field(name).as_deref() == Some("err");
     Ok(About {
+        saving: Saving {
+            write_failed: failed("aof_last_write_status"),
+            rewrite_failed: failed("aof_last_bgrewrite_status"),
+        },
         version: version.ok_or_else(|| unexpected("INFO has no redis_version"))?,
         role: match role.as_str() {
             "master" => Role::Primary,
@@ -68,6 +74,21 @@ pub(super) fn memory_settings(answer: Value) -> Result<(u64, String), Fault> {
     let policy = setting("maxmemory-policy").ok_or_else(|| unexpected("CONFIG GET has no maxmemory-policy"))?;
     let bytes = max_memory.parse().map_err(|_| Fault::Unexpected(format!("CONFIG GET has maxmemory {max_memory}")))?;
     Ok((bytes, policy))
+}
+
+/// Reads `CONFIG GET appendonly appendfsync`.
+pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> {
+    let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
+    let (mut append_only, mut append_fsync) = (None, None);
+    for (name, value) in settings {
+        match name.as_str() {
+            "appendonly" => append_only = text(value),
+            "appendfsync" => append_fsync = text(value),
+            _ => {}
+        }
+    }
+    let append_only = append_only.ok_or_else(|| unexpected("CONFIG GET has no appendonly"))?;
+    Ok((append_only, append_fsync.ok_or_else(|| unexpected("CONFIG GET has no appendfsync"))?))
 }
 
 /// Reads `ACL GETUSER`.
@@ -147,7 +168,11 @@ mod tests {
     #[test]
     fn valkey_says_its_own_version() {
         let info = bulk("# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n\r\nrole:slave\r\nloading:0\r\n");
-        assert_eq!(about(info), Ok(About { version: "8.1.1".to_owned(), role: Role::Replica, impediment: None }));
+        let saving = Saving::default();
+        assert_eq!(
+            about(info),
+            Ok(About { version: "8.1.1".to_owned(), role: Role::Replica, impediment: None, saving })
+        );
     }
 
     #[test]
@@ -157,6 +182,24 @@ mod tests {
         assert_eq!(impediment("connected_clients:10\nmaxclients:10"), Some(Impediment::Full { clients: 10 }));
         assert_eq!(impediment("min_slaves_good_slaves:0"), Some(Impediment::LacksReplicas));
         assert_eq!(impediment("min_slaves_good_slaves:1"), None);
+    }
+
+    #[test]
+    fn what_could_not_be_saved_is_read() {
+        let saving = |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}"))).unwrap().saving;
+        assert_eq!(saving("aof_last_write_status:ok\naof_last_bgrewrite_status:ok"), Saving::default());
+        assert!(saving("aof_last_write_status:err\r\naof_last_bgrewrite_status:ok\r\n").write_failed);
+        assert!(saving("aof_last_write_status:ok\r\naof_last_bgrewrite_status:err\r\n").rewrite_failed);
+    }
+
+    #[test]
+    fn how_writes_are_saved_is_read() {
+        let list = bulks(&["appendfsync", "everysec", "appendonly", "yes"]);
+        assert_eq!(append_settings(list), Ok(("yes".to_owned(), "everysec".to_owned())));
+        for value in [Value::Nil, bulks(&["appendonly", "yes"]), bulks(&["appendfsync", "no"]), bulks(&["appendonly"])]
+        {
+            assert!(matches!(append_settings(value), Err(Fault::Unexpected(_))));
+        }
     }
 
     #[test]

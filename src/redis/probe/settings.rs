@@ -3,6 +3,7 @@
 use super::connection::{self, Connection};
 use super::reply::{self, Passwords};
 use crate::redis::acl::APP;
+use crate::redis::config;
 use crate::redis::sample::{Correction, Drift, Fault, Parameter, Want};
 
 /// What a server has.
@@ -10,6 +11,8 @@ use crate::redis::sample::{Correction, Drift, Fault, Parameter, Want};
 pub(super) struct Settings {
     pub(super) max_memory: u64,
     pub(super) eviction_policy: String,
+    append_only: String,
+    append_fsync: String,
     /// `None` where it was not asked for.
     app: Option<Passwords>,
 }
@@ -49,11 +52,13 @@ pub(super) async fn bring_in_line(connection: &mut Connection, want: &Want) -> R
 async fn read(connection: &mut Connection, want: &Want) -> Result<Settings, Fault> {
     let answer = connection.ask("config|get", &connection::memory_settings()).await?;
     let (max_memory, eviction_policy) = reply::memory_settings(answer)?;
+    let answer = connection.ask("config|get", &connection::append_settings()).await?;
+    let (append_only, append_fsync) = reply::append_settings(answer)?;
     let app = match want.app_password {
         None => None,
         Some(_) => Some(reply::passwords(connection.ask("acl|getuser", &connection::user(APP)).await?)?),
     };
-    Ok(Settings { max_memory, eviction_policy, app })
+    Ok(Settings { max_memory, eviction_policy, append_only, append_fsync, app })
 }
 
 /// The policy comes first: less memory under a policy that evicts nothing would refuse writes.
@@ -62,8 +67,12 @@ fn differences(settings: &Settings, want: &Want) -> Vec<Difference> {
         .then(|| Difference { parameter: Parameter::EvictionPolicy, found: settings.eviction_policy.clone() });
     let memory = (settings.max_memory != want.max_memory)
         .then(|| Difference { parameter: Parameter::MaxMemory, found: settings.max_memory.to_string() });
+    let append_only = (settings.append_only != config::append_only(want.append_only))
+        .then(|| Difference { parameter: Parameter::AppendOnly, found: settings.append_only.clone() });
+    let append_fsync = (want.append_only && settings.append_fsync != config::APPEND_FSYNC)
+        .then(|| Difference { parameter: Parameter::AppendFsync, found: settings.append_fsync.clone() });
     let password = password_found(settings, want).map(|found| Difference { parameter: Parameter::AppPassword, found });
-    [policy, memory, password].into_iter().flatten().collect()
+    [policy, memory, append_only, append_fsync, password].into_iter().flatten().collect()
 }
 
 /// What the user `app` accepts in place of the one password that it should, in words.
@@ -97,6 +106,10 @@ async fn attempt(
     let (name, command) = match (parameter, &want.app_password) {
         (Parameter::EvictionPolicy, _) => ("config|set", connection::set("maxmemory-policy", &want.eviction_policy)),
         (Parameter::MaxMemory, _) => ("config|set", connection::set("maxmemory", &want.max_memory.to_string())),
+        (Parameter::AppendOnly, _) => {
+            ("config|set", connection::set("appendonly", config::append_only(want.append_only)))
+        }
+        (Parameter::AppendFsync, _) => ("config|set", connection::set("appendfsync", config::APPEND_FSYNC)),
         (Parameter::AppPassword, Some(hash)) if settings.app != Some(Passwords::NoUser) => {
             ("acl|setuser", connection::set_password(APP, hash.as_hex()))
         }

@@ -23,13 +23,21 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, drift } = answer;
+    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift } = answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
     });
     let drift = drift.into_iter().map(|drift| of_drift(drift, tell)).collect();
-    Answer { version: tell(version), role, impediment, max_memory, eviction_policy: tell(eviction_policy), drift }
+    Answer {
+        version: tell(version),
+        role,
+        impediment,
+        max_memory,
+        eviction_policy: tell(eviction_policy),
+        saving,
+        drift,
+    }
 }
 
 fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
@@ -103,6 +111,7 @@ mod tests {
             max_memory: 0,
             has_room: true,
             eviction_policy: String::new(),
+            append_only: false,
             app_password: Some(app),
             correct: true,
         };

@@ -2,6 +2,7 @@
 
 mod access;
 mod drift;
+mod durability;
 mod faults;
 mod pods;
 mod policies;

@@ -91,6 +91,7 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["SpecValid", "True", "Valid"],
             ["RedisAvailable", "True", "Available"],
             ["EvictionPolicyVerified", "True", "Verified"],
+            ["Durable", "False", "InMemory"],
         ]
     );
     for each in conditions {
@@ -115,9 +116,9 @@ async fn kubectl_waits_for_ready_and_prints_the_columns() {
 
     let table = api_server().kubectl(&[&["get", "tcache"][..], &namespace].concat()).await;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "AGE"]);
+    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "WARNINGS", "AGE"]);
     let endpoint = format!("shop-redis.{}.svc:6379", world.namespace);
-    assert_eq!(lines[1][..5], ["shop", "True", "AllVerified", &endpoint, "volatile-lru"]);
+    assert_eq!(lines[1][..6], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", "0"]);
 }
 
 #[tokio::test]

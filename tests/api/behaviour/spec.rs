@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{POD, SHOP, World, condition, shop};
-use crate::support::eventually::eventually;
+use super::scene::{PERIOD, POD, SHOP, World, condition, has_been, shop};
+use crate::support::eventually::{eventually, never};
 
 /// Changes the spec, waits until the cache is ready with it, and makes sure that the whole status speaks of it.
 async fn change(world: &World, spec: Value) -> Value {
@@ -48,8 +48,32 @@ async fn another_eviction_policy_reaches_the_running_server_and_nobody_is_blamed
 }
 
 #[tokio::test]
+async fn memory_moves_live_within_the_container_that_there_is() {
+    let (world, _operator) = shop("live-memory").await;
+    let (pod, set) = (world.uid("Pod", POD).await, world.get("StatefulSet", "shop-redis").await);
+    assert_eq!(world.app(SHOP, &["HMSET", "shop:a", "absexp", "-1", "sldexp", "-1", "data", "x"]).await, "OK");
+    for (memory, bytes) in [("128Mi", "134217728"), ("300Mi", "314572800")] {
+        world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"maxMemory": memory}}})).await;
+        world.setting(SHOP, "maxmemory", bytes).await;
+        let verified = |status: &Value| {
+            status["redis"]["servers"][0]["maxMemory"] == memory && condition(status, "Ready")["status"] == "True"
+        };
+        world.status(SHOP, &format!("{memory} are read back"), verified).await;
+        assert!(world.config_map("shop-redis-config").await["redis.conf"].contains(&format!("maxmemory {bytes}\n")));
+    }
+    world.quiet().await;
+    assert_eq!(world.uid("Pod", POD).await, pod, "no restart");
+    assert_eq!(world.get("StatefulSet", "shop-redis").await["metadata"]["generation"], set["metadata"]["generation"]);
+    assert_eq!(world.app(SHOP, &["HMGET", "shop:a", "data"]).await, "x");
+    let events = world.events(SHOP).await;
+    let blamed: Vec<_> = events.iter().filter(|event| event.reason.as_deref() == Some("DriftCorrected")).collect();
+    assert!(blamed.is_empty(), "a change of the spec is no drift: {blamed:?}");
+}
+
+#[tokio::test]
 async fn more_memory_reaches_the_server_and_its_container() {
     let (world, _operator) = shop("more-memory").await;
+    let (pod, history) = (world.uid("Pod", POD).await, world.watch(SHOP).await);
     world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"maxMemory": "512Mi"}}})).await;
     world.setting(SHOP, "maxmemory", "536870912").await;
     let limited = |spec: &Value| spec["containers"][0]["resources"]["limits"]["memory"] == "832Mi";
@@ -58,6 +82,14 @@ async fn more_memory_reaches_the_server_and_its_container() {
         status["redis"]["servers"][0]["maxMemory"] == "512Mi" && condition(status, "Ready")["status"] == "True"
     };
     world.status(SHOP, "512Mi are read back", verified).await;
+    assert_ne!(world.uid("Pod", POD).await, pod, "the pod was replaced");
+    has_been(&history, "RedisAvailable", "False", "Provisioning").await;
+    let announced = "because the memory limit that derives from spec.redis.maxMemory changed";
+    eventually("the restart was announced with its reason", async || {
+        let notes: Vec<_> = world.events(SHOP).await.into_iter().filter_map(|event| event.note).collect();
+        if notes.iter().any(|note| note.contains(announced)) { Ok(()) } else { Err(format!("{notes:?}")) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, StatefulSet},
-    core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
 };
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -52,6 +52,7 @@ pub fn kind(kind: &str) -> ApiResource {
         "ControllerRevision" => ApiResource::erase::<ControllerRevision>(&()),
         "Secret" => ApiResource::erase::<Secret>(&()),
         "Pod" => ApiResource::erase::<Pod>(&()),
+        "PersistentVolumeClaim" => ApiResource::erase::<PersistentVolumeClaim>(&()),
         other => panic!("no test asks about {other}"),
     }
 }

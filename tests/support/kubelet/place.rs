@@ -68,7 +68,7 @@ impl Place {
 
     /// Makes the volumes hold what they should now; what is missing is the `Err`.
     pub async fn mount(&self) -> Result<(), String> {
-        let claims = self.shared.folder.path().join("claims");
+        let claims = self.shared.claims();
         self.references.render(&self.pod, &self.folder.join("volumes"), &claims, &self.paths).await
     }
 

@@ -1,0 +1,51 @@
+//! The pod template of an empty spec, byte for byte. It is what every Redis that runs was made from.
+
+use serde_json::Value;
+use tokencache_operator::api::v1alpha1::crd;
+use tokencache_operator::redis::login_mark;
+
+use super::world::{World, shop};
+
+const GOLDEN: &str = include_str!("golden/pod-template.yaml");
+
+const MEANING: &str = "the pod template is not the one in tests/plan/golden/pod-template.yaml: whoever upgrades the operator \
+                       to this version restarts every Redis of the cluster, and empties every cache that is held in memory. \
+                       Give what is new a default that leaves the template as it is. Only where that cannot be, change the \
+                       golden file, and say so in the release notes";
+
+/// The pod template of a cache with this spec. The mark of the operator's password, which is random, is replaced.
+fn template(spec: &str) -> String {
+    let world = World::settled(shop(spec));
+    let set = world.observed.stateful_set.ours().unwrap();
+    let template = serde_json::to_value(&set.spec.as_ref().unwrap().template).unwrap();
+    let mark = login_mark(&world.credentials().operator_password().unwrap().sha256());
+    serde_yaml::to_string(&template).unwrap().replace(&mark, "<mark of operator>")
+}
+
+/// The value with every default of its schema filled in, as the API server does when it stores an object, and with old
+/// objects when it reads them.
+fn filled(schema: &Value, value: &Value) -> Value {
+    let mut value = value.clone();
+    for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let Some(fields) = value.as_object_mut() else { break };
+        let present = fields.get(field).or_else(|| schema.get("default"));
+        if let Some(present) = present.map(|present| filled(schema, present)) {
+            fields.insert(field.clone(), present);
+        }
+    }
+    value
+}
+
+#[test]
+fn the_pod_template_of_an_empty_spec_is_the_one_that_every_redis_was_made_from() {
+    assert!(template("{}") == GOLDEN, "{MEANING}\n{}", template("{}"));
+}
+
+#[test]
+fn what_the_schema_fills_into_an_old_object_leaves_its_pod_template_as_it_was() {
+    let crd = serde_json::to_value(crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let spec = filled(schema, &serde_json::json!({}));
+    assert_eq!(spec["redis"]["evictionPolicy"], "volatile-lru", "defaults were filled in");
+    assert!(template(&spec.to_string()) == GOLDEN, "{MEANING}\n{spec}");
+}
