@@ -12,4 +12,11 @@ prune_cache() {
   find "$cache" -mindepth 1 -maxdepth 1 -mtime +30 \
     \( -name 'cluster-*' -o -name 'target-*' -o -name 'image-*' -o -name 'rootfs-*' \) \
     -exec rm -rf --one-file-system {} +
+  # What a clone built that is gone serves nobody but the next new one.
+  local folder
+  for folder in "$cache"/target-*/; do
+    if [ -f "$folder/clone" ] && [ ! -d "$(<"$folder/clone")" ] && [ -n "$(find "$folder" -maxdepth 0 -mtime +3)" ]; then
+      rm -rf --one-file-system "$folder"
+    fi
+  done
 }
