@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{PERIOD, POD, SHOP, World, condition, has_been, shop};
-use crate::support::eventually::{eventually, never};
+use super::scene::{POD, SHOP, World, condition, has_been, shop};
+use crate::support::eventually::eventually;
 
 /// Changes the spec, waits until the cache is ready with it, and makes sure that the whole status speaks of it.
 async fn change(world: &World, spec: Value) -> Value {
