@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Guarded, apply::Applied};
 use crate::{
-    api::v1alpha1::{BindingStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{BindingStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus},
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
         event::{self, EventType, Happening},
@@ -113,8 +113,16 @@ pub fn report(
 #[must_use]
 pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, now: Timestamp) -> Report {
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
-    let findings = [ConditionType::SpecValid, ConditionType::RedisAvailable, ConditionType::EvictionPolicyVerified]
-        .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
+    let has_tls = cache.spec.redis.tls.mode != TlsMode::Disabled;
+    let conditions = [
+        Some(ConditionType::SpecValid),
+        Some(ConditionType::RedisAvailable),
+        has_tls.then_some(ConditionType::TlsReady),
+        Some(ConditionType::EvictionPolicyVerified),
+    ];
+    let conditions = conditions.into_iter().flatten();
+    let findings: Vec<Finding> =
+        conditions.map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone())).collect();
     let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
@@ -195,8 +203,11 @@ fn happening(finding: &Finding) -> Option<Happening> {
         ConditionType::Stalled | ConditionType::SpecValid if well => false,
         ConditionType::Stalled => false,
         ConditionType::Ready => well,
-        ConditionType::SpecValid | ConditionType::RedisAvailable | ConditionType::EvictionPolicyVerified => {
-            finding.reason != Reason::RedisUnavailable
+        ConditionType::SpecValid
+        | ConditionType::RedisAvailable
+        | ConditionType::TlsReady
+        | ConditionType::EvictionPolicyVerified => {
+            !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady)
         }
     };
     let normal = matches!(
@@ -205,6 +216,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
             | Reason::Valid
             | Reason::Available
             | Reason::Verified
+            | Reason::CertificateServed
+            | Reason::ReloadPending
             | Reason::Provisioning
             | Reason::Loading
     );

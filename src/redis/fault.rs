@@ -12,7 +12,7 @@ use super::{
     pod_health::{became_ready_after, is_ready, is_running, was_started_after},
     rollout,
     sample::{Fault, LONGEST_LOOK, Sample},
-    settings::{PORT, Settings},
+    settings::Settings,
 };
 use crate::condition::{ConditionType::RedisAvailable, Finding, Reason};
 
@@ -31,7 +31,8 @@ pub fn finding(
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
     let namespace = &settings.owner.namespace;
     let restart = |with: &str| restart(namespace, name, with);
-    let place = format!("{name} ({}:{PORT})", sample.server.address);
+    let port = sample.server.port;
+    let place = format!("{name} ({}:{port})", sample.server.address);
     let (reason, message) = match fault {
         Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
             (Reason::Provisioning, rollout::on_its_way(settings, pod))
@@ -97,7 +98,19 @@ pub fn finding(
             Reason::TlsPort,
             format!(
                 "{place} speaks TLS where plain text was expected, so that applications cannot connect either: something \
-                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {PORT} of the pod from it"
+                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {port} of the pod from it"
+            ),
+        ),
+        Fault::PlainText | Fault::Certificate(_) => {
+            let message = format!("{place} was not asked, since it did not prove who it is: see TlsReady");
+            return Finding::unknown(RedisAvailable, Reason::TlsNotReady, message);
+        }
+        Fault::NotRedis(said) if said.is_empty() && settings.has_tls() => (
+            Reason::NotRedis,
+            format!(
+                "what answers at {place} closes every connection before a TLS handshake. Either it is not Redis: check \
+                 spec.redis.image, and whether a service mesh's proxy stands before the pod; or it has as many clients as it \
+                 may (maxclients), and restarting applications that open many connections frees them"
             ),
         ),
         Fault::NotRedis(said) => (

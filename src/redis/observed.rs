@@ -31,6 +31,12 @@ pub struct Observed {
     pub users: Found<Arc<Secret>>,
     /// The Secret that applications mount.
     pub connection: Found<Arc<Secret>>,
+    /// The Secret with the operator's own authority.
+    pub certificate_authority: Found<Arc<Secret>>,
+    /// The Secret with the certificate that the operator made.
+    pub server_certificate: Found<Arc<Secret>>,
+    /// The user's Secret that is to provide the certificate.
+    pub provided_certificate: Option<Arc<Secret>>,
     /// The pods of the `StatefulSet`, by name.
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
@@ -61,7 +67,7 @@ impl Observed {
         places.find(|place| place.holder == Holder::Earlier).map(|place| format!("{} {}", place.kind, place.name))
     }
 
-    fn places(&self, owner: &str) -> [Place; 9] {
+    fn places(&self, owner: &str) -> [Place; 11] {
         use crate::kubernetes::name;
         // Without `..`: an object that nobody looks at here does not compile.
         let Self {
@@ -74,6 +80,9 @@ impl Observed {
             operator_login,
             users,
             connection,
+            certificate_authority,
+            server_certificate,
+            provided_certificate: _,
             pods: _,
             samples: _,
         } = self;
@@ -87,6 +96,8 @@ impl Observed {
             place("Secret", name::redis_operator(owner), operator_login),
             place("Secret", name::redis_users(owner), users),
             place("Secret", name::redis(owner), connection),
+            place("Secret", name::redis_ca(owner), certificate_authority),
+            place("Secret", name::redis_tls(owner), server_certificate),
         ]
     }
 }

@@ -118,6 +118,10 @@ fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
     if pod_health::memory_limit(pod)? != settings.max_memory.container() {
         return Some("the memory limit that derives from spec.redis.maxMemory");
     }
+    let ports: Vec<i32> = server.ports.iter().flatten().map(|port| port.container_port).collect();
+    if !ports.is_empty() && ports != [i32::from(settings.port())] {
+        return Some("spec.redis.tls");
+    }
     (server.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
 }
 

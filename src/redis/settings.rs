@@ -5,7 +5,7 @@
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    api::v1alpha1::{Amount, EvictionPolicy, PodSpec, TokenCache},
+    api::v1alpha1::{Amount, EvictionPolicy, PodSpec, TlsMode, TokenCache},
     kubernetes::{
         identity::Owner,
         name,
@@ -14,7 +14,9 @@ use crate::{
 };
 
 /// The port that Redis listens on without TLS.
-pub const PORT: u16 = 6379;
+pub const PLAIN_PORT: u16 = 6379;
+/// The port that Redis listens on with TLS.
+pub const TLS_PORT: u16 = 6380;
 
 const MIB: u64 = 1 << 20;
 
@@ -29,10 +31,23 @@ pub struct Settings {
     pub max_memory: MaxMemory,
     /// `maxmemory-policy`.
     pub eviction_policy: EvictionPolicy,
+    /// Where the servers' certificate comes from.
+    pub tls: TlsSource,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Where and how the pods run.
     pub pod: PodSpec,
+}
+
+/// Where the servers' certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsSource {
+    /// The operator makes it.
+    Managed,
+    /// A Secret of the user's, by its name.
+    Secret(String),
+    /// There is none, and connections are plain text.
+    Disabled,
 }
 
 /// Why a `TokenCache` cannot be carried out. The API server refuses most of this on admission; what it let through when
@@ -63,6 +78,9 @@ pub enum SettingsError {
     /// Memory is named where only CPU may be.
     #[error("spec.redis.pod.resources must not name memory: it derives from spec.redis.maxMemory")]
     PodMemory,
+    /// A Secret is to provide the certificate, and is not named.
+    #[error("spec.redis.tls.mode is Secret, and spec.redis.tls.secretName names none")]
+    TlsSecret,
 }
 
 /// `maxmemory`, within the bounds that make sense.
@@ -161,6 +179,12 @@ impl Settings {
             image: redis.image.clone(),
             max_memory: MaxMemory::parse(&redis.max_memory)?,
             eviction_policy: redis.eviction_policy,
+            tls: match (redis.tls.mode, &redis.tls.secret_name) {
+                (TlsMode::Managed, _) => TlsSource::Managed,
+                (TlsMode::Secret, Some(name)) => TlsSource::Secret(name.clone()),
+                (TlsMode::Secret, None) => return Err(SettingsError::TlsSecret),
+                (TlsMode::Disabled, _) => TlsSource::Disabled,
+            },
             instance_name,
             pod: redis.pod.clone(),
         })
@@ -172,10 +196,22 @@ impl Settings {
         format!("{}.{}.svc", name::redis(&self.owner.name), self.owner.namespace)
     }
 
+    /// The port that Redis listens on: the one for TLS or the one for plain text, never both.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        if self.has_tls() { TLS_PORT } else { PLAIN_PORT }
+    }
+
+    /// Whether connections are encrypted.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.tls != TlsSource::Disabled
+    }
+
     /// Host and port.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("{}:{PORT}", self.host())
+        format!("{}:{}", self.host(), self.port())
     }
 }
 

@@ -10,6 +10,7 @@ redis:
   image: registry.example/valkey:8.1
   maxMemory: 1500M
   evictionPolicy: allkeys-lfu
+  tls: {mode: Secret, secretName: shop-certificate}
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}
     nodeSelector: {pool: caches}
@@ -64,6 +65,7 @@ fn the_full_spec_leaves_no_field_of_the_schema_out() {
     let sections = [("", "/properties"), ("/redis", "/properties/redis/properties")];
     let sections = sections.into_iter().chain([
         ("/redis/pod", "/properties/redis/properties/pod/properties"),
+        ("/redis/tls", "/properties/redis/properties/tls/properties"),
         ("/redis/pod/resources", "/properties/redis/properties/pod/properties/resources/properties"),
         ("/entries", "/properties/entries/properties"),
     ]);

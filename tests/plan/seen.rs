@@ -11,7 +11,8 @@ use tokencache_operator::controller::{
 };
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
-use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample};
+use tokencache_operator::redis::sample::{Answer, Drift, Fault, Reload, Role, Sample, Served};
+use tokencache_operator::redis::tls::certificate::Fingerprint;
 use tokencache_operator::redis::{login_mark, server, want};
 
 use super::pods::{REVISION, marked, on_node, running};
@@ -45,7 +46,7 @@ impl Seen {
     }
 
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
-        let server = server(&self.0.observed.pods[0]).unwrap();
+        let server = server(&self.0.settings(), &self.0.observed.pods[0]).unwrap();
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome }];
         self
@@ -116,6 +117,12 @@ pub fn started_at(time: &str) -> Value {
     on_node(false, &json!({"running": {"startedAt": time}}), &json!({}))
 }
 
+/// A certificate that is served for two months more.
+pub fn served(reload: Reload) -> Served {
+    let not_after = "2026-03-01T00:00:00Z".parse().unwrap();
+    Served { fingerprint: Fingerprint::of(b"a certificate"), not_after, reload }
+}
+
 pub fn well() -> Answer {
     Answer {
         version: "8.2.1".to_owned(),
@@ -124,5 +131,6 @@ pub fn well() -> Answer {
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
         drift: Vec::new(),
+        certificate: Some(served(Reload::Done)),
     }
 }

@@ -58,6 +58,7 @@ pub fn want() -> Want {
         has_room: true,
         eviction_policy: "volatile-lru".to_owned(),
         app_password: Some(app_password().sha256()),
+        trust: None,
         correct: true,
     }
 }

@@ -40,6 +40,10 @@ pub struct RedisSpec {
     /// expiration, with `allkeys-*` any entry, with `noeviction` it refuses writes. Read back from every server, forever.
     #[serde(default)]
     pub eviction_policy: EvictionPolicy,
+    /// How the connections are encrypted. With TLS, Redis listens on port 6380 only; without, on 6379 only. Another mode
+    /// or Secret restarts Redis, which empties the cache, and applications have to read the connection Secret again.
+    #[serde(default)]
+    pub tls: TlsSpec,
     /// Where and how the pods run. A change restarts Redis, which empties the cache.
     #[serde(default)]
     pub pod: PodSpec,
@@ -51,6 +55,7 @@ impl Default for RedisSpec {
             image: default_image(),
             max_memory: default_max_memory(),
             eviction_policy: EvictionPolicy::default(),
+            tls: TlsSpec::default(),
             pod: PodSpec::default(),
         }
     }
@@ -96,6 +101,47 @@ impl EvictionPolicy {
             Self::Noeviction => "noeviction",
         }
     }
+}
+
+/// How the connections to Redis are encrypted.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.mode != 'Secret' || has(self.secretName)").message(
+        "tls.mode Secret needs tls.secretName: a Secret of this namespace with tls.crt, tls.key and ca.crt, as cert-manager writes it"
+    ),
+    validation = Rule::new("self.mode == 'Secret' || !has(self.secretName)").message(
+        "tls.secretName says nothing with tls.mode Managed or Disabled: set tls.mode to Secret, or remove tls.secretName"
+    )
+)]
+pub struct TlsSpec {
+    /// Where the certificate comes from. `Managed`: the operator makes an authority and a certificate, and renews them.
+    /// `Secret`: a Secret of yours has them. `Disabled`: connections, with passwords and tokens in them, are plain text.
+    #[serde(default)]
+    pub mode: TlsMode,
+    /// With mode `Secret`, the Secret's name: of type `kubernetes.io/tls`, in this namespace, with `tls.crt`, `tls.key` and
+    /// `ca.crt`, as cert-manager writes it. The certificate must be valid for `<name>-redis.<namespace>.svc`, where
+    /// `<name>` is this resource's. What is put into it later is loaded without a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message(
+            "tls.secretName must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+        )
+    )]
+    pub secret_name: Option<String>,
+}
+
+/// Where the servers' certificate comes from.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// The operator makes it.
+    #[default]
+    Managed,
+    /// A Secret of the user's has it.
+    Secret,
+    /// There is none: connections are plain text.
+    Disabled,
 }
 
 /// Where and how the pods of Redis run. What is set here reaches the pod template as it is.

@@ -111,7 +111,7 @@ async fn trouble(world: &World) -> Vec<String> {
     eventually("Redis was restarted with it", async || {
         let now = world.passwords().await[0].clone().unwrap_or_default();
         let pod = world.kubelet.pod(POD);
-        let answer = pod.try_redis_cli(6379, Some(("operator", &now)), &["PING"]).await?;
+        let answer = pod.try_redis_cli(6380, Some(("operator", &now)), &["PING"]).await?;
         if answer == "PONG" { Ok(()) } else { Err(answer) }
     })
     .await;
