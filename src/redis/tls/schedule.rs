@@ -122,3 +122,82 @@ fn two_thirds_over(input: &Input<'_>) -> Option<Violation> {
 fn ends_soon(input: &Input<'_>) -> Option<Violation> {
     (input.now >= input.leaf()?.not_after - AUTHORITY_AHEAD).then_some(Violation::Due)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::tls::issue::{self, Issued};
+
+    const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+    fn authority(dice: u8, made: Timestamp) -> Issued {
+        issue::authority("shop-redis", &[dice; 128], made).unwrap()
+    }
+
+    fn pair(issued: &Issued) -> Result<Pair, PairError> {
+        Pair::parse(issued.certificate.as_bytes(), issued.key.reveal().as_bytes())
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    /// What is said of a certificate for `shop-redis`, made by the authority `dice`, where authority 1 should have made it.
+    fn of(dice: u8, made: Timestamp, wanted: &[&str], now: Timestamp) -> Option<Violation> {
+        let (expected, signer) = (authority(1, NOW), authority(dice, NOW));
+        let ends = NOW + AUTHORITY_LIFETIME;
+        let issued = issue::certificate(&names(&["shop-redis"]), &signer, ends, &[5; 128], made).unwrap();
+        let (pair, expected) = (pair(&issued), pair(&expected).unwrap().leaf);
+        of_certificate(&Input { pair: Some(&pair), names: &names(wanted), signers: &[&expected], now })
+    }
+
+    #[test]
+    fn a_certificate_is_kept_for_two_thirds_of_its_time() {
+        let kept = |days: i64| of(1, NOW, &["shop-redis"], NOW + DAY * i32::try_from(days).unwrap());
+        assert_eq!(kept(0), None);
+        assert_eq!(kept(59), None);
+        assert_eq!(kept(60), Some(Violation::Due));
+        assert_eq!(kept(91), Some(Violation::Due));
+    }
+
+    #[test]
+    fn a_certificate_that_lacks_a_name_or_has_another_issuer_is_made_anew() {
+        assert_eq!(of(1, NOW, &["shop-redis", "shop-redis.web"], NOW), Some(Violation::NameMissing));
+        assert_eq!(of(2, NOW, &["shop-redis"], NOW), Some(Violation::OtherIssuer));
+    }
+
+    #[test]
+    fn what_is_no_pair_is_made_anew() {
+        let (one, other) = (authority(1, NOW), authority(2, NOW));
+        let check =
+            |pair: Option<&Result<Pair, PairError>>| of_authority(&Input { pair, names: &[], signers: &[], now: NOW });
+        assert_eq!(check(None), Some(Violation::Missing));
+        let mixed = Pair::parse(one.certificate.as_bytes(), other.key.reveal().as_bytes());
+        assert_eq!(check(Some(&mixed)), Some(Violation::KeyMismatch));
+        for (certificate, key) in [("", ""), ("nonsense", one.key.reveal()), (one.certificate.as_str(), "nonsense")] {
+            let malformed = Pair::parse(certificate.as_bytes(), key.as_bytes());
+            assert_eq!(check(Some(&malformed)), Some(Violation::Malformed));
+        }
+    }
+
+    #[test]
+    fn an_authority_is_followed_a_year_before_its_end_and_must_be_one() {
+        let one = pair(&authority(1, NOW));
+        let at = |now| of_authority(&Input { pair: Some(&one), names: &[], signers: &[], now });
+        assert_eq!(at(NOW), None);
+        assert_eq!(at(NOW + AUTHORITY_LIFETIME - AUTHORITY_AHEAD - DAY), None);
+        assert_eq!(at(NOW + AUTHORITY_LIFETIME - AUTHORITY_AHEAD), Some(Violation::Due));
+        let ends = NOW + AUTHORITY_LIFETIME;
+        let leaf = issue::certificate(&names(&["a"]), &authority(1, NOW), ends, &[5; 128], NOW).unwrap();
+        let leaf = pair(&leaf);
+        let check = of_authority(&Input { pair: Some(&leaf), names: &[], signers: &[], now: NOW });
+        assert_eq!(check, Some(Violation::NoAuthority));
+    }
+
+    #[test]
+    fn clients_know_an_authority_a_day_after_it_was_in_every_bundle() {
+        assert!(!is_known_to_clients(None, NOW));
+        assert!(!is_known_to_clients(Some(NOW), NOW + OVERLAP - SignedDuration::from_secs(1)));
+        assert!(is_known_to_clients(Some(NOW), NOW + OVERLAP));
+    }
+}
