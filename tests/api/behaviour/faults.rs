@@ -102,10 +102,12 @@ async fn listen(listener: TcpListener, stranger: watch::Receiver<Stranger>) {
 
 #[tokio::test]
 async fn whatever_else_listens_there_has_its_own_reason() {
-    let (world, _operator) = shop("strangers").await;
+    let (world, _operator) = operated("strangers").await;
+    world.create(SHOP, serde_json::json!({"redis": {"tls": {"mode": "Disabled"}}})).await;
+    world.ready(SHOP).await;
     let pod = world.kubelet.pod(POD);
     let (stand_in, stranger) = watch::channel(Stranger::Closes);
-    let listening = tokio::spawn(listen(pod.replace(6380).await, stranger));
+    let listening = tokio::spawn(listen(pod.replace(6379).await, stranger));
     let strangers = [
         (Stranger::Closes, "NotRedis", "closes every connection"),
         (

@@ -9,3 +9,4 @@ mod scene;
 mod sight;
 mod silence;
 mod spec;
+mod tls;
