@@ -21,7 +21,7 @@ use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
         ConditionType::{EvictionPolicyVerified, RedisAvailable},
-        Finding, Reason,
+        Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
@@ -87,7 +87,8 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
-            without_answer([mismatch, Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN)])
+            let unverified = Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN);
+            with_tls(settings, observed, credentials, moment, without_answer([mismatch, unverified]))
         }
     }
 }
@@ -103,9 +104,12 @@ fn with_tls(
     let Health::Known { required, .. } = &mut health else { return health };
     let server = observed.pods.first().and_then(|pod| server(settings, pod));
     let sample = server.and_then(|server| observed.samples.iter().find(|sample| sample.server == server));
-    // What a look showed says something only where RedisAvailable goes by the same look.
-    let is_of_look = |finding: &Finding| !matches!(finding.reason, Reason::NoRecentAnswer | Reason::Provisioning);
-    let sample = sample.filter(|_| required.first().is_some_and(is_of_look));
+    // What a look showed says something only where the other findings go by it.
+    let is_of_look = |finding: &Finding| match finding.condition {
+        EvictionPolicyVerified => finding.verdict != Verdict::Unknown,
+        _ => finding.reason == Reason::TlsNotReady,
+    };
+    let sample = sample.filter(|_| required.iter().any(is_of_look));
     if let Some(finding) = tls::health::finding(settings, &credentials.tls, sample, moment.now) {
         required.insert(1.min(required.len()), finding);
     }

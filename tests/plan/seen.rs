@@ -24,6 +24,11 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 pub struct Seen(World);
 
 impl Seen {
+    /// A cache with this spec, of which nothing is there yet.
+    pub fn of(spec: &str) -> Self {
+        Self(World::new(shop(spec)))
+    }
+
     pub fn nothing() -> Self {
         Self(World::settled(shop("{}")))
     }
@@ -100,6 +105,7 @@ impl Seen {
                 "SpecValid" => false,
                 "Ready" => !repeated,
                 "Stalled" => condition.status == "True",
+                "TlsReady" if condition.reason == "CertificateServed" => false,
                 _ => condition.reason != "RedisUnavailable",
             };
             if shown && condition.type_ == "Stalled" {

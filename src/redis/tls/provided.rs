@@ -20,8 +20,7 @@ pub(super) fn standing(settings: &Settings, observed: &Observed, name: &str, now
     let unusable = |reason: Reason, message: String, authorities: Option<Authorities>| Standing::Unusable {
         reason,
         message: format!(
-            "{message}. Redis keeps the certificate that it has, and does not start with this one; applications cannot \
-             connect to a server that has none"
+            "{message}. A server that runs keeps the certificate that it has until it restarts; one that does not run yet waits"
         ),
         authorities: authorities.or_else(|| published.clone()),
     };
