@@ -231,6 +231,12 @@ impl AuthorityOrder {
         if let Some(previous) = &self.previous {
             let key = previous.key.as_ref().map_or("", PrivateKey::reveal);
             data.extend(self::data([(PREVIOUS_CERTIFICATE_KEY, &previous.pem), (PREVIOUS_PRIVATE_KEY, key)]));
+        } else if self.replaces.is_some() {
+            data.extend(self::data([(PREVIOUS_CERTIFICATE_KEY, ""), (PREVIOUS_PRIVATE_KEY, "")]));
+        }
+        if self.replaces.is_some() {
+            // What was noted of the one before does not hold of this one.
+            data.extend(self::data([(PUBLISHED_KEY, "")]));
         }
         Some(tls_secret(settings, name::redis_ca(&settings.owner.name), self.replaces.as_ref(), data))
     }
@@ -256,22 +262,15 @@ fn tls_secret(
     replaces: Option<&ObjectMeta>,
     data: BTreeMap<String, ByteString>,
 ) -> Secret {
-    let ours = settings.owner.metadata(name, COMPONENT);
-    let metadata = match replaces {
-        None => ours,
-        // What others noted on it stays.
-        Some(live) => ObjectMeta {
-            labels: Some(
-                live.labels.clone().unwrap_or_default().into_iter().chain(ours.labels.unwrap_or_default()).collect(),
-            ),
-            annotations: live.annotations.clone(),
-            finalizers: live.finalizers.clone(),
-            uid: live.uid.clone(),
-            resource_version: live.resource_version.clone(),
-            ..ours
-        },
-    };
-    Secret { metadata, type_: Some(SECRET_TYPE.to_owned()), data: Some(data), ..Secret::default() }
+    let mut metadata = settings.owner.metadata(name, COMPONENT);
+    // A type cannot change.
+    let mut type_ = Some(SECRET_TYPE.to_owned());
+    if let Some(live) = replaces {
+        metadata.uid.clone_from(&live.uid);
+        metadata.resource_version.clone_from(&live.resource_version);
+        type_ = type_.filter(|_| live.resource_version.is_none());
+    }
+    Secret { metadata, type_, data: Some(data), ..Secret::default() }
 }
 
 /// A Secret with other data, and nothing drawn. With its UID, so that another that takes its place meanwhile is left alone.

@@ -113,6 +113,30 @@ async fn a_lost_certificate_is_made_anew_and_loaded_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_certificate_and_an_authority_that_were_spoilt_by_hand_are_made_anew_in_their_place() {
+    let (world, _operator) = shop("spoilt").await;
+    let before = world.certificate().await;
+    let server = world.kubelet.pod(POD).incarnation().await;
+    for name in ["shop-redis-tls", "shop-redis-ca"] {
+        let uid = world.uid("Secret", name).await;
+        world.edit("Secret", name, json!({"stringData": {"tls.key": "nonsense"}})).await;
+        eventually("the key is one again", async || {
+            let key = world.secret(name).await["tls.key"].clone();
+            if key.starts_with("-----BEGIN PRIVATE KEY-----") { Ok(()) } else { Err(format!("{} bytes", key.len())) }
+        })
+        .await;
+        assert_eq!(world.uid("Secret", name).await, uid, "{name} was changed, not made anew");
+        world.quiet().await;
+    }
+    assert_ne!(world.certificate().await, before);
+    world.ready(SHOP).await;
+    let authority = world.secret("shop-redis-ca").await;
+    assert!(authority["previous.crt"].contains("BEGIN CERTIFICATE"), "clients know the one before");
+    assert!(authority["published"].parse::<Timestamp>().is_ok(), "and when the new one was published");
+    assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
+}
+
+#[tokio::test]
 async fn a_lost_authority_is_followed_by_another_and_clients_trust_both_before_it_signs() {
     let (world, _operator) = shop("lost-ca").await;
     let (before, old) = (world.certificate().await, world.secret("shop-redis").await["ca.crt"].clone());
@@ -177,11 +201,11 @@ async fn a_secret_that_cannot_be_used_has_its_own_reason_and_the_server_goes_on(
     let other = content(&authority(), 7, &host, SignedDuration::ZERO);
     let stranger = issue::authority("stranger", &[9; 128], Timestamp::now()).unwrap();
     let cases = [
-        (part("tls.crt", "nonsense"), "CertificateMalformed", "tls.crt"),
-        (part("tls.key", "nonsense"), "CertificateMalformed", "tls.key"),
-        (part("ca.crt", ""), "CertificateMalformed", "ca.crt"),
-        (part("tls.key", other["tls.key"].as_str().unwrap()), "KeyMismatch", "tls.key"),
-        (part("ca.crt", &stranger.certificate), "CertificateUntrusted", "ca.crt"),
+        (part("tls.crt", "nonsense"), "CertificateMalformed", "tls.crt in"),
+        (part("tls.key", "nonsense"), "CertificateMalformed", "tls.key in"),
+        (part("ca.crt", ""), "CertificateMalformed", "ca.crt in"),
+        (part("tls.key", other["tls.key"].as_str().unwrap()), "KeyMismatch", "does not belong"),
+        (part("ca.crt", &stranger.certificate), "CertificateUntrusted", "none of the authorities"),
         (content(&authority(), 5, &host, years), "CertificateExpired", "expired at"),
         (
             content(&authority(), 5, "elsewhere.example", SignedDuration::ZERO),
@@ -193,6 +217,7 @@ async fn a_secret_that_cannot_be_used_has_its_own_reason_and_the_server_goes_on(
     for (index, (content, reason, words)) in cases.into_iter().enumerate() {
         world.edit("Secret", MINE, json!({"stringData": content})).await;
         world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": index.to_string()}}})).await;
+        world.condition_says(SHOP, "TlsReady", words).await;
         let message = world.condition(SHOP, "TlsReady", "False", reason).await;
         assert!(message.contains(MINE) && message.contains(words), "{message}");
     }
