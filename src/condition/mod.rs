@@ -17,6 +17,8 @@ pub enum ConditionType {
     SpecValid,
     /// Redis answers the operator and takes writes.
     RedisAvailable,
+    /// Redis serves the wanted certificate, as a handshake showed.
+    TlsReady,
     /// `maxmemory` and `maxmemory-policy` were read back as wanted from every server.
     EvictionPolicyVerified,
     /// The cache does its job: the worst of those above.
@@ -32,9 +34,12 @@ impl ConditionType {
     #[must_use]
     pub fn is_advisory(self) -> bool {
         match self {
-            Self::SpecValid | Self::RedisAvailable | Self::EvictionPolicyVerified | Self::Ready | Self::Stalled => {
-                false
-            }
+            Self::SpecValid
+            | Self::RedisAvailable
+            | Self::TlsReady
+            | Self::EvictionPolicyVerified
+            | Self::Ready
+            | Self::Stalled => false,
             Self::Durable => true,
         }
     }
@@ -45,6 +50,7 @@ impl ConditionType {
         match self {
             Self::SpecValid => "SpecValid",
             Self::RedisAvailable => "RedisAvailable",
+            Self::TlsReady => "TlsReady",
             Self::EvictionPolicyVerified => "EvictionPolicyVerified",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",

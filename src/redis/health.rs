@@ -1,4 +1,4 @@
-//! How a cache's Redis is doing: the findings about `RedisAvailable`, `EvictionPolicyVerified` and `Durable`.
+//! How a cache's Redis is doing: the findings about `RedisAvailable`, `TlsReady`, `EvictionPolicyVerified` and `Durable`.
 //!
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
@@ -15,13 +15,13 @@ use super::{
     sample::{Answer, Correction, Impediment, LONGEST_LOOK, Parameter, Role, Server},
     server,
     settings::Settings,
-    want,
+    tls, want,
 };
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
         ConditionType::{Durable, EvictionPolicyVerified, RedisAvailable},
-        Finding, Reason,
+        Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
@@ -41,7 +41,8 @@ pub enum Health {
     AwaitingFirstLook,
     /// What to report.
     Known {
-        /// What the cache cannot do its job without: `RedisAvailable`, then `EvictionPolicyVerified`.
+        /// What the cache cannot do its job without: `RedisAvailable`, `TlsReady` unless connections are plain text, then
+        /// `EvictionPolicyVerified`.
         required: Vec<Finding>,
         /// What is worth knowing and no failure.
         advisory: Vec<Finding>,
@@ -75,7 +76,7 @@ pub struct Moment {
 /// only the user can mend.
 #[must_use]
 pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
-    let health = of_cluster(settings, observed, credentials, moment);
+    let health = with_tls(settings, observed, credentials, moment, of_cluster(settings, observed, credentials, moment));
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
     match health {
@@ -86,9 +87,33 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
-            without_answer([mismatch, Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN)])
+            let unverified = Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN);
+            with_tls(settings, observed, credentials, moment, without_answer([mismatch, unverified]))
         }
     }
+}
+
+/// Adds what is to be said of the certificate.
+fn with_tls(
+    settings: &Settings,
+    observed: &Observed,
+    credentials: &Credentials,
+    moment: Moment,
+    mut health: Health,
+) -> Health {
+    let Health::Known { required, .. } = &mut health else { return health };
+    let server = observed.pods.first().and_then(|pod| server(settings, pod));
+    let sample = server.and_then(|server| observed.samples.iter().find(|sample| sample.server == server));
+    // What a look showed says something only where the other findings go by it.
+    let is_of_look = |finding: &Finding| match finding.condition {
+        EvictionPolicyVerified => finding.verdict != Verdict::Unknown,
+        _ => finding.reason == Reason::TlsNotReady,
+    };
+    let sample = sample.filter(|_| required.iter().any(is_of_look));
+    if let Some(finding) = tls::health::finding(settings, &credentials.tls, sample, moment.now) {
+        required.insert(1.min(required.len()), finding);
+    }
+    health
 }
 
 fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
@@ -113,6 +138,10 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
         let message = format!("waiting until {leftover} of an earlier TokenCache {owner} has been collected");
         return unavailable(Reason::Provisioning, message);
     }
+    if !credentials.tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
+        let message = "Redis is not started, or not changed, before there is a certificate: see TlsReady";
+        return self::unavailable(Finding::unknown(RedisAvailable, Reason::TlsNotReady, message));
+    }
     let Some(pod) = observed.pods.first() else {
         let message = format!(
             "StatefulSet {set} has no pod yet; if this lasts, `kubectl -n {namespace} describe statefulset {set}` tells why",
@@ -125,7 +154,7 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
     if let Some(trouble) = trouble(pod, moment.now).filter(|_| !rollout::is_over(pod)) {
         return unavailable(trouble.reason, trouble.message);
     }
-    let Some(server) = server(pod) else {
+    let Some(server) = server(settings, pod) else {
         if pod.metadata.deletion_timestamp.is_some() && rollout::restarts_for_password(pod, credentials) {
             return unavailable(Reason::RestartingForPassword, rollout::new_password(settings, pod));
         }
@@ -150,7 +179,14 @@ fn of_sample(
     moment: Moment,
 ) -> Health {
     let Some(sample) = observed.samples.iter().find(|sample| sample.server == *server) else {
-        return if credentials.operator_password().is_some() {
+        let can_look = !settings.has_tls() || credentials.tls.authorities().is_some();
+        return if !can_look {
+            unavailable(Finding::unknown(
+                RedisAvailable,
+                Reason::TlsNotReady,
+                "Redis cannot be asked while it is not known whom to trust: see TlsReady",
+            ))
+        } else if credentials.operator_password().is_some() {
             Health::AwaitingFirstLook
         } else {
             without_answer(

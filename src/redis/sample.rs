@@ -4,7 +4,10 @@ use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 
-use super::password::{Password, PasswordHash};
+use super::{
+    password::{Password, PasswordHash},
+    tls::certificate::{Authorities, Distrust, Fingerprint},
+};
 
 /// How long one look may take as a whole, however many answers it takes.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -36,8 +39,21 @@ pub struct Want {
     pub append_only: bool,
     /// What the user `app` must accept; `None` while that is not known, and then it is left alone.
     pub app_password: Option<PasswordHash>,
+    /// By what it proves who it is; `None` where it speaks plain text.
+    pub trust: Option<Trust>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
+}
+
+/// By what a server proves who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    /// The name that its certificate must be valid for, at whatever address it is.
+    pub name: String,
+    /// Whom clients trust.
+    pub authorities: Authorities,
+    /// The certificate that it should serve; `None` while that is not known, and then it keeps the one that it has.
+    pub certificate: Option<Fingerprint>,
 }
 
 impl Want {
@@ -45,12 +61,13 @@ impl Want {
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
-        let Self { max_memory, has_room, eviction_policy, append_only, app_password, correct: _ } = self;
+        let Self { max_memory, has_room, eviction_policy, append_only, app_password, trust, correct: _ } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
             && *eviction_policy == other.eviction_policy
             && *append_only == other.append_only
             && *app_password == other.app_password
+            && *trust == other.trust
     }
 
     /// Whether what a server was found to have is what was wanted of it earlier: then nobody changed it, and it is the
@@ -107,6 +124,40 @@ pub struct Answer {
     pub saving: Saving,
     /// What differed from [`Want`], and what came of it.
     pub drift: Vec<Drift>,
+    /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
+    pub certificate: Option<Served>,
+}
+
+/// The certificate that a server shows to whom connects now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Which one it is.
+    pub fingerprint: Fingerprint,
+    /// When it expires. An expired one proves the same server still, but no application connects.
+    pub not_after: Timestamp,
+    /// What came of having the wanted one loaded.
+    pub reload: Reload,
+}
+
+/// What came of having the wanted certificate loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    /// It is served.
+    Done,
+    /// The server loaded its files again, and they still hold another one: they have not reached its pod.
+    Pending,
+    /// The server refused, in its own words.
+    Refused(String),
+    /// Another one is served, and the cache is paused.
+    Withheld,
+}
+
+impl Answer {
+    /// Whether a look that comes soon may find another certificate.
+    #[must_use]
+    pub fn awaits_certificate(&self) -> bool {
+        self.certificate.as_ref().is_some_and(|served| matches!(served.reload, Reload::Pending | Reload::Refused(_)))
+    }
 }
 
 /// What became of a server's last attempts to save, by INFO.
@@ -216,6 +267,10 @@ pub enum Fault {
     Full,
     /// The port speaks TLS.
     TlsPort,
+    /// The port speaks plain text where TLS was expected.
+    PlainText,
+    /// Its certificate does not prove who it is.
+    Certificate(Distrust),
     /// What answered is not Redis. Holds the beginning of what it said, printable characters only; empty where it
     /// closed the connection without a word.
     NotRedis(String),
@@ -234,6 +289,7 @@ mod tests {
             eviction_policy: eviction_policy.to_owned(),
             append_only: false,
             app_password: None,
+            trust: None,
             correct: true,
         }
     }

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
 use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Parameter, Role};
+use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Parameter, Reload, Role};
+use tokencache_operator::redis::tls::certificate::Distrust;
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
 use super::seen::{Seen, started_at, well};
@@ -136,6 +137,53 @@ fn unready_since(time: &str) -> Value {
     let mut status = running(false);
     status["conditions"][1]["lastTransitionTime"] = time.into();
     status
+}
+
+#[test]
+fn what_is_said_of_a_certificate() {
+    use Distrust::{Expired, NotYetValid, Other, UnknownIssuer, WrongName};
+    let served = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-03-01T00:00:00Z")));
+    let expired = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-01-01T11:59:59Z")));
+    let refused = || Reload::Refused("ERR CONFIG SET failed - Unable to update TLS configuration".to_owned());
+    let distrusted = |distrust| Seen::fault(Fault::Certificate(distrust));
+    let provided = |change: fn(&mut World)| Seen::of("redis: {tls: {mode: Secret, secretName: mine}}").with(change);
+    let replaced = |world: &mut World, names: &[&str], made: &str| {
+        world.observed.provided_certificate = Some(super::world::provided(names, made.parse().unwrap()).into());
+    };
+    let cases = [
+        served(Reload::Pending).told("another one has not reached the pod"),
+        served(refused()).told("the server refuses to load another one"),
+        served(Reload::Withheld).paused().told("another one is served while paused"),
+        expired(Reload::Done).told("it has expired"),
+        expired(Reload::Pending).told("it has expired, and the next one has not reached the pod"),
+        expired(refused()).told("it has expired, and the server refuses to load the next one"),
+        distrusted(UnknownIssuer).told("nobody knows who signed it"),
+        distrusted(WrongName).told("it is for other names"),
+        distrusted(Expired).told("one between it and the authority has expired"),
+        distrusted(NotYetValid).told("its time has not come"),
+        distrusted(Other("invalid peer certificate: BadEncoding".to_owned())).told("it cannot be read"),
+        Seen::fault(Fault::PlainText).told("the port speaks plain text"),
+        Seen::fault(Fault::NotRedis(String::new())).told("the port closes every connection"),
+        Seen::of("{}").told("it is being made"),
+        provided(|world| world.observed.provided_certificate = None).told("the user's Secret is missing"),
+        provided(|_| {})
+            .with(|world| replaced(world, &["a.example", "b.example"], START))
+            .told("it is for other names"),
+        provided(|_| {}).with(|world| replaced(world, &[HOST], "2025-01-01T00:00:00Z")).told("the user's has expired"),
+        provided(|_| {})
+            .with(|world| replaced(world, &[HOST], "2026-02-01T00:00:00Z"))
+            .told("the user's is not valid yet"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+const HOST: &str = "shop-redis.web.svc";
+const START: &str = "2026-01-01T00:00:00Z";
+
+fn serving(reload: Reload, not_after: &str) -> Answer {
+    let mut served = super::seen::served(reload);
+    served.not_after = not_after.parse().unwrap();
+    Answer { certificate: Some(served), ..well() }
 }
 
 fn impeded(impediment: Impediment) -> Seen {

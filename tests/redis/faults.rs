@@ -29,6 +29,7 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         eviction_policy: "volatile-lru".to_owned(),
         saving: Saving::default(),
         drift: vec![],
+        certificate: None,
     };
     assert_eq!(first_look(&redis).await, Ok(answer));
     assert_eq!(admin(&redis, &["ACL", "LOG"]), "", "the operator's user has every right that a look needs");

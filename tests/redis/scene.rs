@@ -52,6 +52,11 @@ pub fn admin(server: &RedisServer, command: &[&str]) -> String {
     server.cli_as("admin", ADMIN_PASSWORD, command)
 }
 
+/// The same over TLS, whatever the certificate.
+pub fn admin_over_tls(server: &RedisServer, command: &[&str]) -> String {
+    server.cli_as("admin", ADMIN_PASSWORD, &[&["--tls", "--insecure"], command].concat())
+}
+
 pub fn want() -> Want {
     Want {
         max_memory: 256 << 20,
@@ -59,6 +64,7 @@ pub fn want() -> Want {
         eviction_policy: "volatile-lru".to_owned(),
         append_only: false,
         app_password: Some(app_password().sha256()),
+        trust: None,
         correct: true,
     }
 }

@@ -9,11 +9,16 @@
 //! than the named settings, and lets no password and no unbounded text into a sample. No other module names the
 //! `redis` crate.
 //!
+//! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
+//! A server that answers in plain text there is told of, and gets no login.
+//!
 //! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL GETUSER, ACL SETUSER.
 
 mod bounded;
+mod certificate;
 mod connection;
 mod greeting;
+mod handshake;
 mod reply;
 mod settings;
 mod tell;
@@ -28,7 +33,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::connection::Connection;
-use super::sample::{Answer, Fault, Impediment, LONGEST_LOOK, Login, Sample, Server, Want};
+use super::sample::{Answer, Fault, Impediment, LONGEST_LOOK, Login, Sample, Server, Trust, Want};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +69,7 @@ pub struct Probe {
 /// A connection that was good at the last look, and whose it is.
 struct Held {
     login: Login,
+    trust: Option<Trust>,
     connection: Connection,
 }
 
@@ -92,40 +98,60 @@ impl Probe {
 
     /// Notes in `answered` once the server has answered, since what takes long after that is not frozen.
     async fn look(&self, server: &Server, login: &Login, want: &Want, answered: &AtomicBool) -> Result<Answer, Fault> {
-        let mut connection = self.logged_in(server, login).await?;
+        let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
         answered.store(true, Ordering::Relaxed);
         let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
         let about = reply::about(connection.ask("info", &connection::info()).await?)?;
         let (settings, drift) = settings::bring_in_line(&mut connection, want).await?;
-        self.held().insert(server.clone(), Held { login: login.clone(), connection });
+        let impediment = cannot_save.or(about.impediment);
+        let certificate = match &want.trust {
+            Some(trust) => {
+                let state = (want.correct, impediment.as_ref());
+                certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await?
+            }
+            None => None,
+        };
+        let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
+        self.held().insert(server.clone(), held);
         Ok(Answer {
             version: about.version,
             role: about.role,
-            impediment: cannot_save.or(about.impediment),
+            impediment,
             max_memory: settings.max_memory,
             eviction_policy: settings.eviction_policy,
             saving: about.saving,
             drift,
+            certificate,
         })
     }
 
     /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the
     /// server was restarted or the path to it was cut, a new one tells what is really the matter.
-    async fn logged_in(&self, server: &Server, login: &Login) -> Result<Connection, Fault> {
-        if let Some(mut connection) = self.take(server, login) {
+    /// Says whether it is a new one.
+    async fn logged_in(
+        &self,
+        server: &Server,
+        login: &Login,
+        trust: Option<&Trust>,
+    ) -> Result<(Connection, bool), Fault> {
+        if let Some(mut connection) = self.take(server, login, trust) {
             match connection.log_in(login).await {
-                Ok(()) => return Ok(connection),
+                Ok(()) => return Ok((connection, false)),
                 Err(failure) if failure.is_of_the_connection() => {}
                 Err(failure) => return Err(failure.of("auth")),
             }
         }
-        let mut connection = Connection::open(server, self.limits).await?;
+        let mut connection = Connection::open(server, trust, self.limits).await?;
         connection.log_in(login).await.map_err(|failure| failure.of("auth"))?;
-        Ok(connection)
+        Ok((connection, true))
     }
 
-    fn take(&self, server: &Server, login: &Login) -> Option<Connection> {
-        self.held().remove(server).filter(|held| held.login == *login).map(|held| held.connection)
+    fn take(&self, server: &Server, login: &Login, trust: Option<&Trust>) -> Option<Connection> {
+        let same = |held: &Held| {
+            held.login == *login
+                && held.trust.as_ref().map(|held| &held.authorities) == trust.map(|now| &now.authorities)
+        };
+        self.held().remove(server).filter(same).map(|held| held.connection)
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Server, Held>> {

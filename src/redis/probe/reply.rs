@@ -91,6 +91,16 @@ pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> 
     Ok((append_only, append_fsync.ok_or_else(|| unexpected("CONFIG GET has no appendfsync"))?))
 }
 
+/// Reads `CONFIG GET` of files: those that are set.
+pub(super) fn files(answer: Value) -> Result<Vec<(String, String)>, Fault> {
+    let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
+    let files = settings.into_iter().map(|(name, path)| text(path).map(|path| (name, path)));
+    let files: Option<Vec<_>> = files.collect();
+    let mut files = files.ok_or_else(|| unexpected("CONFIG GET has a path that is no text"))?;
+    files.retain(|(_, path)| !path.is_empty());
+    if files.is_empty() { Err(unexpected("CONFIG GET has no file with a certificate")) } else { Ok(files) }
+}
+
 /// Reads `ACL GETUSER`.
 pub(super) fn passwords(answer: Value) -> Result<Passwords, Fault> {
     if answer == Value::Nil {

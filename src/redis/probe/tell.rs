@@ -2,7 +2,8 @@
 //! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
 
 use crate::redis::password::PasswordHash;
-use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Want};
+use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Reload, Served, Want};
+use crate::redis::tls::certificate::Distrust;
 
 /// Characters kept of a text.
 const LONGEST: usize = 200;
@@ -23,12 +24,20 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift } = answer;
+    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, certificate } = answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
     });
     let drift = drift.into_iter().map(|drift| of_drift(drift, tell)).collect();
+    let certificate = certificate.map(|Served { fingerprint, not_after, reload }| Served {
+        fingerprint,
+        not_after,
+        reload: match reload {
+            Reload::Refused(words) => Reload::Refused(tell(words)),
+            wordless @ (Reload::Done | Reload::Pending | Reload::Withheld) => wordless,
+        },
+    });
     Answer {
         version: tell(version),
         role,
@@ -37,6 +46,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         eviction_policy: tell(eviction_policy),
         saving,
         drift,
+        certificate,
     }
 }
 
@@ -58,7 +68,10 @@ fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
         Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
         Fault::Unexpected(words) => Fault::Unexpected(tell(words)),
         Fault::NoPermission { command, message } => Fault::NoPermission { command, message: tell(message) },
+        Fault::Certificate(Distrust::Other(words)) => Fault::Certificate(Distrust::Other(tell(words))),
         wordless @ (Fault::Frozen
+        | Fault::PlainText
+        | Fault::Certificate(_)
         | Fault::Slow
         | Fault::WrongPassword
         | Fault::Loading
@@ -113,6 +126,7 @@ mod tests {
             eviction_policy: String::new(),
             append_only: false,
             app_password: Some(app),
+            trust: None,
             correct: true,
         };
         match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {

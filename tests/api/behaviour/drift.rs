@@ -75,7 +75,7 @@ async fn a_password_that_was_changed_on_the_server_is_set_back() {
     assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "app", "resetpass", ">mine"]).await, "OK");
     let published = world.secret("shop-redis").await["password"].clone();
     eventually("the published password is the one", async || world.ping(&published).await).await;
-    let answer = world.kubelet.pod(POD).redis_cli(6379, None, &["AUTH", "app", "mine"]).await;
+    let answer = world.kubelet.pod(POD).redis_cli(6380, None, &["AUTH", "app", "mine"]).await;
     assert!(answer.starts_with("WRONGPASS"), "{answer}");
     let note = world.event(SHOP, "DriftCorrected").await;
     assert!(note.starts_with("shop-redis-0 had another password for the user app"), "{note}");
@@ -89,7 +89,7 @@ async fn a_second_password_of_the_applications_user_is_taken_away() {
     assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "app", ">mine-too"]).await, "OK");
     let note = world.event(SHOP, "DriftCorrected").await;
     assert!(note.starts_with("shop-redis-0 had 2 passwords for the user app"), "{note}");
-    let answer = world.kubelet.pod(POD).redis_cli(6379, None, &["AUTH", "app", "mine-too"]).await;
+    let answer = world.kubelet.pod(POD).redis_cli(6380, None, &["AUTH", "app", "mine-too"]).await;
     assert!(answer.starts_with("WRONGPASS"), "{answer}");
 }
 
@@ -98,8 +98,8 @@ async fn a_correction_that_is_refused_is_told_with_its_remedy_and_a_restart_heal
     let (world, _operator) = shop("right").await;
     let mallory = Some(world.let_in(SHOP).await);
     let pod = world.kubelet.pod(POD);
-    assert_eq!(pod.redis_cli(6379, mallory, &["ACL", "SETUSER", "operator", "-config|set"]).await, "OK");
-    assert_eq!(pod.redis_cli(6379, mallory, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
+    assert_eq!(pod.redis_cli(6380, mallory, &["ACL", "SETUSER", "operator", "-config|set"]).await, "OK");
+    assert_eq!(pod.redis_cli(6380, mallory, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
     let message = world.condition(SHOP, "EvictionPolicyVerified", "False", "CorrectionRefused").await;
     for part in ["\"noeviction\" (want volatile-lru) on shop-redis-0", "writes fail when 256Mi are full", "NOPERM"] {
         assert!(message.contains(part), "{part:?} is not in {message}");

@@ -54,13 +54,13 @@ impl World {
     /// What the server of a cache answers its user `app`.
     pub async fn app(&self, name: &str, words: &[&str]) -> String {
         let password = self.secret(&format!("{name}-redis")).await["password"].clone();
-        self.kubelet.pod(&format!("{name}-redis-0")).redis_cli(6379, Some(("app", &password)), words).await
+        self.kubelet.pod(&format!("{name}-redis-0")).redis_cli(6380, Some(("app", &password)), words).await
     }
 
     /// What the server of a cache answers its user `operator`, whose login somebody has got hold of.
     pub async fn intruder(&self, name: &str, words: &[&str]) -> String {
         let password = self.secret(&format!("{name}-redis-operator")).await["password"].clone();
-        self.kubelet.pod(&format!("{name}-redis-0")).redis_cli(6379, Some(("operator", &password)), words).await
+        self.kubelet.pod(&format!("{name}-redis-0")).redis_cli(6380, Some(("operator", &password)), words).await
     }
 
     /// Lets somebody in who may do everything, and returns the login.
@@ -76,7 +76,7 @@ impl World {
         let server = self.kubelet.pod(&format!("{name}-redis-0"));
         eventually(&format!("{parameter} of {name} is {wanted}"), async || {
             // While the server is replaced there is no answer.
-            let read = server.try_redis_cli(6379, Some(("operator", &password)), &["CONFIG", "GET", parameter]).await?;
+            let read = server.try_redis_cli(6380, Some(("operator", &password)), &["CONFIG", "GET", parameter]).await?;
             if read == format!("{parameter}\n{wanted}") { Ok(()) } else { Err(read) }
         })
         .await;
