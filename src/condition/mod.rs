@@ -19,10 +19,14 @@ pub enum ConditionType {
     RedisAvailable,
     /// `maxmemory` and `maxmemory-policy` were read back as wanted from every server.
     EvictionPolicyVerified,
+    /// The users of every server were read back as wanted, and there are no others.
+    UsersVerified,
     /// The cache does its job: the worst of those above.
     Ready,
     /// Only the user can help.
     Stalled,
+    /// Redis refused applications nothing of late: no login, no command, no key.
+    AccessAllowed,
 }
 
 impl ConditionType {
@@ -30,9 +34,13 @@ impl ConditionType {
     #[must_use]
     pub fn is_advisory(self) -> bool {
         match self {
-            Self::SpecValid | Self::RedisAvailable | Self::EvictionPolicyVerified | Self::Ready | Self::Stalled => {
-                false
-            }
+            Self::SpecValid
+            | Self::RedisAvailable
+            | Self::EvictionPolicyVerified
+            | Self::UsersVerified
+            | Self::Ready
+            | Self::Stalled => false,
+            Self::AccessAllowed => true,
         }
     }
 
@@ -43,6 +51,8 @@ impl ConditionType {
             Self::SpecValid => "SpecValid",
             Self::RedisAvailable => "RedisAvailable",
             Self::EvictionPolicyVerified => "EvictionPolicyVerified",
+            Self::UsersVerified => "UsersVerified",
+            Self::AccessAllowed => "AccessAllowed",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
         }

@@ -104,6 +104,17 @@ reasons! {
     CorrectionRefused,
     /// Redis accepted a change, and still has the old value.
     CorrectionIneffective,
+
+    /// Nothing was refused of late.
+    NothingRefused,
+    /// A login with a wrong password was refused.
+    LoginRefused,
+    /// A command was refused.
+    CommandRefused,
+    /// A key outside of the prefix was refused.
+    KeyRefused,
+    /// A channel was refused.
+    ChannelRefused,
 }
 
 impl Reason {

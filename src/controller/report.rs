@@ -113,8 +113,13 @@ pub fn report(
 #[must_use]
 pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, now: Timestamp) -> Report {
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
-    let findings = [ConditionType::SpecValid, ConditionType::RedisAvailable, ConditionType::EvictionPolicyVerified]
-        .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
+    let findings = [
+        ConditionType::SpecValid,
+        ConditionType::RedisAvailable,
+        ConditionType::EvictionPolicyVerified,
+        ConditionType::UsersVerified,
+    ]
+    .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
     let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
@@ -192,12 +197,14 @@ fn assemble(
 fn happening(finding: &Finding) -> Option<Happening> {
     let well = finding.verdict == Verdict::True;
     let told = match finding.condition {
-        ConditionType::Stalled | ConditionType::SpecValid if well => false,
+        ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
         ConditionType::Stalled => false,
         ConditionType::Ready => well,
-        ConditionType::SpecValid | ConditionType::RedisAvailable | ConditionType::EvictionPolicyVerified => {
-            finding.reason != Reason::RedisUnavailable
-        }
+        ConditionType::SpecValid
+        | ConditionType::RedisAvailable
+        | ConditionType::EvictionPolicyVerified
+        | ConditionType::UsersVerified
+        | ConditionType::AccessAllowed => finding.reason != Reason::RedisUnavailable,
     };
     let normal = matches!(
         finding.reason,

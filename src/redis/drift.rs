@@ -3,6 +3,7 @@
 //! In: the settings and a server's answer. Out: findings and sentences.
 
 use super::{
+    access,
     sample::{Answer, Correction, Drift, Parameter},
     settings::Settings,
 };
@@ -15,7 +16,7 @@ use crate::{
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let policy = settings.eviction_policy.as_str();
-    let of_settings = |drift: &&Drift| drift.parameter != Parameter::AppPassword;
+    let of_settings = |drift: &&Drift| matches!(drift.parameter, Parameter::MaxMemory | Parameter::EvictionPolicy);
     let drifts: Vec<&Drift> = answer.drift.iter().filter(of_settings).collect();
     let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| !drift.correction.is_done()).collect();
     if let Some(first) = left.first() {
@@ -59,6 +60,7 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
             format!("maxmemory-policy {is} {:?} (want {})", drift.found, settings.eviction_policy.as_str())
         }
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
+        Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => access::describe(drift),
     }
 }
 
@@ -83,6 +85,7 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
         }
         (Parameter::MaxMemory, _) => "Redis may outgrow its container and be killed".to_owned(),
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
+        (Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers, _) => access::consequence(drift).to_owned(),
     }
 }
 

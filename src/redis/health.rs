@@ -1,4 +1,4 @@
-//! How a cache's Redis is doing: the findings about `RedisAvailable` and `EvictionPolicyVerified`.
+//! How a cache's Redis is doing: whether it is available, and what was verified of it.
 //!
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
+    access,
     credentials::Credentials,
     drift, fault,
     observed::Observed,
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
-        ConditionType::{EvictionPolicyVerified, RedisAvailable},
+        ConditionType::{AccessAllowed, EvictionPolicyVerified, RedisAvailable, UsersVerified},
         Finding, Reason,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
@@ -41,7 +42,7 @@ pub enum Health {
     AwaitingFirstLook,
     /// What to report.
     Known {
-        /// What the cache cannot do its job without: `RedisAvailable`, then `EvictionPolicyVerified`.
+        /// What the cache cannot do its job without: `RedisAvailable`, then what was verified.
         required: Vec<Finding>,
         /// What is worth knowing and no failure.
         advisory: Vec<Finding>,
@@ -85,9 +86,7 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
             Health::Known { required, advisory, servers, tells_of_samples }
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
-        Health::AwaitingFirstLook => {
-            without_answer([mismatch, Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN)])
-        }
+        Health::AwaitingFirstLook => without_answer(mismatch, Reason::NoRecentAnswer, NO_LOGIN),
     }
 }
 
@@ -154,8 +153,9 @@ fn of_sample(
             Health::AwaitingFirstLook
         } else {
             without_answer(
-                [RedisAvailable, EvictionPolicyVerified]
-                    .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, NO_LOGIN)),
+                Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, NO_LOGIN),
+                Reason::NoRecentAnswer,
+                NO_LOGIN,
             )
         };
     };
@@ -165,10 +165,8 @@ fn of_sample(
             "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
             sample.server.pod, sample.taken
         );
-        return without_answer(
-            [RedisAvailable, EvictionPolicyVerified]
-                .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, message.clone())),
-        );
+        let unknown = Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message.clone());
+        return without_answer(unknown, Reason::NoRecentAnswer, &message);
     }
     match &sample.outcome {
         Err(fault) => unavailable(fault::finding(settings, pod, sample, fault, credentials, moment.now)),
@@ -182,8 +180,9 @@ fn of_sample(
                 required: vec![
                     impeded.unwrap_or_else(|| availability(settings, pod, answer)),
                     drift::verification(settings, &sample.server.pod, answer),
+                    access::verification(settings, &sample.server.pod, answer),
                 ],
-                advisory: Vec::new(),
+                advisory: vec![access::refusals(settings, &sample.server.pod, answer)],
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: role(answer.role).to_owned(),
@@ -197,16 +196,18 @@ fn of_sample(
 }
 
 fn unavailable(why: Finding) -> Health {
-    let verified = Finding::unknown(
-        EvictionPolicyVerified,
-        Reason::RedisUnavailable,
-        "the settings could not be read back: see RedisAvailable",
-    );
-    without_answer([why, verified])
+    without_answer(why, Reason::RedisUnavailable, "the server could not be asked: see RedisAvailable")
 }
 
-fn without_answer(required: [Finding; 2]) -> Health {
-    Health::Known { required: required.into(), advisory: Vec::new(), servers: Vec::new(), tells_of_samples: false }
+/// What is said where no server answered: whether it is available, and why nothing else is known.
+fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
+    let unknown = |condition| Finding::unknown(condition, reason, why);
+    Health::Known {
+        required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
+        advisory: vec![unknown(AccessAllowed)],
+        servers: Vec::new(),
+        tells_of_samples: false,
+    }
 }
 
 fn role(role: Role) -> &'static str {

@@ -3,6 +3,7 @@
 //! In: settings and what was observed. Out: a [`Plan`] and, from [`health`], findings. Only [`probe`] talks to a server,
 //! and nothing here talks to Kubernetes.
 
+mod access;
 pub mod acl;
 pub mod binding;
 pub mod config;
@@ -137,7 +138,7 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     }
     if let (Some(operator), Some(app)) = (credentials.operator_password(), credentials.app_hash()) {
         let probe = objects::probe_password(operator);
-        let hashes = Hashes { app, operator: operator.sha256(), probe: probe.sha256() };
+        let hashes = Hashes { app: Some(app), operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
         let wanted = objects::stateful_set(settings, Some(&login_mark(&operator.sha256())));
         plan.stateful_set = missing(&observed.stateful_set, wanted);
@@ -199,9 +200,20 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         max_memory: settings.max_memory.bytes(),
         has_room: observed.pods.iter().all(|pod| pod_health::memory_limit(pod).is_none_or(|limit| limit >= needed)),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
-        app_password: credentials.app_password().map(Password::sha256),
+        users: users(settings, credentials),
         correct: true,
     }
+}
+
+/// The users that the servers should have; none while the operator's own password is not known.
+fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::User> {
+    let Some(operator) = credentials.operator_password() else { return Vec::new() };
+    let hashes = Hashes {
+        app: credentials.app_password().map(Password::sha256),
+        operator: operator.sha256(),
+        probe: objects::probe_password(operator).sha256(),
+    };
+    acl::users(settings.acl, &settings.instance_name, &hashes)
 }
 
 /// The server in a pod; `None` while it has no address, or when it is on its way out.

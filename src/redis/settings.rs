@@ -5,7 +5,7 @@
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    api::v1alpha1::{Amount, EvictionPolicy, PodSpec, TokenCache},
+    api::v1alpha1::{Acl, Amount, EvictionPolicy, PodSpec, TokenCache},
     kubernetes::{
         identity::Owner,
         name,
@@ -29,6 +29,8 @@ pub struct Settings {
     pub max_memory: MaxMemory,
     /// `maxmemory-policy`.
     pub eviction_policy: EvictionPolicy,
+    /// What the applications' user may do.
+    pub acl: Acl,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Where and how the pods run.
@@ -161,6 +163,7 @@ impl Settings {
             image: redis.image.clone(),
             max_memory: MaxMemory::parse(&redis.max_memory)?,
             eviction_policy: redis.eviction_policy,
+            acl: redis.acl,
             instance_name,
             pod: redis.pod.clone(),
         })

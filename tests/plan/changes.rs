@@ -58,6 +58,7 @@ fn each_field_changes_what_it_should_and_nothing_else() {
         ("redis.image", "registry.example/redis:8.4"),
         ("redis.maxMemory", "512Mi"),
         ("redis.evictionPolicy", "allkeys-lru"),
+        ("redis.acl", "Strict"),
         ("redis.pod.resources", "{requests: {cpu: 1}}"),
         ("redis.pod.nodeSelector", "{pool: caches}"),
         ("redis.pod.tolerations", "[{key: dedicated, operator: Exists}]"),

@@ -10,6 +10,7 @@ redis:
   image: registry.example/valkey:8.1
   maxMemory: 1500M
   evictionPolicy: allkeys-lfu
+  acl: Strict
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}
     nodeSelector: {pool: caches}

@@ -72,12 +72,13 @@ impl Seen {
         })
     }
 
-    /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False.
+    /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled`
+    /// where it is False, and what is said of users where all is well with them.
     pub fn told(mut self, what: &str) -> String {
         // The look came after whatever changed the Secrets.
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         for sample in &mut self.0.observed.samples {
-            sample.want.app_password.clone_from(&want.app_password);
+            sample.want.users.clone_from(&want.users);
         }
         let Self(world) = self;
         let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
@@ -99,6 +100,9 @@ impl Seen {
                 "SpecValid" => false,
                 "Ready" => !repeated,
                 "Stalled" => condition.status == "True",
+                "UsersVerified" | "AccessAllowed" if condition.status == "Unknown" => false,
+                "UsersVerified" => condition.reason != "Verified",
+                "AccessAllowed" => condition.status == "False",
                 _ => condition.reason != "RedisUnavailable",
             };
             if shown && condition.type_ == "Stalled" {
@@ -124,5 +128,6 @@ pub fn well() -> Answer {
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
         drift: Vec::new(),
+        refusals: Vec::new(),
     }
 }

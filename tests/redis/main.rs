@@ -5,8 +5,11 @@ mod drift;
 mod fake;
 mod faults;
 mod held;
+mod replay;
 mod scene;
+mod servers;
 mod strangers;
+mod users;
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {

@@ -40,6 +40,12 @@ pub struct RedisSpec {
     /// expiration, with `allkeys-*` any entry, with `noeviction` it refuses writes. Read back from every server, forever.
     #[serde(default)]
     pub eviction_policy: EvictionPolicy,
+    /// What the applications' user may do beside reading and writing entries under its prefix. `Compatible`: what every
+    /// client of Microsoft.Identity.Web sends, also with a connection string of its own, and the Lua scripts of
+    /// Microsoft.Extensions.Caching.StackExchangeRedis up to 8.x. `Strict`: the shortest list, for packages from 9.0 on that
+    /// use the published connectionString. A change reaches the servers without a restart.
+    #[serde(default)]
+    pub acl: Acl,
     /// Where and how the pods run. A change restarts Redis, which empties the cache.
     #[serde(default)]
     pub pod: PodSpec,
@@ -51,6 +57,7 @@ impl Default for RedisSpec {
             image: default_image(),
             max_memory: default_max_memory(),
             eviction_policy: EvictionPolicy::default(),
+            acl: Acl::default(),
             pod: PodSpec::default(),
         }
     }
@@ -96,6 +103,16 @@ impl EvictionPolicy {
             Self::Noeviction => "noeviction",
         }
     }
+}
+
+/// What the applications' user may do.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Acl {
+    /// What every client sends, also with a connection string of its own, and the Lua scripts of packages up to 8.x.
+    #[default]
+    Compatible,
+    /// The shortest list: packages from 9.0 on, with the published connection string.
+    Strict,
 }
 
 /// Where and how the pods of Redis run. What is set here reaches the pod template as it is.

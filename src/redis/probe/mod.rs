@@ -9,7 +9,7 @@
 //! than the named settings, and lets no password and no unbounded text into a sample. No other module names the
 //! `redis` crate.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL GETUSER, ACL SETUSER.
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG.
 
 mod bounded;
 mod connection;
@@ -18,6 +18,7 @@ mod reply;
 mod settings;
 mod tell;
 mod tls;
+mod users;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,10 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::connection::Connection;
-use super::sample::{Answer, Fault, Impediment, LONGEST_LOOK, Login, Sample, Server, Want};
+use super::acl;
+use super::sample::{
+    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Want,
+};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,18 +98,27 @@ impl Probe {
     async fn look(&self, server: &Server, login: &Login, want: &Want, answered: &AtomicBool) -> Result<Answer, Fault> {
         let mut connection = self.logged_in(server, login).await?;
         answered.store(true, Ordering::Relaxed);
-        let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
-        let about = reply::about(connection.ask("info", &connection::info()).await?)?;
-        let (settings, drift) = settings::bring_in_line(&mut connection, want).await?;
+        let own = want.users.iter().find(|user| want.correct && user.name == login.username);
+        let mut answer = match (ask(&mut connection, want).await, own) {
+            (Err(denied @ Fault::NoPermission { .. }), Some(own)) => {
+                // Taken away by hand, or never given: the users are of an earlier operator's making.
+                let restored = users::restore(&mut connection, own).await?.ok_or(denied)?;
+                let mut answer = ask(&mut connection, want).await?;
+                answer.drift.retain(|drift| drift.parameter != restored.parameter);
+                answer.drift.push(restored);
+                answer
+            }
+            (answer, _) => answer?,
+        };
+        match refusals(&mut connection).await {
+            Ok(refusals) => answer.refusals = refusals,
+            // A log that cannot be read, such as one of huge keys, makes no server unavailable; but the rest of it may be
+            // on its way still.
+            Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok(answer),
+            Err(fault) => return Err(fault),
+        }
         self.held().insert(server.clone(), Held { login: login.clone(), connection });
-        Ok(Answer {
-            version: about.version,
-            role: about.role,
-            impediment: cannot_save.or(about.impediment),
-            max_memory: settings.max_memory,
-            eviction_policy: settings.eviction_policy,
-            drift,
-        })
+        Ok(answer)
     }
 
     /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the
@@ -130,4 +143,28 @@ impl Probe {
     fn held(&self) -> MutexGuard<'_, HashMap<Server, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Everything but the log.
+async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> {
+    let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
+    let about = reply::about(connection.ask("info", &connection::info()).await?)?;
+    let knows_7_2 = acl::knows_7_2(&about.version);
+    // First, since this gives the operator's own user back what it needs for the rest.
+    let users = users::bring_in_line(connection, want, knows_7_2).await?;
+    let (settings, mut drift) = settings::bring_in_line(connection, want).await?;
+    drift.extend(users);
+    Ok(Answer {
+        version: about.version,
+        role: about.role,
+        impediment: cannot_save.or(about.impediment),
+        max_memory: settings.max_memory,
+        eviction_policy: settings.eviction_policy,
+        drift,
+        refusals: Vec::new(),
+    })
+}
+
+async fn refusals(connection: &mut Connection) -> Result<Vec<Refusal>, Fault> {
+    reply::refusals(connection.ask("acl|log", &connection::refusals()).await?, acl::APP, REFUSALS_COUNT_FOR)
 }

@@ -91,6 +91,8 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["SpecValid", "True", "Valid"],
             ["RedisAvailable", "True", "Available"],
             ["EvictionPolicyVerified", "True", "Verified"],
+            ["UsersVerified", "True", "Verified"],
+            ["AccessAllowed", "True", "NothingRefused"],
         ]
     );
     for each in conditions {
