@@ -117,7 +117,7 @@ async fn kubectl_waits_for_ready_and_prints_the_columns() {
 
     let table = api_server().kubectl(&[&["get", "tcache"][..], &namespace].concat()).await;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "AGE"]);
+    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "WARNINGS", "AGE"]);
     let endpoint = format!("shop-redis.{}.svc:6379", world.namespace);
     assert_eq!(lines[1][..5], ["shop", "True", "AllVerified", &endpoint, "volatile-lru"]);
 }
