@@ -21,12 +21,16 @@ pub enum ConditionType {
     TlsReady,
     /// `maxmemory` and `maxmemory-policy` were read back as wanted from every server.
     EvictionPolicyVerified,
+    /// The users of every server were read back as wanted, and there are no others.
+    UsersVerified,
     /// The cache does its job: the worst of those above.
     Ready,
     /// Only the user can help.
     Stalled,
     /// What is written outlasts the server.
     Durable,
+    /// Redis refused applications nothing of late: no login, no command, no key.
+    AccessAllowed,
 }
 
 impl ConditionType {
@@ -38,9 +42,10 @@ impl ConditionType {
             | Self::RedisAvailable
             | Self::TlsReady
             | Self::EvictionPolicyVerified
+            | Self::UsersVerified
             | Self::Ready
             | Self::Stalled => false,
-            Self::Durable => true,
+            Self::AccessAllowed | Self::Durable => true,
         }
     }
 
@@ -52,6 +57,8 @@ impl ConditionType {
             Self::RedisAvailable => "RedisAvailable",
             Self::TlsReady => "TlsReady",
             Self::EvictionPolicyVerified => "EvictionPolicyVerified",
+            Self::UsersVerified => "UsersVerified",
+            Self::AccessAllowed => "AccessAllowed",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Durable => "Durable",

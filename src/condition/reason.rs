@@ -130,6 +130,17 @@ reasons! {
     /// Redis accepted a change, and still has the old value.
     CorrectionIneffective,
 
+    /// Nothing was refused of late.
+    NothingRefused,
+    /// A login with a wrong password was refused.
+    LoginRefused,
+    /// A command was refused.
+    CommandRefused,
+    /// A key outside of the prefix was refused.
+    KeyRefused,
+    /// A channel was refused.
+    ChannelRefused,
+
     /// What is written is brought to a volume.
     Persisted,
     /// Entries are held in memory only, as the spec asks.

@@ -119,10 +119,11 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
         Some(ConditionType::RedisAvailable),
         has_tls.then_some(ConditionType::TlsReady),
         Some(ConditionType::EvictionPolicyVerified),
+        Some(ConditionType::UsersVerified),
     ];
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let required: Vec<Finding> = conditions.into_iter().flatten().map(unknown).collect();
-    let advisory = [unknown(ConditionType::Durable)];
+    let advisory = [ConditionType::AccessAllowed, ConditionType::Durable].map(unknown);
     let findings: Vec<Finding> = summary(&required).into_iter().chain(required).chain(advisory).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
@@ -199,15 +200,15 @@ fn assemble(
 fn happening(finding: &Finding) -> Option<Happening> {
     let well = finding.verdict == Verdict::True;
     let told = match finding.condition {
-        ConditionType::Stalled | ConditionType::SpecValid if well => false,
+        ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
         ConditionType::Stalled => false,
         ConditionType::Ready => well,
         ConditionType::SpecValid
         | ConditionType::RedisAvailable
         | ConditionType::TlsReady
-        | ConditionType::EvictionPolicyVerified => {
-            !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady)
-        }
+        | ConditionType::EvictionPolicyVerified
+        | ConditionType::UsersVerified
+        | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
         ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
     };

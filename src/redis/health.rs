@@ -1,4 +1,4 @@
-//! How a cache's Redis is doing: the findings about `RedisAvailable`, `TlsReady`, `EvictionPolicyVerified` and `Durable`.
+//! How a cache's Redis is doing: whether it is available, and what was verified of it.
 //!
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
+    access,
     credentials::Credentials,
     drift, durability, fault,
     observed::Observed,
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
-        ConditionType::{Durable, EvictionPolicyVerified, RedisAvailable},
+        ConditionType::{AccessAllowed, Durable, EvictionPolicyVerified, RedisAvailable, UsersVerified},
         Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
@@ -42,7 +43,7 @@ pub enum Health {
     /// What to report.
     Known {
         /// What the cache cannot do its job without: `RedisAvailable`, `TlsReady` unless connections are plain text, then
-        /// `EvictionPolicyVerified`.
+        /// what was verified.
         required: Vec<Finding>,
         /// What is worth knowing and no failure.
         advisory: Vec<Finding>,
@@ -87,8 +88,8 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
-            let unverified = Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN);
-            with_tls(settings, observed, credentials, moment, without_answer([mismatch, unverified]))
+            let unasked = without_answer(mismatch, Reason::NoRecentAnswer, NO_LOGIN);
+            with_tls(settings, observed, credentials, moment, unasked)
         }
     }
 }
@@ -190,8 +191,9 @@ fn of_sample(
             Health::AwaitingFirstLook
         } else {
             without_answer(
-                [RedisAvailable, EvictionPolicyVerified]
-                    .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, NO_LOGIN)),
+                Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, NO_LOGIN),
+                Reason::NoRecentAnswer,
+                NO_LOGIN,
             )
         };
     };
@@ -201,10 +203,8 @@ fn of_sample(
             "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
             sample.server.pod, sample.taken
         );
-        return without_answer(
-            [RedisAvailable, EvictionPolicyVerified]
-                .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, message.clone())),
-        );
+        let unknown = Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message.clone());
+        return without_answer(unknown, Reason::NoRecentAnswer, &message);
     }
     // kubelet has seen a change since; a look that sees it too is on its way.
     if readiness_changed_after(pod, sample.taken) {
@@ -222,8 +222,12 @@ fn of_sample(
                 required: vec![
                     impeded.unwrap_or_else(|| availability(settings, pod, answer)),
                     drift::verification(settings, &sample.server.pod, answer),
+                    access::verification(settings, &sample.server.pod, answer),
                 ],
-                advisory: vec![durability::finding(settings, &sample.server.pod, answer)],
+                advisory: vec![
+                    access::refusals(settings, &sample.server.pod, answer),
+                    durability::finding(settings, &sample.server.pod, answer),
+                ],
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: role(answer.role).to_owned(),
@@ -237,20 +241,15 @@ fn of_sample(
 }
 
 fn unavailable(why: Finding) -> Health {
-    let verified = Finding::unknown(
-        EvictionPolicyVerified,
-        Reason::RedisUnavailable,
-        "the settings could not be read back: see RedisAvailable",
-    );
-    without_answer([why, verified])
+    without_answer(why, Reason::RedisUnavailable, "the server could not be asked: see RedisAvailable")
 }
 
-fn without_answer([available, verified]: [Finding; 2]) -> Health {
-    // What could not be read back says nothing of what a restart would lose either.
-    let durable = Finding { condition: Durable, ..verified.clone() };
+/// What is said where no server answered: whether it is available, and why nothing else is known.
+fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
+    let unknown = |condition| Finding::unknown(condition, reason, why);
     Health::Known {
-        required: vec![available, verified],
-        advisory: vec![durable],
+        required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
+        advisory: vec![unknown(AccessAllowed), unknown(Durable)],
         servers: Vec::new(),
         tells_of_samples: false,
     }

@@ -3,6 +3,7 @@
 //! In: settings and what was observed. Out: a [`Plan`] and, from [`health`], findings. Only [`probe`] talks to a server,
 //! and nothing here talks to Kubernetes.
 
+mod access;
 pub mod acl;
 pub mod binding;
 pub mod config;
@@ -145,7 +146,7 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     }
     if let (Some(operator), Some(app)) = (credentials.operator_password(), credentials.app_hash()) {
         let probe = objects::probe_password(operator);
-        let hashes = Hashes { app, operator: operator.sha256(), probe: probe.sha256() };
+        let hashes = Hashes { app: Some(app), operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
         let live = observed.stateful_set.ours().map(AsRef::as_ref);
         let wanted = rollout::wanted(settings, live, Some(&login_mark(&operator.sha256())));
@@ -220,8 +221,8 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         has_room: limits.into_iter().all(|limit| settings.fits(limit)),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
         append_only: settings.persistence.is_some(),
-        app_password: credentials.app_password().map(Password::sha256),
         trust: trust(settings, credentials),
+        users: users(settings, credentials),
         correct: true,
     }
 }
@@ -234,6 +235,17 @@ fn trust(settings: &Settings, credentials: &Credentials) -> Option<Trust> {
     };
     let authorities = credentials.tls.authorities()?.clone();
     Some(Trust { name: settings.host(), authorities, certificate })
+}
+
+/// The users that the servers should have; none while the operator's own password is not known.
+fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::User> {
+    let Some(operator) = credentials.operator_password() else { return Vec::new() };
+    let hashes = Hashes {
+        app: credentials.app_password().map(Password::sha256),
+        operator: operator.sha256(),
+        probe: objects::probe_password(operator).sha256(),
+    };
+    acl::users(settings.acl, &settings.instance_name, &hashes)
 }
 
 /// The server in a pod; `None` while it has no address, or when it is on its way out.

@@ -128,7 +128,7 @@ pub fn operator_login(settings: &Settings, password: &Password) -> Secret {
 /// the operator's.
 #[must_use]
 pub fn users(settings: &Settings, hashes: &Hashes, probe: &Password) -> Secret {
-    let users = acl::users(&settings.instance_name, hashes);
+    let users = acl::file(&acl::users(settings.acl, &settings.instance_name, hashes));
     secret(
         settings,
         name::redis_users(&settings.owner.name),

@@ -5,7 +5,7 @@
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    api::v1alpha1::{Amount, EvictionPolicy, PersistenceSpec, PodSpec, TlsMode, TokenCache, WhenDeleted},
+    api::v1alpha1::{Acl, Amount, EvictionPolicy, PersistenceSpec, PodSpec, TlsMode, TokenCache, WhenDeleted},
     kubernetes::{
         identity::Owner,
         name,
@@ -35,6 +35,8 @@ pub struct Settings {
     pub persistence: Option<Persistence>,
     /// Where the servers' certificate comes from.
     pub tls: TlsSource,
+    /// What the applications' user may do.
+    pub acl: Acl,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Where and how the pods run.
@@ -226,6 +228,7 @@ impl Settings {
                 (TlsMode::Secret, None) => return Err(SettingsError::TlsSecret),
                 (TlsMode::Disabled, _) => TlsSource::Disabled,
             },
+            acl: redis.acl,
             instance_name,
             pod: redis.pod.clone(),
         })

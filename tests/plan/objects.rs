@@ -12,6 +12,7 @@ redis:
   evictionPolicy: allkeys-lfu
   persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}
   tls: {mode: Secret, secretName: shop-certificate}
+  acl: Strict
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}
     nodeSelector: {pool: caches}

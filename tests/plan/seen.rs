@@ -98,6 +98,9 @@ impl Seen {
                 "Ready" => !repeated,
                 "Stalled" => condition.status == "True",
                 "TlsReady" if condition.reason == "CertificateServed" => false,
+                "UsersVerified" | "AccessAllowed" if condition.status == "Unknown" => false,
+                "UsersVerified" => condition.reason != "Verified",
+                "AccessAllowed" => condition.status == "False",
                 "Durable" => !repeated && !matches!(condition.reason.as_str(), "InMemory" | "Persisted"),
                 _ => condition.reason != "RedisUnavailable",
             };
@@ -121,7 +124,7 @@ impl Seen {
         // The look came after whatever changed the Secrets.
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         for sample in &mut self.0.observed.samples {
-            sample.want.app_password.clone_from(&want.app_password);
+            sample.want.users.clone_from(&want.users);
         }
         let Self(world) = self;
         let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
@@ -161,5 +164,6 @@ pub fn well() -> Answer {
         saving: Saving::default(),
         drift: Vec::new(),
         certificate: Some(served(Reload::Done)),
+        refusals: Vec::new(),
     }
 }

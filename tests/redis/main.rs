@@ -7,8 +7,11 @@ mod durability;
 mod fake;
 mod faults;
 mod held;
+mod replay;
 mod scene;
+mod servers;
 mod strangers;
+mod users;
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {

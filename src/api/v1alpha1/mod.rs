@@ -14,7 +14,7 @@ pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use entries::EntriesSpec;
 pub use persistence::{PersistenceSpec, WhenDeleted};
-pub use redis::{CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
+pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
 
 /// What a `TokenCache` should be. `spec: {}` is a good cache: a standalone Redis of 256Mi with generated credentials.

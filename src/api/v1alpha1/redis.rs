@@ -63,6 +63,12 @@ pub struct RedisSpec {
     /// applications have to read the connection Secret again.
     #[serde(default)]
     pub tls: TlsSpec,
+    /// What the applications' user may do beside reading and writing entries under its prefix. `Compatible`: what every
+    /// client of Microsoft.Identity.Web sends, also with a connection string of its own, and the Lua scripts of
+    /// Microsoft.Extensions.Caching.StackExchangeRedis up to 8.x. `Strict`: the shortest list, for packages from 9.0 on that
+    /// use the published connectionString. A change reaches the servers without a restart.
+    #[serde(default)]
+    pub acl: Acl,
     /// Where and how the pods run. A change restarts Redis, which empties a cache without `persistence`.
     #[serde(default)]
     pub pod: PodSpec,
@@ -76,6 +82,7 @@ impl Default for RedisSpec {
             eviction_policy: EvictionPolicy::default(),
             persistence: None,
             tls: TlsSpec::default(),
+            acl: Acl::default(),
             pod: PodSpec::default(),
         }
     }
@@ -162,6 +169,16 @@ pub enum TlsMode {
     Secret,
     /// There is none: connections are plain text.
     Disabled,
+}
+
+/// What the applications' user may do.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Acl {
+    /// What every client sends, also with a connection string of its own, and the Lua scripts of packages up to 8.x.
+    #[default]
+    Compatible,
+    /// The shortest list: packages from 9.0 on, with the published connection string.
+    Strict,
 }
 
 /// Where and how the pods of Redis run. What is set here reaches the pod template as it is.

@@ -13,7 +13,11 @@ use super::bounded::{Allowance, Bounded};
 use super::greeting::{self, Greeting};
 use super::handshake::{self, Shown};
 use super::{Limits, tls};
+use crate::redis::acl::User;
 use crate::redis::sample::{Fault, Login, Server, Trust};
+
+/// As many entries of `ACL LOG` are read. Redis joins those that say the same.
+const LATEST_REFUSALS: usize = 32;
 
 /// A connection to something that answers as Redis does.
 pub(super) struct Connection {
@@ -254,23 +258,37 @@ pub(super) fn load_certificate(files: &[(String, String)]) -> Cmd {
     command
 }
 
-/// `ACL GETUSER`.
-pub(super) fn user(name: &str) -> Cmd {
+/// `ACL LIST`.
+pub(super) fn users() -> Cmd {
     let mut command = cmd("ACL");
-    command.arg("GETUSER").arg(name);
+    command.arg("LIST");
     command
 }
 
-/// `ACL SETUSER` that lets a user in with this password and no other, and leaves the rest of the user alone.
-pub(super) fn set_password(user: &str, sha256: &str) -> Cmd {
+/// `ACL SETUSER` of a whole user.
+pub(super) fn set_user(user: &User, knows_7_2: bool) -> Cmd {
     let mut command = cmd("ACL");
-    command.arg("SETUSER").arg(user).arg("on").arg("resetpass").arg(format!("#{sha256}"));
+    command.arg("SETUSER").arg(user.name).arg(user.words(knows_7_2));
+    command
+}
+
+/// `ACL DELUSER`.
+pub(super) fn delete_users(names: &[&str]) -> Cmd {
+    let mut command = cmd("ACL");
+    command.arg("DELUSER").arg(names);
+    command
+}
+
+/// `ACL LOG` of the latest entries, which stay there for others to read.
+pub(super) fn refusals() -> Cmd {
+    let mut command = cmd("ACL");
+    command.arg("LOG").arg(LATEST_REFUSALS);
     command
 }
 
 fn accepted(answer: &Value) -> Result<(), Failure> {
     match answer {
-        Value::Okay => Ok(()),
-        _ => Err(Failure::Malformed("the answer is neither OK nor an error".to_owned())),
+        Value::Okay | Value::Int(_) => Ok(()),
+        _ => Err(Failure::Malformed("the answer is neither OK, a number nor an error".to_owned())),
     }
 }

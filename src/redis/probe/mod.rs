@@ -12,7 +12,7 @@
 //! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
 //! A server that answers in plain text there is told of, and gets no login.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL GETUSER, ACL SETUSER.
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG.
 
 mod bounded;
 mod certificate;
@@ -23,6 +23,7 @@ mod reply;
 mod settings;
 mod tell;
 mod tls;
+mod users;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +34,10 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::connection::Connection;
-use super::sample::{Answer, Fault, Impediment, LONGEST_LOOK, Login, Sample, Server, Trust, Want};
+use super::acl;
+use super::sample::{
+    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
+};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,29 +104,33 @@ impl Probe {
     async fn look(&self, server: &Server, login: &Login, want: &Want, answered: &AtomicBool) -> Result<Answer, Fault> {
         let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
         answered.store(true, Ordering::Relaxed);
-        let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
-        let about = reply::about(connection.ask("info", &connection::info()).await?)?;
-        let (settings, drift) = settings::bring_in_line(&mut connection, want).await?;
-        let impediment = cannot_save.or(about.impediment);
-        let certificate = match &want.trust {
-            Some(trust) => {
-                let state = (want.correct, impediment.as_ref());
-                certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await?
+        let own = want.users.iter().find(|user| want.correct && user.name == login.username);
+        let mut answer = match (ask(&mut connection, want).await, own) {
+            (Err(denied @ Fault::NoPermission { .. }), Some(own)) => {
+                // Taken away by hand, or never given: the users are of an earlier operator's making.
+                let restored = users::restore(&mut connection, own).await?.ok_or(denied)?;
+                let mut answer = ask(&mut connection, want).await?;
+                answer.drift.retain(|drift| drift.parameter != restored.parameter);
+                answer.drift.push(restored);
+                answer
             }
-            None => None,
+            (answer, _) => answer?,
         };
+        if let Some(trust) = &want.trust {
+            let state = (want.correct, answer.impediment.as_ref());
+            answer.certificate =
+                certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await?;
+        }
+        match refusals(&mut connection).await {
+            Ok(refusals) => answer.refusals = refusals,
+            // A log that cannot be read, such as one of huge keys, makes no server unavailable; but the rest of it may be
+            // on its way still.
+            Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok(answer),
+            Err(fault) => return Err(fault),
+        }
         let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
         self.held().insert(server.clone(), held);
-        Ok(Answer {
-            version: about.version,
-            role: about.role,
-            impediment,
-            max_memory: settings.max_memory,
-            eviction_policy: settings.eviction_policy,
-            saving: about.saving,
-            drift,
-            certificate,
-        })
+        Ok(answer)
     }
 
     /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the
@@ -157,4 +165,30 @@ impl Probe {
     fn held(&self) -> MutexGuard<'_, HashMap<Server, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Everything but the log.
+async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> {
+    let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
+    let about = reply::about(connection.ask("info", &connection::info()).await?)?;
+    let knows_7_2 = acl::knows_7_2(&about.version);
+    // First, since this gives the operator's own user back what it needs for the rest.
+    let users = users::bring_in_line(connection, want, knows_7_2).await?;
+    let (settings, mut drift) = settings::bring_in_line(connection, want).await?;
+    drift.extend(users);
+    Ok(Answer {
+        version: about.version,
+        role: about.role,
+        impediment: cannot_save.or(about.impediment),
+        max_memory: settings.max_memory,
+        eviction_policy: settings.eviction_policy,
+        saving: about.saving,
+        drift,
+        refusals: Vec::new(),
+        certificate: None,
+    })
+}
+
+async fn refusals(connection: &mut Connection) -> Result<Vec<Refusal>, Fault> {
+    reply::refusals(connection.ask("acl|log", &connection::refusals()).await?, acl::APP, REFUSALS_COUNT_FOR)
 }

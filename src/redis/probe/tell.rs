@@ -1,8 +1,9 @@
 //! The one gate through which a server's words reach a sample: printable, short, and without any secret that the
 //! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
 
+use crate::redis::acl::Passwords;
 use crate::redis::password::PasswordHash;
-use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Reload, Served, Want};
+use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Refusal, Reload, Served, Want};
 use crate::redis::tls::certificate::Distrust;
 
 /// Characters kept of a text.
@@ -15,7 +16,11 @@ const GIVES_AWAY: usize = 6;
 pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &Want) -> Result<Answer, Fault> {
     let hash = login.password.sha256();
     let mut secrets = vec![login.password.reveal(), hash.as_hex()];
-    secrets.extend(want.app_password.as_ref().map(PasswordHash::as_hex));
+    let hashes = want.users.iter().flat_map(|user| match &user.passwords {
+        Passwords::These(hashes) => hashes.as_slice(),
+        Passwords::Off | Passwords::AsFound => &[],
+    });
+    secrets.extend(hashes.map(PasswordHash::as_hex));
     let tell = |text: String| short(&printable(&redacted(text, &secrets)));
     match outcome {
         Ok(answer) => Ok(of_answer(answer, &tell)),
@@ -24,7 +29,8 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, certificate } = answer;
+    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, refusals, certificate } =
+        answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
@@ -38,6 +44,11 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
             wordless @ (Reload::Done | Reload::Pending | Reload::Withheld) => wordless,
         },
     });
+    let refusals = refusals.into_iter().map(|refusal| match refusal {
+        Refusal::Command(command) => Refusal::Command(tell(command)),
+        Refusal::Key(command) => Refusal::Key(tell(command)),
+        wordless @ (Refusal::Password | Refusal::Channel) => wordless,
+    });
     Answer {
         version: tell(version),
         role,
@@ -46,6 +57,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         eviction_policy: tell(eviction_policy),
         saving,
         drift,
+        refusals: refusals.collect(),
         certificate,
     }
 }
@@ -114,6 +126,7 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::acl::User;
     use crate::redis::password::{LENGTH, Password};
 
     fn told(words: &str) -> String {
@@ -125,8 +138,13 @@ mod tests {
             has_room: true,
             eviction_policy: String::new(),
             append_only: false,
-            app_password: Some(app),
             trust: None,
+            users: vec![User {
+                name: "app",
+                passwords: Passwords::These(vec![app]),
+                rule: String::new(),
+                since_7_2: "",
+            }],
             correct: true,
         };
         match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {

@@ -52,7 +52,8 @@ async fn a_server_that_lost_the_operators_password_is_told_and_healed_by_a_resta
 #[tokio::test]
 async fn a_server_that_took_a_right_away_is_told_with_the_command() {
     let (world, _operator) = shop("no-right").await;
-    assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "operator", "-config|get"]).await, "OK");
+    let rights = ["ACL", "SETUSER", "operator", "-config|get", "-acl|setuser"];
+    assert_eq!(world.intruder(SHOP, &rights).await, "OK");
     let message = world.condition(SHOP, "RedisAvailable", "False", "PermissionDenied").await;
     assert!(message.contains("config|get") && message.contains("NOPERM"), "{message}");
 }
@@ -60,14 +61,12 @@ async fn a_server_that_took_a_right_away_is_told_with_the_command() {
 #[tokio::test]
 async fn a_server_that_was_made_a_replica_is_told_until_it_is_a_primary_again() {
     let (world, _operator) = shop("replica").await;
-    let mallory = Some(world.let_in(SHOP).await);
-    let pod = world.kubelet.pod(POD);
-    assert_eq!(pod.redis_cli(6380, mallory, &["REPLICAOF", "127.0.0.1", "1"]).await, "OK");
+    world.as_anybody(SHOP, &["REPLICAOF", "127.0.0.1", "1"]).await;
     let message = world.condition(SHOP, "RedisAvailable", "False", "ReadOnly").await;
     assert!(message.contains("REPLICAOF"), "{message}");
     let status = world.get("TokenCache", SHOP).await["status"].clone();
     assert_eq!(status["redis"]["servers"][0]["role"], "replica");
-    assert_eq!(pod.redis_cli(6380, mallory, &["REPLICAOF", "NO", "ONE"]).await, "OK");
+    world.as_anybody(SHOP, &["REPLICAOF", "NO", "ONE"]).await;
     world.ready(SHOP).await;
 }
 

@@ -93,6 +93,8 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["RedisAvailable", "True", "Available"],
             ["TlsReady", "True", "CertificateServed"],
             ["EvictionPolicyVerified", "True", "Verified"],
+            ["UsersVerified", "True", "Verified"],
+            ["AccessAllowed", "True", "NothingRefused"],
             ["Durable", "False", "InMemory"],
         ]
     );
