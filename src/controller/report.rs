@@ -21,7 +21,7 @@ use crate::{
         name,
         write::{WriteError, WriteErrorClass},
     },
-    redis::{health::Health, observed::Observed, settings::Settings},
+    redis::{advice, health::Health, observed::Observed, settings::Settings},
 };
 
 /// What a pass has to say.
@@ -115,7 +115,8 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
     let findings = [ConditionType::SpecValid, ConditionType::RedisAvailable, ConditionType::EvictionPolicyVerified]
         .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
-    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).collect();
+    let advisory = advice::unasked(Reason::ReadFailed, &message);
+    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).chain(advisory).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
 
@@ -176,12 +177,18 @@ fn assemble(
 ) -> Report {
     let generation = cache.metadata.generation.unwrap_or_default();
     let happenings = news(&previous.conditions, findings).filter_map(happening).collect();
-    let warnings = findings.iter().filter(|finding| finding.condition.is_advisory());
-    let warnings = warnings.filter(|finding| finding.verdict == Verdict::False).count();
+    let conditions = merge(&previous.conditions, findings, generation, now);
+    let warns = |finding: &&Finding| {
+        let stands = |condition: &Condition| {
+            condition.type_ == finding.condition.as_str() && condition.status == Verdict::False.as_str()
+        };
+        finding.condition.is_advisory() && conditions.iter().any(stands)
+    };
+    let warnings = findings.iter().filter(warns).count();
     let status = TokenCacheStatus {
         observed_generation: generation,
         warnings: i32::try_from(warnings).unwrap_or(i32::MAX),
-        conditions: merge(&previous.conditions, findings, generation, now),
+        conditions,
         redis,
         binding,
     };
@@ -193,10 +200,14 @@ fn happening(finding: &Finding) -> Option<Happening> {
     let well = finding.verdict == Verdict::True;
     let told = match finding.condition {
         ConditionType::Stalled | ConditionType::SpecValid if well => false,
-        ConditionType::Stalled => false,
+        // Nobody uses a cache that was made a moment ago.
+        ConditionType::Stalled | ConditionType::InUse => false,
         ConditionType::Ready => well,
         ConditionType::SpecValid | ConditionType::RedisAvailable | ConditionType::EvictionPolicyVerified => {
             finding.reason != Reason::RedisUnavailable
+        }
+        ConditionType::MemorySufficient | ConditionType::LatencyAcceptable | ConditionType::EntriesExpire => {
+            finding.verdict == Verdict::False
         }
     };
     let normal = matches!(

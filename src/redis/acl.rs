@@ -20,7 +20,11 @@ const APP_COMMANDS: &str = "-@all +select +ping +echo +client|setname +client|id
 /// The key and the channel with which StackExchange.Redis looks for other primaries.
 const APP_HANDSHAKE_KEYS: &str = "%R~__Booksleeve_TieBreak resetchannels &__Booksleeve_MasterChanged";
 
-const OPERATOR_COMMANDS: &str = "-@all +ping +info +config|get +config|set +acl|getuser +acl|setuser";
+const OPERATOR_COMMANDS: &str = "-@all +ping +info +config|get +config|set +acl|getuser +acl|setuser +slowlog|get +scan \
+    +type +pttl +hstrlen +hget";
+
+/// The operator looks at keys of any name, to tell those under the prefix from others, and changes none.
+const OPERATOR_KEYS: &str = "%R~*";
 
 /// The hashes of the users' passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +45,7 @@ pub fn users(instance_name: &InstanceName, hashes: &Hashes) -> String {
     format!(
         "user default reset off\n\
          user {APP} reset on #{} ~{prefix}* {APP_HANDSHAKE_KEYS} {APP_COMMANDS}\n\
-         user {OPERATOR} reset on #{} resetchannels {OPERATOR_COMMANDS}\n\
+         user {OPERATOR} reset on #{} {OPERATOR_KEYS} resetchannels {OPERATOR_COMMANDS}\n\
          user {PROBE} reset on #{} resetchannels -@all +ping\n",
         app.as_hex(),
         operator.as_hex(),

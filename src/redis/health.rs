@@ -1,4 +1,4 @@
-//! How a cache's Redis is doing: the findings about `RedisAvailable` and `EvictionPolicyVerified`.
+//! How a cache's Redis is doing: the findings about `RedisAvailable` and `EvictionPolicyVerified`, and advice.
 //!
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
+    advice,
     credentials::Credentials,
     drift, fault,
     observed::Observed,
@@ -183,7 +184,7 @@ fn of_sample(
                     impeded.unwrap_or_else(|| availability(settings, pod, answer)),
                     drift::verification(settings, &sample.server.pod, answer),
                 ],
-                advisory: Vec::new(),
+                advisory: advice::findings(settings, &sample.server.pod, &answer.usage),
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: role(answer.role).to_owned(),
@@ -206,7 +207,8 @@ fn unavailable(why: Finding) -> Health {
 }
 
 fn without_answer(required: [Finding; 2]) -> Health {
-    Health::Known { required: required.into(), advisory: Vec::new(), servers: Vec::new(), tells_of_samples: false }
+    let advisory = advice::unasked(Reason::RedisUnavailable, "no server could be asked: see RedisAvailable");
+    Health::Known { required: required.into(), advisory, servers: Vec::new(), tells_of_samples: false }
 }
 
 fn role(role: Role) -> &'static str {

@@ -4,6 +4,7 @@
 //! and nothing here talks to Kubernetes.
 
 pub mod acl;
+pub mod advice;
 pub mod binding;
 pub mod config;
 pub mod credentials;
@@ -19,6 +20,7 @@ pub mod probe;
 pub mod rollout;
 pub mod sample;
 pub mod settings;
+pub mod usage;
 
 use std::fmt;
 
@@ -199,6 +201,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         max_memory: settings.max_memory.bytes(),
         has_room: observed.pods.iter().all(|pod| pod_health::memory_limit(pod).is_none_or(|limit| limit >= needed)),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
+        instance_name: settings.instance_name.as_str().to_owned(),
         app_password: credentials.app_password().map(Password::sha256),
         correct: true,
     }

@@ -4,7 +4,10 @@ use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 
-use super::password::{Password, PasswordHash};
+use super::{
+    password::{Password, PasswordHash},
+    usage::Usage,
+};
 
 /// How long one look may take as a whole, however many answers it takes.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -32,6 +35,8 @@ pub struct Want {
     pub has_room: bool,
     /// `maxmemory-policy`, as Redis spells it.
     pub eviction_policy: String,
+    /// What the keys of its entries begin with.
+    pub instance_name: String,
     /// What the user `app` must accept; `None` while that is not known, and then it is left alone.
     pub app_password: Option<PasswordHash>,
     /// Whether drift is corrected, or only seen (a paused cache).
@@ -43,10 +48,11 @@ impl Want {
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
-        let Self { max_memory, has_room, eviction_policy, app_password, correct: _ } = self;
+        let Self { max_memory, has_room, eviction_policy, instance_name, app_password, correct: _ } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
             && *eviction_policy == other.eviction_policy
+            && *instance_name == other.instance_name
             && *app_password == other.app_password
     }
 
@@ -100,6 +106,8 @@ pub struct Answer {
     pub eviction_policy: String,
     /// What differed from [`Want`], and what came of it.
     pub drift: Vec<Drift>,
+    /// How it is used: the only thing here that no single look finds out.
+    pub usage: Usage,
 }
 
 /// `role` of INFO.
@@ -212,6 +220,7 @@ mod tests {
             max_memory,
             has_room: true,
             eviction_policy: eviction_policy.to_owned(),
+            instance_name: "shop:".to_owned(),
             app_password: None,
             correct: true,
         }

@@ -12,6 +12,7 @@ use tokencache_operator::controller::{
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
 use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample};
+use tokencache_operator::redis::usage::Usage;
 use tokencache_operator::redis::{login_mark, server, want};
 
 use super::pods::{REVISION, marked, on_node, running};
@@ -72,8 +73,22 @@ impl Seen {
         })
     }
 
+    /// How the server is used.
+    pub fn usage(self) -> Usage {
+        self.0.observed.samples[0].outcome.as_ref().unwrap().usage.clone()
+    }
+
+    /// What is reported, also of what takes more looks to tell.
+    pub fn asked(self, what: &str) -> String {
+        self.report(what, true)
+    }
+
     /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False.
-    pub fn told(mut self, what: &str) -> String {
+    pub fn told(self, what: &str) -> String {
+        self.report(what, false)
+    }
+
+    fn report(mut self, what: &str, with_sampling: bool) -> String {
         // The look came after whatever changed the Secrets.
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         for sample in &mut self.0.observed.samples {
@@ -99,7 +114,7 @@ impl Seen {
                 "SpecValid" => false,
                 "Ready" => !repeated,
                 "Stalled" => condition.status == "True",
-                _ => condition.reason != "RedisUnavailable",
+                _ => condition.reason != "RedisUnavailable" && (with_sampling || condition.reason != "Sampling"),
             };
             if shown && condition.type_ == "Stalled" {
                 text += "  Stalled=True\n";
@@ -124,5 +139,6 @@ pub fn well() -> Answer {
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
         drift: Vec::new(),
+        usage: Usage::default(),
     }
 }

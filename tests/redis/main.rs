@@ -7,6 +7,7 @@ mod faults;
 mod held;
 mod scene;
 mod strangers;
+mod usage;
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {

@@ -10,7 +10,8 @@ use tokencache_operator::redis::sample::{Answer, Fault, Login, Sample, Server, W
 use crate::support::redis_server::RedisServer;
 
 /// What the operator's user may do.
-pub const OPERATOR_RULES: &str = "+auth +ping +info +config|get +config|set +acl|getuser +acl|setuser";
+pub const OPERATOR_RULES: &str = "%R~* +auth +ping +info +config|get +config|set +acl|getuser +acl|setuser +slowlog|get \
+    +scan +type +pttl +hstrlen +hget";
 
 /// What applications may do.
 pub const APP_RULES: &str = "~shop:* resetchannels -@all +ping +hmget +hmset +expire +unlink";
@@ -57,6 +58,7 @@ pub fn want() -> Want {
         max_memory: 256 << 20,
         has_room: true,
         eviction_policy: "volatile-lru".to_owned(),
+        instance_name: "shop:".to_owned(),
         app_password: Some(app_password().sha256()),
         correct: true,
     }

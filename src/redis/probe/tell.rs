@@ -3,6 +3,7 @@
 
 use crate::redis::password::PasswordHash;
 use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Want};
+use crate::redis::usage::{Usage, entries::Entries};
 
 /// Characters kept of a text.
 const LONGEST: usize = 200;
@@ -23,13 +24,23 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, drift } = answer;
+    let Answer { version, role, impediment, max_memory, eviction_policy, drift, usage } = answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
     });
     let drift = drift.into_iter().map(|drift| of_drift(drift, tell)).collect();
-    Answer { version: tell(version), role, impediment, max_memory, eviction_policy: tell(eviction_policy), drift }
+    let (version, eviction_policy, usage) = (tell(version), tell(eviction_policy), of_usage(usage, tell));
+    Answer { version, role, impediment, max_memory, eviction_policy, drift, usage }
+}
+
+fn of_usage(usage: Usage, tell: &impl Fn(String) -> String) -> Usage {
+    let entries = match usage.entries {
+        Entries::Refused(words) => Entries::Refused(tell(words)),
+        wordless @ (Entries::NotYetKnown | Entries::Seen(_)) => wordless,
+    };
+    // The name of a slow command was cut to letters and digits where it was read.
+    Usage { entries, ..usage }
 }
 
 fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
@@ -103,6 +114,7 @@ mod tests {
             max_memory: 0,
             has_room: true,
             eviction_policy: String::new(),
+            instance_name: String::new(),
             app_password: Some(app),
             correct: true,
         };

@@ -63,6 +63,7 @@ async fn the_connection_string_means_the_same_as_the_other_keys() {
 #[tokio::test]
 async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
     let (world, _operator) = shop("status").await;
+    world.condition(SHOP, "MemorySufficient", "True", "Sufficient").await;
     let cache = world.get("TokenCache", SHOP).await;
     let status = &cache["status"];
     let info = world.intruder(SHOP, &["INFO", "server"]).await;
@@ -91,6 +92,10 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["SpecValid", "True", "Valid"],
             ["RedisAvailable", "True", "Available"],
             ["EvictionPolicyVerified", "True", "Verified"],
+            ["MemorySufficient", "True", "Sufficient"],
+            ["LatencyAcceptable", "True", "Acceptable"],
+            ["EntriesExpire", "True", "AllExpire"],
+            ["InUse", "False", "NeverWritten"],
         ]
     );
     for each in conditions {
@@ -115,7 +120,7 @@ async fn kubectl_waits_for_ready_and_prints_the_columns() {
 
     let table = api_server().kubectl(&[&["get", "tcache"][..], &namespace].concat()).await;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "AGE"]);
+    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "WARNINGS", "AGE"]);
     let endpoint = format!("shop-redis.{}.svc:6379", world.namespace);
     assert_eq!(lines[1][..5], ["shop", "True", "AllVerified", &endpoint, "volatile-lru"]);
 }
