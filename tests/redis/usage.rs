@@ -59,10 +59,13 @@ async fn evictions_are_told_with_more_memory_than_there_is_and_no_more_when_they
     assert_eq!(of, 16 << 20);
     assert!(proposal.is_some_and(|proposal| (24 << 20..=64 << 20).contains(&proposal)), "{proposal:?}");
     admin(&redis, &["FLUSHALL"]);
-    for _ in 1..TOLD_FOR {
-        assert!(matches!(used_with(&probe, &redis, 16, "volatile-lru").await.memory, Memory::Short { .. }));
+    // What was over the limit may have been evicted after that look.
+    let mut looks = 0;
+    while used_with(&probe, &redis, 16, "volatile-lru").await.memory != Memory::Sufficient {
+        looks += 1;
+        assert!(looks <= TOLD_FOR, "it does not end");
     }
-    assert_eq!(used_with(&probe, &redis, 16, "volatile-lru").await.memory, Memory::Sufficient);
+    assert!(looks >= TOLD_FOR - 1, "it was told for {looks} looks only");
 }
 
 #[tokio::test]

@@ -98,6 +98,7 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["InUse", "False", "NeverWritten"],
         ]
     );
+    assert_eq!(status["warnings"], 1, "nobody uses it yet");
     for each in conditions {
         assert_eq!(each["observedGeneration"], cache["metadata"]["generation"], "{each}");
         assert!(!each["message"].as_str().unwrap().is_empty(), "{each}");
