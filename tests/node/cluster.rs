@@ -11,9 +11,9 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Client, Config, ResourceExt};
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::{TokenCache, TokenCacheSpec};
 
@@ -93,6 +93,17 @@ impl Scene {
 
     pub fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Deletes the pod of `shop`, and waits until another one is ready.
+    pub async fn replace_pod(&self) {
+        let before = self.pods().get("shop-redis-0").await.unwrap().uid();
+        self.pods().delete("shop-redis-0", &DeleteParams::default()).await.unwrap();
+        within(PATIENCE, "another pod is ready", async || {
+            let pod = self.pods().get("shop-redis-0").await.map_err(|error| error.to_string())?;
+            if pod.uid() != before && crate::is_ready(&pod) { Ok(()) } else { Err(format!("{:?}", pod.status)) }
+        })
+        .await;
     }
 
     /// Waits for an event with this reason and these words that was seen so many times.

@@ -133,13 +133,7 @@ async fn a_deleted_pod_comes_back_with_the_same_passwords() {
     scene.apply(json!({"maxMemory": "32Mi"})).await;
     scene.ready().await;
     let password = scene.secret("shop-redis", "password").await;
-    let before = scene.pods().get("shop-redis-0").await.unwrap().uid();
-    scene.pods().delete("shop-redis-0", &DeleteParams::default()).await.unwrap();
-    within(PATIENCE, "another pod is ready", async || {
-        let pod = scene.pods().get("shop-redis-0").await.map_err(|error| error.to_string())?;
-        if pod.uid() != before && is_ready(&pod) { Ok(()) } else { Err(format!("{:?}", pod.status)) }
-    })
-    .await;
+    scene.replace_pod().await;
     assert_eq!(scene.redis_cli("app", "PING").await, "PONG");
     // An event that was told before is counted.
     scene.event(PATIENCE, "AllVerified", &[], 2).await;

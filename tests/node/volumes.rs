@@ -1,11 +1,8 @@
 //! Entries on a real volume, with a scheduler that binds it and a kubelet that mounts it.
 
-use kube::ResourceExt;
-use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::cluster::{PATIENCE, Scene};
-use crate::is_ready;
 use crate::support::eventually::within;
 
 /// A volume of the cluster's default class. The size is one that any has.
@@ -19,13 +16,7 @@ async fn entries_on_a_volume_outlast_the_pod_and_the_claim_outlasts_the_cache() 
     scene.ready().await;
     scene.condition("Durable", "True", "Persisted").await;
     assert_eq!(scene.redis_cli("app", "HMSET shop:a absexp -1 sldexp -1 data x").await, "OK");
-    let before = scene.pods().get("shop-redis-0").await.unwrap().uid();
-    scene.pods().delete("shop-redis-0", &DeleteParams::default()).await.unwrap();
-    within(PATIENCE, "another pod is ready", async || {
-        let pod = scene.pods().get("shop-redis-0").await.map_err(|error| error.to_string())?;
-        if pod.uid() != before && is_ready(&pod) { Ok(()) } else { Err(format!("{:?}", pod.status)) }
-    })
-    .await;
+    scene.replace_pod().await;
     assert_eq!(scene.redis_cli("app", "HMGET shop:a data").await, "x");
 
     let claim = || scene.kubectl(&["get", "pvc", "data-shop-redis-0", "--output", "jsonpath={.metadata.uid}"]);
