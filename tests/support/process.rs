@@ -119,22 +119,39 @@ impl Drop for Process {
     }
 }
 
-/// An address of 127.0.0.0/8 that nobody else has while this test runs: they are spread by process id, and one on
-/// which the port is taken is passed over.
+/// An address of 127.0.0.0/8 that nobody else has while this test runs: no two calls of one process get the same one,
+/// processes are spread by their ids, and an address on which the port is taken is passed over.
 ///
 /// # Panics
 /// Where the port is taken everywhere.
 pub fn own_address(port: u16) -> IpAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let candidates = std::iter::repeat_with(|| {
-        let number = std::process::id().wrapping_mul(251).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let [_, b, c, d] = number.to_be_bytes();
-        IpAddr::V4(Ipv4Addr::new(127, b.max(1), c, d.clamp(1, 254)))
+        address(std::process::id().wrapping_mul(ADDRESSES_EACH).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)))
     });
     candidates
         .take(1000)
         .find(|&address| TcpListener::bind((address, port)).is_ok())
         .expect("an address with that port free")
+}
+
+/// From one process to the next.
+const ADDRESSES_EACH: u32 = 1021;
+
+/// An address by number, without those that end in 0 or 255, and without 127.0: two numbers in a row must not share
+/// one, since both can find the port free before either server has it.
+fn address(number: u32) -> IpAddr {
+    let (rest, d) = (number / 254, number % 254 + 1);
+    let (rest, c) = (rest / 256, rest % 256);
+    let b = rest % 254 + 1;
+    let [b, c, d] = [b, c, d].map(|byte| u8::try_from(byte).unwrap());
+    IpAddr::V4(Ipv4Addr::new(127, b, c, d))
+}
+
+#[test]
+fn numbers_in_a_row_have_addresses_of_their_own() {
+    let addresses: std::collections::HashSet<_> = (0..100_000).map(address).collect();
+    assert_eq!(addresses.len(), 100_000);
 }
 
 type Order = (Command, mpsc::Sender<io::Result<Child>>);
