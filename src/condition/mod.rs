@@ -17,14 +17,20 @@ pub enum ConditionType {
     SpecValid,
     /// Redis answers the operator and takes writes.
     RedisAvailable,
+    /// Redis serves the wanted certificate, as a handshake showed.
+    TlsReady,
     /// `maxmemory` and `maxmemory-policy` were read back as wanted from every server.
     EvictionPolicyVerified,
+    /// The users of every server were read back as wanted, and there are no others.
+    UsersVerified,
     /// The cache does its job: the worst of those above.
     Ready,
     /// Only the user can help.
     Stalled,
     /// What is written outlasts the server.
     Durable,
+    /// Redis refused applications nothing of late: no login, no command, no key.
+    AccessAllowed,
 }
 
 impl ConditionType {
@@ -32,10 +38,14 @@ impl ConditionType {
     #[must_use]
     pub fn is_advisory(self) -> bool {
         match self {
-            Self::SpecValid | Self::RedisAvailable | Self::EvictionPolicyVerified | Self::Ready | Self::Stalled => {
-                false
-            }
-            Self::Durable => true,
+            Self::SpecValid
+            | Self::RedisAvailable
+            | Self::TlsReady
+            | Self::EvictionPolicyVerified
+            | Self::UsersVerified
+            | Self::Ready
+            | Self::Stalled => false,
+            Self::AccessAllowed | Self::Durable => true,
         }
     }
 
@@ -45,7 +55,10 @@ impl ConditionType {
         match self {
             Self::SpecValid => "SpecValid",
             Self::RedisAvailable => "RedisAvailable",
+            Self::TlsReady => "TlsReady",
             Self::EvictionPolicyVerified => "EvictionPolicyVerified",
+            Self::UsersVerified => "UsersVerified",
+            Self::AccessAllowed => "AccessAllowed",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Durable => "Durable",

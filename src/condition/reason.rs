@@ -94,6 +94,31 @@ reasons! {
     /// The last answer is too old to say anything.
     NoRecentAnswer,
 
+    /// The wanted certificate is served.
+    CertificateServed,
+    /// The wanted certificate has not reached the pod yet; another one is served.
+    ReloadPending,
+    /// Redis refuses to load the wanted certificate.
+    ReloadRefused,
+    /// There is no Secret with a certificate.
+    CertificateMissing,
+    /// What should be a certificate or a key is none.
+    CertificateMalformed,
+    /// The key belongs to another certificate.
+    KeyMismatch,
+    /// The certificate's time is over.
+    CertificateExpired,
+    /// The certificate's time has not come.
+    CertificateNotYetValid,
+    /// The certificate is for other names.
+    CertificateNameMismatch,
+    /// No trusted authority signed the certificate.
+    CertificateUntrusted,
+    /// Redis answers in plain text where TLS was expected.
+    PlainText,
+    /// What `TlsReady` tells keeps Redis from starting, or the operator from asking it.
+    TlsNotReady,
+
     /// The settings were read back as wanted.
     Verified,
     /// Redis could not be asked.
@@ -104,6 +129,17 @@ reasons! {
     CorrectionRefused,
     /// Redis accepted a change, and still has the old value.
     CorrectionIneffective,
+
+    /// Nothing was refused of late.
+    NothingRefused,
+    /// A login with a wrong password was refused.
+    LoginRefused,
+    /// A command was refused.
+    CommandRefused,
+    /// A key outside of the prefix was refused.
+    KeyRefused,
+    /// A channel was refused.
+    ChannelRefused,
 
     /// What is written is brought to a volume.
     Persisted,
@@ -133,6 +169,9 @@ impl Reason {
                 | Self::WriteForbidden
                 | Self::PasswordMismatch
                 | Self::InvalidImageName
+                | Self::CertificateMalformed
+                | Self::KeyMismatch
+                | Self::CertificateNameMismatch
         )
     }
 }

@@ -48,7 +48,7 @@ use crate::{
         credentials::Credentials,
         health::{Moment, health},
         rollout,
-        settings::Settings,
+        settings::{Settings, TlsSource},
     },
 };
 
@@ -212,8 +212,8 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
 
 async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
     let mut observed = observe::redis(context, key, settings).await?;
-    let surplus = observe::surplus(context, &settings.owner);
-    let credentials = Credentials::read(settings, &observed);
+    let surplus = observe::surplus(context, settings);
+    let credentials = Credentials::read(settings, &observed, Context::now());
     let plan = plan::plan(cache, settings, &observed, &credentials, surplus);
     let applied = match Box::pin(apply::apply(&context.client, settings, plan)).await {
         // Gone by the next pass, most likely: not worth a status that says so.
@@ -242,6 +242,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
     let wake = match &report {
         None => retry::AWAITING_LOOK,
+        Some(report) if report.is_ready() && matches!(settings.tls, TlsSource::Secret(_)) => retry::UNWATCHED,
         Some(report) if report.is_ready() => retry::RESYNC,
         Some(_) => retry::NOT_READY,
     };

@@ -27,7 +27,11 @@ use crate::{
         identity::{Found, INSTANCE_LABEL, Owner, Ownership},
         name,
     },
-    redis::{objects, observed::Observed, settings::Settings},
+    redis::{
+        objects,
+        observed::Observed,
+        settings::{Settings, TlsSource},
+    },
 };
 
 /// Why there is nothing to plan from.
@@ -60,6 +64,10 @@ pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<
     let owner = &settings.owner;
     let caches = &context.caches;
     let main = name::redis(&owner.name);
+    let managed = async |name: String| match settings.tls {
+        TlsSource::Managed => find_secret(context, owner, &name).await,
+        TlsSource::Secret(_) | TlsSource::Disabled => Ok(Found::Nothing),
+    };
     Ok(Observed {
         service_account: find(context, owner, &caches.service_accounts, &main).await?,
         service: find(context, owner, &caches.services, &main).await?,
@@ -71,6 +79,17 @@ pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<
         users: find_secret(context, owner, &name::redis_users(&owner.name)).await?,
         connection: find_secret(context, owner, &main).await?,
         settled: context.settled(key),
+        certificate_authority: managed(name::redis_ca(&owner.name)).await?,
+        server_certificate: managed(name::redis_tls(&owner.name)).await?,
+        provided_certificate: match &settings.tls {
+            // It has no label of ours, so that no watch tells of it: it is read at every pass.
+            TlsSource::Secret(name) => context
+                .secrets
+                .read(&owner.namespace, name)
+                .await
+                .map_err(|source| read_error::<Secret>(name, source))?,
+            TlsSource::Managed | TlsSource::Disabled => None,
+        },
         pods: pods(context, owner),
         samples: context.prober.latest(key),
     })
@@ -134,18 +153,27 @@ fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
 
 /// The names of an owner's Secrets.
 #[must_use]
-pub fn secrets(owner: &str) -> [String; 3] {
-    [name::redis(owner), name::redis_users(owner), name::redis_operator(owner)]
+pub fn secrets(owner: &str) -> [String; 5] {
+    [
+        name::redis(owner),
+        name::redis_users(owner),
+        name::redis_operator(owner),
+        name::redis_ca(owner),
+        name::redis_tls(owner),
+    ]
 }
 
 /// What the owner has and no plan names: made by another version of the operator, or under an earlier spec.
 #[must_use]
-pub fn surplus(context: &Context, owner: &Owner) -> Vec<Retiree> {
+pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
+    let owner = &settings.owner;
     let name = &owner.name;
     let main = [name::redis(name)];
     let services = [name::redis(name), name::redis_headless(name)];
     let config_maps = [name::redis_config(name), name::settings(name)];
-    let secrets = secrets(name);
+    let of_managed_tls = [name::redis_ca(name), name::redis_tls(name)];
+    let is_planned = |secret: &String| settings.tls == TlsSource::Managed || !of_managed_tls.contains(secret);
+    let secrets: Vec<String> = secrets(name).into_iter().filter(is_planned).collect();
     let caches = &context.caches;
     let mut surplus = Vec::new();
     surplus.extend(beside(owner, &caches.stateful_sets, &main, RetireeKind::StatefulSet));

@@ -165,8 +165,11 @@ async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, lat
         if healthy && !samples.is_empty() && current.want.correct {
             wanted = Some(current.want);
         }
-        let pause = if healthy { shared.period } else { retry.min(shared.period) };
-        retry = if healthy { FIRST_RETRY } else { retry.saturating_mul(2) };
+        // A certificate that is on its way to the pod is looked for again soon.
+        let settled =
+            healthy && samples.iter().flat_map(|sample| &sample.outcome).all(|answer| !answer.awaits_certificate());
+        let pause = if settled { shared.period } else { retry.min(shared.period) };
+        retry = if settled { FIRST_RETRY } else { retry.saturating_mul(2) };
         let news = {
             let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
             latest.keep_corrections(&mut samples);

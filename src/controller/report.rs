@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Guarded, apply::Applied};
 use crate::{
-    api::v1alpha1::{BindingStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{BindingStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus},
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
         event::{self, EventType, Happening},
@@ -113,10 +113,18 @@ pub fn report(
 #[must_use]
 pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, now: Timestamp) -> Report {
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
-    let findings = [ConditionType::SpecValid, ConditionType::RedisAvailable, ConditionType::EvictionPolicyVerified]
-        .map(|condition| Finding::unknown(condition, Reason::ReadFailed, message.clone()));
-    let durable = Finding::unknown(ConditionType::Durable, Reason::ReadFailed, message);
-    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).chain([durable]).collect();
+    let has_tls = cache.spec.redis.tls.mode != TlsMode::Disabled;
+    let conditions = [
+        Some(ConditionType::SpecValid),
+        Some(ConditionType::RedisAvailable),
+        has_tls.then_some(ConditionType::TlsReady),
+        Some(ConditionType::EvictionPolicyVerified),
+        Some(ConditionType::UsersVerified),
+    ];
+    let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
+    let required: Vec<Finding> = conditions.into_iter().flatten().map(unknown).collect();
+    let advisory = [ConditionType::AccessAllowed, ConditionType::Durable].map(unknown);
+    let findings: Vec<Finding> = summary(&required).into_iter().chain(required).chain(advisory).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
 
@@ -192,12 +200,15 @@ fn assemble(
 fn happening(finding: &Finding) -> Option<Happening> {
     let well = finding.verdict == Verdict::True;
     let told = match finding.condition {
-        ConditionType::Stalled | ConditionType::SpecValid if well => false,
+        ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
         ConditionType::Stalled => false,
         ConditionType::Ready => well,
-        ConditionType::SpecValid | ConditionType::RedisAvailable | ConditionType::EvictionPolicyVerified => {
-            finding.reason != Reason::RedisUnavailable
-        }
+        ConditionType::SpecValid
+        | ConditionType::RedisAvailable
+        | ConditionType::TlsReady
+        | ConditionType::EvictionPolicyVerified
+        | ConditionType::UsersVerified
+        | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
         ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
     };
@@ -208,6 +219,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
             | Reason::Available
             | Reason::Verified
             | Reason::Persisted
+            | Reason::CertificateServed
+            | Reason::ReloadPending
             | Reason::Provisioning
             | Reason::Loading
     );

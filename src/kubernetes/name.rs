@@ -39,6 +39,18 @@ pub fn redis_operator(owner: &str) -> String {
     format!("{owner}-redis-operator")
 }
 
+/// The Secret with the operator's own authority, which nothing mounts.
+#[must_use]
+pub fn redis_ca(owner: &str) -> String {
+    format!("{owner}-redis-ca")
+}
+
+/// The Secret that Redis mounts: the certificate that the operator made.
+#[must_use]
+pub fn redis_tls(owner: &str) -> String {
+    format!("{owner}-redis-tls")
+}
+
 /// The `ConfigMap` that applications take their settings from.
 #[must_use]
 pub fn settings(owner: &str) -> String {
@@ -49,8 +61,8 @@ pub fn settings(owner: &str) -> String {
 mod tests {
     use super::*;
 
-    const CHILDREN: [fn(&str) -> String; 6] =
-        [redis, redis_headless, redis_config, redis_users, redis_operator, settings];
+    const CHILDREN: [fn(&str) -> String; 8] =
+        [redis, redis_headless, redis_config, redis_users, redis_operator, redis_ca, redis_tls, settings];
 
     #[test]
     fn no_two_owners_share_the_name_of_a_child() {

@@ -157,7 +157,8 @@ fn typed<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Result<Value,
 }
 
 /// Creates a Secret from random bytes that are drawn at this moment. Never overwrites: where the name is taken by now,
-/// that is fine, and the next pass reads what stands there. `None` where the builder could make nothing of the bytes.
+/// that is fine, and the next pass reads what stands there. A Secret that names a version gets its new data at exactly that
+/// version, and at no other. `None` where the builder could make nothing of the bytes.
 ///
 /// # Errors
 /// What the API server or the way to it answered.
@@ -167,6 +168,13 @@ pub async fn mint(client: &Client, build: impl FnOnce(&[u8]) -> Option<Secret>) 
         |_| WriteError::new::<Secret>("mint", "", kube::Error::Service("the system has no random bytes".into()));
     rand::fill(random.as_mut_slice()).map_err(no_random)?;
     let Some(secret) = build(random.as_slice()) else { return Ok(()) };
+    if secret.metadata.resource_version.is_some() {
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        return match patch("renew", client, &secret, Patch::Merge, &params).await {
+            Err(error) if error.class() == WriteErrorClass::Conflict => Ok(()),
+            answer => answer.map(drop),
+        };
+    }
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     match api(client, &secret.metadata).create(&params, &secret).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),

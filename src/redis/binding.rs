@@ -14,7 +14,8 @@ use super::{
     acl::APP,
     objects::COMPONENT,
     password::Password,
-    settings::{PORT, Settings},
+    settings::Settings,
+    tls::{AUTHORITIES_KEY, certificate::Authorities},
 };
 use crate::kubernetes::name;
 
@@ -32,26 +33,35 @@ const CLIENT_OPTIONS: &str = "abortConnect=False,connectTimeout=1000,syncTimeout
 /// The Secret's key that holds what StackExchange.Redis connects with.
 pub const CONNECTION_STRING_KEY: &str = "connectionString";
 
-/// The Secret with the connection.
+/// The Secret with the connection. With TLS it tells whom to trust: a bundle, since the authority may be about to change.
 #[must_use]
-pub fn connection(settings: &Settings, password: &Password) -> Secret {
-    let host = settings.host();
+pub fn connection(settings: &Settings, password: &Password, authorities: Option<&Authorities>) -> Secret {
+    let (host, port) = (settings.host(), settings.port());
     let plain = password.reveal();
+    let (scheme, ssl, option) =
+        if settings.has_tls() { ("rediss", "true", "True") } else { ("redis", "false", "False") };
     let entries = [
         ("type", "redis".to_owned()),
         ("provider", "tokencache-operator".to_owned()),
         ("host", host.clone()),
-        ("port", PORT.to_string()),
+        ("port", port.to_string()),
         ("username", APP.to_owned()),
         (PASSWORD_KEY, plain.to_owned()),
-        ("ssl", "false".to_owned()),
-        ("uri", format!("redis://{APP}:{plain}@{host}:{PORT}")),
-        (CONNECTION_STRING_KEY, format!("{host}:{PORT},user={APP},password={plain},ssl=False,{CLIENT_OPTIONS}")),
+        ("ssl", ssl.to_owned()),
+        ("uri", format!("{scheme}://{APP}:{plain}@{host}:{port}")),
+        (CONNECTION_STRING_KEY, format!("{host}:{port},user={APP},password={plain},ssl={option},{CLIENT_OPTIONS}")),
     ];
+    let trust = authorities.map(|authorities| (AUTHORITIES_KEY, authorities.pem().to_owned()));
     Secret {
         metadata: settings.owner.metadata(name::redis(&settings.owner.name), COMPONENT),
         type_: Some(SECRET_TYPE.to_owned()),
-        data: Some(entries.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect()),
+        data: Some(
+            entries
+                .into_iter()
+                .chain(trust)
+                .map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())))
+                .collect(),
+        ),
         ..Secret::default()
     }
 }

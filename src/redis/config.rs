@@ -3,8 +3,9 @@
 //! In: the settings. Out: the file's text. No secret is in it.
 
 use super::{
-    objects::{CONFIG_DIR, DATA_DIR, USERS_DIR},
-    settings::{PORT, Settings},
+    objects::{CONFIG_DIR, DATA_DIR, TLS_DIR, USERS_DIR},
+    settings::Settings,
+    tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY},
 };
 
 /// The file's name in the `ConfigMap`.
@@ -27,7 +28,7 @@ pub fn redis_conf(settings: &Settings) -> String {
     format!(
         "# Made by tokencache-operator from TokenCache {namespace}/{name}. Edits here are undone.\n\
          bind * -::*\n\
-         port {PORT}\n\
+         {listen}\
          dir {DATA_DIR}\n\
          aclfile {USERS_DIR}/{users}\n\
          maxmemory {max_memory}\n\
@@ -38,6 +39,7 @@ pub fn redis_conf(settings: &Settings) -> String {
          tcp-keepalive 60\n\
          lazyfree-lazy-eviction yes\n\
          lazyfree-lazy-expire yes\n",
+        listen = listen(settings),
         namespace = settings.owner.namespace,
         name = settings.owner.name,
         users = super::objects::USERS_FILE,
@@ -45,6 +47,23 @@ pub fn redis_conf(settings: &Settings) -> String {
         policy = settings.eviction_policy.as_str(),
         append_only = append_only(kept),
     )
+}
+
+/// One port, for TLS or for plain text; the other is closed. Clients prove who they are by their password.
+fn listen(settings: &Settings) -> String {
+    let port = settings.port();
+    if settings.has_tls() {
+        format!(
+            "port 0\n\
+             tls-port {port}\n\
+             tls-cert-file {TLS_DIR}/{CERTIFICATE_KEY}\n\
+             tls-key-file {TLS_DIR}/{PRIVATE_KEY}\n\
+             tls-ca-cert-file {TLS_DIR}/{AUTHORITIES_KEY}\n\
+             tls-auth-clients no\n"
+        )
+    } else {
+        format!("port {port}\n")
+    }
 }
 
 /// Where the container finds the file.

@@ -1,9 +1,10 @@
-//! Which passwords hold: the operator's from its own Secret, the applications' from the binding.
+//! Which passwords and certificates hold: the operator's from its own Secret, the applications' from the binding.
 //!
 //! In: the Secrets as observed. Out: [`Credentials`]. The binding is the truth of the applications' password, and the
 //! users' Secret follows from it; but a password that was changed there by hand is not followed, since the connection
 //! string beside it and every running application still have the earlier one.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     observed::Observed,
     password::{Password, PasswordHash},
     settings::Settings,
+    tls::Tls,
 };
 use crate::kubernetes::{identity::Found, name};
 
@@ -26,8 +28,8 @@ pub enum Standing {
     Refused(String),
 }
 
-/// Which passwords hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which passwords and certificates hold.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Credentials {
     /// The operator's own.
     pub operator: Standing,
@@ -35,12 +37,14 @@ pub struct Credentials {
     pub app: Standing,
     /// The hash that the users' Secret has for the applications, which stands while the binding's password is refused.
     pub app_in_users: Option<PasswordHash>,
+    /// The servers' certificate.
+    pub tls: Tls,
 }
 
 impl Credentials {
     /// Reads the Secrets.
     #[must_use]
-    pub fn read(settings: &Settings, observed: &Observed) -> Self {
+    pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
         let app_in_users = observed
             .users
             .ours()
@@ -50,6 +54,7 @@ impl Credentials {
             operator: operator(settings, observed),
             app: app(settings, observed, app_in_users.as_ref()),
             app_in_users,
+            tls: Tls::read(settings, observed, now),
         }
     }
 

@@ -3,13 +3,13 @@
 //! In: the settings and a server's answer. Out: findings and sentences.
 
 use super::{
-    config, durability,
+    access, config, durability,
     sample::{Answer, Correction, Drift, Parameter},
     settings::Settings,
 };
 use crate::{
     condition::{
-        ConditionType::{self, Durable, EvictionPolicyVerified, RedisAvailable},
+        ConditionType::{self, Durable, EvictionPolicyVerified, RedisAvailable, UsersVerified},
         Finding, Reason,
     },
     kubernetes::quantity::{self, format_bytes},
@@ -66,6 +66,7 @@ fn told_by(parameter: Parameter) -> ConditionType {
         Parameter::MaxMemory | Parameter::EvictionPolicy => EvictionPolicyVerified,
         Parameter::AppendOnly | Parameter::AppendFsync => Durable,
         Parameter::AppPassword => RedisAvailable,
+        Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => UsersVerified,
     }
 }
 
@@ -83,6 +84,7 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
         }
         Parameter::AppendFsync => format!("appendfsync {is} {} (want {})", drift.found, config::APPEND_FSYNC),
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
+        Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => access::describe(drift),
     }
 }
 
@@ -116,6 +118,7 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
                 .to_owned()
         }
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
+        (Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers, _) => access::consequence(drift).to_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     pod_health::{became_ready_after, is_ready, is_running, was_started_after},
     rollout,
     sample::{Fault, LONGEST_LOOK, Sample},
-    settings::{PORT, Settings},
+    settings::Settings,
 };
 use crate::condition::{ConditionType::RedisAvailable, Finding, Reason};
 
@@ -32,7 +32,8 @@ pub fn finding(
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
     let namespace = &settings.owner.namespace;
     let restart = |with: &str| restart(settings, name, with);
-    let place = format!("{name} ({}:{PORT})", sample.server.address);
+    let (address, port) = (sample.server.address, sample.server.port);
+    let place = format!("{name} ({address}:{port})");
     let (reason, message) = match fault {
         Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
             (Reason::Provisioning, rollout::on_its_way(settings, pod))
@@ -44,16 +45,7 @@ pub fn finding(
                  out; if applications cannot connect either, they ask the identity provider for every token"
             ),
         ),
-        // kubelet asks it too, and gives it three tries.
-        Fault::Frozen if is_ready(pod) => (
-            Reason::Frozen,
-            format!(
-                "{place} accepts the operator's connections and does not answer, although its readiness probe passed last: \
-                 either it hangs since a moment, and then the pod becomes unready and kubelet restarts it; or something \
-                 between the operator and the pod takes connections and forwards nothing (a service mesh's proxy), or \
-                 the operator itself is short of CPU"
-            ),
-        ),
+        Fault::Frozen if is_ready(pod) => (Reason::Frozen, silent_to_the_operator(&place)),
         Fault::Frozen => (
             Reason::Frozen,
             format!(
@@ -99,7 +91,19 @@ pub fn finding(
             Reason::TlsPort,
             format!(
                 "{place} speaks TLS where plain text was expected, so that applications cannot connect either: something \
-                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {PORT} of the pod from it"
+                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {port} of the pod from it"
+            ),
+        ),
+        Fault::PlainText | Fault::Certificate(_) => {
+            let message = format!("{place} was not asked, since it did not prove who it is: see TlsReady");
+            return Finding::unknown(RedisAvailable, Reason::TlsNotReady, message);
+        }
+        Fault::NotRedis(said) if said.is_empty() && settings.has_tls() => (
+            Reason::NotRedis,
+            format!(
+                "what answers at {place} closes every connection before a TLS handshake. Either it is not Redis: check \
+                 spec.redis.image, and whether a service mesh's proxy stands before the pod; or it has as many clients as it \
+                 may (maxclients), and restarting applications that open many connections frees them"
             ),
         ),
         Fault::NotRedis(said) => (
@@ -116,4 +120,14 @@ pub fn finding(
         ),
     };
     Finding::fails(RedisAvailable, reason, message)
+}
+
+/// What is said of a server that kubelet, which asks it too and gives it three tries, has not found fault with.
+fn silent_to_the_operator(place: &str) -> String {
+    format!(
+        "{place} accepts the operator's connections and does not answer, although its readiness probe passed last: either \
+         it hangs since a moment, and then the pod becomes unready and kubelet restarts it; or something between the \
+         operator and the pod takes connections and forwards nothing (a service mesh's proxy), or the operator itself is \
+         short of CPU"
+    )
 }

@@ -1,4 +1,4 @@
-//! How a cache's Redis is doing: the findings about `RedisAvailable`, `EvictionPolicyVerified` and `Durable`.
+//! How a cache's Redis is doing: whether it is available, and what was verified of it.
 //!
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
+    access,
     credentials::Credentials,
     drift, durability, fault,
     observed::Observed,
@@ -15,13 +16,13 @@ use super::{
     sample::{Answer, Correction, Impediment, LONGEST_LOOK, Parameter, Role, Server},
     server,
     settings::Settings,
-    want,
+    tls, want,
 };
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
-        ConditionType::{Durable, EvictionPolicyVerified, RedisAvailable},
-        Finding, Reason,
+        ConditionType::{AccessAllowed, Durable, EvictionPolicyVerified, RedisAvailable, UsersVerified},
+        Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
@@ -41,7 +42,8 @@ pub enum Health {
     AwaitingFirstLook,
     /// What to report.
     Known {
-        /// What the cache cannot do its job without: `RedisAvailable`, then `EvictionPolicyVerified`.
+        /// What the cache cannot do its job without: `RedisAvailable`, `TlsReady` unless connections are plain text, then
+        /// what was verified.
         required: Vec<Finding>,
         /// What is worth knowing and no failure.
         advisory: Vec<Finding>,
@@ -75,7 +77,7 @@ pub struct Moment {
 /// only the user can mend.
 #[must_use]
 pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
-    let health = of_cluster(settings, observed, credentials, moment);
+    let health = with_tls(settings, observed, credentials, moment, of_cluster(settings, observed, credentials, moment));
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
     match health {
@@ -86,9 +88,33 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
-            without_answer([mismatch, Finding::unknown(EvictionPolicyVerified, Reason::NoRecentAnswer, NO_LOGIN)])
+            let unasked = without_answer(mismatch, Reason::NoRecentAnswer, NO_LOGIN);
+            with_tls(settings, observed, credentials, moment, unasked)
         }
     }
+}
+
+/// Adds what is to be said of the certificate.
+fn with_tls(
+    settings: &Settings,
+    observed: &Observed,
+    credentials: &Credentials,
+    moment: Moment,
+    mut health: Health,
+) -> Health {
+    let Health::Known { required, .. } = &mut health else { return health };
+    let server = observed.pods.first().and_then(|pod| server(settings, pod));
+    let sample = server.and_then(|server| observed.samples.iter().find(|sample| sample.server == server));
+    // What a look showed says something only where the other findings go by it.
+    let is_of_look = |finding: &Finding| match finding.condition {
+        EvictionPolicyVerified => finding.verdict != Verdict::Unknown,
+        _ => finding.reason == Reason::TlsNotReady,
+    };
+    let sample = sample.filter(|_| required.iter().any(is_of_look));
+    if let Some(finding) = tls::health::finding(settings, &credentials.tls, sample, moment.now) {
+        required.insert(1.min(required.len()), finding);
+    }
+    health
 }
 
 fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
@@ -113,6 +139,10 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
         let message = format!("waiting until {leftover} of an earlier TokenCache {owner} has been collected");
         return unavailable(Reason::Provisioning, message);
     }
+    if !credentials.tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
+        let message = "Redis is not started, or not changed, before there is a certificate: see TlsReady";
+        return self::unavailable(Finding::unknown(RedisAvailable, Reason::TlsNotReady, message));
+    }
     let Some(pod) = observed.pods.first() else {
         let message = format!(
             "StatefulSet {set} has no pod yet; if this lasts, `kubectl -n {namespace} describe statefulset {set}` tells why",
@@ -125,7 +155,7 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
     if let Some(trouble) = trouble(pod, moment.now).filter(|_| !rollout::is_over(pod)) {
         return unavailable(trouble.reason, trouble.message);
     }
-    let Some(server) = server(pod) else {
+    let Some(server) = server(settings, pod) else {
         if pod.metadata.deletion_timestamp.is_some() && rollout::restarts_for_password(pod, credentials) {
             return unavailable(Reason::RestartingForPassword, rollout::new_password(settings, pod));
         }
@@ -150,12 +180,20 @@ fn of_sample(
     moment: Moment,
 ) -> Health {
     let Some(sample) = observed.samples.iter().find(|sample| sample.server == *server) else {
-        return if credentials.operator_password().is_some() {
+        let can_look = !settings.has_tls() || credentials.tls.authorities().is_some();
+        return if !can_look {
+            unavailable(Finding::unknown(
+                RedisAvailable,
+                Reason::TlsNotReady,
+                "Redis cannot be asked while it is not known whom to trust: see TlsReady",
+            ))
+        } else if credentials.operator_password().is_some() {
             Health::AwaitingFirstLook
         } else {
             without_answer(
-                [RedisAvailable, EvictionPolicyVerified]
-                    .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, NO_LOGIN)),
+                Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, NO_LOGIN),
+                Reason::NoRecentAnswer,
+                NO_LOGIN,
             )
         };
     };
@@ -165,10 +203,8 @@ fn of_sample(
             "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
             sample.server.pod, sample.taken
         );
-        return without_answer(
-            [RedisAvailable, EvictionPolicyVerified]
-                .map(|condition| Finding::unknown(condition, Reason::NoRecentAnswer, message.clone())),
-        );
+        let unknown = Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message.clone());
+        return without_answer(unknown, Reason::NoRecentAnswer, &message);
     }
     // kubelet has seen a change since; a look that sees it too is on its way.
     if readiness_changed_after(pod, sample.taken) {
@@ -186,8 +222,12 @@ fn of_sample(
                 required: vec![
                     impeded.unwrap_or_else(|| availability(settings, pod, answer)),
                     drift::verification(settings, &sample.server.pod, answer),
+                    access::verification(settings, &sample.server.pod, answer),
                 ],
-                advisory: vec![durability::finding(settings, &sample.server.pod, answer)],
+                advisory: vec![
+                    access::refusals(settings, &sample.server.pod, answer),
+                    durability::finding(settings, &sample.server.pod, answer),
+                ],
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: role(answer.role).to_owned(),
@@ -201,20 +241,15 @@ fn of_sample(
 }
 
 fn unavailable(why: Finding) -> Health {
-    let verified = Finding::unknown(
-        EvictionPolicyVerified,
-        Reason::RedisUnavailable,
-        "the settings could not be read back: see RedisAvailable",
-    );
-    without_answer([why, verified])
+    without_answer(why, Reason::RedisUnavailable, "the server could not be asked: see RedisAvailable")
 }
 
-fn without_answer([available, verified]: [Finding; 2]) -> Health {
-    // What could not be read back says nothing of what a restart would lose either.
-    let durable = Finding { condition: Durable, ..verified.clone() };
+/// What is said where no server answered: whether it is available, and why nothing else is known.
+fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
+    let unknown = |condition| Finding::unknown(condition, reason, why);
     Health::Known {
-        required: vec![available, verified],
-        advisory: vec![durable],
+        required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
+        advisory: vec![unknown(AccessAllowed), unknown(Durable)],
         servers: Vec::new(),
         tells_of_samples: false,
     }

@@ -3,6 +3,7 @@
 //! In: settings and what was observed. Out: a [`Plan`] and, from [`health`], findings. Only [`probe`] talks to a server,
 //! and nothing here talks to Kubernetes.
 
+mod access;
 pub mod acl;
 pub mod binding;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod probe;
 pub mod rollout;
 pub mod sample;
 pub mod settings;
+pub mod tls;
 
 use std::fmt;
 
@@ -35,8 +37,9 @@ use acl::{Hashes, OPERATOR};
 use credentials::{Credentials, Standing};
 use observed::Observed;
 use password::{Password, PasswordHash};
-use sample::{Login, Server, Want};
-use settings::{PORT, Settings};
+use sample::{Login, Server, Trust, Want};
+use settings::Settings;
+use tls::{AuthorityOrder, CertificateOrder, Standing as TlsStanding, certificate::Authorities};
 
 /// What is to be written. Objects that already are as wanted are not in it.
 #[derive(Clone, Default, PartialEq)]
@@ -55,24 +58,30 @@ pub struct Plan {
     pub stateful_set: Option<StatefulSet>,
 }
 
-/// A Secret whose bytes are drawn when it is created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A Secret whose bytes are drawn when it is written.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Mint {
     /// The operator's own login.
     OperatorLogin,
-    /// The binding, with the applications' password.
-    Connection,
+    /// The binding, with the applications' password, and whom they trust.
+    Connection(Option<Authorities>),
+    /// The operator's own authority.
+    CertificateAuthority(Box<AuthorityOrder>),
+    /// The servers' certificate, signed by it.
+    ServerCertificate(Box<CertificateOrder>),
 }
 
 impl Mint {
     /// The Secret, from random bytes; `None` where they do not suffice.
     #[must_use]
-    pub fn secret(self, settings: &Settings, random: &[u8]) -> Option<Secret> {
-        let password = Password::from_random(random)?;
-        Some(match self {
-            Self::OperatorLogin => objects::operator_login(settings, &password),
-            Self::Connection => binding::connection(settings, &password),
-        })
+    pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
+        let password = || Password::from_random(random);
+        match self {
+            Self::OperatorLogin => Some(objects::operator_login(settings, &password()?)),
+            Self::Connection(authorities) => Some(binding::connection(settings, &password()?, authorities.as_ref())),
+            Self::CertificateAuthority(order) => order.secret(settings, random),
+            Self::ServerCertificate(order) => order.secret(settings, random),
+        }
     }
 }
 
@@ -100,26 +109,17 @@ impl Plan {
     }
 }
 
-/// What is to be written so that Redis is as the settings want it. Passwords come first: while one is to be made, what
-/// depends on it waits for the next pass.
+/// What is to be written so that Redis is as the settings want it. Passwords and certificates come first: while one is to be
+/// made, what depends on it waits for the next pass.
 #[must_use]
 pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Plan {
     let mut plan = Plan {
+        mints: credentials.tls.mints.clone(),
+        secrets: credentials.tls.secrets.clone(),
         service_account: missing(&observed.service_account, objects::service_account(settings)),
-        config_maps: [
-            missing(&observed.config_map, objects::config_map(settings)),
-            missing(&observed.application_settings, binding::application_settings(settings)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-        services: [
-            missing(&observed.headless_service, objects::headless_service(settings)),
-            missing(&observed.service, objects::service(settings)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        config_maps: missing(&observed.application_settings, binding::application_settings(settings))
+            .into_iter()
+            .collect(),
         ..Plan::default()
     };
     match &credentials.operator {
@@ -129,16 +129,24 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         }
         Standing::Refused(_) => {}
     }
-    match &credentials.app {
-        Standing::Missing => plan.mints.push(Mint::Connection),
-        Standing::Known(password) => {
-            plan.secrets.extend(missing(&observed.connection, binding::connection(settings, password)));
-        }
-        Standing::Refused(_) => {}
+    let authorities = credentials.tls.authorities();
+    let can_publish = !settings.has_tls() || authorities.is_some();
+    if credentials.app == Standing::Missing && can_publish {
+        plan.mints.push(Mint::Connection(authorities.cloned()));
+    }
+    // Where there is no certificate to start with, nothing that asks for one is written; what runs already is kept up.
+    if !credentials.tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
+        return plan;
+    }
+    plan.config_maps.extend(missing(&observed.config_map, objects::config_map(settings)));
+    plan.services.extend(missing(&observed.headless_service, objects::headless_service(settings)));
+    plan.services.extend(missing(&observed.service, objects::service(settings)));
+    if let (Standing::Known(password), true) = (&credentials.app, can_publish) {
+        plan.secrets.extend(missing(&observed.connection, binding::connection(settings, password, authorities)));
     }
     if let (Some(operator), Some(app)) = (credentials.operator_password(), credentials.app_hash()) {
         let probe = objects::probe_password(operator);
-        let hashes = Hashes { app, operator: operator.sha256(), probe: probe.sha256() };
+        let hashes = Hashes { app: Some(app), operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
         let live = observed.stateful_set.ours().map(AsRef::as_ref);
         let wanted = rollout::wanted(settings, live, Some(&login_mark(&operator.sha256())));
@@ -183,12 +191,16 @@ pub struct Aim {
     pub ready: Vec<String>,
 }
 
-/// How the servers are to be looked at; `None` while the operator's password is not known.
+/// How the servers are to be looked at; `None` while the operator's password is not known, or whom to
+/// trust.
 #[must_use]
 pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, carried_out: bool) -> Option<Aim> {
     let password = credentials.operator_password()?.clone();
+    if settings.has_tls() && credentials.tls.authorities().is_none() {
+        return None;
+    }
     Some(Aim {
-        servers: observed.pods.iter().filter_map(|pod| server(pod)).collect(),
+        servers: observed.pods.iter().filter_map(|pod| server(settings, pod)).collect(),
         ready: observed
             .pods
             .iter()
@@ -209,14 +221,36 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         has_room: limits.into_iter().all(|limit| settings.fits(limit)),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
         append_only: settings.persistence.is_some(),
-        app_password: credentials.app_password().map(Password::sha256),
+        trust: trust(settings, credentials),
+        users: users(settings, credentials),
         correct: true,
     }
 }
 
+/// By what the servers prove who they are; `None` where they need not, or where that is not known.
+fn trust(settings: &Settings, credentials: &Credentials) -> Option<Trust> {
+    let certificate = match &credentials.tls.standing {
+        TlsStanding::Known(identity) => Some(identity.certificate.clone()),
+        TlsStanding::Disabled | TlsStanding::Making(_) | TlsStanding::Unusable { .. } => None,
+    };
+    let authorities = credentials.tls.authorities()?.clone();
+    Some(Trust { name: settings.host(), authorities, certificate })
+}
+
+/// The users that the servers should have; none while the operator's own password is not known.
+fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::User> {
+    let Some(operator) = credentials.operator_password() else { return Vec::new() };
+    let hashes = Hashes {
+        app: credentials.app_password().map(Password::sha256),
+        operator: operator.sha256(),
+        probe: objects::probe_password(operator).sha256(),
+    };
+    acl::users(settings.acl, &settings.instance_name, &hashes)
+}
+
 /// The server in a pod; `None` while it has no address, or when it is on its way out.
 #[must_use]
-pub fn server(pod: &Pod) -> Option<Server> {
+pub fn server(settings: &Settings, pod: &Pod) -> Option<Server> {
     let status = pod.status.as_ref()?;
     if rollout::is_over(pod) {
         return None;
@@ -225,6 +259,6 @@ pub fn server(pod: &Pod) -> Option<Server> {
         pod: pod.metadata.name.clone()?,
         uid: pod.metadata.uid.clone()?,
         address: status.pod_ip.as_ref()?.parse().ok()?,
-        port: PORT,
+        port: settings.port(),
     })
 }

@@ -24,7 +24,7 @@ use super::{
     config,
     password::Password,
     pod,
-    settings::{PORT, Persistence, Settings},
+    settings::{Persistence, Settings},
 };
 use crate::kubernetes::{name, quantity::format_bytes};
 
@@ -38,6 +38,8 @@ pub const PORT_NAME: &str = "redis";
 pub const CONFIG_DIR: &str = "/etc/tokencache/redis";
 /// Where the container finds the users.
 pub const USERS_DIR: &str = "/etc/tokencache/users";
+/// Where the container finds its certificate.
+pub const TLS_DIR: &str = "/etc/tokencache/tls";
 /// Where the container may write.
 pub const DATA_DIR: &str = "/data";
 /// The users' file.
@@ -93,7 +95,7 @@ fn service_spec(settings: &Settings) -> ServiceSpec {
         selector: Some(settings.owner.selector_labels(COMPONENT)),
         ports: Some(vec![ServicePort {
             name: Some(PORT_NAME.to_owned()),
-            port: i32::from(PORT),
+            port: i32::from(settings.port()),
             protocol: Some("TCP".to_owned()),
             target_port: Some(IntOrString::String(PORT_NAME.to_owned())),
             ..ServicePort::default()
@@ -126,7 +128,7 @@ pub fn operator_login(settings: &Settings, password: &Password) -> Secret {
 /// the operator's.
 #[must_use]
 pub fn users(settings: &Settings, hashes: &Hashes, probe: &Password) -> Secret {
-    let users = acl::users(&settings.instance_name, hashes);
+    let users = acl::file(&acl::users(settings.acl, &settings.instance_name, hashes));
     secret(
         settings,
         name::redis_users(&settings.owner.name),

@@ -33,6 +33,12 @@ pub struct Observed {
     pub connection: Found<Arc<Secret>>,
     /// What the API server made of the `StatefulSet` when it was last applied, as far as that is known.
     pub settled: Option<Settled>,
+    /// The Secret with the operator's own authority.
+    pub certificate_authority: Found<Arc<Secret>>,
+    /// The Secret with the certificate that the operator made.
+    pub server_certificate: Found<Arc<Secret>>,
+    /// The user's Secret that is to provide the certificate.
+    pub provided_certificate: Option<Arc<Secret>>,
     /// The pods of the `StatefulSet`, by name.
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
@@ -63,7 +69,7 @@ impl Observed {
         places.find(|place| place.holder == Holder::Earlier).map(|place| format!("{} {}", place.kind, place.name))
     }
 
-    fn places(&self, owner: &str) -> [Place; 9] {
+    fn places(&self, owner: &str) -> [Place; 11] {
         use crate::kubernetes::name;
         // Without `..`: an object that nobody looks at here does not compile.
         let Self {
@@ -77,6 +83,9 @@ impl Observed {
             users,
             connection,
             settled: _,
+            certificate_authority,
+            server_certificate,
+            provided_certificate: _,
             pods: _,
             samples: _,
         } = self;
@@ -90,6 +99,8 @@ impl Observed {
             place("Secret", name::redis_operator(owner), operator_login),
             place("Secret", name::redis_users(owner), users),
             place("Secret", name::redis(owner), connection),
+            place("Secret", name::redis_ca(owner), certificate_authority),
+            place("Secret", name::redis_tls(owner), server_certificate),
         ]
     }
 }

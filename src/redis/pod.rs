@@ -17,8 +17,9 @@ use k8s_openapi::{
 use super::{
     acl::PROBE,
     config,
-    objects::{COMPONENT, CONFIG_DIR, DATA_DIR, PORT_NAME, PROBE_FILE, USERS_DIR},
-    settings::{PORT, Settings},
+    objects::{COMPONENT, CONFIG_DIR, DATA_DIR, PORT_NAME, PROBE_FILE, TLS_DIR, USERS_DIR},
+    settings::Settings,
+    tls,
 };
 use crate::{
     api::v1alpha1::Amount,
@@ -85,25 +86,31 @@ fn container(settings: &Settings, memory: u64) -> Container {
         }]),
         ports: Some(vec![ContainerPort {
             name: Some(PORT_NAME.to_owned()),
-            container_port: i32::from(PORT),
+            container_port: i32::from(settings.port()),
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
         resources: Some(resources(settings, memory)),
-        volume_mounts: Some(vec![
-            mount("config", CONFIG_DIR, true),
-            mount("users", USERS_DIR, true),
-            mount(name::DATA_VOLUME, DATA_DIR, false),
-        ]),
+        volume_mounts: Some(
+            [
+                Some(mount("config", CONFIG_DIR, true)),
+                Some(mount("users", USERS_DIR, true)),
+                settings.has_tls().then(|| mount("tls", TLS_DIR, true)),
+                Some(mount(name::DATA_VOLUME, DATA_DIR, false)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        ),
         readiness_probe: Some(Probe {
-            exec: Some(ExecAction { command: Some(shell(&format!("{}{SERVES}", ping()))) }),
+            exec: Some(ExecAction { command: Some(shell(&format!("{}{SERVES}", ping(settings)))) }),
             period_seconds: Some(5),
             timeout_seconds: Some(3),
             failure_threshold: Some(3),
             ..Probe::default()
         }),
         liveness_probe: Some(Probe {
-            exec: Some(ExecAction { command: Some(shell(&format!("{}{LIVES}", ping()))) }),
+            exec: Some(ExecAction { command: Some(shell(&format!("{}{LIVES}", ping(settings)))) }),
             initial_delay_seconds: Some(30),
             period_seconds: Some(10),
             timeout_seconds: Some(5),
@@ -128,14 +135,19 @@ fn container(settings: &Settings, memory: u64) -> Container {
 const SERVES: &str = "case \"$answer\" in \
     *PONG*|*MISCONF*|*BUSY*|*NOAUTH*|*WRONGPASS*|*NOPERM*|*\"max number of clients\"*) ;; *) echo \"$answer\"; exit 1 ;; esac";
 
-/// Whatever a server answers, it lives. One that hangs is noticed by the probe's time limit.
-const LIVES: &str = "case \"$answer\" in *\"Could not connect\"*) echo \"$answer\"; exit 1 ;; esac";
+/// Whatever a server answers, it lives, and so does a full one that ends a TLS handshake without a word. One that hangs is
+/// noticed by the probe's time limit.
+const LIVES: &str = "case \"$answer\" in *\"Connection refused\"*) echo \"$answer\"; exit 1 ;; esac";
 
-/// Sets `answer` to that to a PING as the user `probe`, by the address that clients use.
-fn ping() -> String {
+/// Sets `answer` to that to a PING as the user `probe`, by the address that clients use. Whom the certificate convinces is
+/// not asked here: a server whose certificate has expired must be neither killed for it nor taken from the applications
+/// that are connected. The operator verifies it, and tells.
+fn ping(settings: &Settings) -> String {
+    let port = settings.port();
+    let tls = if settings.has_tls() { "--tls --insecure " } else { "" };
     format!(
         "answer=\"$(REDISCLI_AUTH=\"$(cat {USERS_DIR}/{PROBE_FILE})\" \
-         \"$(command -v redis-cli || command -v valkey-cli)\" -h \"$POD_IP\" -p {PORT} --user {PROBE} PING 2>&1)\"; "
+         \"$(command -v redis-cli || command -v valkey-cli)\" {tls}-h \"$POD_IP\" -p {port} --user {PROBE} PING 2>&1)\"; "
     )
 }
 
@@ -165,8 +177,18 @@ fn volumes(settings: &Settings) -> Vec<Volume> {
     let owner = &settings.owner.name;
     // Readable by the server's group; fsGroup makes it the files' owner.
     let read_only = Some(0o440);
-    let mut volumes = vec![
-        Volume {
+    let mounted = |name: &str, secret: String| Volume {
+        name: name.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret),
+            default_mode: read_only,
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    };
+    let certificate = tls::mounted_secret(settings).map(|secret| mounted("tls", secret));
+    let volumes = [
+        Some(Volume {
             name: "config".to_owned(),
             config_map: Some(ConfigMapVolumeSource {
                 name: name::redis_config(owner),
@@ -174,21 +196,15 @@ fn volumes(settings: &Settings) -> Vec<Volume> {
                 ..ConfigMapVolumeSource::default()
             }),
             ..Volume::default()
-        },
-        Volume {
-            name: "users".to_owned(),
-            secret: Some(SecretVolumeSource {
-                secret_name: Some(name::redis_users(owner)),
-                default_mode: read_only,
-                ..SecretVolumeSource::default()
-            }),
+        }),
+        Some(mounted("users", name::redis_users(owner))),
+        certificate,
+        // Where entries are kept, the StatefulSet puts the pod's claim there.
+        settings.persistence.is_none().then(|| Volume {
+            name: name::DATA_VOLUME.to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
             ..Volume::default()
-        },
+        }),
     ];
-    // Where entries are kept, the StatefulSet puts the pod's claim there.
-    if settings.persistence.is_none() {
-        let empty_dir = Some(EmptyDirVolumeSource::default());
-        volumes.push(Volume { name: name::DATA_VOLUME.to_owned(), empty_dir, ..Volume::default() });
-    }
-    volumes
+    volumes.into_iter().flatten().collect()
 }

@@ -136,7 +136,12 @@ fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
     if !settings.suits(pod_health::memory_limit(pod)?) {
         return Some("the memory limit that derives from spec.redis.maxMemory");
     }
-    (pod_health::container(pod)?.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
+    let server = pod_health::container(pod)?;
+    let ports: Vec<i32> = server.ports.iter().flatten().map(|port| port.container_port).collect();
+    if !ports.is_empty() && ports != [i32::from(settings.port())] {
+        return Some("spec.redis.tls");
+    }
+    (server.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
 }
 
 /// What is said while a pod restarts because the operator has another password than it was started with.

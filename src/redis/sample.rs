@@ -4,10 +4,17 @@ use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 
-use super::password::{Password, PasswordHash};
+use super::{
+    acl::{APP, Passwords, User, rules::Rules},
+    password::Password,
+    tls::certificate::{Authorities, Distrust, Fingerprint},
+};
 
 /// How long one look may take as a whole, however many answers it takes.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
+/// How long a refusal is of interest after it last happened. A client with a wrong password comes again within seconds.
+pub const REFUSALS_COUNT_FOR: Duration = Duration::from_mins(10);
 
 /// A server that a probe can reach: a pod, by its address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,10 +41,23 @@ pub struct Want {
     pub eviction_policy: String,
     /// Whether every write is appended to a file: `appendonly`.
     pub append_only: bool,
-    /// What the user `app` must accept; `None` while that is not known, and then it is left alone.
-    pub app_password: Option<PasswordHash>,
+    /// By what it proves who it is; `None` where it speaks plain text.
+    pub trust: Option<Trust>,
+    /// The users that it should have, and no other; none while they are not known, and then all are left alone.
+    pub users: Vec<User>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
+}
+
+/// By what a server proves who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    /// The name that its certificate must be valid for, at whatever address it is.
+    pub name: String,
+    /// Whom clients trust.
+    pub authorities: Authorities,
+    /// The certificate that it should serve; `None` while that is not known, and then it keeps the one that it has.
+    pub certificate: Option<Fingerprint>,
 }
 
 impl Want {
@@ -45,12 +65,13 @@ impl Want {
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
-        let Self { max_memory, has_room, eviction_policy, append_only, app_password, correct: _ } = self;
+        let Self { max_memory, has_room, eviction_policy, append_only, users, trust, correct: _ } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
             && *eviction_policy == other.eviction_policy
             && *append_only == other.append_only
-            && *app_password == other.app_password
+            && *users == other.users
+            && *trust == other.trust
     }
 
     /// Whether what a server was found to have is what was wanted of it earlier: then nobody changed it, and it is the
@@ -60,11 +81,26 @@ impl Want {
         match drift.parameter {
             Parameter::MaxMemory => drift.found == self.max_memory.to_string(),
             Parameter::EvictionPolicy => drift.found == self.eviction_policy,
-            // They follow from nothing that can change.
-            Parameter::AppendOnly | Parameter::AppendFsync => false,
             // A password is not told; that another one is wanted now has to do.
-            Parameter::AppPassword => self.app_password != now.app_password,
+            Parameter::AppPassword => self.app_passwords() != now.app_passwords(),
+            Parameter::Rights(name) => self.rights_differ(now, name).is_some_and(|found| found == drift.found),
+            // They follow from nothing that can change.
+            Parameter::AppendOnly | Parameter::AppendFsync | Parameter::Login(_) | Parameter::Strangers => false,
         }
+    }
+
+    fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    fn app_passwords(&self) -> Option<&Passwords> {
+        self.user(APP).map(|user| &user.passwords)
+    }
+
+    /// What a user that is as this wants it may do beside what another wants of it, in words.
+    fn rights_differ(&self, other: &Self, name: &str) -> Option<String> {
+        // Commands of later servers are given to the user by both, or by neither.
+        Rules::wanted(self.user(name)?, false).rights_differ(&Rules::wanted(other.user(name)?, false))
     }
 }
 
@@ -107,6 +143,42 @@ pub struct Answer {
     pub saving: Saving,
     /// What differed from [`Want`], and what came of it.
     pub drift: Vec<Drift>,
+    /// What it refused the user `app` of late, each kind once.
+    pub refusals: Vec<Refusal>,
+    /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
+    pub certificate: Option<Served>,
+}
+
+/// The certificate that a server shows to whom connects now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Which one it is.
+    pub fingerprint: Fingerprint,
+    /// When it expires. An expired one proves the same server still, but no application connects.
+    pub not_after: Timestamp,
+    /// What came of having the wanted one loaded.
+    pub reload: Reload,
+}
+
+/// What came of having the wanted certificate loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    /// It is served.
+    Done,
+    /// The server loaded its files again, and they still hold another one: they have not reached its pod.
+    Pending,
+    /// The server refused, in its own words.
+    Refused(String),
+    /// Another one is served, and the cache is paused.
+    Withheld,
+}
+
+impl Answer {
+    /// Whether a look that comes soon may find another certificate.
+    #[must_use]
+    pub fn awaits_certificate(&self) -> bool {
+        self.certificate.as_ref().is_some_and(|served| matches!(served.reload, Reload::Pending | Reload::Refused(_)))
+    }
 }
 
 /// What became of a server's last attempts to save, by INFO.
@@ -165,6 +237,25 @@ pub enum Parameter {
     AppendFsync,
     /// Whether the user `app` can log in, with its password and no other.
     AppPassword,
+    /// Whether another user can log in, with its password and no other, or not at all. Holds its name.
+    Login(&'static str),
+    /// What a user may do. Holds its name.
+    Rights(&'static str),
+    /// Users that nobody asked for.
+    Strangers,
+}
+
+/// Something that a server refused the user `app`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// A login with a password that is not the user's.
+    Password,
+    /// A command that the user may not use. Holds it.
+    Command(String),
+    /// A key outside of the prefix, which is not told: it may hold a person's id. Holds the command that named it.
+    Key(String),
+    /// A channel that the user may not use.
+    Channel,
 }
 
 /// What came of a correction.
@@ -216,6 +307,10 @@ pub enum Fault {
     Full,
     /// The port speaks TLS.
     TlsPort,
+    /// The port speaks plain text where TLS was expected.
+    PlainText,
+    /// Its certificate does not prove who it is.
+    Certificate(Distrust),
     /// What answered is not Redis. Holds the beginning of what it said, printable characters only; empty where it
     /// closed the connection without a word.
     NotRedis(String),
@@ -226,6 +321,14 @@ pub enum Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        api::v1alpha1::Acl,
+        redis::{
+            acl::{Hashes, users},
+            password::PasswordHash,
+            settings::InstanceName,
+        },
+    };
 
     fn want(max_memory: u64, eviction_policy: &str) -> Want {
         Want {
@@ -233,7 +336,8 @@ mod tests {
             has_room: true,
             eviction_policy: eviction_policy.to_owned(),
             append_only: false,
-            app_password: None,
+            trust: None,
+            users: Vec::new(),
             correct: true,
         }
     }
@@ -248,5 +352,25 @@ mod tests {
         assert!(!before.was_met_by(&drift(Parameter::EvictionPolicy, "noeviction"), &now));
         assert!(!before.was_met_by(&drift(Parameter::MaxMemory, "0"), &now));
         assert!(!before.was_met_by(&drift(Parameter::AppPassword, "another password"), &now));
+    }
+
+    #[test]
+    fn rights_of_the_list_that_was_wanted_before_are_no_drift() {
+        let want = |acl| {
+            let hash = PasswordHash::parse(&"a".repeat(64)).unwrap();
+            let hashes = Hashes { app: Some(hash.clone()), operator: hash.clone(), probe: hash };
+            Want { users: users(acl, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
+        };
+        let (before, now) = (want(Acl::Compatible), want(Acl::Strict));
+        let found = before.rights_differ(&now, "app").unwrap();
+        let drift = |name, found: &str| Drift {
+            parameter: Parameter::Rights(name),
+            found: found.to_owned(),
+            correction: Correction::Corrected,
+        };
+        assert!(before.was_met_by(&drift("app", &found), &now));
+        assert!(!before.was_met_by(&drift("app", "also has +flushall"), &now));
+        assert!(!before.was_met_by(&drift("probe", &found), &now));
+        assert!(!now.was_met_by(&drift("app", &found), &now));
     }
 }

@@ -5,7 +5,7 @@
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    api::v1alpha1::{Amount, EvictionPolicy, PersistenceSpec, PodSpec, TokenCache, WhenDeleted},
+    api::v1alpha1::{Acl, Amount, EvictionPolicy, PersistenceSpec, PodSpec, TlsMode, TokenCache, WhenDeleted},
     kubernetes::{
         identity::Owner,
         name,
@@ -14,7 +14,9 @@ use crate::{
 };
 
 /// The port that Redis listens on without TLS.
-pub const PORT: u16 = 6379;
+pub const PLAIN_PORT: u16 = 6379;
+/// The port that Redis listens on with TLS.
+pub const TLS_PORT: u16 = 6380;
 
 const MIB: u64 = 1 << 20;
 
@@ -31,10 +33,25 @@ pub struct Settings {
     pub eviction_policy: EvictionPolicy,
     /// The volume that keeps the entries; `None` where they are held in memory only.
     pub persistence: Option<Persistence>,
+    /// Where the servers' certificate comes from.
+    pub tls: TlsSource,
+    /// What the applications' user may do.
+    pub acl: Acl,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Where and how the pods run.
     pub pod: PodSpec,
+}
+
+/// Where the servers' certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsSource {
+    /// The operator makes it.
+    Managed,
+    /// A Secret of the user's, by its name.
+    Secret(String),
+    /// There is none, and connections are plain text.
+    Disabled,
 }
 
 /// Why a `TokenCache` cannot be carried out. The API server refuses most of this on admission; what it let through when
@@ -70,6 +87,9 @@ pub enum SettingsError {
     /// Memory is named where only CPU may be.
     #[error("spec.redis.pod.resources must not name memory: it derives from spec.redis.maxMemory")]
     PodMemory,
+    /// A Secret is to provide the certificate, and is not named.
+    #[error("spec.redis.tls.mode is Secret, and spec.redis.tls.secretName names none")]
+    TlsSecret,
 }
 
 /// `maxmemory`, within the bounds that make sense.
@@ -202,6 +222,13 @@ impl Settings {
             max_memory: MaxMemory::parse(&redis.max_memory)?,
             eviction_policy: redis.eviction_policy,
             persistence: redis.persistence.as_ref().map(Persistence::parse).transpose()?,
+            tls: match (redis.tls.mode, &redis.tls.secret_name) {
+                (TlsMode::Managed, _) => TlsSource::Managed,
+                (TlsMode::Secret, Some(name)) => TlsSource::Secret(name.clone()),
+                (TlsMode::Secret, None) => return Err(SettingsError::TlsSecret),
+                (TlsMode::Disabled, _) => TlsSource::Disabled,
+            },
+            acl: redis.acl,
             instance_name,
             pod: redis.pod.clone(),
         })
@@ -236,10 +263,22 @@ impl Settings {
         format!("{}.{}.svc", name::redis(&self.owner.name), self.owner.namespace)
     }
 
+    /// The port that Redis listens on: the one for TLS or the one for plain text, never both.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        if self.has_tls() { TLS_PORT } else { PLAIN_PORT }
+    }
+
+    /// Whether connections are encrypted.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.tls != TlsSource::Disabled
+    }
+
     /// Host and port.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("{}:{PORT}", self.host())
+        format!("{}:{}", self.host(), self.port())
     }
 }
 

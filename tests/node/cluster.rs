@@ -158,7 +158,8 @@ impl Scene {
     pub async fn redis_cli(&self, user: &str, command: &str) -> String {
         let secret = if user == "operator" { "shop-redis-operator" } else { "shop-redis" };
         let password = self.secret(secret, "password").await;
-        let script = format!("REDISCLI_AUTH=$(cat) redis-cli -h \"$POD_IP\" --user {user} {command}");
+        let script =
+            format!("REDISCLI_AUTH=$(cat) redis-cli --tls --insecure -h \"$POD_IP\" -p 6380 --user {user} {command}");
         let exec = ["kubectl", "--namespace", &self.namespace, "exec", "-i", "shop-redis-0", "--"];
         let output = run(&[exec.as_slice(), &["sh", "-c", &script]].concat(), &password);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()

@@ -37,7 +37,7 @@ async fn the_examples_do_what_they_say() {
     scene.kubectl(&["apply", "--filename", &example("tokencache.yaml")]);
     scene.kubectl(&["wait", "--for=condition=Ready", "--timeout=3m", "tokencache/shop"]);
     let table = scene.kubectl(&["get", "tokencache", "shop"]);
-    let endpoint = format!("shop-redis.{}.svc:6379", scene.namespace);
+    let endpoint = format!("shop-redis.{}.svc:6380", scene.namespace);
     assert!(table.contains("AllVerified") && table.contains("volatile-lru") && table.contains(&endpoint), "{table}");
 
     scene.kubectl(&["apply", "--filename", &example("client.yaml")]);

@@ -61,6 +61,7 @@ fn each_field_changes_what_it_should_and_nothing_else() {
         ("redis.maxMemory", "512Mi"),
         ("redis.maxMemory", "64Mi"),
         ("redis.evictionPolicy", "allkeys-lru"),
+        ("redis.acl", "Strict"),
         ("redis.pod.resources", "{requests: {cpu: 1}}"),
         ("redis.pod.nodeSelector", "{pool: caches}"),
         ("redis.pod.tolerations", "[{key: dedicated, operator: Exists}]"),

@@ -4,9 +4,12 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
+use tokencache_operator::api::v1alpha1::{Acl, EvictionPolicy as Policy};
 use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Parameter, Role};
+use tokencache_operator::redis::sample::{
+    Answer, Correction, Drift, Fault, Impediment, Parameter, Refusal, Reload, Role,
+};
+use tokencache_operator::redis::tls::certificate::Distrust;
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
 use super::seen::{Seen, started_at, well};
@@ -110,12 +113,7 @@ fn what_is_said_of_a_server_that_answers() {
         Seen::answer(vec![app(Withheld)]).paused().told("another password while paused"),
         Seen::answer(vec![drift(AppPassword, "2 passwords", Corrected)]).told("there was a second password"),
         Seen::answer(vec![drift(AppPassword, "no password needed", Withheld)]).paused().told("no password is needed"),
-        Seen::answer(vec![drift(
-            AppPassword,
-            "no such user",
-            Refused("a password alone does not make a user that can be used".to_owned()),
-        )])
-        .told("the user app is gone"),
+        Seen::answer(vec![drift(AppPassword, "no such user", noperm())]).told("the user app is gone"),
         Seen::answer(vec![])
             .with(|world| world.cache.spec.redis.eviction_policy = Policy::AllkeysLru)
             .told("the spec has changed since the look"),
@@ -136,6 +134,84 @@ fn unready_since(time: &str) -> Value {
     let mut status = running(false);
     status["conditions"][1]["lastTransitionTime"] = time.into();
     status
+}
+
+#[test]
+fn what_is_said_of_a_certificate() {
+    use Distrust::{Expired, NotYetValid, Other, UnknownIssuer, WrongName};
+    let served = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-03-01T00:00:00Z")));
+    let expired = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-01-01T11:59:59Z")));
+    let refused = || Reload::Refused("ERR CONFIG SET failed - Unable to update TLS configuration".to_owned());
+    let distrusted = |distrust| Seen::fault(Fault::Certificate(distrust));
+    let provided = |change: fn(&mut World)| Seen::of("redis: {tls: {mode: Secret, secretName: mine}}").with(change);
+    let replaced = |world: &mut World, names: &[&str], made: &str| {
+        world.observed.provided_certificate = Some(super::world::provided(names, made.parse().unwrap()).into());
+    };
+    let cases = [
+        served(Reload::Pending).told("another one has not reached the pod"),
+        served(refused()).told("the server refuses to load another one"),
+        served(Reload::Withheld).paused().told("another one is served while paused"),
+        expired(Reload::Done).told("it has expired"),
+        expired(Reload::Pending).told("it has expired, and the next one has not reached the pod"),
+        expired(refused()).told("it has expired, and the server refuses to load the next one"),
+        distrusted(UnknownIssuer).told("nobody knows who signed it"),
+        distrusted(WrongName).told("it is for other names"),
+        distrusted(Expired).told("one between it and the authority has expired"),
+        distrusted(NotYetValid).told("its time has not come"),
+        distrusted(Other("invalid peer certificate: BadEncoding".to_owned())).told("it cannot be read"),
+        Seen::fault(Fault::PlainText).told("the port speaks plain text"),
+        Seen::fault(Fault::NotRedis(String::new())).told("the port closes every connection"),
+        Seen::of("{}").told("it is being made"),
+        provided(|world| world.observed.provided_certificate = None).told("the user's Secret is missing"),
+        provided(|_| {})
+            .with(|world| replaced(world, &["a.example", "b.example"], START))
+            .told("it is for other names"),
+        provided(|_| {}).with(|world| replaced(world, &[HOST], "2025-01-01T00:00:00Z")).told("the user's has expired"),
+        provided(|_| {})
+            .with(|world| replaced(world, &[HOST], "2026-02-01T00:00:00Z"))
+            .told("the user's is not valid yet"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn what_is_said_of_users_and_of_what_they_were_refused() {
+    use Correction::{Corrected, Refused, Withheld};
+    use Parameter::{Login, Rights, Strangers};
+    let noperm = || Refused("NOPERM User operator has no permissions to run the 'acl|setuser' command".to_owned());
+    let refused = |refusals: Vec<Refusal>| Seen::pod(&running(true)).outcome(Ok(Answer { refusals, ..well() }));
+    let command = |name: &str| Refusal::Command(name.to_owned());
+    let key = || Refusal::Key("hmget".to_owned());
+    let strict = |world: &mut World| world.cache.spec.redis.acl = Acl::Strict;
+    let cases = [
+        Seen::answer(vec![drift(Rights("app"), "also has +flushall", Corrected)]).told("rights were taken back"),
+        Seen::answer(vec![drift(Rights("app"), "lacks +hmset", noperm())]).told("rights are lacking"),
+        Seen::answer(vec![drift(Rights("operator"), "lacks +acl|deluser", noperm())]).told("the operator's are"),
+        Seen::answer(vec![
+            drift(Login("default"), "switched on", Corrected),
+            drift(Rights("default"), "also has +@all, ~*", Corrected),
+        ])
+        .told("default was switched on"),
+        Seen::answer(vec![drift(Login("probe"), "no such user", Withheld)]).paused().told("the probe's user is gone"),
+        Seen::answer(vec![drift(Strangers, "mallory", Corrected)]).told("a stranger was removed"),
+        Seen::answer(vec![drift(Strangers, "a, b, c and 2 more", Withheld)]).paused().told("strangers while paused"),
+        refused(vec![Refusal::Password]).told("a wrong password"),
+        refused(vec![command("eval"), command("get")]).told("a command that Compatible refuses"),
+        refused(vec![command("eval")]).with(strict).told("a command that Strict refuses"),
+        refused(vec![key()]).told("a key of another prefix"),
+        refused(vec![Refusal::Channel]).told("a channel"),
+        refused(vec![Refusal::Password, command("keys"), key()]).told("all at once"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+const HOST: &str = "shop-redis.web.svc";
+const START: &str = "2026-01-01T00:00:00Z";
+
+fn serving(reload: Reload, not_after: &str) -> Answer {
+    let mut served = super::seen::served(reload);
+    served.not_after = not_after.parse().unwrap();
+    Answer { certificate: Some(served), ..well() }
 }
 
 fn impeded(impediment: Impediment) -> Seen {

@@ -11,6 +11,8 @@ redis:
   maxMemory: 1500M
   evictionPolicy: allkeys-lfu
   persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}
+  tls: {mode: Secret, secretName: shop-certificate}
+  acl: Strict
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}
     nodeSelector: {pool: caches}
@@ -66,6 +68,7 @@ fn the_full_spec_leaves_no_field_of_the_schema_out() {
     let sections = sections.into_iter().chain([
         ("/redis/persistence", "/properties/redis/properties/persistence/properties"),
         ("/redis/pod", "/properties/redis/properties/pod/properties"),
+        ("/redis/tls", "/properties/redis/properties/tls/properties"),
         ("/redis/pod/resources", "/properties/redis/properties/pod/properties/resources/properties"),
         ("/entries", "/properties/entries/properties"),
     ]);

@@ -13,22 +13,39 @@ fn the_first_pass_mints_the_passwords_and_makes_what_does_not_depend_on_them() {
     assert_eq!(
         world.pass(),
         [
+            "mint Secret shop-redis-ca",
             "mint Secret shop-redis-operator",
-            "mint Secret shop-redis",
-            "ConfigMap shop-redis-config",
             "ConfigMap shop-settings",
             "ServiceAccount shop-redis",
-            "Service shop-redis-headless",
-            "Service shop-redis",
         ]
     );
 }
 
 #[test]
-fn the_second_pass_makes_the_rest() {
+fn the_second_pass_mints_what_the_authority_vouches_for_and_the_third_makes_the_rest() {
     let mut world = World::new(shop("{}"));
     world.pass();
+    assert_eq!(world.pass(), ["mint Secret shop-redis-tls", "mint Secret shop-redis"]);
+    assert_eq!(
+        world.pass(),
+        [
+            "Secret shop-redis-users",
+            "ConfigMap shop-redis-config",
+            "Service shop-redis-headless",
+            "Service shop-redis",
+            "StatefulSet shop-redis",
+        ]
+    );
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn without_tls_nothing_waits_for_a_certificate() {
+    let mut world = World::new(shop("redis: {tls: {mode: Disabled}}"));
+    assert_eq!(world.pass()[..2], ["mint Secret shop-redis-operator", "mint Secret shop-redis"]);
     assert_eq!(world.pass(), ["Secret shop-redis-users", "StatefulSet shop-redis"]);
+    assert!(world.plan().is_empty());
+    assert_eq!(World::text(&world.observed.connection, "port"), "6379");
 }
 
 #[test]
@@ -54,6 +71,7 @@ fn planning_twice_gives_equal_plans() {
 fn two_caches_with_the_same_spec_have_passwords_of_their_own() {
     let (first, mut second) = (World::settled(shop("{}")), World::new(shop("{}")));
     second.dice = 7;
+    second.pass();
     second.pass();
     assert_ne!(
         World::text(&first.observed.connection, "password"),
@@ -85,7 +103,7 @@ fn what_was_edited_by_hand_is_written_again() {
     config.data.as_mut().unwrap().insert("redis.conf".to_owned(), "maxmemory 0".to_owned());
     world.observed.config_map = Found::Ours(Arc::new(config));
     let mut service = Service::clone(world.observed.service.ours().unwrap());
-    service.spec.as_mut().unwrap().ports.as_mut().unwrap()[0].port = 6380;
+    service.spec.as_mut().unwrap().ports.as_mut().unwrap()[0].port = 6379;
     world.observed.service = Found::Ours(Arc::new(service));
     assert_eq!(world.pass(), ["ConfigMap shop-redis-config", "Service shop-redis"]);
     assert!(world.plan().is_empty());

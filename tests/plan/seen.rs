@@ -12,7 +12,8 @@ use tokencache_operator::controller::{
 };
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
-use tokencache_operator::redis::sample::{Answer, Drift, Fault, Role, Sample, Saving};
+use tokencache_operator::redis::sample::{Answer, Drift, Fault, Reload, Role, Sample, Saving, Served};
+use tokencache_operator::redis::tls::certificate::Fingerprint;
 use tokencache_operator::redis::{login_mark, server, want};
 
 use super::pods::{REVISION, marked, on_node, running};
@@ -24,6 +25,11 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 pub struct Seen(World);
 
 impl Seen {
+    /// A cache with this spec, of which nothing is there yet.
+    pub fn of(spec: &str) -> Self {
+        Self(World::new(shop(spec)))
+    }
+
     pub fn nothing() -> Self {
         Self(World::settled(shop("{}")))
     }
@@ -51,7 +57,7 @@ impl Seen {
     }
 
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
-        let server = server(&self.0.observed.pods[0]).unwrap();
+        let server = server(&self.0.settings(), &self.0.observed.pods[0]).unwrap();
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome }];
         self
@@ -91,6 +97,10 @@ impl Seen {
                 "SpecValid" => false,
                 "Ready" => !repeated,
                 "Stalled" => condition.status == "True",
+                "TlsReady" if condition.reason == "CertificateServed" => false,
+                "UsersVerified" | "AccessAllowed" if condition.status == "Unknown" => false,
+                "UsersVerified" => condition.reason != "Verified",
+                "AccessAllowed" => condition.status == "False",
                 "Durable" => !repeated && !matches!(condition.reason.as_str(), "InMemory" | "Persisted"),
                 _ => condition.reason != "RedisUnavailable",
             };
@@ -114,7 +124,7 @@ impl Seen {
         // The look came after whatever changed the Secrets.
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         for sample in &mut self.0.observed.samples {
-            sample.want.app_password.clone_from(&want.app_password);
+            sample.want.users.clone_from(&want.users);
         }
         let Self(world) = self;
         let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
@@ -138,6 +148,12 @@ pub fn started_at(time: &str) -> Value {
     on_node(false, &json!({"running": {"startedAt": time}}), &json!({}))
 }
 
+/// A certificate that is served for two months more.
+pub fn served(reload: Reload) -> Served {
+    let not_after = "2026-03-01T00:00:00Z".parse().unwrap();
+    Served { fingerprint: Fingerprint::of(b"a certificate"), not_after, reload }
+}
+
 pub fn well() -> Answer {
     Answer {
         version: "8.2.1".to_owned(),
@@ -147,5 +163,7 @@ pub fn well() -> Answer {
         eviction_policy: "volatile-lru".to_owned(),
         saving: Saving::default(),
         drift: Vec::new(),
+        certificate: Some(served(Reload::Done)),
+        refusals: Vec::new(),
     }
 }

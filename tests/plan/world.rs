@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::ResourceExt;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokencache_operator::api::v1alpha1::TokenCache;
 use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
+use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
 use tokencache_operator::redis::{Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings};
 
 /// One `TokenCache` and what there is of it.
@@ -18,7 +21,12 @@ pub struct World {
     pub observed: Observed,
     /// What the random bytes of the next mint are made of.
     pub dice: u8,
+    /// The time.
+    pub now: Timestamp,
 }
+
+/// When a world begins: 2026-01-01.
+pub const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// The `TokenCache` named `shop` with this spec, in YAML.
 pub fn shop(spec: &str) -> TokenCache {
@@ -35,6 +43,21 @@ fn merged(mut into: Value, from: Value) -> Value {
     into
 }
 
+/// A user's Secret with a certificate for these names, made at a time.
+pub fn provided(names: &[&str], made: Timestamp) -> Secret {
+    let authority = issue::authority("somebody", &[3; 128], made).unwrap();
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let ends = made + AUTHORITY_LIFETIME;
+    let issued = issue::certificate(&names, &authority, ends, &[4; 128], made).unwrap();
+    let data = [
+        ("tls.crt", issued.certificate.as_str()),
+        ("tls.key", issued.key.reveal()),
+        ("ca.crt", &authority.certificate),
+    ];
+    let data = data.map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec())));
+    Secret { data: Some(data.into()), type_: Some("kubernetes.io/tls".to_owned()), ..Secret::default() }
+}
+
 impl World {
     /// Nothing is there yet.
     pub fn new(cache: TokenCache) -> Self {
@@ -49,17 +72,25 @@ impl World {
             users: Found::Nothing,
             connection: Found::Nothing,
             settled: None,
+            certificate_authority: Found::Nothing,
+            server_certificate: Found::Nothing,
+            provided_certificate: None,
             pods: Vec::new(),
             samples: Vec::new(),
         };
-        Self { cache, observed, dice: 1 }
+        let mut world = Self { cache, observed, dice: 1, now: START };
+        if world.cache.spec.redis.tls.secret_name.is_some() {
+            world.observed.provided_certificate = Some(Arc::new(provided(&[&world.settings().host()], START)));
+        }
+        world
     }
 
     /// Everything is there.
     pub fn settled(cache: TokenCache) -> Self {
         let mut world = Self::new(cache);
-        world.pass();
-        world.pass();
+        for _ in 0..3 {
+            world.pass();
+        }
         world
     }
 
@@ -68,7 +99,7 @@ impl World {
     }
 
     pub fn credentials(&self) -> Credentials {
-        Credentials::read(&self.settings(), &self.observed)
+        Credentials::read(&self.settings(), &self.observed, self.now)
     }
 
     pub fn plan(&self) -> Plan {
@@ -115,6 +146,8 @@ impl World {
         let slot = match secret.name_any().as_str() {
             "shop-redis" => &mut self.observed.connection,
             "shop-redis-users" => &mut self.observed.users,
+            "shop-redis-ca" => &mut self.observed.certificate_authority,
+            "shop-redis-tls" => &mut self.observed.server_certificate,
             _ => &mut self.observed.operator_login,
         };
         *slot = Found::Ours(stored(secret));
@@ -140,6 +173,9 @@ impl World {
             users,
             connection,
             settled: _,
+            certificate_authority,
+            server_certificate,
+            provided_certificate: _,
             pods: _,
             samples: _,
         } = &self.observed;
@@ -153,6 +189,8 @@ impl World {
             told("Secret", operator_login),
             told("Secret", users),
             told("Secret", connection),
+            told("Secret", certificate_authority),
+            told("Secret", server_certificate),
         ]
         .into_iter()
         .flatten()
@@ -167,7 +205,9 @@ pub fn said(plan: &Plan) -> Vec<String> {
         .iter()
         .map(|mint| match mint {
             Mint::OperatorLogin => "mint Secret shop-redis-operator".to_owned(),
-            Mint::Connection => "mint Secret shop-redis".to_owned(),
+            Mint::Connection(_) => "mint Secret shop-redis".to_owned(),
+            Mint::CertificateAuthority(_) => "mint Secret shop-redis-ca".to_owned(),
+            Mint::ServerCertificate(_) => "mint Secret shop-redis-tls".to_owned(),
         })
         .collect();
     said.extend(secrets.iter().map(|object: &Secret| format!("Secret {}", object.name_any())));
@@ -212,8 +252,17 @@ fn told<T: Serialize>(kind: &str, found: &Found<Arc<T>>) -> Option<Value> {
     if kind == "Secret" {
         let secret: Secret = serde_json::from_value(object.clone()).unwrap();
         let data = secret.data.unwrap_or_default();
-        let text = data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap().into()));
+        let text = data.into_iter().map(|(key, value)| (key, pem_labels(String::from_utf8(value.0).unwrap()).into()));
         object["data"] = text.collect::<Map<String, Value>>().into();
     }
     Some(object)
+}
+
+/// Certificates and keys differ in every run: what they are is told in their place.
+fn pem_labels(text: String) -> String {
+    if !text.starts_with("-----BEGIN ") {
+        return text;
+    }
+    let labels = text.lines().filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
+    labels.map(|label| format!("<{label}>")).collect::<Vec<_>>().join(" ")
 }

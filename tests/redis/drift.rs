@@ -3,10 +3,7 @@
 use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter, Want};
 
 use crate::fake::Fake;
-use crate::scene::{
-    APP_RULES, OPERATOR_RULES, admin, app_password, config, config_with, first_look, login, look, other_password,
-    probe, server_of, want,
-};
+use crate::scene::{admin, config, config_without, first_look, login, look, probe, server_of, want};
 use crate::support::redis_server::RedisServer;
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Vec<Drift> {
@@ -36,39 +33,6 @@ async fn another_memory_limit_is_corrected_and_read_back() {
     assert_eq!(answer.drift, drift(Parameter::MaxMemory, "0", Correction::Corrected));
     assert_eq!(answer.max_memory, 256 << 20);
     assert_eq!(admin(&redis, &["CONFIG", "GET", "maxmemory"]), "maxmemory\n268435456");
-}
-
-#[tokio::test]
-async fn another_application_password_is_corrected_and_the_rest_of_the_user_stays() {
-    let (wanted, other) = (app_password(), other_password());
-    let other_rule = format!("#{}", other.sha256().as_hex());
-    let plans: [(&[&str], &str); 5] = [
-        (&["resetpass", &other_rule], "another password"),
-        (&[&other_rule], "2 passwords"),
-        (&["resetpass"], "no password"),
-        (&["nopass"], "no password needed"),
-        (&["off"], "a user that is switched off"),
-    ];
-    for (rules, found) in plans {
-        let redis = RedisServer::start(&config()).await;
-        let before = admin(&redis, &["ACL", "LIST"]);
-        admin(&redis, &[&["ACL", "SETUSER", "app"], rules].concat());
-        let answer = first_look(&redis).await.unwrap();
-        assert_eq!(answer.drift, drift(Parameter::AppPassword, found, Correction::Corrected));
-        assert_eq!(redis.cli_as("app", wanted.reveal(), &["PING"]), "PONG");
-        assert!(!redis.cli_as("app", other.reveal(), &["PING"]).ends_with("PONG"), "after {found}");
-        assert_eq!(admin(&redis, &["ACL", "LIST"]), before, "after {found}");
-    }
-}
-
-#[tokio::test]
-async fn a_missing_application_user_is_told_and_not_made() {
-    let redis = RedisServer::start(&config()).await;
-    admin(&redis, &["ACL", "DELUSER", "app"]);
-    let refused = Correction::Refused("a password alone does not make a user that can be used".to_owned());
-    let answer = first_look(&redis).await.unwrap();
-    assert_eq!(answer.drift, drift(Parameter::AppPassword, "no such user", refused));
-    assert_eq!(admin(&redis, &["ACL", "GETUSER", "app"]), "");
 }
 
 #[tokio::test]
@@ -105,13 +69,13 @@ async fn a_wanted_value_that_changes_reaches_a_server_that_runs() {
 
 #[tokio::test]
 async fn a_user_without_the_right_to_correct_is_quoted_and_the_values_are_still_told() {
-    let rules = OPERATOR_RULES.replace("+config|set", "").replace("+acl|setuser", "");
-    let redis = RedisServer::start(&config_with(&rules)).await;
+    let redis = RedisServer::start(&config_without(&["config|set", "acl|setuser"])).await;
     admin(&redis, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     admin(&redis, &["ACL", "SETUSER", "app", "nopass"]);
     let answer = first_look(&redis).await.unwrap();
     assert_eq!(answer.eviction_policy, "noeviction");
-    assert_eq!(answer.drift.len(), 2);
+    let told: Vec<_> = answer.drift.iter().map(|drift| drift.parameter).collect();
+    assert_eq!(told, [Parameter::EvictionPolicy, Parameter::AppPassword, Parameter::Rights("operator")]);
     for Drift { correction, .. } in answer.drift {
         assert!(matches!(&correction, Correction::Refused(words) if words.starts_with("NOPERM ")), "{correction:?}");
     }
@@ -134,7 +98,7 @@ async fn a_value_that_the_server_does_not_know_is_refused_in_its_words() {
 async fn an_ok_that_changed_nothing_is_ineffective() {
     let liar = Fake::redis_but(|_| None).await;
     let mut memory_only = want();
-    memory_only.app_password = None;
+    memory_only.users.clear();
     let answer = look(&probe(), &liar.server, &login(), &memory_only).await.unwrap();
     let ineffective = Correction::Ineffective("noeviction".to_owned());
     assert_eq!(answer.drift, drift(Parameter::EvictionPolicy, "noeviction", ineffective));
@@ -145,7 +109,7 @@ async fn an_ok_that_changed_nothing_is_ineffective() {
 async fn while_paused_nothing_is_changed() {
     let redis = RedisServer::start(&config()).await;
     admin(&redis, &["CONFIG", "SET", "maxmemory", "1gb", "maxmemory-policy", "noeviction"]);
-    admin(&redis, &["ACL", "SETUSER", "app", "nopass", APP_RULES.split(' ').next().unwrap()]);
+    admin(&redis, &["ACL", "SETUSER", "app", "nopass"]);
     let values = || admin(&redis, &["CONFIG", "GET", "maxmemory*"]) + &admin(&redis, &["ACL", "LIST"]);
     let before = values();
     let mut paused = want();

@@ -117,6 +117,7 @@ fn healthy(command: &str) -> Vec<u8> {
         _ if command.starts_with("CONFIG GET") => {
             b"*4\r\n$9\r\nmaxmemory\r\n$9\r\n268435456\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n".to_vec()
         }
+        _ if command.starts_with("ACL LOG") => b"*0\r\n".to_vec(),
         _ => b"+OK\r\n".to_vec(),
     }
 }

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use crate::fake::Fake;
 use crate::scene::{
-    OPERATOR_RULES, admin, app_password, config, config_with, first_look, login, look, other_password, probe,
-    server_at, server_of, want,
+    admin, app_password, config, config_without, first_look, login, look, other_password, probe, server_at, server_of,
+    want,
 };
 use crate::support::eventually::eventually;
 use crate::support::process::own_address;
@@ -29,6 +29,8 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         eviction_policy: "volatile-lru".to_owned(),
         saving: Saving::default(),
         drift: vec![],
+        certificate: None,
+        refusals: vec![],
     };
     assert_eq!(first_look(&redis).await, Ok(answer));
     assert_eq!(admin(&redis, &["ACL", "LOG"]), "", "the operator's user has every right that a look needs");
@@ -95,8 +97,8 @@ async fn another_password_or_no_such_user_is_a_wrong_password() {
 
 #[tokio::test]
 async fn a_missing_right_is_told_with_the_command() {
-    for command in ["info", "config|get", "acl|getuser"] {
-        let redis = RedisServer::start(&config_with(&OPERATOR_RULES.replace(&format!("+{command}"), ""))).await;
+    for command in ["ping", "info", "config|get", "acl|list"] {
+        let redis = RedisServer::start(&config_without(&[command, "acl|setuser"])).await;
         match first_look(&redis).await {
             Err(Fault::NoPermission { command: told, message }) => {
                 assert_eq!(told, command);
@@ -108,10 +110,10 @@ async fn a_missing_right_is_told_with_the_command() {
 }
 
 #[tokio::test]
-async fn without_an_application_password_the_user_is_not_asked_about() {
-    let redis = RedisServer::start(&config_with("+auth +ping +info +config|get")).await;
+async fn while_no_users_are_known_none_is_asked_about() {
+    let redis = RedisServer::start(&config_without(&["acl|list", "acl|setuser", "config|set"])).await;
     let mut memory_only = want();
-    memory_only.app_password = None;
+    memory_only.users.clear();
     assert!(look(&probe(), &server_of(&redis), &login(), &memory_only).await.is_ok());
     assert_eq!(admin(&redis, &["ACL", "LOG"]), "");
 }

@@ -1,13 +1,17 @@
 //! The probe against real Redis servers, and against what else may sit behind a port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod certificates;
 mod drift;
 mod durability;
 mod fake;
 mod faults;
 mod held;
+mod replay;
 mod scene;
+mod servers;
 mod strangers;
+mod users;
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {

@@ -3,19 +3,16 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use tokencache_operator::api::v1alpha1::Acl;
+use tokencache_operator::redis::acl::{self, Hashes, Passwords, User};
 use tokencache_operator::redis::password::{LENGTH, Password, PasswordHash};
 use tokencache_operator::redis::probe::{Limits, Probe};
 use tokencache_operator::redis::sample::{Answer, Fault, Login, Sample, Server, Want};
+use tokencache_operator::redis::settings::InstanceName;
 
 use crate::support::redis_server::RedisServer;
 
-/// What the operator's user may do.
-pub const OPERATOR_RULES: &str = "+auth +ping +info +config|get +config|set +acl|getuser +acl|setuser";
-
-/// What applications may do.
-pub const APP_RULES: &str = "~shop:* resetchannels -@all +ping +hmget +hmset +expire +unlink";
-
-pub const ADMIN_PASSWORD: &str = "admin";
+pub const ADMIN_PASSWORD: &str = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
 
 pub fn operator_password() -> Password {
     Password::parse(&[b'o'; LENGTH]).unwrap()
@@ -29,27 +26,50 @@ pub fn other_password() -> Password {
     Password::parse(&[b'x'; LENGTH]).unwrap()
 }
 
-/// The configuration of a server that is as wanted.
-pub fn config() -> String {
-    config_with(OPERATOR_RULES)
+/// The users of a cache, and one who may do everything: the tests' own.
+pub fn users(acl: Acl, instance_name: &str) -> Vec<User> {
+    let hashes = Hashes {
+        app: Some(app_password().sha256()),
+        operator: operator_password().sha256(),
+        probe: operator_password().derive("probe").sha256(),
+    };
+    let mut users = acl::users(acl, &InstanceName::parse(instance_name).unwrap(), &hashes);
+    users.push(User {
+        name: "admin",
+        passwords: Passwords::These(vec![Password::parse(ADMIN_PASSWORD.as_bytes()).unwrap().sha256()]),
+        rule: "~* &* +@all".to_owned(),
+        since_7_2: "",
+    });
+    users
 }
 
-/// The configuration of a server whose operator's user has these rules.
-pub fn config_with(operator_rules: &str) -> String {
-    let (operator, app) = (operator_password().sha256(), app_password().sha256());
-    format!(
-        "maxmemory 256mb\nmaxmemory-policy volatile-lru\nuser default off\n\
-         user admin on >{ADMIN_PASSWORD} ~* &* +@all\n\
-         user operator on #{} resetkeys resetchannels -@all {operator_rules}\n\
-         user app on #{} {APP_RULES}\n",
-        operator.as_hex(),
-        app.as_hex()
-    )
+/// The configuration of a server that is as wanted.
+pub fn config() -> String {
+    config_with(&users(Acl::Compatible, "shop:"))
+}
+
+/// The configuration of a server that has these users.
+pub fn config_with(users: &[User]) -> String {
+    format!("maxmemory 256mb\nmaxmemory-policy volatile-lru\n{}", acl::file(users))
+}
+
+/// The configuration of a server whose operator may not use these commands.
+pub fn config_without(commands: &[&str]) -> String {
+    let mut users = users(Acl::Compatible, "shop:");
+    let operator = users.iter_mut().find(|user| user.name == "operator").unwrap();
+    let words = operator.rule.split(' ').filter(|word| !commands.iter().any(|command| word[1..] == **command));
+    operator.rule = words.collect::<Vec<_>>().join(" ");
+    config_with(&users)
 }
 
 /// Runs a command as somebody who may do everything.
 pub fn admin(server: &RedisServer, command: &[&str]) -> String {
     server.cli_as("admin", ADMIN_PASSWORD, command)
+}
+
+/// The same over TLS, whatever the certificate.
+pub fn admin_over_tls(server: &RedisServer, command: &[&str]) -> String {
+    server.cli_as("admin", ADMIN_PASSWORD, &[&["--tls", "--insecure"], command].concat())
 }
 
 pub fn want() -> Want {
@@ -58,7 +78,8 @@ pub fn want() -> Want {
         has_room: true,
         eviction_policy: "volatile-lru".to_owned(),
         append_only: false,
-        app_password: Some(app_password().sha256()),
+        trust: None,
+        users: users(Acl::Compatible, "shop:"),
         correct: true,
     }
 }

@@ -208,7 +208,8 @@ impl PodHandle<'_> {
     }
 
     /// Runs redis-cli against the pod, as `user` where one is given, and returns what it printed. Panics where there is no
-    /// answer in time, but not where the answer is an error of Redis.
+    /// answer in time, but not where the answer is an error of Redis. Over TLS on the port for it, whatever the
+    /// certificate.
     pub async fn redis_cli(&self, port: u16, user: Option<(&str, &str)>, words: &[&str]) -> String {
         self.try_redis_cli(port, user, words)
             .await
@@ -220,6 +221,9 @@ impl PodHandle<'_> {
         let at = SocketAddr::new(self.address().await, port);
         let mut command = tokio::process::Command::new("redis-cli");
         command.args(["-h", &at.ip().to_string(), "-p", &port.to_string(), "--no-auth-warning"]).kill_on_drop(true);
+        if port == 6380 {
+            command.args(["--tls", "--insecure"]);
+        }
         if let Some((user, password)) = user {
             command.args(["--user", user]).env("REDISCLI_AUTH", password);
         }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::process::{Process, own_address};
 
@@ -73,6 +75,18 @@ impl RedisServer {
         Setup::new(config).start().await
     }
 
+    /// Starts another program with this configuration.
+    pub async fn start_program(program: &str, config: &str) -> Self {
+        Setup::new(config).program(program).start().await
+    }
+
+    /// A connection of a user, which stays open until it is dropped.
+    pub async fn client(&self, user: &str, password: &str) -> TcpStream {
+        let mut stream = TcpStream::connect((self.setup.address, self.setup.port)).await.unwrap();
+        assert_eq!(say(&mut stream, &format!("AUTH {user} {password}")).await, "+OK\r\n");
+        stream
+    }
+
     /// Its address.
     pub fn address(&self) -> IpAddr {
         self.setup.address
@@ -124,6 +138,14 @@ impl RedisServer {
             .unwrap();
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
+}
+
+/// Sends a line on a connection, and returns the beginning of the answer. (`redis-cli` never returns from SUBSCRIBE.)
+pub async fn say(stream: &mut TcpStream, line: &str) -> String {
+    stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    let mut answer = [0; 200];
+    let length = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
 async fn run(setup: &Setup, folder: &Path) -> Process {

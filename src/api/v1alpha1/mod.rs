@@ -14,7 +14,7 @@ pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use entries::EntriesSpec;
 pub use persistence::{PersistenceSpec, WhenDeleted};
-pub use redis::{CpuResources, EvictionPolicy, PodSpec, RedisSpec};
+pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
 
 /// What a `TokenCache` should be. `spec: {}` is a good cache: a standalone Redis of 256Mi with generated credentials.
@@ -69,6 +69,11 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
     ),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(
         "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), because Services are named after it"
+    ),
+    validation = Rule::new(
+        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis'])"
+    ).message(
+        "spec.redis.tls.secretName names a Secret that the operator makes itself: give your Secret another name"
     ),
     validation = Rule::new(
         "(has(self.spec.entries.instanceName) ? self.spec.entries.instanceName : self.metadata.name + ':') == (has(oldSelf.spec.entries.instanceName) ? oldSelf.spec.entries.instanceName : oldSelf.metadata.name + ':')"

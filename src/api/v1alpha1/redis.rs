@@ -58,6 +58,17 @@ pub struct RedisSpec {
     /// restart empties the cache. Can neither be added nor removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<PersistenceSpec>,
+    /// How the connections are encrypted. With TLS, Redis listens on port 6380 only; without, on 6379 only. Another mode
+    /// or Secret restarts Redis, which empties a cache without `persistence`, and
+    /// applications have to read the connection Secret again.
+    #[serde(default)]
+    pub tls: TlsSpec,
+    /// What the applications' user may do beside reading and writing entries under its prefix. `Compatible`: what every
+    /// client of Microsoft.Identity.Web sends, also with a connection string of its own, and the Lua scripts of
+    /// Microsoft.Extensions.Caching.StackExchangeRedis up to 8.x. `Strict`: the shortest list, for packages from 9.0 on that
+    /// use the published connectionString. A change reaches the servers without a restart.
+    #[serde(default)]
+    pub acl: Acl,
     /// Where and how the pods run. A change restarts Redis, which empties a cache without `persistence`.
     #[serde(default)]
     pub pod: PodSpec,
@@ -70,6 +81,8 @@ impl Default for RedisSpec {
             max_memory: default_max_memory(),
             eviction_policy: EvictionPolicy::default(),
             persistence: None,
+            tls: TlsSpec::default(),
+            acl: Acl::default(),
             pod: PodSpec::default(),
         }
     }
@@ -115,6 +128,57 @@ impl EvictionPolicy {
             Self::Noeviction => "noeviction",
         }
     }
+}
+
+/// How the connections to Redis are encrypted.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.mode != 'Secret' || has(self.secretName)").message(
+        "tls.mode Secret needs tls.secretName: a Secret of this namespace with tls.crt, tls.key and ca.crt, as cert-manager writes it"
+    ),
+    validation = Rule::new("self.mode == 'Secret' || !has(self.secretName)").message(
+        "tls.secretName says nothing with tls.mode Managed or Disabled: set tls.mode to Secret, or remove tls.secretName"
+    )
+)]
+pub struct TlsSpec {
+    /// Where the certificate comes from. `Managed`: the operator makes an authority and a certificate, and renews them.
+    /// `Secret`: a Secret of yours has them. `Disabled`: connections, with passwords and tokens in them, are plain text.
+    #[serde(default)]
+    pub mode: TlsMode,
+    /// With mode `Secret`, the Secret's name: of type `kubernetes.io/tls`, in this namespace, with `tls.crt`, `tls.key` and
+    /// `ca.crt`, as cert-manager writes it. The certificate must be valid for `<name>-redis.<namespace>.svc`, where
+    /// `<name>` is this resource's. What is put into it later is loaded without a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message(
+            "tls.secretName must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+        )
+    )]
+    pub secret_name: Option<String>,
+}
+
+/// Where the servers' certificate comes from.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// The operator makes it.
+    #[default]
+    Managed,
+    /// A Secret of the user's has it.
+    Secret,
+    /// There is none: connections are plain text.
+    Disabled,
+}
+
+/// What the applications' user may do.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Acl {
+    /// What every client sends, also with a connection string of its own, and the Lua scripts of packages up to 8.x.
+    #[default]
+    Compatible,
+    /// The shortest list: packages from 9.0 on, with the published connection string.
+    Strict,
 }
 
 /// Where and how the pods of Redis run. What is set here reaches the pod template as it is.

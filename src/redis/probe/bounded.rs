@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// How many bytes may still come. Shared by the stream, which spends it, and the one who asks, who renews it.
 #[derive(Clone)]
@@ -42,18 +41,18 @@ impl Allowance {
 }
 
 /// A connection that fails once its allowance is spent.
-pub(super) struct Bounded {
-    stream: TcpStream,
+pub(super) struct Bounded<S> {
+    stream: S,
     allowance: Allowance,
 }
 
-impl Bounded {
-    pub(super) fn new(stream: TcpStream, allowance: Allowance) -> Self {
+impl<S> Bounded<S> {
+    pub(super) fn new(stream: S, allowance: Allowance) -> Self {
         Self { stream, allowance }
     }
 }
 
-impl AsyncRead for Bounded {
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.allowance.is_spent() {
             return Poll::Ready(Err(io::Error::other("too many bytes")));
@@ -65,7 +64,7 @@ impl AsyncRead for Bounded {
     }
 }
 
-impl AsyncWrite for Bounded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

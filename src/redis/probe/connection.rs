@@ -4,14 +4,20 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, ServerError, Value, cmd};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::bounded::{Allowance, Bounded};
 use super::greeting::{self, Greeting};
+use super::handshake::{self, Shown};
 use super::{Limits, tls};
-use crate::redis::sample::{Fault, Login, Server};
+use crate::redis::acl::User;
+use crate::redis::sample::{Fault, Login, Server, Trust};
+
+/// As many entries of `ACL LOG` are read. Redis joins those that say the same.
+const LATEST_REFUSALS: usize = 32;
 
 /// A connection to something that answers as Redis does.
 pub(super) struct Connection {
@@ -19,6 +25,7 @@ pub(super) struct Connection {
     driver: AbortHandle,
     allowance: Allowance,
     limit: Duration,
+    shown: Option<Shown>,
 }
 
 /// Why a command got no answer.
@@ -34,8 +41,29 @@ pub(super) enum Failure {
 }
 
 impl Connection {
-    /// Connects, and makes sure that Redis answers.
-    pub(super) async fn open(server: &Server, limits: Limits) -> Result<Self, Fault> {
+    /// Connects, and makes sure that Redis answers: over TLS where the server has to prove who it is.
+    pub(super) async fn open(server: &Server, trust: Option<&Trust>, limits: Limits) -> Result<Self, Fault> {
+        match trust {
+            None => Self::open_plain(server, limits).await,
+            Some(trust) => Self::open_encrypted(server, trust, limits).await,
+        }
+    }
+
+    async fn open_encrypted(server: &Server, trust: &Trust, limits: Limits) -> Result<Self, Fault> {
+        let (mut stream, shown) = handshake::make(server, trust, limits).await?;
+        match greeting::exchange(&mut stream, limits.answer).await {
+            Greeting::Redis => {
+                let mut connection = Self::over(stream, limits).await?;
+                connection.shown = Some(shown);
+                Ok(connection)
+            }
+            Greeting::Silent => Err(Fault::Frozen),
+            Greeting::Closed | Greeting::TlsAlert => Err(Fault::NotRedis(String::new())),
+            other => Err(refusal(other)),
+        }
+    }
+
+    async fn open_plain(server: &Server, limits: Limits) -> Result<Self, Fault> {
         let mut stream = connect(server, limits.connect).await?;
         match greeting::exchange(&mut stream, limits.answer).await {
             Greeting::Redis => Self::over(stream, limits).await,
@@ -43,13 +71,19 @@ impl Connection {
             Greeting::TlsAlert => Err(Fault::TlsPort),
             Greeting::Closed if tls::is_spoken(server, limits).await? => Err(Fault::TlsPort),
             Greeting::Closed => Err(Fault::NotRedis(String::new())),
-            Greeting::Stranger(said) => Err(Fault::NotRedis(said)),
-            Greeting::Refused(words) if words.contains("max number of clients") => Err(Fault::Full),
-            Greeting::Refused(words) => Err(Fault::Unexpected(words)),
+            other => Err(refusal(other)),
         }
     }
 
-    async fn over(stream: TcpStream, limits: Limits) -> Result<Self, Fault> {
+    /// The certificate that the server showed when this connection was opened.
+    pub(super) fn shown(&self) -> Option<&Shown> {
+        self.shown.as_ref()
+    }
+
+    async fn over<S>(stream: S, limits: Limits) -> Result<Self, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let allowance = Allowance::new(limits.answer_bytes);
         let stream = Bounded::new(stream, allowance.clone());
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -58,7 +92,7 @@ impl Connection {
             .await
             .map_err(|error| Failure::from(error).of("connect"))?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { redis, driver, allowance, limit: limits.answer })
+        Ok(Self { redis, driver, allowance, limit: limits.answer, shown: None })
     }
 
     /// Proves that the server accepts this login, now.
@@ -106,6 +140,18 @@ impl Connection {
             Err(_) if self.allowance.is_touched() => Err(Failure::Malformed("the answer never ended".to_owned())),
             Err(_) => Err(Failure::Silent),
         }
+    }
+}
+
+/// What a greeting that opens no conversation means.
+pub(super) fn refusal(greeting: Greeting) -> Fault {
+    match greeting {
+        Greeting::Silent => Fault::Frozen,
+        Greeting::TlsAlert => Fault::TlsPort,
+        Greeting::Redis | Greeting::Closed => Fault::NotRedis(String::new()),
+        Greeting::Stranger(said) => Fault::NotRedis(said),
+        Greeting::Refused(words) if words.contains("max number of clients") => Fault::Full,
+        Greeting::Refused(words) => Fault::Unexpected(words),
     }
 }
 
@@ -195,23 +241,54 @@ pub(super) fn set(parameter: &str, value: &str) -> Cmd {
     command
 }
 
-/// `ACL GETUSER`.
-pub(super) fn user(name: &str) -> Cmd {
-    let mut command = cmd("ACL");
-    command.arg("GETUSER").arg(name);
+/// `CONFIG GET` of the files with the certificate.
+pub(super) fn certificate_files() -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("GET").arg("tls-cert-file").arg("tls-key-file").arg("tls-ca-cert-file");
     command
 }
 
-/// `ACL SETUSER` that lets a user in with this password and no other, and leaves the rest of the user alone.
-pub(super) fn set_password(user: &str, sha256: &str) -> Cmd {
+/// `CONFIG SET` of the files with the certificate, in one command: that loads them, also where their paths are the same.
+pub(super) fn load_certificate(files: &[(String, String)]) -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("SET");
+    for (parameter, path) in files {
+        command.arg(parameter).arg(path);
+    }
+    command
+}
+
+/// `ACL LIST`.
+pub(super) fn users() -> Cmd {
     let mut command = cmd("ACL");
-    command.arg("SETUSER").arg(user).arg("on").arg("resetpass").arg(format!("#{sha256}"));
+    command.arg("LIST");
+    command
+}
+
+/// `ACL SETUSER` of a whole user.
+pub(super) fn set_user(user: &User, knows_7_2: bool) -> Cmd {
+    let mut command = cmd("ACL");
+    command.arg("SETUSER").arg(user.name).arg(user.words(knows_7_2));
+    command
+}
+
+/// `ACL DELUSER`.
+pub(super) fn delete_users(names: &[&str]) -> Cmd {
+    let mut command = cmd("ACL");
+    command.arg("DELUSER").arg(names);
+    command
+}
+
+/// `ACL LOG` of the latest entries, which stay there for others to read.
+pub(super) fn refusals() -> Cmd {
+    let mut command = cmd("ACL");
+    command.arg("LOG").arg(LATEST_REFUSALS);
     command
 }
 
 fn accepted(answer: &Value) -> Result<(), Failure> {
     match answer {
-        Value::Okay => Ok(()),
-        _ => Err(Failure::Malformed("the answer is neither OK nor an error".to_owned())),
+        Value::Okay | Value::Int(_) => Ok(()),
+        _ => Err(Failure::Malformed("the answer is neither OK, a number nor an error".to_owned())),
     }
 }

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
@@ -34,7 +33,10 @@ pub(super) enum Greeting {
 }
 
 /// Sends a PING and judges what comes.
-pub(super) async fn exchange(stream: &mut TcpStream, limit: Duration) -> Greeting {
+pub(super) async fn exchange<S>(stream: &mut S, limit: Duration) -> Greeting
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut said = Vec::new();
     match timeout(limit, listen(stream, &mut said)).await {
         Ok(greeting) => greeting,
@@ -43,7 +45,10 @@ pub(super) async fn exchange(stream: &mut TcpStream, limit: Duration) -> Greetin
     }
 }
 
-async fn listen(stream: &mut TcpStream, said: &mut Vec<u8>) -> Greeting {
+async fn listen<S>(stream: &mut S, said: &mut Vec<u8>) -> Greeting
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     // A failed write says less than what may still be read: a server that refuses writes its reason and closes.
     let _ = stream.write_all(PING).await;
     let mut part = [0; LONGEST_LINE];

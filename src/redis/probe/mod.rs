@@ -9,15 +9,21 @@
 //! than the named settings, and lets no password and no unbounded text into a sample. No other module names the
 //! `redis` crate.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL GETUSER, ACL SETUSER.
+//! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
+//! A server that answers in plain text there is told of, and gets no login.
+//!
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG.
 
 mod bounded;
+mod certificate;
 mod connection;
 mod greeting;
+mod handshake;
 mod reply;
 mod settings;
 mod tell;
 mod tls;
+mod users;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +34,10 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::connection::Connection;
-use super::sample::{Answer, Fault, Impediment, LONGEST_LOOK, Login, Sample, Server, Want};
+use super::acl;
+use super::sample::{
+    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
+};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +73,7 @@ pub struct Probe {
 /// A connection that was good at the last look, and whose it is.
 struct Held {
     login: Login,
+    trust: Option<Trust>,
     connection: Connection,
 }
 
@@ -92,43 +102,93 @@ impl Probe {
 
     /// Notes in `answered` once the server has answered, since what takes long after that is not frozen.
     async fn look(&self, server: &Server, login: &Login, want: &Want, answered: &AtomicBool) -> Result<Answer, Fault> {
-        let mut connection = self.logged_in(server, login).await?;
+        let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
         answered.store(true, Ordering::Relaxed);
-        let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
-        let about = reply::about(connection.ask("info", &connection::info()).await?)?;
-        let (settings, drift) = settings::bring_in_line(&mut connection, want).await?;
-        self.held().insert(server.clone(), Held { login: login.clone(), connection });
-        Ok(Answer {
-            version: about.version,
-            role: about.role,
-            impediment: cannot_save.or(about.impediment),
-            max_memory: settings.max_memory,
-            eviction_policy: settings.eviction_policy,
-            saving: about.saving,
-            drift,
-        })
+        let own = want.users.iter().find(|user| want.correct && user.name == login.username);
+        let mut answer = match (ask(&mut connection, want).await, own) {
+            (Err(denied @ Fault::NoPermission { .. }), Some(own)) => {
+                // Taken away by hand, or never given: the users are of an earlier operator's making.
+                let restored = users::restore(&mut connection, own).await?.ok_or(denied)?;
+                let mut answer = ask(&mut connection, want).await?;
+                answer.drift.retain(|drift| drift.parameter != restored.parameter);
+                answer.drift.push(restored);
+                answer
+            }
+            (answer, _) => answer?,
+        };
+        if let Some(trust) = &want.trust {
+            let state = (want.correct, answer.impediment.as_ref());
+            answer.certificate =
+                certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await?;
+        }
+        match refusals(&mut connection).await {
+            Ok(refusals) => answer.refusals = refusals,
+            // A log that cannot be read, such as one of huge keys, makes no server unavailable; but the rest of it may be
+            // on its way still.
+            Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok(answer),
+            Err(fault) => return Err(fault),
+        }
+        let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
+        self.held().insert(server.clone(), held);
+        Ok(answer)
     }
 
     /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the
     /// server was restarted or the path to it was cut, a new one tells what is really the matter.
-    async fn logged_in(&self, server: &Server, login: &Login) -> Result<Connection, Fault> {
-        if let Some(mut connection) = self.take(server, login) {
+    /// Says whether it is a new one.
+    async fn logged_in(
+        &self,
+        server: &Server,
+        login: &Login,
+        trust: Option<&Trust>,
+    ) -> Result<(Connection, bool), Fault> {
+        if let Some(mut connection) = self.take(server, login, trust) {
             match connection.log_in(login).await {
-                Ok(()) => return Ok(connection),
+                Ok(()) => return Ok((connection, false)),
                 Err(failure) if failure.is_of_the_connection() => {}
                 Err(failure) => return Err(failure.of("auth")),
             }
         }
-        let mut connection = Connection::open(server, self.limits).await?;
+        let mut connection = Connection::open(server, trust, self.limits).await?;
         connection.log_in(login).await.map_err(|failure| failure.of("auth"))?;
-        Ok(connection)
+        Ok((connection, true))
     }
 
-    fn take(&self, server: &Server, login: &Login) -> Option<Connection> {
-        self.held().remove(server).filter(|held| held.login == *login).map(|held| held.connection)
+    fn take(&self, server: &Server, login: &Login, trust: Option<&Trust>) -> Option<Connection> {
+        let same = |held: &Held| {
+            held.login == *login
+                && held.trust.as_ref().map(|held| &held.authorities) == trust.map(|now| &now.authorities)
+        };
+        self.held().remove(server).filter(same).map(|held| held.connection)
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Server, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Everything but the log.
+async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> {
+    let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
+    let about = reply::about(connection.ask("info", &connection::info()).await?)?;
+    let knows_7_2 = acl::knows_7_2(&about.version);
+    // First, since this gives the operator's own user back what it needs for the rest.
+    let users = users::bring_in_line(connection, want, knows_7_2).await?;
+    let (settings, mut drift) = settings::bring_in_line(connection, want).await?;
+    drift.extend(users);
+    Ok(Answer {
+        version: about.version,
+        role: about.role,
+        impediment: cannot_save.or(about.impediment),
+        max_memory: settings.max_memory,
+        eviction_policy: settings.eviction_policy,
+        saving: about.saving,
+        drift,
+        refusals: Vec::new(),
+        certificate: None,
+    })
+}
+
+async fn refusals(connection: &mut Connection) -> Result<Vec<Refusal>, Fault> {
+    reply::refusals(connection.ask("acl|log", &connection::refusals()).await?, acl::APP, REFUSALS_COUNT_FOR)
 }

@@ -1,9 +1,13 @@
 //! Answers of Redis as values. Pure; what an answer held is never quoted where it does not fit, for it may hold
 //! password hashes.
 
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
 use ::redis::Value;
 
-use crate::redis::sample::{Fault, Impediment, Role, Saving};
+use crate::redis::acl::rules::{self, Rules};
+use crate::redis::sample::{Fault, Impediment, Refusal, Role, Saving};
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,19 +16,6 @@ pub(super) struct About {
     pub(super) role: Role,
     pub(super) impediment: Option<Impediment>,
     pub(super) saving: Saving,
-}
-
-/// What `ACL GETUSER` says of a user's passwords.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Passwords {
-    /// There is no such user.
-    NoUser,
-    /// The user is switched off, whatever its passwords.
-    Off,
-    /// The user needs none.
-    Any,
-    /// Exactly these, as SHA-256 in hex.
-    These(Vec<String>),
 }
 
 /// Reads `INFO`.
@@ -91,30 +82,49 @@ pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> 
     Ok((append_only, append_fsync.ok_or_else(|| unexpected("CONFIG GET has no appendfsync"))?))
 }
 
-/// Reads `ACL GETUSER`.
-pub(super) fn passwords(answer: Value) -> Result<Passwords, Fault> {
-    if answer == Value::Nil {
-        return Ok(Passwords::NoUser);
-    }
-    let fields = pairs(answer).ok_or_else(|| unexpected("ACL GETUSER is not a list of fields"))?;
-    let (mut flags, mut hashes) = (None, None);
-    for (name, value) in fields {
-        match name.as_str() {
-            "flags" => flags = texts(value),
-            "passwords" => hashes = texts(value),
-            _ => {}
+/// Reads `CONFIG GET` of files: those that are set.
+pub(super) fn files(answer: Value) -> Result<Vec<(String, String)>, Fault> {
+    let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
+    let files = settings.into_iter().map(|(name, path)| text(path).map(|path| (name, path)));
+    let files: Option<Vec<_>> = files.collect();
+    let mut files = files.ok_or_else(|| unexpected("CONFIG GET has a path that is no text"))?;
+    files.retain(|(_, path)| !path.is_empty());
+    if files.is_empty() { Err(unexpected("CONFIG GET has no file with a certificate")) } else { Ok(files) }
+}
+
+/// Reads `ACL LIST`.
+pub(super) fn users(answer: Value) -> Result<Vec<(String, Rules)>, Fault> {
+    let lines = list(answer).ok_or_else(|| unexpected("ACL LIST is not a list"))?;
+    let user = |line| match line {
+        Value::BulkString(bytes) => rules::read(&String::from_utf8_lossy(&bytes)),
+        other => rules::read(&text(other)?),
+    };
+    lines.into_iter().map(|line| user(line).ok_or_else(|| unexpected("ACL LIST holds what is no user"))).collect()
+}
+
+/// Reads `ACL LOG`: what it refused a user within this time, each kind once. What it says of keys is passed over.
+pub(super) fn refusals(answer: Value, user: &str, within: Duration) -> Result<Vec<Refusal>, Fault> {
+    let entries = list(answer).ok_or_else(|| unexpected("ACL LOG is not a list"))?;
+    let mut refusals = BTreeSet::new();
+    for entry in entries {
+        let fields = pairs(entry).ok_or_else(|| unexpected("ACL LOG holds what is no entry"))?;
+        let mut fields: HashMap<String, Value> = fields.into_iter().collect();
+        let mut field = |name: &str| fields.remove(name).and_then(text);
+        let age = field("age-seconds").and_then(|age| age.parse::<f64>().ok());
+        if field("username").as_deref() != Some(user) || !age.is_some_and(|age| age < within.as_secs_f64()) {
+            continue;
         }
+        let client = field("client-info").unwrap_or_default();
+        let command = client.split(' ').find_map(|word| word.strip_prefix("cmd=")).unwrap_or("unknown");
+        refusals.extend(match field("reason").as_deref() {
+            Some("auth") => Some(Refusal::Password),
+            Some("command") => Some(Refusal::Command(field("object").unwrap_or_default())),
+            Some("key") => Some(Refusal::Key(command.to_owned())),
+            Some("channel") => Some(Refusal::Channel),
+            _ => None,
+        });
     }
-    let flags = flags.ok_or_else(|| unexpected("ACL GETUSER has no flags"))?;
-    let hashes = hashes.ok_or_else(|| unexpected("ACL GETUSER has no passwords"))?;
-    let has = |flag: &str| flags.iter().any(|other| other == flag);
-    Ok(if has("off") {
-        Passwords::Off
-    } else if has("nopass") {
-        Passwords::Any
-    } else {
-        Passwords::These(hashes)
-    })
+    Ok(refusals.into_iter().collect())
 }
 
 fn unexpected(what: &str) -> Fault {
@@ -134,10 +144,6 @@ fn list(value: Value) -> Option<Vec<Value>> {
         Value::Array(items) | Value::Set(items) => Some(items),
         _ => None,
     }
-}
-
-fn texts(value: Value) -> Option<Vec<String>> {
-    list(value)?.into_iter().map(text).collect()
 }
 
 /// Names and values, as RESP2 lists them one after the other. Names that are not texts are nobody's.
@@ -220,8 +226,11 @@ mod tests {
         for info in ["", "role:master", "redis_version:7", "role:sentinel\nredis_version:7"] {
             assert!(matches!(about(bulk(info)), Err(Fault::Unexpected(_))), "{info}");
         }
-        for value in [Value::Okay, bulks(&["flags"]), bulks(&["flags", "on"]), Value::Array(vec![])] {
-            assert!(matches!(passwords(value), Err(Fault::Unexpected(_))));
+        for value in [Value::Okay, Value::Nil, bulks(&["app on"]), Value::Array(vec![Value::Int(1)])] {
+            assert!(matches!(users(value), Err(Fault::Unexpected(_))));
+        }
+        for value in [Value::Okay, Value::Nil, bulks(&["reason"])] {
+            assert!(matches!(refusals(value, "app", Duration::MAX), Err(Fault::Unexpected(_))));
         }
     }
 
@@ -233,12 +242,63 @@ mod tests {
         assert_eq!(memory_settings(map), Ok((1, "noeviction".to_owned())));
     }
 
+    fn entry(reason: &str, object: &str, user: &str, age: &str) -> Value {
+        let info = "id=3 addr=127.0.0.1:1 name=cmd=x db=0 cmd=hmget user=app";
+        bulks(&[
+            "count",
+            "1",
+            "reason",
+            reason,
+            "context",
+            "toplevel",
+            "object",
+            object,
+            "username",
+            user,
+            "age-seconds",
+            age,
+            "client-info",
+            info,
+        ])
+    }
+
+    fn of_app(entries: Vec<Value>) -> Vec<Refusal> {
+        refusals(Value::Array(entries), "app", Duration::from_mins(10)).unwrap()
+    }
+
     #[test]
-    fn a_user_that_needs_no_password_is_not_one_without_passwords() {
-        let user = |flag| Value::Array(vec![bulk("flags"), bulks(&["on", flag]), bulk("passwords"), bulks(&[])]);
-        assert_eq!(passwords(user("nopass")), Ok(Passwords::Any));
-        assert_eq!(passwords(user("off")), Ok(Passwords::Off));
-        assert_eq!(passwords(user("sanitize-payload")), Ok(Passwords::These(vec![])));
-        assert_eq!(passwords(Value::Nil), Ok(Passwords::NoUser));
+    fn each_kind_of_refusal_is_told_once_and_a_key_only_by_its_command() {
+        let log = vec![
+            entry("key", "shop2:22222222-2222.aaaa", "app", "1.5"),
+            entry("key", "shop2:33333333-3333.bbbb", "app", "0"),
+            entry("command", "flushall", "app", "599.9"),
+            entry("channel", "news", "app", "3"),
+            entry("auth", "AUTH", "app", "0.001"),
+        ];
+        let told = [
+            Refusal::Password,
+            Refusal::Command("flushall".to_owned()),
+            Refusal::Key("hmget".to_owned()),
+            Refusal::Channel,
+        ];
+        assert_eq!(of_app(log), told);
+    }
+
+    #[test]
+    fn what_is_old_or_of_another_user_is_passed_over() {
+        let log = vec![
+            entry("command", "flushall", "app", "600"),
+            entry("command", "keys", "mallory", "1"),
+            entry("auth", "AUTH", "default", "1"),
+            entry("command", "keys", "app", "no number"),
+        ];
+        assert_eq!(of_app(log), []);
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_hides_no_refusal() {
+        let Value::Array(mut fields) = entry("key", "", "app", "1") else { unreachable!() };
+        fields[7] = Value::BulkString(vec![0xff, 0xfe]);
+        assert_eq!(of_app(vec![Value::Array(fields)]), [Refusal::Key("hmget".to_owned())]);
     }
 }

@@ -1,8 +1,10 @@
 //! The one gate through which a server's words reach a sample: printable, short, and without any secret that the
 //! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
 
+use crate::redis::acl::Passwords;
 use crate::redis::password::PasswordHash;
-use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Want};
+use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Refusal, Reload, Served, Want};
+use crate::redis::tls::certificate::Distrust;
 
 /// Characters kept of a text.
 const LONGEST: usize = 200;
@@ -14,7 +16,11 @@ const GIVES_AWAY: usize = 6;
 pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &Want) -> Result<Answer, Fault> {
     let hash = login.password.sha256();
     let mut secrets = vec![login.password.reveal(), hash.as_hex()];
-    secrets.extend(want.app_password.as_ref().map(PasswordHash::as_hex));
+    let hashes = want.users.iter().flat_map(|user| match &user.passwords {
+        Passwords::These(hashes) => hashes.as_slice(),
+        Passwords::Off | Passwords::AsFound => &[],
+    });
+    secrets.extend(hashes.map(PasswordHash::as_hex));
     let tell = |text: String| short(&printable(&redacted(text, &secrets)));
     match outcome {
         Ok(answer) => Ok(of_answer(answer, &tell)),
@@ -23,12 +29,26 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift } = answer;
+    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, refusals, certificate } =
+        answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
     });
     let drift = drift.into_iter().map(|drift| of_drift(drift, tell)).collect();
+    let certificate = certificate.map(|Served { fingerprint, not_after, reload }| Served {
+        fingerprint,
+        not_after,
+        reload: match reload {
+            Reload::Refused(words) => Reload::Refused(tell(words)),
+            wordless @ (Reload::Done | Reload::Pending | Reload::Withheld) => wordless,
+        },
+    });
+    let refusals = refusals.into_iter().map(|refusal| match refusal {
+        Refusal::Command(command) => Refusal::Command(tell(command)),
+        Refusal::Key(command) => Refusal::Key(tell(command)),
+        wordless @ (Refusal::Password | Refusal::Channel) => wordless,
+    });
     Answer {
         version: tell(version),
         role,
@@ -37,6 +57,8 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         eviction_policy: tell(eviction_policy),
         saving,
         drift,
+        refusals: refusals.collect(),
+        certificate,
     }
 }
 
@@ -58,7 +80,10 @@ fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
         Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
         Fault::Unexpected(words) => Fault::Unexpected(tell(words)),
         Fault::NoPermission { command, message } => Fault::NoPermission { command, message: tell(message) },
+        Fault::Certificate(Distrust::Other(words)) => Fault::Certificate(Distrust::Other(tell(words))),
         wordless @ (Fault::Frozen
+        | Fault::PlainText
+        | Fault::Certificate(_)
         | Fault::Slow
         | Fault::WrongPassword
         | Fault::Loading
@@ -101,6 +126,7 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::acl::User;
     use crate::redis::password::{LENGTH, Password};
 
     fn told(words: &str) -> String {
@@ -112,7 +138,13 @@ mod tests {
             has_room: true,
             eviction_policy: String::new(),
             append_only: false,
-            app_password: Some(app),
+            trust: None,
+            users: vec![User {
+                name: "app",
+                passwords: Passwords::These(vec![app]),
+                rule: String::new(),
+                since_7_2: "",
+            }],
             correct: true,
         };
         match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {

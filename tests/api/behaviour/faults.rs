@@ -52,7 +52,8 @@ async fn a_server_that_lost_the_operators_password_is_told_and_healed_by_a_resta
 #[tokio::test]
 async fn a_server_that_took_a_right_away_is_told_with_the_command() {
     let (world, _operator) = shop("no-right").await;
-    assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "operator", "-config|get"]).await, "OK");
+    let rights = ["ACL", "SETUSER", "operator", "-config|get", "-acl|setuser"];
+    assert_eq!(world.intruder(SHOP, &rights).await, "OK");
     let message = world.condition(SHOP, "RedisAvailable", "False", "PermissionDenied").await;
     assert!(message.contains("config|get") && message.contains("NOPERM"), "{message}");
 }
@@ -60,14 +61,12 @@ async fn a_server_that_took_a_right_away_is_told_with_the_command() {
 #[tokio::test]
 async fn a_server_that_was_made_a_replica_is_told_until_it_is_a_primary_again() {
     let (world, _operator) = shop("replica").await;
-    let mallory = Some(world.let_in(SHOP).await);
-    let pod = world.kubelet.pod(POD);
-    assert_eq!(pod.redis_cli(6379, mallory, &["REPLICAOF", "127.0.0.1", "1"]).await, "OK");
+    world.as_anybody(SHOP, &["REPLICAOF", "127.0.0.1", "1"]).await;
     let message = world.condition(SHOP, "RedisAvailable", "False", "ReadOnly").await;
     assert!(message.contains("REPLICAOF"), "{message}");
     let status = world.get("TokenCache", SHOP).await["status"].clone();
     assert_eq!(status["redis"]["servers"][0]["role"], "replica");
-    assert_eq!(pod.redis_cli(6379, mallory, &["REPLICAOF", "NO", "ONE"]).await, "OK");
+    world.as_anybody(SHOP, &["REPLICAOF", "NO", "ONE"]).await;
     world.ready(SHOP).await;
 }
 
@@ -102,7 +101,9 @@ async fn listen(listener: TcpListener, stranger: watch::Receiver<Stranger>) {
 
 #[tokio::test]
 async fn whatever_else_listens_there_has_its_own_reason() {
-    let (world, _operator) = shop("strangers").await;
+    let (world, _operator) = operated("strangers").await;
+    world.create(SHOP, serde_json::json!({"redis": {"tls": {"mode": "Disabled"}}})).await;
+    world.ready(SHOP).await;
     let pod = world.kubelet.pod(POD);
     let (stand_in, stranger) = watch::channel(Stranger::Closes);
     let listening = tokio::spawn(listen(pod.replace(6379).await, stranger));
@@ -142,7 +143,7 @@ async fn a_server_that_stays_in_trouble_is_written_of_once() {
     let (world, _operator) = shop("steady").await;
     let pod = world.kubelet.pod(POD);
     let (_stand_in, stranger) = watch::channel(Stranger::Closes);
-    let listening = tokio::spawn(listen(pod.replace(6379).await, stranger));
+    let listening = tokio::spawn(listen(pod.replace(6380).await, stranger));
     world.condition(SHOP, "RedisAvailable", "False", "NotRedis").await;
     // The pod's readiness goes, and nothing of what is said depends on it.
     world.quiet().await;

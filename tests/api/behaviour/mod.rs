@@ -11,3 +11,4 @@ mod scene;
 mod sight;
 mod silence;
 mod spec;
+mod tls;

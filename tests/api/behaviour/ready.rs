@@ -15,19 +15,20 @@ async fn the_binding_holds_exactly_what_connects() {
     let (host, password) = (format!("shop-redis.{}.svc", world.namespace), secret["password"].clone());
     assert!(password.len() == 40 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     let connection_string = format!(
-        "{host}:6379,user=app,password={password},ssl=False,abortConnect=False,connectTimeout=1000,syncTimeout=1000,\
+        "{host}:6380,user=app,password={password},ssl=True,abortConnect=False,connectTimeout=1000,syncTimeout=1000,\
          connectRetry=1,$CONFIG=,$SENTINEL=,$CLUSTER=,tiebreaker=,configChannel="
     );
     let wanted = [
         ("type", "redis"),
         ("provider", "tokencache-operator"),
         ("host", &host),
-        ("port", "6379"),
+        ("port", "6380"),
         ("username", "app"),
         ("password", &password),
-        ("ssl", "false"),
-        ("uri", &format!("redis://app:{password}@{host}:6379")),
+        ("ssl", "true"),
+        ("uri", &format!("rediss://app:{password}@{host}:6380")),
         ("connectionString", &connection_string),
+        ("ca.crt", &secret["ca.crt"]),
     ];
     let wanted: BTreeMap<String, String> =
         wanted.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -56,7 +57,7 @@ async fn the_connection_string_means_the_same_as_the_other_keys() {
     for silenced in ["$CONFIG", "$SENTINEL", "$CLUSTER", "tiebreaker", "configChannel"] {
         assert_eq!(options[silenced], "", "{silenced}");
     }
-    let answer = world.kubelet.pod(POD).redis_cli(6379, Some((options["user"], options["password"])), &["PING"]).await;
+    let answer = world.kubelet.pod(POD).redis_cli(6380, Some((options["user"], options["password"])), &["PING"]).await;
     assert_eq!(answer, "PONG");
 }
 
@@ -70,7 +71,7 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
     assert_eq!(
         status["redis"],
         json!({
-            "endpoint": format!("shop-redis.{}.svc:6379", world.namespace),
+            "endpoint": format!("shop-redis.{}.svc:6380", world.namespace),
             "servers": [{
                 "pod": POD, "role": "primary", "version": version, "maxMemory": "256Mi", "evictionPolicy": "volatile-lru",
             }],
@@ -90,7 +91,10 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["Stalled", "False", "NotStalled"],
             ["SpecValid", "True", "Valid"],
             ["RedisAvailable", "True", "Available"],
+            ["TlsReady", "True", "CertificateServed"],
             ["EvictionPolicyVerified", "True", "Verified"],
+            ["UsersVerified", "True", "Verified"],
+            ["AccessAllowed", "True", "NothingRefused"],
             ["Durable", "False", "InMemory"],
         ]
     );
@@ -117,7 +121,7 @@ async fn kubectl_waits_for_ready_and_prints_the_columns() {
     let table = api_server().kubectl(&[&["get", "tcache"][..], &namespace].concat()).await;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "WARNINGS", "AGE"]);
-    let endpoint = format!("shop-redis.{}.svc:6379", world.namespace);
+    let endpoint = format!("shop-redis.{}.svc:6380", world.namespace);
     assert_eq!(lines[1][..6], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", "0"]);
 }
 

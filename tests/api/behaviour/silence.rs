@@ -61,6 +61,10 @@ async fn secrets(world: &World) -> BTreeMap<String, String> {
         secrets.insert(password.sha256().as_hex().to_owned(), format!("the hash of the password of {user}"));
         secrets.insert(password.reveal().to_owned(), format!("the password of {user}"));
     }
+    for name in ["shop-redis-ca", "shop-redis-tls"] {
+        let key = world.secret(name).await["tls.key"].clone();
+        secrets.insert(key.lines().nth(1).unwrap().to_owned(), format!("the private key in {name}"));
+    }
     secrets
 }
 
@@ -111,7 +115,7 @@ async fn trouble(world: &World) -> Vec<String> {
     eventually("Redis was restarted with it", async || {
         let now = world.passwords().await[0].clone().unwrap_or_default();
         let pod = world.kubelet.pod(POD);
-        let answer = pod.try_redis_cli(6379, Some(("operator", &now)), &["PING"]).await?;
+        let answer = pod.try_redis_cli(6380, Some(("operator", &now)), &["PING"]).await?;
         if answer == "PONG" { Ok(()) } else { Err(answer) }
     })
     .await;

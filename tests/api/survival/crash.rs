@@ -39,7 +39,7 @@ async fn survives(death: Death, wanted: &Value) -> bool {
         () = async { world.ready(SHOP).await; world.quiet().await } => {}
     }
     mortal.kill().await;
-    let left = world.passwords().await;
+    let (left, left_keys) = (world.passwords().await, world.private_keys().await);
 
     let heir = Operator::start(&world.namespace).await;
     world.ready(SHOP).await;
@@ -47,6 +47,9 @@ async fn survives(death: Death, wanted: &Value) -> bool {
     let passwords = world.passwords().await;
     for (left, now) in left.iter().zip(&passwords) {
         assert!(now.is_some() && (left.is_none() || left == now), "{death:?}: a password was made anew\n{writes}");
+    }
+    for (left, now) in left_keys.iter().zip(&world.private_keys().await) {
+        assert!(now.is_some() && (left.is_none() || left == now), "{death:?}: a private key was made anew\n{writes}");
     }
     let app = passwords[1].as_ref().unwrap();
     eventually("the server takes the published password", async || world.ping(app).await).await;
@@ -70,5 +73,5 @@ async fn an_operator_that_dies_at_any_write_leaves_what_another_one_completes_wi
     assert!(died >= 2 * PARTS_AND_STATUS, "only {died} operators died");
 }
 
-/// Nine objects, and at least one status.
-const PARTS_AND_STATUS: usize = 10;
+/// Eleven objects, and at least one status.
+const PARTS_AND_STATUS: usize = 12;

@@ -22,7 +22,7 @@ fn edits() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "Service",
             "shop-redis",
             "another target",
-            spec(json!({"ports": [{"name": "redis", "port": 6379, "targetPort": 80}]})),
+            spec(json!({"ports": [{"name": "redis", "port": 6380, "targetPort": 80}]})),
         ),
         ("Service", "shop-redis", "another selector", spec(json!({"selector": {"app.kubernetes.io/instance": "x"}}))),
         ("Service", "shop-redis", "a selector that is too narrow", spec(json!({"selector": {"no": "pod-has-this"}}))),

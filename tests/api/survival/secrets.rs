@@ -116,7 +116,7 @@ async fn a_password_of_the_operator_that_was_truncated_is_reported_and_nothing_i
     world.condition_says(SHOP, "Ready", "Paused").await;
     let config = async |words: &[&str]| {
         let command = [&["CONFIG"], words].concat();
-        world.kubelet.pod(POD).redis_cli(6379, Some(("operator", &operator)), &command).await
+        world.kubelet.pod(POD).redis_cli(6380, Some(("operator", &operator)), &command).await
     };
     assert_eq!(config(&["SET", "maxmemory-policy", "noeviction"]).await, "OK");
     never(TWO_PERIODS, "it is left alone", async || {

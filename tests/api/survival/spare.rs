@@ -19,7 +19,7 @@ async fn a_paused_cache_is_watched_and_not_repaired_until_it_goes_on() {
     let operator = world.passwords().await[0].clone().unwrap();
     let policy = async |words: &[&str]| {
         let command = [&["CONFIG"], words].concat();
-        world.kubelet.pod(POD).redis_cli(6379, Some(("operator", &operator)), &command).await
+        world.kubelet.pod(POD).redis_cli(6380, Some(("operator", &operator)), &command).await
     };
     world.edit("TokenCache", SHOP, pause(&"paused".into())).await;
     world.condition_says(SHOP, "Ready", "Paused").await;

@@ -22,7 +22,7 @@ pub const SHOP: &str = "shop";
 pub const POD: &str = "shop-redis-0";
 
 /// What a cache consists of: kind and name, in the order in which a stranger in their place is named.
-pub const PARTS: [(&str, &str); 9] = [
+pub const PARTS: [(&str, &str); 11] = [
     ("ServiceAccount", "shop-redis"),
     ("Service", "shop-redis"),
     ("Service", "shop-redis-headless"),
@@ -32,6 +32,8 @@ pub const PARTS: [(&str, &str); 9] = [
     ("Secret", "shop-redis-operator"),
     ("Secret", "shop-redis-users"),
     ("Secret", "shop-redis"),
+    ("Secret", "shop-redis-ca"),
+    ("Secret", "shop-redis-tls"),
 ];
 
 /// One test's namespace.
@@ -211,9 +213,16 @@ impl World {
         [of("shop-redis-operator").await, of("shop-redis").await]
     }
 
+    /// The private keys of the authority and of the server, where they exist.
+    pub async fn private_keys(&self) -> [Option<Vec<u8>>; 2] {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let of = async |name: &str| secrets.get_opt(name).await.unwrap()?.data?.remove("tls.key").map(|key| key.0);
+        [of("shop-redis-ca").await, of("shop-redis-tls").await]
+    }
+
     /// Whether the live server takes this password of the user `app`: PONG, or what it says instead.
     pub async fn ping(&self, password: &str) -> Result<(), String> {
-        let answer = self.kubelet.pod(POD).try_redis_cli(6379, Some(("app", password)), &["PING"]).await?;
+        let answer = self.kubelet.pod(POD).try_redis_cli(6380, Some(("app", password)), &["PING"]).await?;
         if answer == "PONG" { Ok(()) } else { Err(answer) }
     }
 

@@ -10,7 +10,7 @@ used() { touch --no-create "$1"; }
 prune_cache() {
   [ -d "$cache" ] || return 0
   find "$cache" -mindepth 1 -maxdepth 1 -mtime +30 \
-    \( -name 'cluster-*' -o -name 'target-*' -o -name 'image-*' -o -name 'rootfs-*' \) \
+    \( -name 'cluster-*' -o -name 'target-*' -o -name 'image-*' -o -name 'rootfs-*' -o -name 'servers-*' \) \
     -exec rm -rf --one-file-system {} +
   # What a clone built that is gone serves nobody but the next new one.
   local folder

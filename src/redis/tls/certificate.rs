@@ -1,0 +1,278 @@
+//! Certificates, private keys and bundles of authorities: read from PEM, compared, and verified as a client does it.
+//!
+//! In: bytes, and the time. Out: values. A private key prints as `<redacted>`.
+
+use std::{fmt, sync::Arc};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use rustls::{
+    CertificateError, Error, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::aws_lc_rs as provider,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    sign::CertifiedKey,
+};
+use x509_parser::{extensions::GeneralName, prelude::*};
+use zeroize::Zeroizing;
+
+/// SHA-256 of a certificate, in lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Of a certificate in DER.
+    #[must_use]
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(hex::encode(digest(&SHA256, certificate)))
+    }
+
+    /// As many digits as tell it from any other that a person meets.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..16).unwrap_or(&self.0)
+    }
+}
+
+/// A private key in PEM. It is wiped from memory when dropped, and prints as `<redacted>`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivateKey(Zeroizing<String>);
+
+impl PrivateKey {
+    /// Takes the text.
+    #[must_use]
+    pub fn new(pem: String) -> Self {
+        Self(Zeroizing::new(pem))
+    }
+
+    /// The text. Only for a Secret's data, and to sign with.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<redacted>")
+    }
+}
+
+/// What a certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The certificate itself, in DER.
+    pub der: CertificateDer<'static>,
+    /// Since when it is valid.
+    pub not_before: Timestamp,
+    /// When it expires.
+    pub not_after: Timestamp,
+    /// The names that it is valid for.
+    pub names: Vec<String>,
+    /// Whether it may sign others.
+    pub is_authority: bool,
+}
+
+impl Certificate {
+    /// Reads DER; `None` where it is none.
+    #[must_use]
+    pub fn read(der: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(der).ok()?;
+        let validity = parsed.validity();
+        let names = parsed.subject_alternative_name().ok().flatten();
+        let names = names.iter().flat_map(|names| &names.value.general_names);
+        let names = names.filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        });
+        Some(Self {
+            der: der.clone().into_owned(),
+            not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
+            not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
+            names: names.collect(),
+            is_authority: parsed.is_ca(),
+        })
+    }
+
+    /// In PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        let lines = ::pem::EncodeConfig::new().set_line_ending(::pem::LineEnding::LF);
+        ::pem::encode_config(&::pem::Pem::new("CERTIFICATE", self.der.to_vec()), lines)
+    }
+
+    /// Tells it from any other.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.der)
+    }
+}
+
+/// Authorities that clients trust: a bundle in PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authorities {
+    pem: String,
+    certificates: Vec<Certificate>,
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fingerprints = self.certificates.iter().map(|certificate| certificate.fingerprint().short().to_owned());
+        formatter.debug_list().entries(fingerprints).finish()
+    }
+}
+
+impl Authorities {
+    /// Reads a bundle; `None` where it holds no certificate, or something that is none.
+    #[must_use]
+    pub fn parse(pem: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(pem).ok()?;
+        let certificates: Option<Vec<_>> =
+            CertificateDer::pem_slice_iter(pem).map(|certificate| Certificate::read(&certificate.ok()?)).collect();
+        let certificates = certificates.filter(|certificates| !certificates.is_empty())?;
+        Some(Self { pem: text.to_owned(), certificates })
+    }
+
+    /// The bundle as clients get it.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub fn first(&self) -> &Certificate {
+        &self.certificates[0]
+    }
+
+    /// Whether this authority is among them.
+    #[must_use]
+    pub fn hold(&self, authority: &Certificate) -> bool {
+        self.certificates.iter().any(|certificate| certificate.der == authority.der)
+    }
+
+    /// The one of them that signed a certificate.
+    #[must_use]
+    pub fn issuer(&self, certificate: &Certificate) -> Option<&Certificate> {
+        self.certificates.iter().find(|authority| signed(authority, certificate))
+    }
+
+    /// What verifies servers that these vouch for; `None` where none of them can.
+    #[must_use]
+    pub fn verifier(&self) -> Option<Arc<WebPkiServerVerifier>> {
+        verifier(&self.certificates)
+    }
+
+    /// Whether a client that trusts these accepts a server with these certificates under this name.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn accept(&self, chain: &[CertificateDer<'_>], name: &str, now: Timestamp) -> Result<(), Distrust> {
+        accept(&self.certificates, chain, name, now)
+    }
+}
+
+/// Whether an authority signed a certificate, whatever the time.
+#[must_use]
+pub fn signed(authority: &Certificate, certificate: &Certificate) -> bool {
+    let name = certificate.names.first().map(String::as_str).unwrap_or_default();
+    let chain = [certificate.der.clone()];
+    accept(std::slice::from_ref(authority), &chain, name, certificate.not_before).is_ok()
+}
+
+/// Why a client does not accept a server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distrust {
+    /// None of the authorities signed it.
+    UnknownIssuer,
+    /// It is for other names.
+    WrongName,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl Distrust {
+    /// What an error of a handshake says of the certificate.
+    #[must_use]
+    pub fn of(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+/// A server's certificates with the private key that belongs to the first of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The server's certificate.
+    pub leaf: Certificate,
+    /// It, and those between it and the authority.
+    pub chain: Vec<CertificateDer<'static>>,
+}
+
+/// Why a certificate and a key are no pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairError {
+    /// What should be the certificate is none.
+    NoCertificate,
+    /// What should be the private key is none.
+    NoKey,
+    /// The key belongs to another certificate.
+    Mismatch,
+}
+
+impl Pair {
+    /// Reads both in PEM.
+    ///
+    /// # Errors
+    /// Where they are none, or do not belong together.
+    pub fn parse(certificate: &[u8], key: &[u8]) -> Result<Self, PairError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+        let chain = chain.map_err(|_| PairError::NoCertificate)?;
+        let leaf = chain.first().and_then(Certificate::read).ok_or(PairError::NoCertificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| PairError::NoKey)?;
+        match CertifiedKey::from_der(chain.clone(), key, &provider::default_provider()) {
+            Ok(_) => Ok(Self { leaf, chain }),
+            Err(Error::InconsistentKeys(_)) => Err(PairError::Mismatch),
+            Err(_) => Err(PairError::NoKey),
+        }
+    }
+}
+
+fn verifier(authorities: &[Certificate]) -> Option<Arc<WebPkiServerVerifier>> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(authorities.iter().map(|authority| authority.der.clone()));
+    let provider = Arc::new(provider::default_provider());
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()
+}
+
+fn accept(
+    authorities: &[Certificate],
+    chain: &[CertificateDer<'_>],
+    name: &str,
+    now: Timestamp,
+) -> Result<(), Distrust> {
+    let other = |what: &str| Distrust::Other(what.to_owned());
+    let verifier = verifier(authorities).ok_or_else(|| other("the authorities cannot be used"))?;
+    let (leaf, between) = chain.split_first().ok_or_else(|| other("there is no certificate"))?;
+    let name = ServerName::try_from(name).map_err(|_| other("there is no name"))?;
+    match verifier.verify_server_cert(leaf, between, &name, &[], unix(now)) {
+        Ok(_) => Ok(()),
+        Err(Error::InvalidCertificate(error)) => Err(Distrust::of(&error)),
+        Err(error) => Err(Distrust::Other(error.to_string())),
+    }
+}
+
+/// A time as the verifier has it.
+#[must_use]
+pub fn unix(time: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(time.as_second()).unwrap_or_default()))
+}

@@ -1,0 +1,153 @@
+//! What is said of the servers' certificate: `TlsReady`.
+//!
+//! In: the settings, what the Secrets say, the latest look at the server. Out: a finding, or none where connections are
+//! plain text.
+
+use jiff::Timestamp;
+
+use super::{
+    Standing, Tls,
+    certificate::{Distrust, Fingerprint},
+    mounted_secret,
+};
+use crate::{
+    condition::{ConditionType::TlsReady, Finding, Reason},
+    redis::{
+        drift::restart,
+        sample::{Fault, Reload, Sample, Served},
+        settings::Settings,
+    },
+};
+
+/// What is said of the certificate. `sample` is the latest look at the server, if it still says something.
+#[must_use]
+pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Timestamp) -> Option<Finding> {
+    match &tls.standing {
+        Standing::Disabled => None,
+        Standing::Unusable { reason, message, .. } => Some(Finding::fails(TlsReady, *reason, message.clone())),
+        Standing::Making(_) => Some(Finding::fails(
+            TlsReady,
+            Reason::Provisioning,
+            "the certificate is being made; Redis starts once it is there",
+        )),
+        Standing::Known(_) => Some(match sample.map(|sample| (sample, &sample.outcome)) {
+            Some((sample, Ok(answer))) => match &answer.certificate {
+                Some(served) => of_served(settings, &sample.server.pod, served, now),
+                None => unasked(),
+            },
+            Some((sample, Err(Fault::PlainText))) => Finding::fails(
+                TlsReady,
+                Reason::PlainText,
+                format!(
+                    "{} answers in plain text on port {}, where TLS was expected: something other than this Redis's \
+                     configuration is at work there, and applications, which expect TLS, cannot connect. Nothing secret was \
+                     sent. {}",
+                    sample.server.pod,
+                    settings.port(),
+                    restart(settings, &sample.server.pod, "its own configuration")
+                ),
+            ),
+            Some((sample, Err(Fault::Certificate(distrust)))) => of_distrust(settings, &sample.server.pod, distrust),
+            Some((_, Err(_))) | None => unasked(),
+        }),
+    }
+}
+
+fn unasked() -> Finding {
+    Finding::unknown(
+        TlsReady,
+        Reason::RedisUnavailable,
+        "which certificate is served could not be asked: see RedisAvailable",
+    )
+}
+
+fn of_served(settings: &Settings, pod: &str, served: &Served, now: Timestamp) -> Finding {
+    let (namespace, host) = (&settings.owner.namespace, settings.host());
+    let described = describe(&served.fingerprint, served.not_after);
+    let secret = mounted_secret(settings).unwrap_or_default();
+    if now >= served.not_after {
+        let next = match &served.reload {
+            Reload::Done => format!("renew the one in Secret {secret}"),
+            Reload::Refused(words) => {
+                format!("it refuses to load the one in Secret {secret} ({words}). {}", restart(settings, pod, "it"))
+            }
+            Reload::Pending | Reload::Withheld => {
+                format!(
+                    "the one in Secret {secret} is loaded as soon as it reaches the pod and the cache is not paused"
+                )
+            }
+        };
+        return Finding::fails(
+            TlsReady,
+            Reason::CertificateExpired,
+            format!("the certificate that {pod} serves has expired ({described}), and applications refuse it: {next}"),
+        );
+    }
+    match &served.reload {
+        Reload::Done => Finding::holds(
+            TlsReady,
+            Reason::CertificateServed,
+            format!("{pod} serves a certificate for {host}, as a handshake showed ({described})"),
+        ),
+        Reload::Pending => Finding::holds(
+            TlsReady,
+            Reason::ReloadPending,
+            format!(
+                "{pod} serves a certificate for {host} ({described}); the one in Secret {secret} is another, and is loaded \
+                 as soon as kubelet has brought it to the pod, which takes a minute or two. If this lasts, `kubectl -n \
+                 {namespace} describe pod {pod}` tells why"
+            ),
+        ),
+        Reload::Refused(words) => Finding::fails(
+            TlsReady,
+            Reason::ReloadRefused,
+            format!(
+                "{pod} refuses to load the certificate in Secret {secret} ({words}), and goes on serving the one it has \
+                 ({described}); it is tried again, and a restart before that succeeds would fail. `kubectl -n {namespace} \
+                 logs {pod}` tells more"
+            ),
+        ),
+        Reload::Withheld => Finding::fails(
+            TlsReady,
+            Reason::DriftWhilePaused,
+            format!(
+                "{pod} serves another certificate ({described}) than the one in Secret {secret}; it is left alone while the \
+                 annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
+            ),
+        ),
+    }
+}
+
+fn of_distrust(settings: &Settings, pod: &str, distrust: &Distrust) -> Finding {
+    let host = settings.host();
+    let secret = mounted_secret(settings).unwrap_or_default();
+    let (reason, what) = match distrust {
+        Distrust::UnknownIssuer => (
+            Reason::CertificateUntrusted,
+            format!("was signed by none of the authorities in ca.crt of Secret {secret}"),
+        ),
+        Distrust::WrongName => {
+            (Reason::CertificateNameMismatch, format!("is not valid for {host}, by which applications connect"))
+        }
+        Distrust::Expired => (Reason::CertificateExpired, "has expired".to_owned()),
+        Distrust::NotYetValid => (
+            Reason::CertificateNotYetValid,
+            "is not valid yet: either its time is wrong, or the operator's clock".to_owned(),
+        ),
+        Distrust::Other(words) => (Reason::CertificateUntrusted, format!("cannot be verified: {words}")),
+    };
+    Finding::fails(
+        TlsReady,
+        reason,
+        format!(
+            "the certificate that {pod} serves {what}. Applications refuse it, and the operator sends its login to nobody \
+             who cannot prove who it is. {}",
+            restart(settings, pod, &format!("the certificate in Secret {secret}"))
+        ),
+    )
+}
+
+/// What tells one certificate from another, and when it expires. Neither moves while the same one is served.
+fn describe(fingerprint: &Fingerprint, not_after: Timestamp) -> String {
+    format!("notAfter {not_after}, SHA-256 {}…", fingerprint.short())
+}

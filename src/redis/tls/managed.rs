@@ -1,0 +1,300 @@
+//! The operator's own authority and the servers' certificate.
+//!
+//! In: both Secrets and the binding, as observed, and the time. Out: what is known, and what is to be made or published.
+//! Every step is one write of one Secret, and the next step follows from what was read back, so that the operator may end
+//! between any two of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+
+use super::{
+    AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes,
+    certificate::{Authorities, Certificate, Pair, PairError, PrivateKey},
+    issue::{self, Issued},
+    schedule::{self, Input},
+};
+use crate::{
+    kubernetes::name,
+    redis::{
+        Mint,
+        objects::{COMPONENT, REPLICAS},
+        observed::Observed,
+        settings::Settings,
+    },
+};
+
+/// The key with the authority before the current one, which clients go on trusting until it expires.
+const PREVIOUS_CERTIFICATE_KEY: &str = "previous.crt";
+/// The key with its private key, which signs until clients know the current one.
+const PREVIOUS_PRIVATE_KEY: &str = "previous.key";
+/// The key with the time at which the current authority was seen in every bundle.
+const PUBLISHED_KEY: &str = "published";
+
+/// The type of a Secret with a certificate and its key.
+const SECRET_TYPE: &str = "kubernetes.io/tls";
+
+/// An authority that is to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthorityOrder {
+    replaces: Option<ObjectMeta>,
+    previous: Option<Previous>,
+    now: Timestamp,
+}
+
+/// The authority before the current one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Previous {
+    certificate: Certificate,
+    pem: String,
+    key: Option<PrivateKey>,
+}
+
+/// A server's certificate that is to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CertificateOrder {
+    replaces: Option<ObjectMeta>,
+    authority: Issued,
+    authority_ends: Timestamp,
+    authorities: Authorities,
+    now: Timestamp,
+}
+
+/// The current authority.
+struct Current {
+    certificate: Certificate,
+    issued: Issued,
+}
+
+pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Tls {
+    let live_authority = observed.certificate_authority.ours();
+    let live_certificate = observed.server_certificate.ours();
+    let pair = |secret: &Secret| Pair::parse(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY));
+    let served = live_certificate.map(|secret| pair(secret));
+    let bundle = |secret: &Secret| Authorities::parse(bytes(secret, AUTHORITIES_KEY));
+    let mounted = live_certificate.and_then(|secret| bundle(secret));
+    let published = observed.connection.ours().and_then(|secret| bundle(secret));
+
+    let read = live_authority.map(|secret| pair(secret));
+    let violation = schedule::of_authority(&Input { pair: read.as_ref(), names: &[], signers: &[], now });
+    let current = live_authority.zip(read).and_then(|(secret, read)| current(secret, read, now));
+    let previous = live_authority.and_then(|secret| previous(secret)).filter(|one| now < one.certificate.not_after);
+
+    let mut mints = Vec::new();
+    if violation.is_some() {
+        mints.push(Mint::CertificateAuthority(Box::new(AuthorityOrder {
+            replaces: live_authority.map(|secret| secret.metadata.clone()),
+            previous: match &current {
+                Some(current) => Some(Previous {
+                    certificate: current.certificate.clone(),
+                    pem: current.issued.certificate.clone(),
+                    key: Some(current.issued.key.clone()),
+                }),
+                None => lost(served.as_ref(), [&mounted, &published]),
+            },
+            now,
+        })));
+    }
+    let Some(current) = current else {
+        let known = mounted.or(published).and_then(|authorities| known(settings, served.as_ref(), authorities, now));
+        return Tls { standing: known.unwrap_or(Standing::Making(None)), mints, secrets: Vec::new() };
+    };
+
+    let Some(authorities) = trusted(&current, previous.as_ref()) else {
+        return Tls { standing: Standing::Making(None), mints, secrets: Vec::new() };
+    };
+    let standing = known(settings, served.as_ref(), authorities.clone(), now);
+    let seen = live_authority.and_then(|secret| time(secret, PUBLISHED_KEY));
+    let is_known_to_clients = previous.is_none() || schedule::is_known_to_clients(seen, now);
+    let earlier = previous.as_ref().filter(|_| !is_known_to_clients);
+    let mut secrets = Vec::new();
+    let signers: Vec<&Certificate> =
+        std::iter::once(&current.certificate).chain(earlier.map(|previous| &previous.certificate)).collect();
+    let names = names(settings);
+    let input = Input { pair: served.as_ref(), names: &names, signers: &signers, now };
+    let signer = earlier.map_or_else(|| Some(current.signer()), Previous::signer);
+    match (schedule::of_certificate(&input), signer) {
+        // Clients do not know the only authority that can sign: what is served goes on as long as it can.
+        (Some(_), None) if standing.is_some() => {}
+        (Some(_), signer) => {
+            let (authority, authority_ends) = signer.unwrap_or_else(|| current.signer());
+            mints.push(Mint::ServerCertificate(Box::new(CertificateOrder {
+                replaces: live_certificate.map(|secret| secret.metadata.clone()),
+                authority,
+                authority_ends,
+                authorities: authorities.clone(),
+                now,
+            })));
+        }
+        (None, _) => {
+            let outdated = live_certificate.filter(|_| mounted.as_ref() != Some(&authorities));
+            secrets.extend(outdated.map(|secret| {
+                let data = with(secret, AUTHORITIES_KEY, authorities.pem().as_bytes());
+                changed(settings, name::redis_tls(&settings.owner.name), secret, data)
+            }));
+        }
+    }
+    let is_everywhere = [&mounted, &published]
+        .into_iter()
+        .all(|bundle| bundle.as_ref().is_some_and(|bundle| bundle.hold(&current.certificate)));
+    if let (Some(secret), true) = (live_authority, previous.is_some() && seen.is_none() && is_everywhere) {
+        let data = with(secret, PUBLISHED_KEY, now.to_string().as_bytes());
+        secrets.push(changed(settings, name::redis_ca(&settings.owner.name), secret, data));
+    }
+    Tls { standing: standing.unwrap_or(Standing::Making(Some(authorities))), mints, secrets }
+}
+
+impl Current {
+    fn signer(&self) -> (Issued, Timestamp) {
+        (self.issued.clone(), self.certificate.not_after)
+    }
+}
+
+impl Previous {
+    fn signer(&self) -> Option<(Issued, Timestamp)> {
+        let key = self.key.clone()?;
+        Some((Issued { certificate: self.pem.clone(), key }, self.certificate.not_after))
+    }
+}
+
+/// The authority, if it can sign.
+fn current(secret: &Secret, read: Result<Pair, PairError>, now: Timestamp) -> Option<Current> {
+    let certificate = read.ok()?.leaf;
+    (certificate.is_authority && now < certificate.not_after).then_some(())?;
+    let (pem, key) = (text(secret, CERTIFICATE_KEY)?, text(secret, PRIVATE_KEY)?);
+    Some(Current { certificate, issued: Issued { certificate: pem, key: PrivateKey::new(key) } })
+}
+
+fn previous(secret: &Secret) -> Option<Previous> {
+    let pem = text(secret, PREVIOUS_CERTIFICATE_KEY)?;
+    let key = text(secret, PREVIOUS_PRIVATE_KEY)?;
+    let (certificate, key) = match Pair::parse(pem.as_bytes(), key.as_bytes()) {
+        Ok(pair) => (pair.leaf, Some(PrivateKey::new(key))),
+        Err(_) => (Authorities::parse(pem.as_bytes())?.first().clone(), None),
+    };
+    Some(Previous { certificate, pem, key })
+}
+
+/// The authority that signed what is served, where its own Secret is lost: clients know it still.
+fn lost(served: Option<&Result<Pair, PairError>>, bundles: [&Option<Authorities>; 2]) -> Option<Previous> {
+    let leaf = served.and_then(|pair| pair.as_ref().ok()).map(|pair| &pair.leaf);
+    let of_leaf = |bundle: &Authorities| leaf.and_then(|leaf| bundle.issuer(leaf).cloned());
+    let mut bundles = bundles.into_iter().flatten();
+    let certificate =
+        bundles.find_map(|bundle| if leaf.is_some() { of_leaf(bundle) } else { Some(bundle.first().clone()) })?;
+    Some(Previous { pem: certificate.pem(), certificate, key: None })
+}
+
+/// Whom clients trust: the current authority, and the one before it.
+fn trusted(current: &Current, previous: Option<&Previous>) -> Option<Authorities> {
+    let texts = std::iter::once(&current.issued.certificate).chain(previous.map(|previous| &previous.pem));
+    let bundle: String = texts.map(|pem| pem.trim_end().to_owned() + "\n").collect();
+    Authorities::parse(bundle.as_bytes())
+}
+
+/// What is known of a certificate that clients accept.
+fn known(
+    settings: &Settings,
+    served: Option<&Result<Pair, PairError>>,
+    authorities: Authorities,
+    now: Timestamp,
+) -> Option<Standing> {
+    let pair = served?.as_ref().ok()?;
+    authorities.accept(&pair.chain, &settings.host(), now).ok()?;
+    let (certificate, not_after) = (pair.leaf.fingerprint(), pair.leaf.not_after);
+    Some(Standing::Known(Identity { authorities, certificate, not_after }))
+}
+
+/// The names that a server is reached by: of the Services, and of the pods.
+fn names(settings: &Settings) -> Vec<String> {
+    let owner = &settings.owner;
+    let headless = name::redis_headless(&owner.name);
+    let pods = (0..REPLICAS).map(|ordinal| format!("{}-{ordinal}.{headless}", name::redis(&owner.name)));
+    let hosts = [name::redis(&owner.name), headless.clone()].into_iter().chain(pods);
+    let suffixes = [
+        "",
+        &format!(".{}", owner.namespace),
+        &format!(".{}.svc", owner.namespace),
+        &format!(".{}.svc.cluster.local", owner.namespace),
+    ]
+    .map(str::to_owned);
+    hosts.flat_map(|host| suffixes.clone().map(|suffix| format!("{host}{suffix}"))).collect()
+}
+
+impl AuthorityOrder {
+    /// The Secret that nothing mounts, from random bytes; `None` where they make no key.
+    #[must_use]
+    pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
+        let issued = issue::authority(&name::redis(&settings.owner.name), random, self.now)?;
+        let mut data = data([(CERTIFICATE_KEY, &issued.certificate), (PRIVATE_KEY, issued.key.reveal())]);
+        if let Some(previous) = &self.previous {
+            let key = previous.key.as_ref().map_or("", PrivateKey::reveal);
+            data.extend(self::data([(PREVIOUS_CERTIFICATE_KEY, &previous.pem), (PREVIOUS_PRIVATE_KEY, key)]));
+        } else if self.replaces.is_some() {
+            data.extend(self::data([(PREVIOUS_CERTIFICATE_KEY, ""), (PREVIOUS_PRIVATE_KEY, "")]));
+        }
+        if self.replaces.is_some() {
+            // What was noted of the one before does not hold of this one.
+            data.extend(self::data([(PUBLISHED_KEY, "")]));
+        }
+        Some(tls_secret(settings, name::redis_ca(&settings.owner.name), self.replaces.as_ref(), data))
+    }
+}
+
+impl CertificateOrder {
+    /// The Secret that the servers mount, from random bytes; `None` where they make no key.
+    #[must_use]
+    pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
+        let issued = issue::certificate(&names(settings), &self.authority, self.authority_ends, random, self.now)?;
+        let data = data([
+            (CERTIFICATE_KEY, &issued.certificate),
+            (PRIVATE_KEY, issued.key.reveal()),
+            (AUTHORITIES_KEY, self.authorities.pem()),
+        ]);
+        Some(tls_secret(settings, name::redis_tls(&settings.owner.name), self.replaces.as_ref(), data))
+    }
+}
+
+fn tls_secret(
+    settings: &Settings,
+    name: String,
+    replaces: Option<&ObjectMeta>,
+    data: BTreeMap<String, ByteString>,
+) -> Secret {
+    let mut metadata = settings.owner.metadata(name, COMPONENT);
+    // A type cannot change.
+    let mut type_ = Some(SECRET_TYPE.to_owned());
+    if let Some(live) = replaces {
+        metadata.uid.clone_from(&live.uid);
+        metadata.resource_version.clone_from(&live.resource_version);
+        type_ = type_.filter(|_| live.resource_version.is_none());
+    }
+    Secret { metadata, type_, data: Some(data), ..Secret::default() }
+}
+
+/// A Secret with other data, and nothing drawn. With its UID, so that another that takes its place meanwhile is left alone.
+fn changed(settings: &Settings, name: String, live: &Secret, data: BTreeMap<String, ByteString>) -> Secret {
+    let mut secret = tls_secret(settings, name, None, data);
+    secret.metadata.uid.clone_from(&live.metadata.uid);
+    secret
+}
+
+fn data<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, ByteString> {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
+}
+
+/// A Secret's data with another value for one key.
+fn with(secret: &Secret, key: &str, value: &[u8]) -> BTreeMap<String, ByteString> {
+    let mut data = secret.data.clone().unwrap_or_default();
+    data.insert(key.to_owned(), ByteString(value.to_vec()));
+    data
+}
+
+fn text(secret: &Secret, key: &str) -> Option<String> {
+    secret.data.as_ref()?.get(key).and_then(|value| String::from_utf8(value.0.clone()).ok())
+}
+
+fn time(secret: &Secret, key: &str) -> Option<Timestamp> {
+    text(secret, key)?.parse().ok()
+}

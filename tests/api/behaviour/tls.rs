@@ -1,0 +1,307 @@
+//! Encrypted connections: what the operator makes itself, what a Secret of the user's provides, and plain text on request.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokencache_operator::redis::tls::issue::{self, Issued};
+use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::scene::{POD, SHOP, World, condition, operated, shop};
+use crate::support::eventually::eventually;
+
+const MINE: &str = "my-certificate";
+
+fn with_tls(mode: &str) -> Value {
+    match mode {
+        "Secret" => json!({"redis": {"tls": {"mode": mode, "secretName": MINE}}}),
+        _ => json!({"redis": {"tls": {"mode": mode}}}),
+    }
+}
+
+/// A user's authority.
+fn authority() -> Issued {
+    issue::authority("somebody", &[3; 128], Timestamp::now()).unwrap()
+}
+
+/// The content of a user's Secret: a certificate for this name, made so long ago.
+fn content(authority: &Issued, dice: u8, name: &str, age: SignedDuration) -> Value {
+    let now = Timestamp::now();
+    let issued =
+        issue::certificate(&[name.to_owned()], authority, now + AUTHORITY_LIFETIME, &[dice; 128], now - age).unwrap();
+    json!({"tls.crt": issued.certificate, "tls.key": issued.key.reveal(), "ca.crt": authority.certificate})
+}
+
+impl World {
+    fn host(&self) -> String {
+        format!("shop-redis.{}.svc", self.namespace)
+    }
+
+    /// A certificate that fits, of a user's.
+    fn fitting(&self, dice: u8) -> Value {
+        content(&authority(), dice, &self.host(), SignedDuration::ZERO)
+    }
+
+    async fn provide(&self, content: Value) {
+        let secret = json!({"metadata": {"name": MINE}, "type": "kubernetes.io/tls", "stringData": content});
+        self.make("Secret", secret).await.unwrap();
+    }
+
+    /// What `TlsReady` says of the certificate that is served, once it is.
+    async fn certificate(&self) -> String {
+        self.condition(SHOP, "TlsReady", "True", "CertificateServed").await
+    }
+}
+
+#[tokio::test]
+async fn who_trusts_the_published_bundle_connects_and_plain_text_finds_no_port() {
+    let (world, _operator) = shop("tls").await;
+    let (binding, address) = (world.secret("shop-redis").await, world.kubelet.pod(POD).address().await);
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = folder.path().join("ca.crt");
+    std::fs::write(&trusted, &binding["ca.crt"]).unwrap();
+    let ping = |authorities: &std::path::Path| {
+        let output = std::process::Command::new("redis-cli")
+            .args(["--tls", "--cacert"])
+            .arg(authorities)
+            .args([
+                "--sni",
+                &binding["host"],
+                "-h",
+                &address.to_string(),
+                "-p",
+                &binding["port"],
+                "--user",
+                "app",
+                "PING",
+            ])
+            .env("REDISCLI_AUTH", &binding["password"])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert_eq!(ping(&trusted).trim(), "PONG");
+    std::fs::write(&trusted, authority().certificate).unwrap();
+    assert!(ping(&trusted).contains("certificate verify failed"), "{}", ping(&trusted));
+    assert!(tokio::net::TcpStream::connect((address, 6379)).await.is_err(), "plain text finds no port");
+    let message = world.certificate().await;
+    assert!(
+        message.contains("notAfter ") && message.contains("SHA-256 ") && message.contains(&world.host()),
+        "{message}"
+    );
+    let mounted = world.get("StatefulSet", "shop-redis").await.to_string();
+    assert!(
+        mounted.contains("shop-redis-tls") && !mounted.contains("shop-redis-ca"),
+        "nothing mounts the authority's key"
+    );
+}
+
+#[tokio::test]
+async fn a_lost_certificate_is_made_anew_and_loaded_without_a_restart() {
+    let (world, _operator) = shop("lost-tls").await;
+    let (before, bundle) = (world.certificate().await, world.secret("shop-redis").await["ca.crt"].clone());
+    let server = world.kubelet.pod(POD).incarnation().await;
+    world.delete("Secret", "shop-redis-tls").await;
+    eventually("another certificate is served", async || {
+        let status = world.get("TokenCache", SHOP).await["status"].clone();
+        let told = condition(&status, "TlsReady").clone();
+        if told["reason"] == "CertificateServed" && told["message"] != before { Ok(()) } else { Err(told.to_string()) }
+    })
+    .await;
+    world.ready(SHOP).await;
+    assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
+    assert_eq!(world.secret("shop-redis").await["ca.crt"], bundle, "the authority is the same");
+}
+
+#[tokio::test]
+async fn a_certificate_and_an_authority_that_were_spoilt_by_hand_are_made_anew_in_their_place() {
+    let (world, _operator) = shop("spoilt").await;
+    let before = world.certificate().await;
+    let server = world.kubelet.pod(POD).incarnation().await;
+    for name in ["shop-redis-tls", "shop-redis-ca"] {
+        let uid = world.uid("Secret", name).await;
+        world.edit("Secret", name, json!({"stringData": {"tls.key": "nonsense"}})).await;
+        eventually("the key is one again", async || {
+            let key = world.secret(name).await["tls.key"].clone();
+            if key.starts_with("-----BEGIN PRIVATE KEY-----") { Ok(()) } else { Err(format!("{} bytes", key.len())) }
+        })
+        .await;
+        assert_eq!(world.uid("Secret", name).await, uid, "{name} was changed, not made anew");
+        world.quiet().await;
+    }
+    assert_ne!(world.certificate().await, before);
+    world.ready(SHOP).await;
+    let authority = world.secret("shop-redis-ca").await;
+    assert!(authority["previous.crt"].contains("BEGIN CERTIFICATE"), "clients know the one before");
+    assert!(authority["published"].parse::<Timestamp>().is_ok(), "and when the new one was published");
+    assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
+}
+
+#[tokio::test]
+async fn a_lost_authority_is_followed_by_another_and_clients_trust_both_before_it_signs() {
+    let (world, _operator) = shop("lost-ca").await;
+    let (before, old) = (world.certificate().await, world.secret("shop-redis").await["ca.crt"].clone());
+    world.delete("Secret", "shop-redis-ca").await;
+    eventually("both authorities are published", async || {
+        let now = world.secret("shop-redis").await["ca.crt"].clone();
+        if now.matches("BEGIN CERTIFICATE").count() == 2 && now.contains(old.trim()) { Ok(()) } else { Err(now) }
+    })
+    .await;
+    eventually("and it is noted since when", async || {
+        let authority = world.secret("shop-redis-ca").await;
+        authority.get("published").cloned().ok_or_else(|| format!("{:?}", authority.keys()))
+    })
+    .await;
+    world.quiet().await;
+    assert_eq!(world.certificate().await, before, "the old certificate is served meanwhile");
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_users_is_served_and_a_renewed_one_is_loaded_without_a_restart() {
+    let (world, _operator) = operated("provided").await;
+    world.create(SHOP, with_tls("Secret")).await;
+    let message = world.condition(SHOP, "TlsReady", "False", "CertificateMissing").await;
+    assert!(message.contains(MINE) && message.contains(&world.host()), "{message}");
+    assert!(world.uid("StatefulSet", "shop-redis").await.is_none(), "Redis is not started without a certificate");
+    let first = world.fitting(4);
+    world.provide(first.clone()).await;
+    // No watch tells of somebody else's Secret: the next pass does.
+    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": "pass"}}})).await;
+    world.ready(SHOP).await;
+    assert_eq!(world.secret("shop-redis").await["ca.crt"], first["ca.crt"].as_str().unwrap());
+    assert!(
+        world.uid("Secret", "shop-redis-ca").await.is_none() && world.uid("Secret", "shop-redis-tls").await.is_none()
+    );
+
+    let (before, server) = (world.certificate().await, world.kubelet.pod(POD).incarnation().await);
+    world.edit("Secret", MINE, json!({"stringData": world.fitting(5)})).await;
+    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": "renewed"}}})).await;
+    eventually("the renewed certificate is served", async || {
+        let status = world.get("TokenCache", SHOP).await["status"].clone();
+        let told = condition(&status, "TlsReady").clone();
+        if told["reason"] == "CertificateServed" && told["message"] != before { Ok(()) } else { Err(told.to_string()) }
+    })
+    .await;
+    assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_used_has_its_own_reason_and_the_server_goes_on() {
+    let (world, _operator) = operated("unusable").await;
+    let good = world.fitting(4);
+    world.provide(good.clone()).await;
+    world.create(SHOP, with_tls("Secret")).await;
+    world.ready(SHOP).await;
+    let (host, years) = (world.host(), SignedDuration::from_hours(24 * 400));
+    let part = |key: &str, value: &str| {
+        let mut content = good.clone();
+        content[key] = value.into();
+        content
+    };
+    let other = content(&authority(), 7, &host, SignedDuration::ZERO);
+    let stranger = issue::authority("stranger", &[9; 128], Timestamp::now()).unwrap();
+    let cases = [
+        (part("tls.crt", "nonsense"), "CertificateMalformed", "tls.crt in"),
+        (part("tls.key", "nonsense"), "CertificateMalformed", "tls.key in"),
+        (part("ca.crt", ""), "CertificateMalformed", "ca.crt in"),
+        (part("tls.key", other["tls.key"].as_str().unwrap()), "KeyMismatch", "does not belong"),
+        (part("ca.crt", &stranger.certificate), "CertificateUntrusted", "none of the authorities"),
+        (content(&authority(), 5, &host, years), "CertificateExpired", "expired at"),
+        (
+            content(&authority(), 5, "elsewhere.example", SignedDuration::ZERO),
+            "CertificateNameMismatch",
+            "elsewhere.example",
+        ),
+    ];
+    let server = world.kubelet.pod(POD).incarnation().await;
+    for (index, (content, reason, words)) in cases.into_iter().enumerate() {
+        world.edit("Secret", MINE, json!({"stringData": content})).await;
+        world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": index.to_string()}}})).await;
+        world.condition_says(SHOP, "TlsReady", words).await;
+        let message = world.condition(SHOP, "TlsReady", "False", reason).await;
+        assert!(message.contains(MINE) && message.contains(words), "{message}");
+    }
+    assert_eq!(world.app(SHOP, &["PING"]).await, "PONG");
+    assert_eq!(world.kubelet.pod(POD).incarnation().await, server);
+    world.edit("Secret", MINE, json!({"stringData": good})).await;
+    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": "good"}}})).await;
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn plain_text_on_request_has_no_certificate_and_no_condition_about_one() {
+    let (world, _operator) = operated("plain").await;
+    world.create(SHOP, with_tls("Disabled")).await;
+    let status = world.ready(SHOP).await;
+    assert!(condition(&status, "TlsReady").is_null());
+    let binding = world.secret("shop-redis").await;
+    assert_eq!((binding["port"].as_str(), binding["ssl"].as_str()), ("6379", "false"));
+    assert!(binding["uri"].starts_with("redis://") && !binding.contains_key("ca.crt"));
+    assert!(
+        world.uid("Secret", "shop-redis-ca").await.is_none() && world.uid("Secret", "shop-redis-tls").await.is_none()
+    );
+    let login = Some(("app", binding["password"].as_str()));
+    assert_eq!(world.kubelet.pod(POD).redis_cli(6379, login, &["PING"]).await, "PONG");
+}
+
+#[tokio::test]
+async fn tls_can_be_asked_for_later_and_what_made_it_goes_when_it_is_not_wanted_any_more() {
+    let (world, _operator) = operated("switch").await;
+    world.create(SHOP, with_tls("Disabled")).await;
+    world.ready(SHOP).await;
+    world.edit("TokenCache", SHOP, json!({"spec": with_tls("Managed")})).await;
+    world.certificate().await;
+    world.ready(SHOP).await;
+    assert_eq!(world.app(SHOP, &["PING"]).await, "PONG");
+    world.edit("TokenCache", SHOP, json!({"spec": with_tls("Disabled")})).await;
+    eventually("the certificate's Secrets are gone", async || {
+        let left = [world.uid("Secret", "shop-redis-ca").await, world.uid("Secret", "shop-redis-tls").await];
+        if left == [None, None] { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn plain_text_where_tls_was_asked_for_is_told_and_never_fallen_back_to() {
+    let (world, _operator) = shop("fall-back").await;
+    let pod = world.kubelet.pod(POD);
+    let listener = pod.replace(6380).await;
+    let listening = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut heard = [0; 1024];
+                while let Ok(count @ 1..) = stream.read(&mut heard).await {
+                    assert!(!String::from_utf8_lossy(&heard[..count]).contains("AUTH"), "no login in plain text");
+                    let _ = stream.write_all(b"-NOAUTH Authentication required.\r\n").await;
+                }
+            });
+        }
+    });
+    let message = world.condition(SHOP, "TlsReady", "False", "PlainText").await;
+    assert!(message.contains("delete pod shop-redis-0`"), "{message}");
+    let status = world.get("TokenCache", SHOP).await["status"].clone();
+    assert_eq!(condition(&status, "Ready")["reason"], "PlainText");
+    assert_eq!(condition(&status, "RedisAvailable")["reason"], "TlsNotReady");
+    listening.abort();
+    assert!(listening.await.unwrap_err().is_cancelled());
+    pod.heal();
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn wrong_combinations_are_refused_with_the_remedy() {
+    let world = World::new("tls-spec").await;
+    let cases = [
+        (json!({"mode": "Secret"}), "tls.mode Secret needs tls.secretName"),
+        (json!({"secretName": MINE}), "set tls.mode to Secret"),
+        (json!({"mode": "Disabled", "secretName": MINE}), "remove tls.secretName"),
+        (json!({"mode": "Secret", "secretName": "shop-redis-tls"}), "give your Secret another name"),
+        (json!({"mode": "Secret", "secretName": "No Name"}), "lower-case letters"),
+        (json!({"mode": "Maybe"}), "Unsupported value"),
+    ];
+    for (tls, words) in cases {
+        let refused = world.try_create(SHOP, json!({"redis": {"tls": tls}})).await.unwrap_err().to_string();
+        assert!(refused.contains(words), "{refused}");
+    }
+}

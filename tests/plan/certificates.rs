@@ -1,0 +1,175 @@
+//! The operator's own authority and certificate, pass by pass: made, renewed, lost, and an authority that follows another.
+
+use jiff::{SignedDuration, Timestamp};
+use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::redis::tls::Standing;
+use tokencache_operator::redis::tls::certificate::{Authorities, Pair};
+use tokencache_operator::redis::tls::schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP};
+
+use super::passwords::with;
+use super::world::{START, World, shop};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const HOST: &str = "shop-redis.web.svc";
+
+fn bundle(world: &World) -> Authorities {
+    Authorities::parse(World::text(&world.observed.connection, "ca.crt").as_bytes()).unwrap()
+}
+
+fn served(world: &World) -> Pair {
+    let text = |key: &str| World::text(&world.observed.server_certificate, key);
+    Pair::parse(text("tls.crt").as_bytes(), text("tls.key").as_bytes()).unwrap()
+}
+
+/// A client that read the bundle at some time accepts the certificate that is served now.
+fn accepts(bundle: &Authorities, world: &World) -> bool {
+    bundle.accept(&served(world).chain, HOST, world.now).is_ok()
+}
+
+/// Passes until there is nothing to write.
+fn settle(world: &mut World) -> Vec<String> {
+    let mut written = Vec::new();
+    for _ in 0..6 {
+        written.extend(world.pass());
+    }
+    assert!(world.plan().is_empty());
+    written
+}
+
+#[test]
+fn the_certificate_is_for_both_services_and_every_pod() {
+    let world = World::settled(shop("{}"));
+    let names = served(&world).leaf.names;
+    for host in ["shop-redis", "shop-redis-headless", "shop-redis-0.shop-redis-headless"] {
+        for suffix in ["", ".web", ".web.svc", ".web.svc.cluster.local"] {
+            assert!(names.contains(&format!("{host}{suffix}")), "{host}{suffix}");
+        }
+    }
+    assert_eq!(names.len(), 12);
+    assert!(accepts(&bundle(&world), &world));
+}
+
+#[test]
+fn a_certificate_is_renewed_and_nothing_else_changes() {
+    let mut world = World::settled(shop("{}"));
+    let (before, trusted) = (served(&world), bundle(&world));
+    world.now = START + DAY * 59;
+    assert!(world.plan().is_empty());
+    world.now = START + DAY * 60;
+    assert!(matches!(world.credentials().tls.standing, Standing::Known(_)), "the old one holds meanwhile");
+    assert_eq!(settle(&mut world), ["mint Secret shop-redis-tls"]);
+    assert_ne!(served(&world), before);
+    assert!(accepts(&trusted, &world));
+}
+
+#[test]
+fn a_certificate_that_was_spoilt_by_hand_is_made_anew() {
+    let other = World::text(&World::settled(shop("{}")).observed.certificate_authority, "tls.key");
+    for (key, value) in [("tls.crt", "nonsense"), ("tls.key", ""), ("tls.key", other.as_str())] {
+        let mut world = World::settled(shop("{}"));
+        world.observed.server_certificate = with(&world.observed.server_certificate, key, value);
+        assert_eq!(settle(&mut world), ["mint Secret shop-redis-tls"], "{key}");
+        assert!(accepts(&bundle(&world), &world));
+    }
+    let mut world = World::settled(shop("{}"));
+    world.observed.server_certificate = with(&world.observed.server_certificate, "ca.crt", "nonsense");
+    assert_eq!(settle(&mut world), ["Secret shop-redis-tls"], "the bundle follows from the authority");
+}
+
+#[test]
+fn a_lost_certificate_is_made_anew_by_the_same_authority() {
+    let mut world = World::settled(shop("{}"));
+    let trusted = bundle(&world);
+    world.observed.server_certificate = Found::Nothing;
+    assert_eq!(settle(&mut world), ["mint Secret shop-redis-tls"]);
+    assert_eq!(bundle(&world), trusted);
+    assert!(accepts(&trusted, &world));
+}
+
+/// What a change of authorities must keep, whoever is asked and whenever: a client that has read the bundle within the last
+/// day accepts what is served.
+fn follow(world: &mut World, until: Timestamp) -> Vec<String> {
+    let mut written = Vec::new();
+    let mut bundles = vec![(world.now, bundle(world))];
+    while world.now < until {
+        let passed = world.pass();
+        written.extend(passed);
+        bundles.push((world.now, bundle(world)));
+        bundles.retain(|(read, _)| *read >= world.now - OVERLAP);
+        for (read, bundle) in &bundles {
+            assert!(accepts(bundle, world), "read at {read}, now {}", world.now);
+        }
+        world.now += SignedDuration::from_mins(30);
+    }
+    written
+}
+
+#[test]
+fn an_authority_is_followed_by_another_without_a_client_noticing() {
+    let mut world = World::settled(shop("{}"));
+    world.now = START + AUTHORITY_LIFETIME - AUTHORITY_AHEAD;
+    settle_certificate(&mut world);
+    let old = bundle(&world);
+    let until = world.now + DAY * 3;
+    let written = follow(&mut world, until);
+    assert_eq!(
+        written,
+        [
+            "mint Secret shop-redis-ca",
+            "Secret shop-redis-tls",
+            "Secret shop-redis",
+            "Secret shop-redis-ca",
+            "mint Secret shop-redis-tls"
+        ]
+    );
+    assert!(!accepts(&old, &world), "the new authority signs now");
+    assert!(bundle(&world).hold(old.first()), "the old one stays in the bundle");
+    world.now = START + AUTHORITY_LIFETIME + DAY;
+    settle(&mut world);
+    assert!(!bundle(&world).hold(old.first()), "until it has expired");
+}
+
+/// A certificate that is new at this time, by the authority that is there.
+fn settle_certificate(world: &mut World) {
+    let now = world.now;
+    world.now = now - DAY;
+    settle(world);
+    world.now = now;
+}
+
+#[test]
+fn a_lost_authority_is_followed_by_another_without_a_client_noticing() {
+    let mut world = World::settled(shop("{}"));
+    let old = bundle(&world);
+    world.observed.certificate_authority = Found::Nothing;
+    let until = world.now + DAY * 3;
+    let written = follow(&mut world, until);
+    assert_eq!(written.iter().filter(|write| *write == "mint Secret shop-redis-tls").count(), 1, "{written:?}");
+    assert!(!accepts(&old, &world) && bundle(&world).hold(old.first()));
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn where_both_are_lost_applications_go_on_trusting_what_they_trusted() {
+    let mut world = World::settled(shop("{}"));
+    let old = bundle(&world);
+    world.observed.certificate_authority = Found::Nothing;
+    world.observed.server_certificate = Found::Nothing;
+    settle(&mut world);
+    assert!(accepts(&bundle(&world), &world) && bundle(&world).hold(old.first()));
+}
+
+#[test]
+fn no_private_key_is_printed() {
+    let mut world = World::new(shop("{}"));
+    let mut printed = Vec::new();
+    for _ in 0..4 {
+        printed.push(format!("{:?} {:?} {:?}", world.plan(), world.credentials(), world.observed));
+        world.pass();
+    }
+    world.observed.server_certificate = Found::Nothing;
+    printed.push(format!("{:?} {:?}", world.plan(), world.credentials()));
+    let (key, printed) = (World::text(&world.observed.certificate_authority, "tls.key"), printed.concat());
+    let line = key.lines().nth(1).unwrap();
+    assert!(!printed.contains(line) && !printed.contains("PRIVATE KEY"), "{printed}");
+}

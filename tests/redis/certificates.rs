@@ -1,0 +1,236 @@
+//! A server proves who it is, and has the wanted certificate loaded without a restart.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+use tokencache_operator::redis::sample::{Answer, Fault, Reload, Served, Server, Trust, Want};
+use tokencache_operator::redis::tls::certificate::{Authorities, Distrust, Fingerprint, Pair};
+use tokencache_operator::redis::tls::issue::{self, Issued};
+use tokencache_operator::redis::tls::schedule::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME};
+
+use crate::scene::{admin_over_tls, config, first_look, login, look, probe, server_of, want};
+use crate::support::redis_server::RedisServer;
+
+const HOST: &str = "shop-redis.web.svc";
+
+/// An authority, and the folder in which a server finds its files.
+struct Scene {
+    authority: Issued,
+    folder: TempDir,
+}
+
+/// A certificate with its key.
+struct Certificate {
+    issued: Issued,
+    fingerprint: Fingerprint,
+}
+
+fn today() -> Timestamp {
+    Timestamp::now()
+}
+
+fn issued_by(authority: &Issued, dice: u8, name: &str, made: Timestamp) -> Certificate {
+    let ends = today() + AUTHORITY_LIFETIME;
+    let issued = issue::certificate(&[name.to_owned()], authority, ends, &[dice; 128], made).unwrap();
+    let pair = Pair::parse(issued.certificate.as_bytes(), issued.key.reveal().as_bytes()).unwrap();
+    Certificate { fingerprint: pair.leaf.fingerprint(), issued }
+}
+
+impl Scene {
+    fn new() -> Self {
+        let authority = issue::authority("shop-redis", &[1; 128], today()).unwrap();
+        Self { authority, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn certificate(&self, dice: u8) -> Certificate {
+        issued_by(&self.authority, dice, HOST, today())
+    }
+
+    fn put(&self, certificate: &Certificate) {
+        self.put_pair(&certificate.issued.certificate, certificate.issued.key.reveal());
+    }
+
+    fn put_pair(&self, certificate: &str, key: &str) {
+        let write = |name: &str, text: &str| std::fs::write(self.folder.path().join(name), text).unwrap();
+        write("tls.crt", certificate);
+        write("tls.key", key);
+        write("ca.crt", &self.authority.certificate);
+    }
+
+    /// A server that starts with this certificate.
+    async fn serve(&self, certificate: &Certificate) -> RedisServer {
+        self.put(certificate);
+        RedisServer::start(&over_tls(self.folder.path())).await
+    }
+
+    fn trust(&self, certificate: Option<&Certificate>) -> Trust {
+        Trust {
+            name: HOST.to_owned(),
+            authorities: Authorities::parse(self.authority.certificate.as_bytes()).unwrap(),
+            certificate: certificate.map(|certificate| certificate.fingerprint.clone()),
+        }
+    }
+
+    fn want(&self, certificate: &Certificate) -> Want {
+        Want { trust: Some(self.trust(Some(certificate))), ..want() }
+    }
+}
+
+fn over_tls(folder: &Path) -> String {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (certificate, key, authorities) = (file("tls.crt"), file("tls.key"), file("ca.crt"));
+    format!(
+        "{}port 0\ntls-port 6379\ntls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {authorities}\n\
+         tls-auth-clients no\n",
+        config()
+    )
+}
+
+async fn look_once(server: &Server, want: &Want) -> Result<Answer, Fault> {
+    look(&probe(), server, &login(), want).await
+}
+
+fn served(answer: Result<Answer, Fault>) -> Served {
+    answer.unwrap().certificate.expect("a certificate is served")
+}
+
+#[tokio::test]
+async fn a_server_is_reached_by_its_address_and_verified_by_its_name() {
+    let scene = Scene::new();
+    let certificate = scene.certificate(2);
+    let redis = scene.serve(&certificate).await;
+    let served = served(look_once(&server_of(&redis), &scene.want(&certificate)).await);
+    assert_eq!((served.fingerprint, served.reload), (certificate.fingerprint, Reload::Done));
+    let left = served.not_after.duration_since(today());
+    assert!(left > CERTIFICATE_LIFETIME - SignedDuration::from_hours(1) && left <= CERTIFICATE_LIFETIME, "{left:?}");
+}
+
+#[tokio::test]
+async fn a_replaced_certificate_is_loaded_without_a_restart_also_over_a_held_connection() {
+    let scene = Scene::new();
+    let (first, second) = (scene.certificate(2), scene.certificate(3));
+    let redis = scene.serve(&first).await;
+    let (probe, server) = (probe(), server_of(&redis));
+    let before = served(look(&probe, &server, &login(), &scene.want(&first)).await);
+    assert_eq!(before.fingerprint, first.fingerprint);
+    scene.put(&second);
+    let after = served(look(&probe, &server, &login(), &scene.want(&second)).await);
+    assert_eq!((after.fingerprint, after.reload), (second.fingerprint.clone(), Reload::Done));
+    assert!(redis.process().ended().is_none());
+    assert_eq!(admin_over_tls(&redis, &["ACL", "LOG"]), "", "the operator's user has every right that this needs");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_not_reached_the_server_is_waited_for() {
+    let scene = Scene::new();
+    let (first, second) = (scene.certificate(2), scene.certificate(3));
+    let redis = scene.serve(&first).await;
+    let waiting = served(look_once(&server_of(&redis), &scene.want(&second)).await);
+    assert_eq!((waiting.fingerprint, waiting.reload), (first.fingerprint, Reload::Pending));
+    scene.put(&second);
+    assert_eq!(served(look_once(&server_of(&redis), &scene.want(&second)).await).reload, Reload::Done);
+}
+
+#[tokio::test]
+async fn a_pair_that_does_not_match_is_refused_and_the_old_one_stays() {
+    let scene = Scene::new();
+    let (first, second) = (scene.certificate(2), scene.certificate(3));
+    let redis = scene.serve(&first).await;
+    scene.put_pair(&second.issued.certificate, first.issued.key.reveal());
+    let refused = served(look_once(&server_of(&redis), &scene.want(&second)).await);
+    assert_eq!(refused.fingerprint, first.fingerprint);
+    match refused.reload {
+        Reload::Refused(words) => assert!(words.contains("Unable to update TLS configuration"), "{words}"),
+        other => panic!("{other:?}"),
+    }
+    scene.put(&second);
+    assert_eq!(served(look_once(&server_of(&redis), &scene.want(&second)).await).reload, Reload::Done);
+}
+
+#[tokio::test]
+async fn while_paused_no_certificate_is_loaded() {
+    let scene = Scene::new();
+    let (first, second) = (scene.certificate(2), scene.certificate(3));
+    let redis = scene.serve(&first).await;
+    scene.put(&second);
+    let paused = Want { correct: false, ..scene.want(&second) };
+    let seen = served(look_once(&server_of(&redis), &paused).await);
+    assert_eq!((seen.fingerprint, seen.reload), (first.fingerprint, Reload::Withheld));
+}
+
+#[tokio::test]
+async fn a_server_that_another_authority_vouches_for_gets_no_login() {
+    let scene = Scene::new();
+    let stranger = issue::authority("shop-redis", &[9; 128], today()).unwrap();
+    let redis = scene.serve(&issued_by(&stranger, 2, HOST, today())).await;
+    let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
+    assert_eq!(outcome, Err(Fault::Certificate(Distrust::UnknownIssuer)));
+}
+
+#[tokio::test]
+async fn a_server_of_another_name_gets_no_login() {
+    let scene = Scene::new();
+    let redis = scene.serve(&issued_by(&scene.authority, 2, "other-redis.web.svc", today())).await;
+    let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
+    assert_eq!(outcome, Err(Fault::Certificate(Distrust::WrongName)));
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_told_and_the_next_one_is_loaded_all_the_same() {
+    let scene = Scene::new();
+    let long_ago = today() - CERTIFICATE_LIFETIME - SignedDuration::from_hours(24);
+    let expired = issued_by(&scene.authority, 2, HOST, long_ago);
+    let redis = scene.serve(&expired).await;
+    let seen = served(look_once(&server_of(&redis), &scene.want(&expired)).await);
+    assert!(seen.not_after < today() && seen.reload == Reload::Done, "{seen:?}");
+    let renewed = scene.certificate(3);
+    scene.put(&renewed);
+    let after = served(look_once(&server_of(&redis), &scene.want(&renewed)).await);
+    assert_eq!((after.fingerprint, after.reload), (renewed.fingerprint, Reload::Done));
+}
+
+#[tokio::test]
+async fn an_expired_certificate_of_a_stranger_is_no_proof() {
+    let scene = Scene::new();
+    let long_ago = today() - CERTIFICATE_LIFETIME - SignedDuration::from_hours(24);
+    let stranger = issue::authority("shop-redis", &[9; 128], long_ago).unwrap();
+    let redis = scene.serve(&issued_by(&stranger, 2, HOST, long_ago)).await;
+    let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
+    assert_eq!(outcome, Err(Fault::Certificate(Distrust::UnknownIssuer)));
+}
+
+#[tokio::test]
+async fn during_a_change_of_authorities_a_certificate_of_either_is_accepted() {
+    let scene = Scene::new();
+    let next = issue::authority("shop-redis", &[9; 128], today()).unwrap();
+    let bundle = next.certificate.clone() + &scene.authority.certificate;
+    let (old, new) = (scene.certificate(2), issued_by(&next, 3, HOST, today()));
+    let redis = scene.serve(&old).await;
+    let wanted = |certificate: &Certificate| {
+        let mut want = scene.want(certificate);
+        want.trust.as_mut().unwrap().authorities = Authorities::parse(bundle.as_bytes()).unwrap();
+        want
+    };
+    assert_eq!(served(look_once(&server_of(&redis), &wanted(&old)).await).reload, Reload::Done);
+    scene.put(&new);
+    assert_eq!(served(look_once(&server_of(&redis), &wanted(&new)).await).fingerprint, new.fingerprint);
+}
+
+#[tokio::test]
+async fn plain_text_where_tls_was_expected_is_told_and_gets_no_login() {
+    let scene = Scene::new();
+    let redis = RedisServer::start(&config()).await;
+    let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(2))).await;
+    assert_eq!(outcome, Err(Fault::PlainText));
+    assert!(first_look(&redis).await.is_ok(), "it is well but for that");
+}
+
+#[tokio::test]
+async fn a_frozen_server_is_frozen_with_tls_too() {
+    let scene = Scene::new();
+    let certificate = scene.certificate(2);
+    let redis = scene.serve(&certificate).await;
+    redis.process().freeze().await;
+    assert_eq!(look_once(&server_of(&redis), &scene.want(&certificate)).await, Err(Fault::Frozen));
+}

@@ -1,0 +1,228 @@
+//! Users that somebody changes on a server by hand, on every server that there is.
+
+use tokencache_operator::api::v1alpha1::Acl;
+use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter, Refusal, Want};
+
+use crate::scene::{
+    ADMIN_PASSWORD, admin, app_password, config, config_with, config_without, first_look, login, look, other_password,
+    probe, server_of, users, want,
+};
+use crate::servers::each;
+use crate::support::redis_server::{RedisServer, say};
+
+fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
+    Drift { parameter, found: found.to_owned(), correction }
+}
+
+async fn look_for(redis: &RedisServer, want: &Want) -> Answer {
+    look(&probe(), &server_of(redis), &login(), want).await.unwrap()
+}
+
+/// A server that has been looked at once, so that it has what only later servers know.
+async fn settled(program: &str) -> RedisServer {
+    let redis = RedisServer::start_program(program, &config()).await;
+    assert_eq!(first_look(&redis).await.unwrap().drift, [], "a server that starts is as wanted");
+    redis
+}
+
+#[tokio::test]
+async fn whatever_is_changed_of_a_user_is_set_back_as_it_was() {
+    use Parameter::{AppPassword, Login, Rights, Strangers};
+    let other_rule = format!("#{}", other_password().sha256().as_hex());
+    let changes: [(&[&str], Parameter, &str); 17] = [
+        (&["SETUSER", "app", "resetpass", &other_rule], AppPassword, "another password"),
+        (&["SETUSER", "app", &other_rule], AppPassword, "2 passwords"),
+        (&["SETUSER", "app", "resetpass"], AppPassword, "no password"),
+        (&["SETUSER", "app", "nopass"], AppPassword, "no password needed"),
+        (&["SETUSER", "app", "off"], AppPassword, "a user that is switched off"),
+        (&["DELUSER", "app"], AppPassword, "no such user"),
+        (&["SETUSER", "app", "+flushall"], Rights("app"), "also has +flushall"),
+        (&["SETUSER", "app", "resetkeys"], Rights("app"), "lacks %R~__Booksleeve_TieBreak, ~shop:*"),
+        (&["SETUSER", "app", "~*"], Rights("app"), "also has ~* and lacks %R~__Booksleeve_TieBreak, ~shop:*"),
+        (&["SETUSER", "app", "&news"], Rights("app"), "also has &news"),
+        (&["SETUSER", "app", "(~* +get)"], Rights("app"), "also has (~* resetchannels -@all ..."),
+        (
+            &["SETUSER", "operator", "+@all"],
+            Rights("operator"),
+            "also has +@all and lacks +acl|deluser, +acl|list, +acl|log and 5 more",
+        ),
+        (&["SETUSER", "operator", &other_rule], Login("operator"), "2 passwords"),
+        (&["SETUSER", "probe", "~*"], Rights("probe"), "also has ~*"),
+        (&["SETUSER", "probe", "resetpass"], Login("probe"), "no password"),
+        (&["SETUSER", "default", "on"], Login("default"), "switched on"),
+        (&["SETUSER", "mallory", "on", "nopass", "~*", "+@all"], Strangers, "mallory"),
+    ];
+    for program in each() {
+        let redis = settled(&program).await;
+        let before = admin(&redis, &["ACL", "LIST"]);
+        for (change, parameter, found) in changes {
+            admin(&redis, &[&["ACL"], change].concat());
+            let answer = first_look(&redis).await.unwrap();
+            assert_eq!(answer.drift, [drift(parameter, found, Correction::Corrected)], "{program}: {change:?}");
+            let mut after: Vec<_> = admin(&redis, &["ACL", "LIST"]).lines().map(str::to_owned).collect();
+            let mut expected: Vec<_> = before.lines().collect();
+            after.sort();
+            expected.sort_unstable();
+            assert_eq!(after, expected, "{program}: {change:?}");
+            assert_eq!(first_look(&redis).await.unwrap().drift, [], "told once");
+            assert_eq!(redis.cli_as("app", app_password().reveal(), &["PING"]), "PONG");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_thrown_out_at_once_and_the_applications_connections_stay() {
+    let redis = settled("redis-server").await;
+    admin(&redis, &["ACL", "SETUSER", "mallory", "on", ">sesame", "~*", "+@all"]);
+    let ids = |user: &str| {
+        let clients = admin(&redis, &["CLIENT", "LIST"]);
+        let theirs = clients.lines().filter(|line| line.contains(&format!(" user={user} ")));
+        theirs.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let _app = redis.client("app", app_password().reveal()).await;
+    let _mallory = redis.client("mallory", "sesame").await;
+    admin(&redis, &["ACL", "SETUSER", "app", "+flushall"]);
+    let (app, mallory) = (ids("app"), ids("mallory"));
+    assert_eq!((app.len(), mallory.len()), (1, 1));
+    assert_eq!(first_look(&redis).await.unwrap().drift.len(), 2);
+    assert_eq!((ids("app"), ids("mallory")), (app, vec![]));
+}
+
+#[tokio::test]
+async fn rights_that_the_operator_lost_are_taken_back_where_it_may() {
+    for program in each() {
+        for command in ["ping", "info", "config|get", "config|set", "acl|list", "acl|deluser", "acl|log"] {
+            let redis = RedisServer::start_program(&program, &config_without(&[command])).await;
+            let drift = first_look(&redis).await.unwrap().drift;
+            let told: Vec<_> = drift.iter().map(|drift| (drift.parameter, &drift.correction)).collect();
+            assert_eq!(told, [(Parameter::Rights("operator"), &Correction::Corrected)], "{program}: {command}");
+            assert_eq!(first_look(&redis).await.unwrap().drift, []);
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_list_reaches_a_server_that_runs_and_its_prefix_stays() {
+    for program in each() {
+        let redis = settled(&program).await;
+        let mut strict = want();
+        strict.users = users(Acl::Strict, "shop:");
+        let answer = look_for(&redis, &strict).await;
+        let [Drift { parameter: Parameter::Rights("app"), correction: Correction::Corrected, .. }] = &answer.drift[..]
+        else {
+            panic!("{:?}", answer.drift)
+        };
+        assert!(want().was_met_by(&answer.drift[0], &strict), "which nobody changed by hand");
+        let refused = redis.cli_as("app", app_password().reveal(), &["EVAL", "return 1", "0"]);
+        assert!(refused.starts_with("NOPERM"), "{refused}");
+        let written = redis.cli_as("app", app_password().reveal(), &["HMSET", "shop:a", "data", "x"]);
+        assert_eq!(written, "OK");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_later_servers_know_is_given_to_them_only_and_is_no_drift() {
+    for program in each() {
+        let redis = settled(&program).await;
+        let version = first_look(&redis).await.unwrap().version;
+        let knows = !version.starts_with("7.0");
+        assert_eq!(admin(&redis, &["ACL", "GETUSER", "app"]).contains("client|setinfo"), knows, "{version}");
+        if knows {
+            admin(&redis, &["ACL", "SETUSER", "app", "-client|setinfo"]);
+            let found = "also has -client|setinfo and lacks +client|setinfo";
+            let told = drift(Parameter::Rights("app"), found, Correction::Corrected);
+            assert_eq!(first_look(&redis).await.unwrap().drift, [told], "taken away by hand it is");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_not_known_is_left_as_it_is() {
+    let redis = settled("redis-server").await;
+    let mut unknown = want();
+    let app = unknown.users.iter_mut().find(|user| user.name == "app").unwrap();
+    app.passwords = tokencache_operator::redis::acl::Passwords::AsFound;
+    admin(&redis, &["ACL", "SETUSER", "app", "+flushall"]);
+    let answer = look_for(&redis, &unknown).await;
+    assert_eq!(answer.drift, [drift(Parameter::Rights("app"), "also has +flushall", Correction::Corrected)]);
+    assert_eq!(redis.cli_as("app", app_password().reveal(), &["PING"]), "PONG");
+    assert!(redis.cli_as("app", app_password().reveal(), &["FLUSHALL"]).starts_with("NOPERM"));
+}
+
+#[tokio::test]
+async fn while_paused_users_are_only_compared() {
+    let redis = settled("redis-server").await;
+    admin(&redis, &["ACL", "SETUSER", "default", "on", "nopass", "~*", "+@all"]);
+    admin(&redis, &["ACL", "SETUSER", "mallory", "on"]);
+    let before = admin(&redis, &["ACL", "LIST"]);
+    let mut paused = want();
+    paused.correct = false;
+    let told: Vec<_> = look_for(&redis, &paused).await.drift;
+    let withheld = |parameter, found| drift(parameter, found, Correction::Withheld);
+    let expected = [
+        withheld(Parameter::Login("default"), "switched on"),
+        withheld(Parameter::Rights("default"), "also has +@all, ~*"),
+        withheld(Parameter::Strangers, "mallory"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(admin(&redis, &["ACL", "LIST"]), before);
+}
+
+#[tokio::test]
+async fn what_the_application_was_refused_is_told_until_the_log_has_it_no_more() {
+    for program in each() {
+        let redis = settled(&program).await;
+        let app = |words: &[&str]| redis.cli_as("app", app_password().reveal(), words);
+        assert_eq!(first_look(&redis).await.unwrap().refusals, []);
+        redis.cli_as("app", ADMIN_PASSWORD, &["PING"]);
+        app(&["FLUSHALL"]);
+        app(&["CONFIG", "SET", "maxmemory", "1"]);
+        app(&["HMGET", "other:22222222-2222.aaaa", "data"]);
+        app(&["EVAL", "return redis.call('HMGET', KEYS[1], 'data')", "1", "other:a"]);
+        let mut client = redis.client("app", app_password().reveal()).await;
+        assert!(say(&mut client, "SUBSCRIBE news").await.starts_with("-NOPERM"));
+        let expected = [
+            Refusal::Password,
+            Refusal::Command("config|set".to_owned()),
+            Refusal::Command("flushall".to_owned()),
+            Refusal::Key("eval".to_owned()),
+            Refusal::Key("hmget".to_owned()),
+            Refusal::Channel,
+        ];
+        for _ in 0..2 {
+            let answer = first_look(&redis).await.unwrap();
+            assert_eq!(answer.refusals, expected, "{program}");
+            assert!(!format!("{answer:?}").contains("2222"), "no key is told");
+        }
+        admin(&redis, &["ACL", "LOG", "RESET"]);
+        assert_eq!(first_look(&redis).await.unwrap().refusals, []);
+    }
+}
+
+#[tokio::test]
+async fn a_log_of_huge_keys_makes_no_server_unavailable() {
+    let redis = settled("redis-server").await;
+    for number in 0..4 {
+        let key = format!("{number}{}", "x".repeat(100_000));
+        redis.cli_as("app", app_password().reveal(), &["HMGET", &key, "data"]);
+    }
+    for _ in 0..2 {
+        assert_eq!(first_look(&redis).await.unwrap().refusals, []);
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_of_glob_characters_stands_for_itself() {
+    for program in each() {
+        let prefix = r"a*b?c[d]e\f:";
+        let redis = RedisServer::start_program(&program, &config_with(&users(Acl::Strict, prefix))).await;
+        let mut odd = want();
+        odd.users = users(Acl::Strict, prefix);
+        assert_eq!(look_for(&redis, &odd).await.drift, []);
+        let write = |key: &str| redis.cli_as("app", app_password().reveal(), &["HMSET", key, "data", "x"]);
+        assert_eq!(write(&format!("{prefix}1")), "OK");
+        for other in [r"axb?c[d]e\f:1", r"a*bxc[d]e\f:1", r"a*b?cde\f:1", r"a*b?c[d]ef:1"] {
+            assert!(write(other).starts_with("NOPERM"), "{program}: {other}");
+        }
+    }
+}
