@@ -23,7 +23,15 @@ pub enum ConditionType {
     EvictionPolicyVerified,
     /// The users of every server were read back as wanted, and there are no others.
     UsersVerified,
-    /// The cache does its job: the worst of those above.
+    /// Nothing is evicted or refused for want of memory.
+    MemorySufficient,
+    /// Redis answers fast.
+    LatencyAcceptable,
+    /// No entry stays forever that the eviction policy cannot remove.
+    EntriesExpire,
+    /// Applications write to the cache.
+    InUse,
+    /// The cache does its job: the worst of those that do not only advise.
     Ready,
     /// Only the user can help.
     Stalled,
@@ -45,7 +53,12 @@ impl ConditionType {
             | Self::UsersVerified
             | Self::Ready
             | Self::Stalled => false,
-            Self::AccessAllowed | Self::Durable => true,
+            Self::AccessAllowed
+            | Self::MemorySufficient
+            | Self::LatencyAcceptable
+            | Self::EntriesExpire
+            | Self::InUse
+            | Self::Durable => true,
         }
     }
 
@@ -59,6 +72,10 @@ impl ConditionType {
             Self::EvictionPolicyVerified => "EvictionPolicyVerified",
             Self::UsersVerified => "UsersVerified",
             Self::AccessAllowed => "AccessAllowed",
+            Self::MemorySufficient => "MemorySufficient",
+            Self::LatencyAcceptable => "LatencyAcceptable",
+            Self::EntriesExpire => "EntriesExpire",
+            Self::InUse => "InUse",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Durable => "Durable",
@@ -156,15 +173,20 @@ pub fn summary(required: &[Finding]) -> [Finding; 2] {
 }
 
 /// The list for the status: the findings in their order. A condition whose status is the same as before keeps its
-/// `lastTransitionTime`; one that nobody found anything about any more is gone.
+/// `lastTransitionTime`; one that nobody found anything about any more is gone. Where it takes more looks to tell, what was
+/// told before the operator was started stands until then.
 #[must_use]
 pub fn merge(previous: &[Condition], findings: &[Finding], generation: i64, now: Timestamp) -> Vec<Condition> {
     findings
         .iter()
         .map(|finding| {
-            let kept = previous
-                .iter()
-                .find(|condition| condition.type_ == finding.condition.as_str())
+            let before = previous.iter().find(|condition| condition.type_ == finding.condition.as_str());
+            if finding.reason == Reason::Sampling
+                && let Some(told) = before.filter(|condition| condition.status != Verdict::Unknown.as_str())
+            {
+                return told.clone();
+            }
+            let kept = before
                 .filter(|condition| condition.status == finding.verdict.as_str())
                 .map(|condition| condition.last_transition_time.clone());
             Condition {
@@ -225,6 +247,16 @@ mod tests {
     fn a_condition_that_is_not_found_any_more_is_gone() {
         let previous = merge(&[], &[available()], 1, at(100));
         assert!(merge(&previous, &[], 1, at(200)).is_empty());
+    }
+
+    #[test]
+    fn what_takes_more_looks_to_tell_leaves_a_verdict_and_no_ignorance() {
+        let sampling = Finding::unknown(ConditionType::InUse, Reason::Sampling, "some keys were seen");
+        let told = merge(&[], &[Finding::holds(ConditionType::InUse, Reason::Used, "it is")], 1, at(100));
+        assert_eq!(merge(&told, std::slice::from_ref(&sampling), 2, at(200)), told);
+        let unasked = Finding::unknown(ConditionType::InUse, Reason::RedisUnavailable, "nobody answers");
+        let unasked = merge(&told, &[unasked], 1, at(200));
+        assert_eq!(merge(&unasked, &[sampling], 1, at(300))[0].reason, "Sampling");
     }
 
     #[test]

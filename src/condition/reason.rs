@@ -149,6 +149,37 @@ reasons! {
     SaveFailed,
     /// Redis could not write its file anew.
     RewriteFailed,
+
+    /// It takes more looks to tell.
+    Sampling,
+    /// Memory suffices.
+    Sufficient,
+    /// Nearly all memory is used.
+    NearlyFull,
+    /// Entries were evicted for want of memory.
+    EntriesEvicted,
+    /// Writes were refused for want of memory.
+    WritesRefused,
+    /// Redis answers fast.
+    Acceptable,
+    /// Redis is slow because of a command.
+    SlowCommand,
+    /// Redis is slow because of big entries.
+    BigEntries,
+    /// Redis is slow for want of CPU.
+    ProcessorBusy,
+    /// Redis is slow to reach.
+    SlowNetwork,
+    /// Every entry has an expiration.
+    AllExpire,
+    /// The eviction policy can remove any entry.
+    AnyCanBeEvicted,
+    /// Entries have no expiration.
+    NeverExpire,
+    /// Applications write entries.
+    Used,
+    /// Nobody has written an entry.
+    NeverWritten,
 }
 
 impl Reason {

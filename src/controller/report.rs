@@ -21,7 +21,7 @@ use crate::{
         name,
         write::{WriteError, WriteErrorClass},
     },
-    redis::{health::Health, observed::Observed, settings::Settings},
+    redis::{advice, health::Health, observed::Observed, settings::Settings},
 };
 
 /// What a pass has to say.
@@ -123,7 +123,10 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
     ];
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let required: Vec<Finding> = conditions.into_iter().flatten().map(unknown).collect();
-    let advisory = [ConditionType::AccessAllowed, ConditionType::Durable].map(unknown);
+    let advisory = [unknown(ConditionType::AccessAllowed)]
+        .into_iter()
+        .chain(advice::unasked(Reason::ReadFailed, &message))
+        .chain([unknown(ConditionType::Durable)]);
     let findings: Vec<Finding> = summary(&required).into_iter().chain(required).chain(advisory).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)
 }
@@ -185,11 +188,17 @@ fn assemble(
 ) -> Report {
     let generation = cache.metadata.generation.unwrap_or_default();
     let happenings = news(&previous.conditions, findings).filter_map(happening).collect();
-    let warnings = findings.iter().filter(|finding| finding.is_warning()).count();
+    let conditions = merge(&previous.conditions, findings, generation, now);
+    let stands_false = |finding: &&Finding| {
+        let of_it = |condition: &Condition| condition.type_ == finding.condition.as_str();
+        conditions.iter().find(|condition| of_it(condition)).is_some_and(|it| it.status == Verdict::False.as_str())
+    };
+    let warns = |finding: &&Finding| finding.condition.is_advisory() && !finding.reason.is_asked_for();
+    let warnings = findings.iter().filter(warns).filter(stands_false).count();
     let status = TokenCacheStatus {
         observed_generation: generation,
         warnings: i32::try_from(warnings).unwrap_or(i32::MAX),
-        conditions: merge(&previous.conditions, findings, generation, now),
+        conditions,
         redis,
         binding,
     };
@@ -201,7 +210,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
     let well = finding.verdict == Verdict::True;
     let told = match finding.condition {
         ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
-        ConditionType::Stalled => false,
+        // Nobody uses a cache that was made a moment ago.
+        ConditionType::Stalled | ConditionType::InUse => false,
         ConditionType::Ready => well,
         ConditionType::SpecValid
         | ConditionType::RedisAvailable
@@ -211,6 +221,9 @@ fn happening(finding: &Finding) -> Option<Happening> {
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
         ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
+        ConditionType::MemorySufficient | ConditionType::LatencyAcceptable | ConditionType::EntriesExpire => {
+            finding.verdict == Verdict::False
+        }
     };
     let normal = matches!(
         finding.reason,

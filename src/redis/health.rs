@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
-    access,
+    access, advice,
     credentials::Credentials,
     drift, durability, fault,
     observed::Observed,
@@ -224,10 +224,11 @@ fn of_sample(
                     drift::verification(settings, &sample.server.pod, answer),
                     access::verification(settings, &sample.server.pod, answer),
                 ],
-                advisory: vec![
-                    access::refusals(settings, &sample.server.pod, answer),
-                    durability::finding(settings, &sample.server.pod, answer),
-                ],
+                advisory: [access::refusals(settings, &sample.server.pod, answer)]
+                    .into_iter()
+                    .chain(advice::findings(settings, &sample.server.pod, &answer.usage))
+                    .chain([durability::finding(settings, &sample.server.pod, answer)])
+                    .collect(),
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: role(answer.role).to_owned(),
@@ -247,9 +248,10 @@ fn unavailable(why: Finding) -> Health {
 /// What is said where no server answered: whether it is available, and why nothing else is known.
 fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
     let unknown = |condition| Finding::unknown(condition, reason, why);
+    let advisory = [unknown(AccessAllowed)].into_iter().chain(advice::unasked(reason, why)).chain([unknown(Durable)]);
     Health::Known {
         required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
-        advisory: vec![unknown(AccessAllowed), unknown(Durable)],
+        advisory: advisory.collect(),
         servers: Vec::new(),
         tells_of_samples: false,
     }

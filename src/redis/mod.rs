@@ -5,6 +5,7 @@
 
 mod access;
 pub mod acl;
+pub mod advice;
 pub mod binding;
 pub mod config;
 pub mod credentials;
@@ -22,6 +23,7 @@ pub mod rollout;
 pub mod sample;
 pub mod settings;
 pub mod tls;
+pub mod usage;
 
 use std::fmt;
 
@@ -220,6 +222,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         max_memory: settings.max_memory.bytes(),
         has_room: limits.into_iter().all(|limit| settings.fits(limit)),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
+        instance_name: settings.instance_name.as_str().to_owned(),
         append_only: settings.persistence.is_some(),
         trust: trust(settings, credentials),
         users: users(settings, credentials),

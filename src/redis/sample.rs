@@ -8,6 +8,7 @@ use super::{
     acl::{APP, Passwords, User, rules::Rules},
     password::Password,
     tls::certificate::{Authorities, Distrust, Fingerprint},
+    usage::Usage,
 };
 
 /// How long one look may take as a whole, however many answers it takes.
@@ -39,6 +40,8 @@ pub struct Want {
     pub has_room: bool,
     /// `maxmemory-policy`, as Redis spells it.
     pub eviction_policy: String,
+    /// What the keys of its entries begin with.
+    pub instance_name: String,
     /// Whether every write is appended to a file: `appendonly`.
     pub append_only: bool,
     /// By what it proves who it is; `None` where it speaks plain text.
@@ -65,10 +68,11 @@ impl Want {
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
-        let Self { max_memory, has_room, eviction_policy, append_only, users, trust, correct: _ } = self;
+        let Self { max_memory, has_room, eviction_policy, instance_name, append_only, users, trust, correct: _ } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
             && *eviction_policy == other.eviction_policy
+            && *instance_name == other.instance_name
             && *append_only == other.append_only
             && *users == other.users
             && *trust == other.trust
@@ -147,6 +151,8 @@ pub struct Answer {
     pub refusals: Vec<Refusal>,
     /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
     pub certificate: Option<Served>,
+    /// How it is used: the only thing here that no single look finds out.
+    pub usage: Usage,
 }
 
 /// The certificate that a server shows to whom connects now.
@@ -335,6 +341,7 @@ mod tests {
             max_memory,
             has_room: true,
             eviction_policy: eviction_policy.to_owned(),
+            instance_name: "shop:".to_owned(),
             append_only: false,
             trust: None,
             users: Vec::new(),

@@ -1,6 +1,7 @@
 //! Plans and findings as sentences and snapshots, on values only: no cluster, no Redis, no clock.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod advice;
 mod certificates;
 mod changes;
 mod durability;

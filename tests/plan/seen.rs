@@ -14,6 +14,7 @@ use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
 use tokencache_operator::redis::sample::{Answer, Drift, Fault, Reload, Role, Sample, Saving, Served};
 use tokencache_operator::redis::tls::certificate::Fingerprint;
+use tokencache_operator::redis::usage::Usage;
 use tokencache_operator::redis::{login_mark, server, want};
 
 use super::pods::{REVISION, marked, on_node, running};
@@ -84,9 +85,23 @@ impl Seen {
         })
     }
 
+    /// How the server is used.
+    pub fn usage(self) -> Usage {
+        self.0.observed.samples[0].outcome.as_ref().unwrap().usage.clone()
+    }
+
+    /// What is reported, also of what takes more looks to tell.
+    pub fn asked(self, what: &str) -> String {
+        self.report(what, true)
+    }
+
     /// What is reported. `Ready` is left out where it repeats another condition, as is `Stalled` where it is False, and
     /// `Durable` where it is as the spec asks.
     pub fn told(self, what: &str) -> String {
+        self.report(what, false)
+    }
+
+    fn report(self, what: &str, with_sampling: bool) -> String {
         let Some(status) = self.status() else { return format!("{what}\n  (nothing new is said)\n") };
         let conditions = status.conditions;
         let mut text = format!("{what}\n");
@@ -102,7 +117,7 @@ impl Seen {
                 "UsersVerified" => condition.reason != "Verified",
                 "AccessAllowed" => condition.status == "False",
                 "Durable" => !repeated && !matches!(condition.reason.as_str(), "InMemory" | "Persisted"),
-                _ => condition.reason != "RedisUnavailable",
+                _ => condition.reason != "RedisUnavailable" && (with_sampling || condition.reason != "Sampling"),
             };
             if shown && condition.type_ == "Stalled" {
                 text += "  Stalled=True\n";
@@ -165,5 +180,6 @@ pub fn well() -> Answer {
         drift: Vec::new(),
         certificate: Some(served(Reload::Done)),
         refusals: Vec::new(),
+        usage: Usage::default(),
     }
 }

@@ -77,6 +77,7 @@ pub fn want() -> Want {
         max_memory: 256 << 20,
         has_room: true,
         eviction_policy: "volatile-lru".to_owned(),
+        instance_name: "shop:".to_owned(),
         append_only: false,
         trust: None,
         users: users(Acl::Compatible, "shop:"),

@@ -1,6 +1,7 @@
 //! Users that somebody changes on a server by hand, on every server that there is.
 
 use tokencache_operator::api::v1alpha1::Acl;
+use tokencache_operator::redis::acl;
 use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter, Refusal, Want};
 
 use crate::scene::{
@@ -44,7 +45,7 @@ async fn whatever_is_changed_of_a_user_is_set_back_as_it_was() {
         (
             &["SETUSER", "operator", "+@all"],
             Rights("operator"),
-            "also has +@all and lacks +acl|deluser, +acl|list, +acl|log and 5 more",
+            "also has +@all and lacks +acl|deluser, +acl|list, +acl|log and {others} more",
         ),
         (&["SETUSER", "operator", &other_rule], Login("operator"), "2 passwords"),
         (&["SETUSER", "probe", "~*"], Rights("probe"), "also has ~*"),
@@ -58,7 +59,9 @@ async fn whatever_is_changed_of_a_user_is_set_back_as_it_was() {
         for (change, parameter, found) in changes {
             admin(&redis, &[&["ACL"], change].concat());
             let answer = first_look(&redis).await.unwrap();
-            assert_eq!(answer.drift, [drift(parameter, found, Correction::Corrected)], "{program}: {change:?}");
+            // Redis 7.0 does not know NO-TOUCH.
+            let found = found.replace("{others}", if acl::knows_7_2(&answer.version) { "12" } else { "11" });
+            assert_eq!(answer.drift, [drift(parameter, &found, Correction::Corrected)], "{program}: {change:?}");
             let mut after: Vec<_> = admin(&redis, &["ACL", "LIST"]).lines().map(str::to_owned).collect();
             let mut expected: Vec<_> = before.lines().collect();
             after.sort();

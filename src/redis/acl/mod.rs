@@ -30,8 +30,9 @@ const STRICT: &str =
 const TIE_BREAK: &str = "%R~__Booksleeve_TieBreak";
 const MASTER_CHANGED: &str = "&__Booksleeve_MasterChanged";
 
-const OPERATOR_COMMANDS: &str =
-    "-@all +ping +info +config|get +config|set +acl|list +acl|setuser +acl|deluser +acl|log";
+/// It looks at keys of any name, to tell those under the prefix from others, and changes none.
+const OPERATOR_RULE: &str = "%R~* -@all +ping +info +config|get +config|set +acl|list +acl|setuser +acl|deluser +acl|log \
+    +slowlog|get +scan +type +pttl +hstrlen +hget";
 const PROBE_COMMANDS: &str = "-@all +ping";
 const NO_COMMANDS: &str = "-@all";
 
@@ -88,7 +89,11 @@ pub fn users(acl: Acl, instance_name: &InstanceName, hashes: &Hashes) -> Vec<Use
             since_7_2: "+client|setinfo",
             ..user(APP, app.as_ref().map_or(Passwords::AsFound, one), &application)
         },
-        user(OPERATOR, one(operator), OPERATOR_COMMANDS),
+        User {
+            // Looking must not make a key look used.
+            since_7_2: "+client|no-touch",
+            ..user(OPERATOR, one(operator), OPERATOR_RULE)
+        },
         user(PROBE, one(probe), PROBE_COMMANDS),
     ]
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, ServerError, Value, cmd};
+use ::redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisConnectionInfo, RedisError, ServerError, Value, cmd,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use super::bounded::{Allowance, Bounded};
 use super::greeting::{self, Greeting};
@@ -26,6 +28,8 @@ pub(super) struct Connection {
     allowance: Allowance,
     limit: Duration,
     shown: Option<Shown>,
+    /// Whether its reads leave alone when a key was last used; `None` while that has not been asked for.
+    pub(super) spares_clock: Option<bool>,
 }
 
 /// Why a command got no answer.
@@ -92,7 +96,7 @@ impl Connection {
             .await
             .map_err(|error| Failure::from(error).of("connect"))?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { redis, driver, allowance, limit: limits.answer, shown: None })
+        Ok(Self { redis, driver, allowance, limit: limits.answer, shown: None, spares_clock: None })
     }
 
     /// Proves that the server accepts this login, now.
@@ -128,10 +132,38 @@ impl Connection {
         }
     }
 
-    async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
+    /// Sends one command.
+    pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
         self.allowance.renew();
-        match timeout(self.limit, self.redis.send_packed_command(command)).await {
-            Ok(Ok(Value::ServerError(refusal))) => Err(refusal.into()),
+        let answer = timeout(self.limit, self.redis.send_packed_command(command)).await;
+        match self.judge(answer)? {
+            Value::ServerError(refusal) => Err(refusal.into()),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Sends several in one go, whose answers together have the bounds of one. A refusal stands among the answers.
+    pub(super) async fn send_all(&mut self, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.allowance.renew();
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        let count = commands.len();
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        let answers = timeout(self.limit, self.redis.send_packed_commands(&pipeline, 0, count)).await;
+        let answers = self.judge(answers)?;
+        if answers.len() == count {
+            Ok(answers)
+        } else {
+            Err(Failure::Malformed("there are more answers or fewer than questions".to_owned()))
+        }
+    }
+
+    fn judge<T>(&self, answer: Result<Result<T, RedisError>, Elapsed>) -> Result<T, Failure> {
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) if self.allowance.is_spent() => {
                 Err(Failure::Malformed("the answer is over the limit".to_owned()))

@@ -5,24 +5,28 @@
 //! asked for, and then read back, since a server may answer OK and change nothing.
 //!
 //! It sends the login only to what has answered a PING as Redis does, proves the login at every look, and holds the
-//! connection for the next one. It never touches Kubernetes, the environment or anything global, never changes more
+//! connection for the next one. What it finds out about a server's use adds up from one look to the next, and never
+//! makes a look fail or take longer than it may. It never touches Kubernetes, the environment or anything global, never changes more
 //! than the named settings, and lets no password and no unbounded text into a sample. No other module names the
 //! `redis` crate.
 //!
 //! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
 //! A server that answers in plain text there is told of, and gets no login.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG.
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; of use SLOWLOG GET,
+//! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET.
 
 mod bounded;
 mod certificate;
 mod connection;
 mod greeting;
 mod handshake;
+mod reading;
 mod reply;
 mod settings;
 mod tell;
 mod tls;
+mod usage;
 mod users;
 
 use std::collections::HashMap;
@@ -31,13 +35,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use self::connection::Connection;
 use super::acl;
 use super::sample::{
     Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
 };
+use super::usage::{History, Usage};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +73,7 @@ pub struct Probe {
     limits: Limits,
     clock: fn() -> Timestamp,
     held: Mutex<HashMap<Server, Held>>,
+    histories: Mutex<HashMap<Server, History>>,
 }
 
 /// A connection that was good at the last look, and whose it is.
@@ -81,15 +87,22 @@ impl Probe {
     /// A probe that holds nothing yet. The clock dates the samples.
     #[must_use]
     pub fn new(limits: Limits, clock: fn() -> Timestamp) -> Self {
-        Self { limits, clock, held: Mutex::default() }
+        Self { limits, clock, held: Mutex::default(), histories: Mutex::default() }
     }
 
     /// Looks at one server. Looks at several servers can run at the same time; none waits for another.
     pub async fn sample(&self, server: &Server, login: &Login, want: &Want) -> Sample {
         let answered = AtomicBool::new(false);
-        let look = timeout(self.limits.look, self.look(server, login, want, &answered)).await;
-        let outcome =
+        let end = Instant::now() + self.limits.look;
+        let look = timeout_at(end, self.look(server, login, want, &answered)).await;
+        let look =
             look.unwrap_or_else(|_| Err(if answered.load(Ordering::Relaxed) { Fault::Slow } else { Fault::Frozen }));
+        let outcome = match look {
+            Ok((answer, connection)) => {
+                Ok(Answer { usage: self.usage(server, login, want, &answer, connection, end).await, ..answer })
+            }
+            Err(fault) => Err(fault),
+        };
         let outcome = tell::fit_to_tell(outcome, login, want);
         Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome }
     }
@@ -98,10 +111,18 @@ impl Probe {
     /// next call.
     pub fn forget(&self, is_gone: impl Fn(&Server) -> bool) {
         self.held().retain(|server, _| !is_gone(server));
+        self.histories().retain(|server, _| !is_gone(server));
     }
 
-    /// Notes in `answered` once the server has answered, since what takes long after that is not frozen.
-    async fn look(&self, server: &Server, login: &Login, want: &Want, answered: &AtomicBool) -> Result<Answer, Fault> {
+    /// Notes in `answered` once the server has answered, since what takes long after that is not frozen. Gives the
+    /// connection back where no answer is owed on it.
+    async fn look(
+        &self,
+        server: &Server,
+        login: &Login,
+        want: &Want,
+        answered: &AtomicBool,
+    ) -> Result<(Answer, Option<Connection>), Fault> {
         let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
         answered.store(true, Ordering::Relaxed);
         let own = want.users.iter().find(|user| want.correct && user.name == login.username);
@@ -125,12 +146,34 @@ impl Probe {
             Ok(refusals) => answer.refusals = refusals,
             // A log that cannot be read, such as one of huge keys, makes no server unavailable; but the rest of it may be
             // on its way still.
-            Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok(answer),
+            Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok((answer, None)),
             Err(fault) => return Err(fault),
         }
-        let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
-        self.held().insert(server.clone(), held);
-        Ok(answer)
+        Ok((answer, Some(connection)))
+    }
+
+    /// How the server is used, in what is left of a look's time. Where that does not suffice, or something is odd, it is as
+    /// it was; the connection, on which an answer may be owed, is then closed.
+    async fn usage(
+        &self,
+        server: &Server,
+        login: &Login,
+        want: &Want,
+        answer: &Answer,
+        connection: Option<Connection>,
+        end: Instant,
+    ) -> Usage {
+        let mut history = self.histories().remove(server).unwrap_or_default();
+        if let Some(mut connection) = connection {
+            let read = usage::read(&mut connection, &mut history, &want.instance_name, &answer.version);
+            if let Ok(Ok(())) = timeout_at(end, read).await {
+                let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
+                self.held().insert(server.clone(), held);
+            }
+        }
+        let usage = history.usage().clone();
+        self.histories().insert(server.clone(), history);
+        usage
     }
 
     /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the
@@ -162,6 +205,10 @@ impl Probe {
         self.held().remove(server).filter(same).map(|held| held.connection)
     }
 
+    fn histories(&self) -> MutexGuard<'_, HashMap<Server, History>> {
+        self.histories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<Server, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,6 +233,7 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
         drift,
         refusals: Vec::new(),
         certificate: None,
+        usage: Usage::default(),
     })
 }
 

@@ -5,6 +5,7 @@ use crate::redis::acl::Passwords;
 use crate::redis::password::PasswordHash;
 use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Refusal, Reload, Served, Want};
 use crate::redis::tls::certificate::Distrust;
+use crate::redis::usage::{Usage, entries::Entries};
 
 /// Characters kept of a text.
 const LONGEST: usize = 200;
@@ -29,7 +30,7 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, refusals, certificate } =
+    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, refusals, certificate, usage } =
         answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
@@ -59,7 +60,17 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         drift,
         refusals: refusals.collect(),
         certificate,
+        usage: of_usage(usage, tell),
     }
+}
+
+fn of_usage(usage: Usage, tell: &impl Fn(String) -> String) -> Usage {
+    let entries = match usage.entries {
+        Entries::Refused(words) => Entries::Refused(tell(words)),
+        wordless @ (Entries::NotYetKnown | Entries::Seen(_)) => wordless,
+    };
+    // The name of a slow command was cut to letters and digits where it was read.
+    Usage { entries, ..usage }
 }
 
 fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
@@ -137,6 +148,7 @@ mod tests {
             max_memory: 0,
             has_room: true,
             eviction_policy: String::new(),
+            instance_name: String::new(),
             append_only: false,
             trust: None,
             users: vec![User {

@@ -1,6 +1,7 @@
 //! What the operator does for a cache, and what it says of it, as its users see both.
 
 mod access;
+mod advice;
 mod drift;
 mod durability;
 mod faults;

@@ -64,6 +64,7 @@ async fn the_connection_string_means_the_same_as_the_other_keys() {
 #[tokio::test]
 async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
     let (world, _operator) = shop("status").await;
+    world.condition(SHOP, "MemorySufficient", "True", "Sufficient").await;
     let cache = world.get("TokenCache", SHOP).await;
     let status = &cache["status"];
     let info = world.intruder(SHOP, &["INFO", "server"]).await;
@@ -95,9 +96,14 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["EvictionPolicyVerified", "True", "Verified"],
             ["UsersVerified", "True", "Verified"],
             ["AccessAllowed", "True", "NothingRefused"],
+            ["MemorySufficient", "True", "Sufficient"],
+            ["LatencyAcceptable", "True", "Acceptable"],
+            ["EntriesExpire", "True", "AllExpire"],
+            ["InUse", "False", "NeverWritten"],
             ["Durable", "False", "InMemory"],
         ]
     );
+    assert_eq!(status["warnings"], 1, "nobody uses it yet");
     for each in conditions {
         assert_eq!(each["observedGeneration"], cache["metadata"]["generation"], "{each}");
         assert!(!each["message"].as_str().unwrap().is_empty(), "{each}");
@@ -122,7 +128,7 @@ async fn kubectl_waits_for_ready_and_prints_the_columns() {
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "WARNINGS", "AGE"]);
     let endpoint = format!("shop-redis.{}.svc:6380", world.namespace);
-    assert_eq!(lines[1][..6], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", "0"]);
+    assert_eq!(lines[1][..6], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", "1"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,296 @@
+//! What stands in a server: whether it is used, and whether what stands there will ever go.
+//!
+//! In: a few hundred keys at a look, one part of the key space after the other. Out: what they are, in words that do not
+//! move with every key. No key and no payload is kept.
+
+use super::Reading;
+
+/// What stands in a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Entries {
+    /// Nobody has looked yet.
+    #[default]
+    NotYetKnown,
+    /// The server refuses a command that it takes. Holds the server's words.
+    Refused(String),
+    /// What was seen.
+    Seen(Population),
+}
+
+/// What was seen of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Population {
+    /// Whether the prefix is in use.
+    pub prefix: Prefix,
+    /// Whether entries expire.
+    pub expiry: Expiry,
+    /// What entries look like; `None` while none was looked into.
+    pub form: Option<Form>,
+    /// Whether there are keys outside the prefix.
+    pub others: bool,
+    /// Another database that holds keys.
+    pub other_database: Option<u32>,
+}
+
+/// Whether a prefix is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// Not every key has been seen, and none so far is under it.
+    NotYetKnown,
+    /// An entry was seen, or written, since the server was started.
+    Used,
+    /// Every key was seen, none of them was an entry, and none was ever written.
+    Unused,
+}
+
+/// Whether entries expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// Not every key has been seen, and every entry so far expires.
+    NotYetKnown,
+    /// All of them do.
+    All,
+    /// Some never do.
+    Never(Share),
+}
+
+/// How many of all, roughly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Fewer than one in ten.
+    Few,
+    /// Fewer than half.
+    Some,
+    /// Half or more.
+    Most,
+    /// Every one.
+    All,
+}
+
+/// What an entry's payload looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As Data Protection writes it.
+    Encrypted,
+    /// As JSON.
+    Plain,
+    /// As something else.
+    Strange,
+    /// Not all alike.
+    Mixed,
+}
+
+/// Some keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Where the next one begins; 0 where every key has been seen.
+    pub cursor: u64,
+    /// What they are.
+    pub keys: Vec<Key>,
+    /// Why nothing could be seen, in the server's words.
+    pub refusal: Option<String>,
+}
+
+/// What one key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Whether it is a hash under the prefix.
+    pub is_entry: bool,
+    /// Whether it has an expiration.
+    pub expires: bool,
+    /// The payload's size in bytes, where it was asked for.
+    pub size: Option<u64>,
+    /// What the payload looks like, where it was looked into.
+    pub form: Option<Form>,
+}
+
+/// The keys seen so far: on the way through the key space, and on the last way that was complete.
+#[derive(Debug, Clone, Default)]
+pub struct Census {
+    cursor: u64,
+    current: Tally,
+    complete: Option<Tally>,
+    used: bool,
+    narrowed: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Tally {
+    entries: u64,
+    never_expire: u64,
+    others: u64,
+    biggest: u64,
+    form: Option<Form>,
+}
+
+impl Census {
+    /// Where the next batch begins.
+    #[must_use]
+    pub fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// How many keys the next batch may have, of so many as usual: fewer where their names are too long.
+    #[must_use]
+    pub fn batch_size(&self, usual: usize) -> usize {
+        usual.checked_shr(self.narrowed).unwrap_or_default().max(1)
+    }
+
+    /// Takes note that a batch could not be read.
+    pub fn narrow(&mut self) {
+        self.narrowed += 1;
+    }
+
+    /// The size of the biggest payload that was seen, in bytes.
+    pub(super) fn biggest(&self) -> u64 {
+        self.current.biggest.max(self.complete.as_ref().map_or(0, |tally| tally.biggest))
+    }
+
+    /// Adds a batch.
+    pub(super) fn note(&mut self, batch: Batch, reading: &Reading) -> Entries {
+        if let Some(words) = batch.refusal {
+            return Entries::Refused(words);
+        }
+        for key in &batch.keys {
+            self.current.add(key);
+        }
+        self.used |= self.current.entries > 0 || reading.writes.count > 0;
+        self.cursor = batch.cursor;
+        if self.cursor == 0 {
+            self.complete = Some(std::mem::take(&mut self.current));
+            self.narrowed = 0;
+        }
+        Entries::Seen(self.population(reading))
+    }
+
+    fn population(&self, reading: &Reading) -> Population {
+        let either = |of: fn(&Tally) -> bool| of(&self.current) || self.complete.as_ref().is_some_and(of);
+        Population {
+            prefix: match &self.complete {
+                _ if self.used => Prefix::Used,
+                Some(_) => Prefix::Unused,
+                None => Prefix::NotYetKnown,
+            },
+            expiry: self.expiry(reading),
+            form: self.complete.as_ref().and_then(|tally| tally.form).or(self.current.form),
+            others: either(|tally| tally.others > 0),
+            other_database: reading.other_database,
+        }
+    }
+
+    /// The server counts what expires itself; only where that is not all of it does it take a look at the keys.
+    fn expiry(&self, reading: &Reading) -> Expiry {
+        let (keys, expiring) = reading.database;
+        if keys <= expiring {
+            return Expiry::All;
+        }
+        let tallies = self.complete.iter().chain([&self.current]);
+        match tallies.into_iter().find(|tally| tally.never_expire > 0) {
+            Some(tally) => Expiry::Never(tally.share()),
+            None if self.complete.is_some() => Expiry::All,
+            None => Expiry::NotYetKnown,
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, key: &Key) {
+        if !key.is_entry {
+            self.others += 1;
+            return;
+        }
+        self.entries += 1;
+        self.never_expire += u64::from(!key.expires);
+        self.biggest = self.biggest.max(key.size.unwrap_or_default());
+        self.form = match (self.form, key.form) {
+            (Some(before), Some(now)) if before != now => Some(Form::Mixed),
+            (before, now) => now.or(before),
+        };
+    }
+
+    fn share(&self) -> Share {
+        match (self.never_expire, self.entries) {
+            (never, all) if never >= all => Share::All,
+            (never, all) if never * 2 >= all => Share::Most,
+            (never, all) if never * 10 >= all => Share::Some,
+            _ => Share::Few,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: Key = Key { is_entry: true, expires: true, size: Some(3000), form: Some(Form::Encrypted) };
+    const ENDLESS: Key = Key { expires: false, ..ENTRY };
+    const OTHER: Key = Key { is_entry: false, expires: false, size: None, form: None };
+
+    fn reading(keys: u64, expiring: u64) -> Reading {
+        Reading { database: (keys, expiring), ..Reading::default() }
+    }
+
+    fn note(census: &mut Census, cursor: u64, keys: &[Key], reading: &Reading) -> Population {
+        match census.note(Batch { cursor, keys: keys.to_vec(), refusal: None }, reading) {
+            Entries::Seen(population) => population,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_unused_once_every_key_was_seen_and_none_is_an_entry() {
+        let mut census = Census::default();
+        assert_eq!(note(&mut census, 7, &[OTHER], &reading(2, 0)).prefix, Prefix::NotYetKnown);
+        let seen = note(&mut census, 0, &[OTHER], &reading(2, 0));
+        assert_eq!((seen.prefix, seen.others), (Prefix::Unused, true));
+        assert_eq!(note(&mut census, 7, &[ENTRY], &reading(2, 1)).prefix, Prefix::Used);
+        assert_eq!(
+            note(&mut census, 0, &[], &reading(0, 0)).prefix,
+            Prefix::Used,
+            "it was, and its entries have expired"
+        );
+    }
+
+    #[test]
+    fn an_entry_that_was_written_and_has_expired_shows_use() {
+        let mut written = reading(0, 0);
+        written.writes.count = 1;
+        assert_eq!(note(&mut Census::default(), 0, &[], &written).prefix, Prefix::Used);
+    }
+
+    #[test]
+    fn entries_that_never_expire_are_told_at_once_and_no_more_when_the_next_way_finds_none() {
+        let mut census = Census::default();
+        assert_eq!(note(&mut census, 7, &[ENTRY, OTHER], &reading(9, 5)).expiry, Expiry::NotYetKnown);
+        assert_eq!(note(&mut census, 8, &[ENDLESS], &reading(9, 5)).expiry, Expiry::Never(Share::Most));
+        assert_eq!(note(&mut census, 0, &[ENTRY; 20], &reading(9, 5)).expiry, Expiry::Never(Share::Few));
+        assert_eq!(note(&mut census, 7, &[ENTRY], &reading(9, 5)).expiry, Expiry::Never(Share::Few));
+        assert_eq!(note(&mut census, 0, &[ENTRY], &reading(9, 5)).expiry, Expiry::All, "others may never expire");
+        assert_eq!(note(&mut census, 7, &[ENDLESS], &reading(9, 5)).expiry, Expiry::Never(Share::All));
+    }
+
+    #[test]
+    fn where_every_key_expires_by_the_servers_own_count_no_key_need_be_seen() {
+        assert_eq!(note(&mut Census::default(), 7, &[], &reading(9, 9)).expiry, Expiry::All);
+    }
+
+    #[test]
+    fn payloads_are_alike_or_mixed() {
+        let plain = Key { form: Some(Form::Plain), ..ENTRY };
+        let unseen = Key { form: None, ..ENTRY };
+        let of = |keys: &[Key]| note(&mut Census::default(), 0, keys, &reading(1, 1)).form;
+        assert_eq!(of(&[unseen]), None);
+        assert_eq!(of(&[ENTRY, unseen, ENTRY]), Some(Form::Encrypted));
+        assert_eq!(of(&[plain, ENTRY, plain]), Some(Form::Mixed));
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_read_makes_the_next_one_smaller() {
+        let mut census = Census::default();
+        assert_eq!(census.batch_size(400), 400);
+        census.narrow();
+        assert_eq!(census.batch_size(400), 200);
+        (0..90).for_each(|_| census.narrow());
+        assert_eq!(census.batch_size(400), 1);
+    }
+}

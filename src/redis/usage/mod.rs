@@ -1,0 +1,125 @@
+//! How a server is used: what one look after another adds up to.
+//!
+//! In: what each look read. Out: [`Usage`], whose values stay equal while there is nothing else to say, however the numbers
+//! behind them move: amounts are told in coarse steps and only grow while a trouble lasts, and a trouble is told for
+//! [`TOLD_FOR`] looks after it was last seen, so that one which comes and goes is neither missed nor reported again and
+//! again. After that it is gone by itself: nothing is latched. It reads no clock and talks to nobody.
+
+pub mod entries;
+pub mod latency;
+pub mod memory;
+
+use std::time::Duration;
+
+use entries::{Batch, Census, Entries};
+use latency::{Latency, SlowCommand, Slowness};
+use memory::{Memory, Pressure};
+
+/// How many more looks tell of a trouble that was seen, where they do not see it themselves: five minutes at the usual
+/// period.
+pub const TOLD_FOR: u32 = 10;
+
+/// How a server is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Whether its memory suffices.
+    pub memory: Memory,
+    /// Whether it answers fast enough.
+    pub latency: Latency,
+    /// What stands in it.
+    pub entries: Entries,
+}
+
+/// What one look read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// `run_id`: another one after each start.
+    pub run: String,
+    /// `server_time_usec`.
+    pub time: u64,
+    /// `used_memory`, in bytes.
+    pub used_memory: u64,
+    /// `used_memory_dataset`, in bytes.
+    pub dataset: u64,
+    /// `maxmemory`, in bytes.
+    pub max_memory: u64,
+    /// `evicted_keys`.
+    pub evicted: u64,
+    /// `errorstat_OOM`: refused writes.
+    pub refused: u64,
+    /// `used_cpu_user` and `used_cpu_sys`, in microseconds.
+    pub processor: u64,
+    /// HMGET and HGET.
+    pub reads: Calls,
+    /// HMSET and HSET.
+    pub writes: Calls,
+    /// Keys in all databases.
+    pub keys: u64,
+    /// Keys of database 0, in which entries stand, and how many of them expire.
+    pub database: (u64, u64),
+    /// Another database that holds keys.
+    pub other_database: Option<u32>,
+}
+
+/// `cmdstat_*` of INFO.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// How many that did not fail.
+    pub count: u64,
+    /// The server's time for all of them, in microseconds.
+    pub spent: u64,
+}
+
+/// What is remembered of one server from one look to the next. Nothing outlives a restart of the server.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    before: Option<Reading>,
+    pressure: Pressure,
+    slowness: Slowness,
+    census: Census,
+    usage: Usage,
+}
+
+impl History {
+    /// What was added up so far.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// The keys that were looked at so far.
+    pub fn census(&mut self) -> &mut Census {
+        &mut self.census
+    }
+
+    /// Since when a slow command is of interest, as the server's time: the look before, where this one is slow.
+    #[must_use]
+    pub fn slow_since(&self, reading: &Reading, round_trip: Duration) -> Option<u64> {
+        let before = self.before.as_ref().filter(|before| before.run == reading.run)?;
+        latency::is_slow(before, reading, round_trip).then_some(before.time)
+    }
+
+    /// Begins anew where the server was started since.
+    pub fn meet(&mut self, reading: &Reading) {
+        if self.before.as_ref().is_some_and(|before| before.run != reading.run) {
+            *self = Self::default();
+        }
+    }
+
+    /// Adds what a look read. Comes after [`Self::meet`].
+    pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, batch: Batch) {
+        let before = self.before.as_ref();
+        let entries = self.census.note(batch, &reading);
+        self.usage = Usage {
+            memory: self.pressure.note(before, &reading),
+            latency: self.slowness.note(before, &reading, round_trip, slow, self.census.biggest()),
+            entries,
+        };
+        self.before = Some(reading);
+    }
+}
+
+/// How many more looks tell of something, after one that saw it or did not.
+fn told_for(left: u32, seen: bool) -> u32 {
+    if seen { TOLD_FOR } else { left.saturating_sub(1) }
+}

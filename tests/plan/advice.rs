@@ -1,0 +1,99 @@
+//! Everything that the conditions that only advise can say of a server's use, in one snapshot: read it as somebody would who
+//! sees a warning beside a cache that works.
+
+use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
+use tokencache_operator::redis::sample::Answer;
+use tokencache_operator::redis::usage::{
+    Usage,
+    entries::{Entries, Expiry, Form, Population, Prefix, Share},
+    latency::{Cause, Latency, Slow},
+    memory::{Memory, Sign},
+};
+
+use super::pods::running;
+use super::seen::{Seen, well};
+
+const POPULATION: Population =
+    Population { prefix: Prefix::Used, expiry: Expiry::All, form: None, others: false, other_database: None };
+
+fn seen(usage: Usage) -> Seen {
+    Seen::pod(&running(true)).outcome(Ok(Answer { usage, ..well() }))
+}
+
+fn memory(sign: Sign, proposal: Option<u64>) -> Seen {
+    let proposal = proposal.map(|mebibytes| mebibytes << 20);
+    seen(Usage { memory: Memory::Short { sign, of: 256 << 20, proposal }, ..Usage::default() })
+}
+
+fn latency(what: Slow, at_least: u64, cause: Cause) -> Seen {
+    seen(Usage { latency: Latency::Slow { what, at_least, cause }, ..Usage::default() })
+}
+
+fn entries(population: Population) -> Seen {
+    seen(Usage { entries: Entries::Seen(population), ..Usage::default() })
+}
+
+fn with(seen: Seen, policy: Policy) -> Seen {
+    let usage = seen.usage();
+    let seen = Seen::pod(&running(true)).with(|world| world.cache.spec.redis.eviction_policy = policy);
+    seen.outcome(Ok(Answer { usage, ..well() }))
+}
+
+#[test]
+fn what_is_said_of_memory() {
+    let evicted = |at_least| memory(Sign::Evicted { at_least }, Some(384));
+    let cases = [
+        seen(Usage { memory: Memory::Sufficient, ..Usage::default() }).told("it suffices"),
+        evicted(1).told("an entry was evicted"),
+        evicted(1000).told("entries were evicted"),
+        memory(Sign::NearlyFull, Some(384)).told("it is nearly full"),
+        with(memory(Sign::NearlyFull, Some(384)), Policy::Noeviction).told("it is nearly full, and nothing is evicted"),
+        memory(Sign::Refused, Some(512)).told("writes were refused"),
+        with(memory(Sign::Refused, Some(512)), Policy::Noeviction).told("writes were refused, and nothing is evicted"),
+        with(memory(Sign::Refused, None), Policy::AllkeysLru).told("writes were refused, and there is no more"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn what_is_said_of_latency() {
+    let cases = [
+        seen(Usage { latency: Latency::Acceptable, ..Usage::default() }).told("it is acceptable"),
+        latency(Slow::RoundTrip, 30, Cause::Network).told("the network is slow"),
+        latency(Slow::RoundTrip, 100, Cause::Processor).told("the processor is busy"),
+        latency(Slow::RoundTrip, 300, Cause::Command("KEYS".to_owned())).told("a command is slow"),
+        latency(Slow::Reads, 30, Cause::BigEntries { at_least: 4 << 20 }).told("entries are big"),
+        latency(Slow::Writes, 1000, Cause::Processor).told("writes are slow"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn what_is_said_of_entries() {
+    let never = |share| entries(Population { expiry: Expiry::Never(share), ..POPULATION });
+    let form = |form| entries(Population { form: Some(form), ..POPULATION });
+    let unused = Population { prefix: Prefix::Unused, ..POPULATION };
+    let sampling = Population { prefix: Prefix::NotYetKnown, expiry: Expiry::NotYetKnown, ..POPULATION };
+    let refused = Entries::Refused("NOPERM User operator has no permissions to run the 'scan' command".to_owned());
+    let cases = [
+        entries(POPULATION).told("they expire"),
+        form(Form::Encrypted).told("they are encrypted"),
+        form(Form::Plain).told("they are not encrypted"),
+        form(Form::Mixed).told("they are not alike"),
+        form(Form::Strange).told("they are something else"),
+        never(Share::All).told("none expires"),
+        never(Share::Most).told("most never expire"),
+        never(Share::Some).told("some never expire"),
+        never(Share::Few).told("a few never expire"),
+        with(never(Share::All), Policy::Noeviction).told("none expires, and nothing is evicted"),
+        with(never(Share::All), Policy::AllkeysLfu).told("none expires, and any can be evicted"),
+        entries(unused).told("there were none"),
+        entries(Population { others: true, ..unused }).told("there are other keys only"),
+        entries(Population { other_database: Some(3), ..unused }).told("there are keys in another database only"),
+        entries(Population { others: true, ..POPULATION }).told("there are other keys too"),
+        seen(Usage { entries: refused, ..Usage::default() }).told("the operator may not look"),
+        entries(sampling).asked("not all were seen"),
+        seen(Usage::default()).asked("the server was looked at once"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
