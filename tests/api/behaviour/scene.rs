@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::api_server::api_server;
 use crate::support::eventually::eventually;
@@ -126,4 +126,18 @@ pub async fn has_been(history: &History, of: &str, status: &str, reason: &str) {
         if seen.contains(&wanted) { Ok(()) } else { Err(format!("{seen:?}")) }
     })
     .await;
+}
+
+/// Whether this condition is among the warnings that the status counts. What else is advised of depends on whether the
+/// cache is used, and on how fast the machine is.
+pub fn warns_of(status: &Value, condition: &str) -> bool {
+    const ADVISORY: [&str; 6] =
+        ["AccessAllowed", "MemorySufficient", "LatencyAcceptable", "EntriesExpire", "InUse", "Durable"];
+    let conditions = status["conditions"].as_array().unwrap().iter();
+    let warnings: Vec<_> = conditions
+        .filter(|each| ADVISORY.contains(&each["type"].as_str().unwrap()))
+        .filter(|each| each["status"] == "False" && each["reason"] != "InMemory")
+        .collect();
+    assert_eq!(status["warnings"], warnings.len(), "{warnings:?}");
+    warnings.iter().any(|each| each["type"] == condition)
 }
