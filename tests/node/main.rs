@@ -2,6 +2,7 @@
 //! the chart.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clients;
 mod cluster;
 mod rights;
 mod volumes;

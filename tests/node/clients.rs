@@ -1,0 +1,117 @@
+//! Applications go on while what they depend on is changed under them: passwords, certificates, authorities, settings.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use crate::cluster::{PATIENCE, Scene, repository};
+use crate::support::eventually::within;
+
+/// The clients of `clients.yaml`, at work.
+struct Clients<'scene>(&'scene Scene);
+
+impl<'scene> Clients<'scene> {
+    async fn start(scene: &'scene Scene) -> Self {
+        let manifest = repository().join("tests/node/clients.yaml").display().to_string();
+        scene.kubectl(&["apply", "--filename", &manifest]);
+        let clients = Self(scene);
+        for client in ["reconnects", "stays", "idles"] {
+            within(PATIENCE, &format!("the client that {client} has written"), async || {
+                let read = scene.redis_cli("app", &format!("HMGET shop:{client} absexp")).await;
+                if read == "-1" { Ok(()) } else { Err(clients.phase().await + " " + &read) }
+            })
+            .await;
+        }
+        clients
+    }
+
+    async fn phase(&self) -> String {
+        let pod = self.0.pods().get("clients").await.unwrap();
+        pod.status.and_then(|status| status.phase).unwrap_or_default()
+    }
+
+    /// Waits until a good many more connections were made.
+    async fn go_on(&self) {
+        let written = async || {
+            let data = self.0.redis_cli("app", "HMGET shop:reconnects data").await;
+            data.parse::<u32>().map_err(|_| data)
+        };
+        let before = written().await.unwrap();
+        within(PATIENCE, "the clients go on", async || match written().await? {
+            now if now >= before + 10 => Ok(()),
+            now => Err(format!("{before} and then {now} were written")),
+        })
+        .await;
+    }
+
+    /// What a client sees of the published connection.
+    fn sees(&self, key: &str) -> String {
+        self.0.kubectl(&["exec", "clients", "--container", "reconnects", "--", "cat", &format!("/bindings/shop/{key}")])
+    }
+
+    /// Ends them, and makes sure that not one operation failed.
+    async fn end(self) {
+        self.0.kubectl(&["exec", "clients", "--container", "reconnects", "--", "touch", "/flags/stop"]);
+        let phase = within(PATIENCE, "the clients have ended", async || match self.phase().await.as_str() {
+            ended @ ("Succeeded" | "Failed") => Ok(ended.to_owned()),
+            other => Err(other.to_owned()),
+        })
+        .await;
+        let logs = self.0.kubectl(&["logs", "clients", "--all-containers", "--prefix"]);
+        assert_eq!(phase, "Succeeded", "{logs}");
+    }
+}
+
+/// Waits until a condition says so; returns its message.
+async fn another_certificate(scene: &Scene, before: &str) -> String {
+    within(PATIENCE, "another certificate is served", async || {
+        let now = scene.condition("TlsReady", "True", "CertificateServed").await;
+        if now == before { Err(now) } else { Ok(now) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn no_operation_fails_while_settings_certificates_and_authorities_change() {
+    let scene = Scene::new("clients").await;
+    scene.apply(json!({"maxMemory": "48Mi"})).await;
+    scene.ready().await;
+    let clients = Clients::start(&scene).await;
+    let secrets = Api::<Secret>::namespaced(scene.client.clone(), &scene.namespace);
+
+    scene.change(json!({"spec": {"redis": {"maxMemory": "32Mi", "evictionPolicy": "allkeys-lru"}}})).await;
+    within(PATIENCE, "the settings are read back", async || {
+        let read = scene.condition("EvictionPolicyVerified", "True", "Verified").await;
+        if read.contains("allkeys-lru and maxmemory 32Mi") { Ok(()) } else { Err(read) }
+    })
+    .await;
+
+    clients.go_on().await;
+
+    let first = scene.condition("TlsReady", "True", "CertificateServed").await;
+    secrets.delete("shop-redis-tls", &DeleteParams::default()).await.unwrap();
+    let second = another_certificate(&scene, &first).await;
+
+    clients.go_on().await;
+    let authority = clients.sees("ca.crt");
+    secrets.delete("shop-redis-ca", &DeleteParams::default()).await.unwrap();
+    within(PATIENCE, "the clients see both authorities", async || {
+        let now = clients.sees("ca.crt");
+        if now != authority && now.contains(authority.trim()) { Ok(()) } else { Err(now) }
+    })
+    .await;
+    within(PATIENCE, "it is noted since when", async || {
+        let authority = secrets.get("shop-redis-ca").await.map_err(|error| error.to_string())?;
+        if authority.data.unwrap().contains_key("published") { Ok(()) } else { Err("it is not".to_owned()) }
+    })
+    .await;
+    // The time that clients have to see it, without waiting for a day.
+    let yesterday = Timestamp::now() - SignedDuration::from_hours(25);
+    let patch = Patch::Merge(json!({"stringData": {"published": yesterday.to_string()}}));
+    secrets.patch("shop-redis-ca", &PatchParams::default(), &patch).await.unwrap();
+    another_certificate(&scene, &second).await;
+
+    clients.go_on().await;
+    clients.end().await;
+}
