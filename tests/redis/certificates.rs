@@ -69,6 +69,7 @@ impl Scene {
             name: HOST.to_owned(),
             authorities: Authorities::parse(self.authority.certificate.as_bytes()).unwrap(),
             certificate: certificate.map(|certificate| certificate.fingerprint.clone()),
+            files: files(self.folder.path()).to_vec(),
         }
     }
 
@@ -77,14 +78,15 @@ impl Scene {
     }
 }
 
+/// The settings that name the files of a folder.
+fn files(folder: &Path) -> [(String, String); 3] {
+    let file = |setting: &str, name: &str| (setting.to_owned(), folder.join(name).display().to_string());
+    [file("tls-cert-file", "tls.crt"), file("tls-key-file", "tls.key"), file("tls-ca-cert-file", "ca.crt")]
+}
+
 fn over_tls(folder: &Path) -> String {
-    let file = |name: &str| folder.join(name).display().to_string();
-    let (certificate, key, authorities) = (file("tls.crt"), file("tls.key"), file("ca.crt"));
-    format!(
-        "{}port 0\ntls-port 6379\ntls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {authorities}\n\
-         tls-auth-clients no\n",
-        config()
-    )
+    let files: String = files(folder).iter().map(|(setting, path)| [setting, " ", path, "\n"].concat()).collect();
+    format!("{}port 0\ntls-port 6379\n{files}tls-auth-clients no\n", config())
 }
 
 async fn look_once(server: &Server, want: &Want) -> Result<Answer, Fault> {

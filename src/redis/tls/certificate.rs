@@ -133,6 +133,19 @@ impl Authorities {
         Some(Self { pem: text.to_owned(), certificates })
     }
 
+    /// These, and those of others that are not among them and have not expired.
+    #[must_use]
+    pub fn joined_by(self, others: &Self, now: Timestamp) -> Self {
+        let more: Vec<_> =
+            others.certificates.iter().filter(|other| !self.hold(other) && now < other.not_after).cloned().collect();
+        if more.is_empty() {
+            return self;
+        }
+        let texts = more.iter().map(Certificate::pem);
+        let pem = std::iter::once(self.pem.trim_end().to_owned() + "\n").chain(texts).collect();
+        Self { pem, certificates: self.certificates.into_iter().chain(more).collect() }
+    }
+
     /// The bundle as clients get it.
     #[must_use]
     pub fn pem(&self) -> &str {
