@@ -271,6 +271,10 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         None => false,
     };
     let applied = applied?;
+    if applied.minted {
+        // Their watch may lag behind: by the earlier content the next pass would make them once more, in vain.
+        context.secrets.forget(&settings.owner.namespace, &observe::secrets(&settings.owner.name));
+    }
     tracing::info!(changed = applied.changed, status = written, "pass");
     Ok(Action::requeue(if applied.minted {
         retry::AFTER_MINT

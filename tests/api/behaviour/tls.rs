@@ -1,8 +1,5 @@
 //! Encrypted connections: what the operator makes itself, what a Secret of the user's provides, and plain text on request.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokencache_operator::redis::tls::issue::{self, Issued};
@@ -11,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::scene::{PERIOD, POD, SHOP, World, condition, operated, shop};
 use crate::support::eventually::{eventually, never};
+use crate::survival::world::ping_over_tls;
 
 const MINE: &str = "my-certificate";
 
@@ -62,29 +60,6 @@ impl World {
         })
         .await;
     }
-
-    /// Whether a client that trusts the published bundle gets an answer over TLS: PONG, or what it gets instead.
-    async fn ping_trusting_the_bundle(&self) -> Result<(), String> {
-        let binding = self.secret("shop-redis").await;
-        let folder = tempfile::tempdir().unwrap();
-        let trusted = folder.path().join("ca.crt");
-        std::fs::write(&trusted, &binding["ca.crt"]).unwrap();
-        let answer = ping(&binding, &self.kubelet.pod(POD).address().await.to_string(), &trusted).await;
-        if answer.trim() == "PONG" { Ok(()) } else { Err(answer) }
-    }
-}
-
-/// What the server at an address answers the user of a binding, if whoever is trusted here vouches for it.
-async fn ping(binding: &BTreeMap<String, String>, address: &str, trusted: &Path) -> String {
-    let output = tokio::process::Command::new("redis-cli")
-        .args(["--tls", "--cacert"])
-        .arg(trusted)
-        .args(["--sni", &binding["host"], "-h", address, "-p", &binding["port"], "--user", "app", "PING"])
-        .env("REDISCLI_AUTH", &binding["password"])
-        .output()
-        .await
-        .unwrap();
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 #[tokio::test]
@@ -94,7 +69,7 @@ async fn who_trusts_the_published_bundle_connects_and_plain_text_finds_no_port()
     let (binding, address) = (world.secret("shop-redis").await, world.kubelet.pod(POD).address().await);
     let stranger = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(stranger.path(), authority().certificate).unwrap();
-    let refused = ping(&binding, &address.to_string(), stranger.path()).await;
+    let refused = ping_over_tls(&binding, &address.to_string(), stranger.path()).await;
     assert!(refused.contains("certificate verify failed"), "{refused}");
     assert!(tokio::net::TcpStream::connect((address, 6379)).await.is_err(), "plain text finds no port");
     let message = world.certificate().await;
