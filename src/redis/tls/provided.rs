@@ -95,6 +95,13 @@ fn read(settings: &Settings, secret: &Secret, name: &str, now: Timestamp) -> Res
                 pair.leaf.names.join(", ")
             ),
         ),
+        Distrust::UnknownIssuer if authorities.issuer(&pair.leaf).is_some() => (
+            Reason::CertificateUntrusted,
+            format!(
+                "ca.crt of Secret {name} has the authority that signed the certificate in tls.crt, but not the root above \
+                 it, and .NET trusts roots only: add the root to ca.crt"
+            ),
+        ),
         Distrust::UnknownIssuer => (
             Reason::CertificateUntrusted,
             format!("none of the authorities in ca.crt of Secret {name} signed the certificate in tls.crt: put the right one into it"),

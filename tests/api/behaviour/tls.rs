@@ -1,6 +1,7 @@
 //! Encrypted connections: what the operator makes itself, what a Secret of the user's provides, and plain text on request.
 
 use jiff::{SignedDuration, Timestamp};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tokencache_operator::redis::tls::issue::{self, Issued};
 use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
@@ -30,6 +31,19 @@ fn content(authority: &Issued, dice: u8, name: &str, age: SignedDuration) -> Val
     let issued =
         issue::certificate(&[name.to_owned()], authority, now + AUTHORITY_LIFETIME, &[dice; 128], now - age).unwrap();
     json!({"tls.crt": issued.certificate, "tls.key": issued.key.reveal(), "ca.crt": authority.certificate})
+}
+
+/// The content of a Secret with an authority that another one signed, which is nowhere.
+fn below_a_root_that_is_not_told(name: &str) -> Value {
+    let (root, own, server) = (authority(), KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let root_key = KeyPair::from_pem(root.key.reveal()).unwrap();
+    let mut below = CertificateParams::default();
+    below.distinguished_name.push(DnType::CommonName, "below");
+    below.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let below = below.signed_by(&own, &Issuer::from_ca_cert_pem(&root.certificate, root_key).unwrap()).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&below.pem(), own).unwrap();
+    let leaf = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&server, &issuer).unwrap();
+    json!({"tls.crt": leaf.pem() + &below.pem(), "tls.key": server.serialize_pem(), "ca.crt": below.pem()})
 }
 
 impl World {
@@ -213,6 +227,7 @@ async fn a_secret_that_cannot_be_used_has_its_own_reason_and_the_server_goes_on(
         (part("ca.crt", ""), "CertificateMalformed", "ca.crt in", "correct the Secret"),
         (part("tls.key", other["tls.key"].as_str().unwrap()), "KeyMismatch", "does not belong", "put the pair into it"),
         (part("ca.crt", &stranger.certificate), "CertificateUntrusted", "none of the authorities", "put the right one"),
+        (below_a_root_that_is_not_told(&host), "CertificateUntrusted", "but not the root", "add the root to ca.crt"),
         (content(&authority(), 5, &host, years), "CertificateExpired", "expired at", "renew it"),
         (content(&authority(), 5, &host, -years), "CertificateNotYetValid", "not valid before", "correct the clock"),
         (
