@@ -37,7 +37,7 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<A
     if let Some(stateful_set) = rehearsal {
         write::rehearse(client, &stateful_set).await?;
     }
-    let redis::Plan { mints, service_account, config_maps, secrets, services, stateful_set } = redis;
+    let redis::Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = redis;
     let minted = !mints.is_empty();
     let mut changed = 0;
     for mint in mints {
@@ -46,6 +46,10 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<A
     }
     for secret in secrets {
         write::apply(client, &secret).await?;
+        changed += 1;
+    }
+    if let Some(redis::Clearance { secret, keys }) = clearance {
+        write::clear(client, &secret, &keys).await?;
         changed += 1;
     }
     for config_map in config_maps {

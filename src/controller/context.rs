@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
-use super::{Guarded, Options, prober::Prober, watch::Caches};
+use super::{Guarded, Options, named::NamedSecrets, prober::Prober, watch::Caches};
 use crate::{
     api::v1alpha1::TokenCacheStatus,
     kubernetes::{secret::SecretReader, settled::Settled},
@@ -33,6 +33,7 @@ pub struct Context {
     pub secrets: SecretReader,
     /// The looks at Redis servers.
     pub prober: Prober,
+    named: NamedSecrets,
     /// The time between two looks at a server.
     pub probe_period: Duration,
     /// Who reports events: the operator's pod.
@@ -56,6 +57,7 @@ impl Context {
         caches: Caches,
         (in_step, stopping): (signal::Receiver<bool>, signal::Receiver<bool>),
         prober: Prober,
+        named: NamedSecrets,
         options: &Options,
     ) -> Self {
         let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
@@ -66,6 +68,7 @@ impl Context {
             stopping,
             secrets,
             prober,
+            named,
             probe_period: options.probe_period,
             reporter: options.reporter.clone(),
             failures: Mutex::default(),
@@ -124,12 +127,20 @@ impl Context {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
+    /// Has a pass come whenever this Secret changes, which the user provides, and no other one.
+    pub fn follow(&self, key: &Key, secret: Option<&str>) {
+        if let Some(before) = self.named.follow(key, secret) {
+            self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &[before]);
+        }
+    }
+
     /// Forgets a cache that is gone.
     pub fn forget(&self, key: &Key) {
         self.succeeded(key);
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
+        self.follow(key, None);
         self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &super::observe::secrets(&key.name));
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod apply;
 pub mod context;
+pub mod named;
 pub mod observe;
 pub mod plan;
 pub mod prober;
@@ -30,11 +31,15 @@ use kube::{
         watcher,
     },
 };
-use tokio::{sync::watch as signal, time::timeout};
+use tokio::{
+    sync::{mpsc::UnboundedReceiver, watch as signal},
+    time::timeout,
+};
 
 pub use self::context::{Context, Key};
 use self::{
     apply::Applied,
+    named::NamedSecrets,
     observe::ObserveError,
     prober::Prober,
     report::{Published, Report, ReportError},
@@ -126,13 +131,16 @@ pub async fn run(
     let (controller, caches) = watch::controller(&client, &options.scope);
     let token_caches = controller.store();
     let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
-    let looks = futures::stream::unfold(news, async |mut news| news.recv().await.map(|key| (key, news)));
+    let (named, changed) = NamedSecrets::new(client.clone());
+    let told =
+        |news| futures::stream::unfold(news, async |mut news: UnboundedReceiver<Key>| Some((news.recv().await?, news)));
     let (stop, stopping) = signal::channel(false);
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
     };
-    let context = Arc::new(Context::new(client, caches.clone(), (synced.subscribe(), stopping), prober, &options));
+    let context =
+        Arc::new(Context::new(client, caches.clone(), (synced.subscribe(), stopping), prober, named, &options));
     // The only one who waits for the stores: of several, kube wakes the last. Everybody else waits for the signal.
     let ready = async move {
         if token_caches.wait_until_ready().await.is_ok() && caches.ready().await.is_ok() {
@@ -144,7 +152,8 @@ pub async fn run(
         futures::future::pending::<()>().await;
     };
     let passes = controller
-        .reconcile_on(looks)
+        .reconcile_on(told(news))
+        .reconcile_on(told(changed))
         .graceful_shutdown_on(shutdown)
         .run(pass, retry_after, Arc::clone(&context))
         .for_each(|result| {
@@ -211,6 +220,12 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
 }
 
 async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
+    let followed = match &settings.tls {
+        TlsSource::Secret(name) => Some(name.as_str()),
+        TlsSource::Managed | TlsSource::Disabled => None,
+    };
+    // Before it is read, so that no change of it is missed.
+    context.follow(key, followed);
     let mut observed = observe::redis(context, key, settings).await?;
     let surplus = observe::surplus(context, settings);
     let credentials = Credentials::read(settings, &observed, Context::now());
@@ -242,7 +257,6 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
     let wake = match &report {
         None => retry::AWAITING_LOOK,
-        Some(report) if report.is_ready() && matches!(settings.tls, TlsSource::Secret(_)) => retry::UNWATCHED,
         Some(report) if report.is_ready() => retry::RESYNC,
         Some(_) => retry::NOT_READY,
     };
@@ -257,6 +271,10 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         None => false,
     };
     let applied = applied?;
+    if applied.minted {
+        // Their watch may lag behind: by the earlier content the next pass would make them once more, in vain.
+        context.secrets.forget(&settings.owner.namespace, &observe::secrets(&settings.owner.name));
+    }
     tracing::info!(changed = applied.changed, status = written, "pass");
     Ok(Action::requeue(if applied.minted {
         retry::AFTER_MINT

@@ -82,7 +82,7 @@ pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
         server_certificate: managed(name::redis_tls(&owner.name)).await?,
         provided_certificate: match &settings.tls {
-            // It has no label of ours, so that no watch tells of it: it is read at every pass.
+            // It has no label of ours, and so is in no cache: it is read at every pass, of which each change of it makes one.
             TlsSource::Secret(name) => context
                 .secrets
                 .read(&owner.namespace, name)

@@ -6,8 +6,6 @@ use crate::kubernetes::write::WriteErrorClass;
 
 /// When nothing changes: a watch can miss an event.
 pub const RESYNC: Duration = Duration::from_mins(5);
-/// When nothing changes, and a Secret that no watch tells of may.
-pub const UNWATCHED: Duration = Duration::from_mins(1);
 /// When Secrets were made whose content the next pass needs, should their watch be slow.
 pub const AFTER_MINT: Duration = Duration::from_secs(1);
 /// How many failures in a row that may pass by themselves are not worth a status.

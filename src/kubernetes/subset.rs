@@ -4,6 +4,7 @@
 //! applied earlier and do not want any more does count; `managedFields` tells it. Quantities are compared as amounts,
 //! empty maps and lists are the same as absent ones.
 
+use k8s_openapi::api::core::v1::Secret;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,6 +31,21 @@ fn owns_more(live: &Value, wanted: &Value) -> bool {
             entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && entry["subresource"].is_null()
         })
         .any(|entry| !names_all(&entry["fieldsV1"], wanted))
+}
+
+/// The keys of a Secret's data that it was created with, or changed, by us, and that are not wanted any more: an apply takes
+/// away only what an earlier apply put there.
+#[must_use]
+pub fn left_behind(live: &Secret, wanted: &Secret) -> Vec<String> {
+    let entries = live.metadata.managed_fields.iter().flatten();
+    let ours = entries.filter(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Update")
+    });
+    let fields: Vec<&Value> = ours.filter_map(|entry| Some(&entry.fields_v1.as_ref()?.0["f:data"])).collect();
+    let is_wanted = |key: &String| wanted.data.as_ref().is_some_and(|data| data.contains_key(key));
+    let is_ours = |key: &String| fields.iter().any(|fields| fields.get(format!("f:{key}")).is_some());
+    let keys = live.data.iter().flat_map(|data| data.keys());
+    keys.filter(|key| !is_wanted(key) && is_ours(key)).cloned().collect()
 }
 
 /// Whether `wanted` names every field of a set in the `fieldsV1` format: `f:` a field, `k:` the element of a list with
@@ -174,6 +190,23 @@ mod tests {
         let port = |keys: &str| json!({"f:ports": {keys: {".": {}, "f:port": {}}}});
         assert!(holds(&live(port(r#"k:{"port":1,"protocol":"TCP"}"#)), &wanted));
         assert!(!holds(&live(port(r#"k:{"port":2,"protocol":"TCP"}"#)), &wanted));
+    }
+
+    #[test]
+    fn of_a_secret_only_what_we_put_there_is_left_behind() {
+        let secret = |data: Value| -> Secret {
+            let entry = |manager: &str, operation: &str, key: &str| json!({"manager": manager, "operation": operation, "fieldsV1": {"f:data": {".": {}, key: {}}}});
+            let fields = [
+                entry(FIELD_MANAGER, "Update", "f:ca.crt"),
+                entry(FIELD_MANAGER, "Apply", "f:host"),
+                entry("kubectl", "Update", "f:note"),
+            ];
+            serde_json::from_value(json!({"metadata": {"managedFields": fields}, "data": data})).unwrap()
+        };
+        let live = secret(json!({"ca.crt": "", "host": "", "note": ""}));
+        assert_eq!(left_behind(&live, &secret(json!({"host": ""}))), ["ca.crt"]);
+        assert_eq!(left_behind(&live, &secret(json!({"host": "", "ca.crt": ""}))), [""; 0]);
+        assert_eq!(left_behind(&secret(json!({"host": ""})), &secret(json!({"host": ""}))), [""; 0]);
     }
 
     #[test]

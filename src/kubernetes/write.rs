@@ -1,4 +1,4 @@
-//! The write verbs on what the operator owns: apply, mint and retire. (The fourth, claim, is for users' objects.)
+//! The write verbs on what the operator owns: apply, clear, mint and retire. (The fourth, claim, is for users' objects.)
 //!
 //! In: objects that a plan wants. Out: the API server's answer. They decide nothing: whether something is to be written,
 //! and whether a name is free, is settled before.
@@ -12,7 +12,7 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::identity::FIELD_MANAGER;
@@ -180,6 +180,19 @@ pub async fn mint(client: &Client, build: impl FnOnce(&[u8]) -> Option<Secret>) 
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         answer => answer.map(drop).map_err(|error| WriteError::new::<Secret>("create", &secret.name_any(), error)),
     }
+}
+
+/// Takes keys out of the data of an owned Secret, if it still is the one that was seen. That they are gone already is fine.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn clear(client: &Client, seen: &ObjectMeta, keys: &[String]) -> Result<(), WriteError> {
+    let name = seen.name.as_deref().unwrap_or_default();
+    let nothing: Map<String, Value> = keys.iter().map(|key| (key.clone(), Value::Null)).collect();
+    let body = json!({"metadata": {"uid": seen.uid}, "data": nothing});
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let cleared = api::<Secret>(client, seen).patch_metadata(name, &params, &Patch::Merge(body)).await;
+    cleared.map(drop).map_err(|error| WriteError::new::<Secret>("clear", name, error))
 }
 
 /// Deletes an owned object, if it still is the one that was seen. That it is gone already is fine.

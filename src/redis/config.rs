@@ -49,18 +49,24 @@ pub fn redis_conf(settings: &Settings) -> String {
     )
 }
 
+/// The settings that name the files with the certificate, with the paths at which the container finds them.
+#[must_use]
+pub fn certificate_files() -> Vec<(String, String)> {
+    let file = |setting: &str, key: &str| (setting.to_owned(), format!("{TLS_DIR}/{key}"));
+    vec![
+        file("tls-cert-file", CERTIFICATE_KEY),
+        file("tls-key-file", PRIVATE_KEY),
+        file("tls-ca-cert-file", AUTHORITIES_KEY),
+    ]
+}
+
 /// One port, for TLS or for plain text; the other is closed. Clients prove who they are by their password.
 fn listen(settings: &Settings) -> String {
     let port = settings.port();
     if settings.has_tls() {
-        format!(
-            "port 0\n\
-             tls-port {port}\n\
-             tls-cert-file {TLS_DIR}/{CERTIFICATE_KEY}\n\
-             tls-key-file {TLS_DIR}/{PRIVATE_KEY}\n\
-             tls-ca-cert-file {TLS_DIR}/{AUTHORITIES_KEY}\n\
-             tls-auth-clients no\n"
-        )
+        let files = certificate_files();
+        let files: String = files.iter().map(|(setting, path)| [setting, " ", path, "\n"].concat()).collect();
+        format!("port 0\ntls-port {port}\n{files}tls-auth-clients no\n")
     } else {
         format!("port {port}\n")
     }

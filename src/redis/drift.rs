@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     condition::{
-        ConditionType::{self, Durable, EvictionPolicyVerified, RedisAvailable, UsersVerified},
+        ConditionType::{self, Durable, EvictionPolicyVerified, RedisAvailable, TlsReady, UsersVerified},
         Finding, Reason,
     },
     kubernetes::quantity::{self, format_bytes},
@@ -65,6 +65,7 @@ fn told_by(parameter: Parameter) -> ConditionType {
     match parameter {
         Parameter::MaxMemory | Parameter::EvictionPolicy => EvictionPolicyVerified,
         Parameter::AppendOnly | Parameter::AppendFsync => Durable,
+        Parameter::CertificateFiles => TlsReady,
         Parameter::AppPassword => RedisAvailable,
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => UsersVerified,
     }
@@ -83,6 +84,7 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
             format!("appendonly {is} {} (want {wanted})", drift.found)
         }
         Parameter::AppendFsync => format!("appendfsync {is} {} (want {})", drift.found, config::APPEND_FSYNC),
+        Parameter::CertificateFiles => format!("its certificate {is} read from {}", drift.found),
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => access::describe(drift),
     }
@@ -117,6 +119,7 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
             "what the node's kernel has not brought to the disk, half a minute of writes or more, is lost with the node"
                 .to_owned()
         }
+        (Parameter::CertificateFiles, _) => "it serves another certificate than it should".to_owned(),
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
         (Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers, _) => access::consequence(drift).to_owned(),
     }

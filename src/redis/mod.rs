@@ -31,6 +31,7 @@ use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Serialize;
 
@@ -54,10 +55,21 @@ pub struct Plan {
     pub config_maps: Vec<ConfigMap>,
     /// The users, and what the binding lacks.
     pub secrets: Vec<Secret>,
+    /// What a Secret has and should not have any more.
+    pub clearance: Option<Clearance>,
     /// The Service for applications, and the one that governs the pods.
     pub services: Vec<Service>,
     /// The `StatefulSet`.
     pub stateful_set: Option<StatefulSet>,
+}
+
+/// Keys of an owned Secret that are to go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clearance {
+    /// Its name and UID.
+    pub secret: ObjectMeta,
+    /// The keys.
+    pub keys: Vec<String>,
 }
 
 /// A Secret whose bytes are drawn when it is written.
@@ -97,6 +109,7 @@ impl fmt::Debug for Plan {
             .field("service_account", &self.service_account)
             .field("config_maps", &self.config_maps)
             .field("secrets", &secrets)
+            .field("clearance", &self.clearance)
             .field("services", &self.services)
             .field("stateful_set", &self.stateful_set)
             .finish()
@@ -144,7 +157,9 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     plan.services.extend(missing(&observed.headless_service, objects::headless_service(settings)));
     plan.services.extend(missing(&observed.service, objects::service(settings)));
     if let (Standing::Known(password), true) = (&credentials.app, can_publish) {
-        plan.secrets.extend(missing(&observed.connection, binding::connection(settings, password, authorities)));
+        let wanted = binding::connection(settings, password, authorities);
+        plan.clearance = observed.connection.ours().and_then(|live| clearance(live, &wanted));
+        plan.secrets.extend(missing(&observed.connection, wanted));
     }
     if let (Some(operator), Some(app)) = (credentials.operator_password(), credentials.app_hash()) {
         let probe = objects::probe_password(operator);
@@ -172,6 +187,11 @@ fn missing<T: Serialize + Resource>(live: &Found<std::sync::Arc<T>>, mut wanted:
     }
     wanted.meta_mut().uid = live.ours().and_then(|live| live.meta().uid.clone());
     Some(wanted)
+}
+
+fn clearance(live: &Secret, wanted: &Secret) -> Option<Clearance> {
+    let keys = subset::left_behind(live, wanted);
+    (!keys.is_empty()).then(|| Clearance { secret: live.metadata.clone(), keys })
 }
 
 /// Tells one operator password from another without giving it away: 32 bits of the hash of 238 random ones.
@@ -237,7 +257,7 @@ fn trust(settings: &Settings, credentials: &Credentials) -> Option<Trust> {
         TlsStanding::Disabled | TlsStanding::Making(_) | TlsStanding::Unusable { .. } => None,
     };
     let authorities = credentials.tls.authorities()?.clone();
-    Some(Trust { name: settings.host(), authorities, certificate })
+    Some(Trust { name: settings.host(), authorities, certificate, files: config::certificate_files() })
 }
 
 /// The users that the servers should have; none while the operator's own password is not known.

@@ -61,6 +61,8 @@ pub struct Trust {
     pub authorities: Authorities,
     /// The certificate that it should serve; `None` while that is not known, and then it keeps the one that it has.
     pub certificate: Option<Fingerprint>,
+    /// The settings that name the files with it, each with the path that it should have.
+    pub files: Vec<(String, String)>,
 }
 
 impl Want {
@@ -89,7 +91,11 @@ impl Want {
             Parameter::AppPassword => self.app_passwords() != now.app_passwords(),
             Parameter::Rights(name) => self.rights_differ(now, name).is_some_and(|found| found == drift.found),
             // They follow from nothing that can change.
-            Parameter::AppendOnly | Parameter::AppendFsync | Parameter::Login(_) | Parameter::Strangers => false,
+            Parameter::AppendOnly
+            | Parameter::AppendFsync
+            | Parameter::CertificateFiles
+            | Parameter::Login(_)
+            | Parameter::Strangers => false,
         }
     }
 
@@ -241,6 +247,8 @@ pub enum Parameter {
     AppendOnly,
     /// `appendfsync`, where `appendonly` is wanted.
     AppendFsync,
+    /// `tls-cert-file`, `tls-key-file` and `tls-ca-cert-file`.
+    CertificateFiles,
     /// Whether the user `app` can log in, with its password and no other.
     AppPassword,
     /// Whether another user can log in, with its password and no other, or not at all. Holds its name.

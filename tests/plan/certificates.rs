@@ -1,6 +1,9 @@
 //! The operator's own authority and certificate, pass by pass: made, renewed, lost, and an authority that follows another.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::tls::Standing;
 use tokencache_operator::redis::tls::certificate::{Authorities, Pair};
@@ -147,6 +150,32 @@ fn a_lost_authority_is_followed_by_another_without_a_client_noticing() {
     assert_eq!(written.iter().filter(|write| *write == "mint Secret shop-redis-tls").count(), 1, "{written:?}");
     assert!(!accepts(&old, &world) && bundle(&world).hold(old.first()));
     assert!(world.plan().is_empty());
+}
+
+#[test]
+fn an_authority_that_is_lost_while_the_certificate_is_due_is_followed_before_that_expires() {
+    let mut world = World::settled(shop("{}"));
+    world.observed.certificate_authority = Found::Nothing;
+    world.now = START + DAY * 61;
+    let until = START + DAY * 64;
+    let written = follow(&mut world, until);
+    assert_eq!(written.last().unwrap(), "mint Secret shop-redis-tls", "{written:?}");
+    assert!(served(&world).leaf.not_after > START + DAY * 120 && world.plan().is_empty());
+}
+
+#[test]
+fn labels_that_somebody_took_away_are_given_back_and_the_keys_stay() {
+    let mut world = World::settled(shop("{}"));
+    let before = served(&world);
+    let bare = |slot: &Found<Arc<Secret>>| {
+        let mut secret = slot.ours().unwrap().as_ref().clone();
+        secret.metadata.labels = None;
+        Found::Ours(Arc::new(secret))
+    };
+    world.observed.server_certificate = bare(&world.observed.server_certificate);
+    world.observed.certificate_authority = bare(&world.observed.certificate_authority);
+    assert_eq!(settle(&mut world), ["Secret shop-redis-tls", "Secret shop-redis-ca"]);
+    assert_eq!(served(&world), before);
 }
 
 #[test]

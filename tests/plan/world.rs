@@ -110,7 +110,8 @@ impl World {
     pub fn pass(&mut self) -> Vec<String> {
         let plan = self.plan();
         let written = said(&plan);
-        let Plan { mints, service_account, config_maps, secrets, services, stateful_set } = plan;
+        let Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = plan;
+        assert_eq!(clearance, None, "here everything is applied, and an apply takes away what is not wanted any more");
         let settings = self.settings();
         for mint in mints {
             self.store_secret(mint.secret(&settings, &[self.dice; 128]).unwrap());
@@ -200,7 +201,7 @@ impl World {
 
 /// What a plan writes, as kinds and names.
 pub fn said(plan: &Plan) -> Vec<String> {
-    let Plan { mints, service_account, config_maps, secrets, services, stateful_set } = plan;
+    let Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = plan;
     let mut said: Vec<String> = mints
         .iter()
         .map(|mint| match mint {
@@ -211,6 +212,7 @@ pub fn said(plan: &Plan) -> Vec<String> {
         })
         .collect();
     said.extend(secrets.iter().map(|object: &Secret| format!("Secret {}", object.name_any())));
+    said.extend(clearance.iter().map(|clearance| format!("clear {:?}", clearance.keys)));
     said.extend(config_maps.iter().map(|object: &ConfigMap| format!("ConfigMap {}", object.name_any())));
     said.extend(service_account.iter().map(|object| format!("ServiceAccount {}", object.name_any())));
     said.extend(services.iter().map(|object: &Service| format!("Service {}", object.name_any())));

@@ -1,15 +1,16 @@
-//! A server proves who it is, and has the wanted certificate loaded without a restart.
+//! A server proves who it is, and has the wanted certificate loaded without a restart: Redis and Valkey of every version.
 
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
-use tokencache_operator::redis::sample::{Answer, Fault, Reload, Served, Server, Trust, Want};
+use tokencache_operator::redis::sample::{Answer, Correction, Fault, Parameter, Reload, Served, Server, Trust, Want};
 use tokencache_operator::redis::tls::certificate::{Authorities, Distrust, Fingerprint, Pair};
 use tokencache_operator::redis::tls::issue::{self, Issued};
 use tokencache_operator::redis::tls::schedule::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME};
 
 use crate::scene::{admin_over_tls, config, first_look, login, look, probe, server_of, want};
+use crate::servers::each;
 use crate::support::redis_server::RedisServer;
 
 const HOST: &str = "shop-redis.web.svc";
@@ -60,8 +61,13 @@ impl Scene {
 
     /// A server that starts with this certificate.
     async fn serve(&self, certificate: &Certificate) -> RedisServer {
+        self.serve_by("redis-server", certificate).await
+    }
+
+    /// The same of this program.
+    async fn serve_by(&self, program: &str, certificate: &Certificate) -> RedisServer {
         self.put(certificate);
-        RedisServer::start(&over_tls(self.folder.path())).await
+        RedisServer::start_program(program, &over_tls(self.folder.path())).await
     }
 
     fn trust(&self, certificate: Option<&Certificate>) -> Trust {
@@ -69,6 +75,7 @@ impl Scene {
             name: HOST.to_owned(),
             authorities: Authorities::parse(self.authority.certificate.as_bytes()).unwrap(),
             certificate: certificate.map(|certificate| certificate.fingerprint.clone()),
+            files: files(self.folder.path()).to_vec(),
         }
     }
 
@@ -77,14 +84,15 @@ impl Scene {
     }
 }
 
+/// The settings that name the files of a folder.
+fn files(folder: &Path) -> [(String, String); 3] {
+    let file = |setting: &str, name: &str| (setting.to_owned(), folder.join(name).display().to_string());
+    [file("tls-cert-file", "tls.crt"), file("tls-key-file", "tls.key"), file("tls-ca-cert-file", "ca.crt")]
+}
+
 fn over_tls(folder: &Path) -> String {
-    let file = |name: &str| folder.join(name).display().to_string();
-    let (certificate, key, authorities) = (file("tls.crt"), file("tls.key"), file("ca.crt"));
-    format!(
-        "{}port 0\ntls-port 6379\ntls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {authorities}\n\
-         tls-auth-clients no\n",
-        config()
-    )
+    let files: String = files(folder).iter().map(|(setting, path)| [setting, " ", path, "\n"].concat()).collect();
+    format!("{}port 0\ntls-port 6379\n{files}tls-auth-clients no\n", config())
 }
 
 async fn look_once(server: &Server, want: &Want) -> Result<Answer, Fault> {
@@ -97,55 +105,102 @@ fn served(answer: Result<Answer, Fault>) -> Served {
 
 #[tokio::test]
 async fn a_server_is_reached_by_its_address_and_verified_by_its_name() {
-    let scene = Scene::new();
-    let certificate = scene.certificate(2);
-    let redis = scene.serve(&certificate).await;
-    let served = served(look_once(&server_of(&redis), &scene.want(&certificate)).await);
-    assert_eq!((served.fingerprint, served.reload), (certificate.fingerprint, Reload::Done));
-    let left = served.not_after.duration_since(today());
-    assert!(left > CERTIFICATE_LIFETIME - SignedDuration::from_hours(1) && left <= CERTIFICATE_LIFETIME, "{left:?}");
+    for program in each() {
+        let scene = Scene::new();
+        let certificate = scene.certificate(2);
+        let redis = scene.serve_by(&program, &certificate).await;
+        let served = served(look_once(&server_of(&redis), &scene.want(&certificate)).await);
+        assert_eq!((served.fingerprint, served.reload), (certificate.fingerprint, Reload::Done));
+        let left = served.not_after.duration_since(today());
+        assert!(
+            left > CERTIFICATE_LIFETIME - SignedDuration::from_hours(1) && left <= CERTIFICATE_LIFETIME,
+            "{left:?}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_replaced_certificate_is_loaded_without_a_restart_also_over_a_held_connection() {
-    let scene = Scene::new();
-    let (first, second) = (scene.certificate(2), scene.certificate(3));
-    let redis = scene.serve(&first).await;
-    let (probe, server) = (probe(), server_of(&redis));
-    let before = served(look(&probe, &server, &login(), &scene.want(&first)).await);
-    assert_eq!(before.fingerprint, first.fingerprint);
-    scene.put(&second);
-    let after = served(look(&probe, &server, &login(), &scene.want(&second)).await);
-    assert_eq!((after.fingerprint, after.reload), (second.fingerprint.clone(), Reload::Done));
-    assert!(redis.process().ended().is_none());
-    assert_eq!(admin_over_tls(&redis, &["ACL", "LOG"]), "", "the operator's user has every right that this needs");
+    for program in each() {
+        let scene = Scene::new();
+        let (first, second) = (scene.certificate(2), scene.certificate(3));
+        let redis = scene.serve_by(&program, &first).await;
+        let (probe, server) = (probe(), server_of(&redis));
+        let before = served(look(&probe, &server, &login(), &scene.want(&first)).await);
+        assert_eq!(before.fingerprint, first.fingerprint);
+        scene.put(&second);
+        let after = served(look(&probe, &server, &login(), &scene.want(&second)).await);
+        assert_eq!((after.fingerprint, after.reload), (second.fingerprint.clone(), Reload::Done));
+        assert!(redis.process().ended().is_none());
+        assert_eq!(admin_over_tls(&redis, &["ACL", "LOG"]), "", "the operator's user has every right that this needs");
+    }
 }
 
 #[tokio::test]
 async fn a_certificate_that_has_not_reached_the_server_is_waited_for() {
-    let scene = Scene::new();
+    for program in each() {
+        let scene = Scene::new();
+        let (first, second) = (scene.certificate(2), scene.certificate(3));
+        let redis = scene.serve_by(&program, &first).await;
+        let waiting = served(look_once(&server_of(&redis), &scene.want(&second)).await);
+        assert_eq!((waiting.fingerprint, waiting.reload), (first.fingerprint, Reload::Pending));
+        scene.put(&second);
+        assert_eq!(served(look_once(&server_of(&redis), &scene.want(&second)).await).reload, Reload::Done);
+    }
+}
+
+#[tokio::test]
+async fn other_files_that_somebody_named_are_told_and_the_mounted_ones_are_named_again() {
+    for program in each() {
+        let (scene, elsewhere) = (Scene::new(), Scene::new());
+        let (first, second) = (scene.certificate(2), scene.certificate(3));
+        let redis = scene.serve_by(&program, &first).await;
+        elsewhere.put(&first);
+        let set: Vec<String> =
+            files(elsewhere.folder.path()).into_iter().flat_map(|(setting, path)| [setting, path]).collect();
+        let set: Vec<&str> = ["CONFIG", "SET"].into_iter().chain(set.iter().map(String::as_str)).collect();
+        assert_eq!(admin_over_tls(&redis, &set), "OK", "{program}");
+
+        scene.put(&second);
+        let paused = Want { correct: false, ..scene.want(&second) };
+        assert_eq!(served(look_once(&server_of(&redis), &paused).await).reload, Reload::Withheld, "{program}");
+        let answer = look_once(&server_of(&redis), &scene.want(&second)).await.unwrap();
+        let [drift] = answer.drift.as_slice() else { panic!("{program}: {:?}", answer.drift) };
+        assert_eq!((drift.parameter, &drift.correction), (Parameter::CertificateFiles, &Correction::Corrected));
+        assert!(drift.found.contains(elsewhere.folder.path().join("tls.crt").to_str().unwrap()), "{}", drift.found);
+        assert_eq!(served(Ok(answer)).fingerprint, second.fingerprint, "{program}");
+        let next = look_once(&server_of(&redis), &scene.want(&second)).await.unwrap();
+        assert_eq!(next.drift, [], "{program}");
+    }
+}
+
+#[tokio::test]
+async fn other_files_are_kept_where_the_mounted_ones_hold_no_pair() {
+    let (scene, elsewhere) = (Scene::new(), Scene::new());
     let (first, second) = (scene.certificate(2), scene.certificate(3));
-    let redis = scene.serve(&first).await;
-    let waiting = served(look_once(&server_of(&redis), &scene.want(&second)).await);
-    assert_eq!((waiting.fingerprint, waiting.reload), (first.fingerprint, Reload::Pending));
-    scene.put(&second);
-    assert_eq!(served(look_once(&server_of(&redis), &scene.want(&second)).await).reload, Reload::Done);
+    elsewhere.put(&first);
+    let redis = RedisServer::start(&over_tls(elsewhere.folder.path())).await;
+    let seen = look_once(&server_of(&redis), &scene.want(&second)).await.unwrap();
+    assert_eq!(seen.drift, []);
+    assert_eq!(served(Ok(seen)).reload, Reload::Pending);
 }
 
 #[tokio::test]
 async fn a_pair_that_does_not_match_is_refused_and_the_old_one_stays() {
-    let scene = Scene::new();
-    let (first, second) = (scene.certificate(2), scene.certificate(3));
-    let redis = scene.serve(&first).await;
-    scene.put_pair(&second.issued.certificate, first.issued.key.reveal());
-    let refused = served(look_once(&server_of(&redis), &scene.want(&second)).await);
-    assert_eq!(refused.fingerprint, first.fingerprint);
-    match refused.reload {
-        Reload::Refused(words) => assert!(words.contains("Unable to update TLS configuration"), "{words}"),
-        other => panic!("{other:?}"),
+    for program in each() {
+        let scene = Scene::new();
+        let (first, second) = (scene.certificate(2), scene.certificate(3));
+        let redis = scene.serve_by(&program, &first).await;
+        scene.put_pair(&second.issued.certificate, first.issued.key.reveal());
+        let refused = served(look_once(&server_of(&redis), &scene.want(&second)).await);
+        assert_eq!(refused.fingerprint, first.fingerprint);
+        match refused.reload {
+            Reload::Refused(words) => assert!(words.contains("Unable to update TLS configuration"), "{words}"),
+            other => panic!("{other:?}"),
+        }
+        scene.put(&second);
+        assert_eq!(served(look_once(&server_of(&redis), &scene.want(&second)).await).reload, Reload::Done);
     }
-    scene.put(&second);
-    assert_eq!(served(look_once(&server_of(&redis), &scene.want(&second)).await).reload, Reload::Done);
 }
 
 #[tokio::test]
@@ -161,11 +216,13 @@ async fn while_paused_no_certificate_is_loaded() {
 
 #[tokio::test]
 async fn a_server_that_another_authority_vouches_for_gets_no_login() {
-    let scene = Scene::new();
-    let stranger = issue::authority("shop-redis", &[9; 128], today()).unwrap();
-    let redis = scene.serve(&issued_by(&stranger, 2, HOST, today())).await;
-    let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
-    assert_eq!(outcome, Err(Fault::Certificate(Distrust::UnknownIssuer)));
+    for program in each() {
+        let scene = Scene::new();
+        let stranger = issue::authority("shop-redis", &[9; 128], today()).unwrap();
+        let redis = scene.serve_by(&program, &issued_by(&stranger, 2, HOST, today())).await;
+        let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
+        assert_eq!(outcome, Err(Fault::Certificate(Distrust::UnknownIssuer)));
+    }
 }
 
 #[tokio::test]
@@ -178,16 +235,18 @@ async fn a_server_of_another_name_gets_no_login() {
 
 #[tokio::test]
 async fn an_expired_certificate_is_told_and_the_next_one_is_loaded_all_the_same() {
-    let scene = Scene::new();
-    let long_ago = today() - CERTIFICATE_LIFETIME - SignedDuration::from_hours(24);
-    let expired = issued_by(&scene.authority, 2, HOST, long_ago);
-    let redis = scene.serve(&expired).await;
-    let seen = served(look_once(&server_of(&redis), &scene.want(&expired)).await);
-    assert!(seen.not_after < today() && seen.reload == Reload::Done, "{seen:?}");
-    let renewed = scene.certificate(3);
-    scene.put(&renewed);
-    let after = served(look_once(&server_of(&redis), &scene.want(&renewed)).await);
-    assert_eq!((after.fingerprint, after.reload), (renewed.fingerprint, Reload::Done));
+    for program in each() {
+        let scene = Scene::new();
+        let long_ago = today() - CERTIFICATE_LIFETIME - SignedDuration::from_hours(24);
+        let expired = issued_by(&scene.authority, 2, HOST, long_ago);
+        let redis = scene.serve_by(&program, &expired).await;
+        let seen = served(look_once(&server_of(&redis), &scene.want(&expired)).await);
+        assert!(seen.not_after < today() && seen.reload == Reload::Done, "{seen:?}");
+        let renewed = scene.certificate(3);
+        scene.put(&renewed);
+        let after = served(look_once(&server_of(&redis), &scene.want(&renewed)).await);
+        assert_eq!((after.fingerprint, after.reload), (renewed.fingerprint, Reload::Done));
+    }
 }
 
 #[tokio::test]

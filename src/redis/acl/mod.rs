@@ -19,8 +19,9 @@ pub const PROBE: &str = "probe";
 pub const DEFAULT: &str = "default";
 
 /// What `RedisCache` and StackExchange.Redis send with any connection string. Observed by removing one command at a time
-/// until something failed or was logged; `pexpire` stands beside `expire` for what is left of an absolute expiration, which
-/// is no whole number of seconds. Then what the Lua of packages up to 8.x needs.
+/// until something failed or was logged. But `pexpire`, which is by their source: a read of an entry of which less is left
+/// than its sliding expiration sets what is left, and the client sends that by PEXPIRE unless it is a whole number of
+/// seconds; refused, the read would fail. Then what the Lua of packages up to 8.x needs.
 const COMPATIBLE: &str = "-@all +select +ping +echo +client|setname +client|id +info +subscribe +get +hmget +hmset +expire \
     +pexpire +unlink +config|get +cluster|nodes +hset +eval +evalsha +script|load";
 /// The same with the published connection string, which turns off what the client asks for itself.

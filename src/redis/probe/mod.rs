@@ -139,8 +139,10 @@ impl Probe {
         };
         if let Some(trust) = &want.trust {
             let state = (want.correct, answer.impediment.as_ref());
-            answer.certificate =
+            let (certificate, drift) =
                 certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await?;
+            answer.certificate = certificate;
+            answer.drift.extend(drift);
         }
         match refusals(&mut connection).await {
             Ok(refusals) => answer.refusals = refusals,

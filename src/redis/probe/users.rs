@@ -108,7 +108,8 @@ fn name_in(parameter: Parameter) -> Option<&'static str> {
         | Parameter::MaxMemory
         | Parameter::EvictionPolicy
         | Parameter::AppendOnly
-        | Parameter::AppendFsync => None,
+        | Parameter::AppendFsync
+        | Parameter::CertificateFiles => None,
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Certificate {
     pub names: Vec<String>,
     /// Whether it may sign others.
     pub is_authority: bool,
+    /// Whether it names itself as its issuer. Clients trust nothing but such ones.
+    pub is_root: bool,
 }
 
 impl Certificate {
@@ -91,6 +93,7 @@ impl Certificate {
             not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
             names: names.collect(),
             is_authority: parsed.is_ca(),
+            is_root: parsed.subject().as_raw() == parsed.issuer().as_raw(),
         })
     }
 
@@ -133,6 +136,19 @@ impl Authorities {
         Some(Self { pem: text.to_owned(), certificates })
     }
 
+    /// These, and those of others that are not among them and have not expired.
+    #[must_use]
+    pub fn joined_by(self, others: &Self, now: Timestamp) -> Self {
+        let more: Vec<_> =
+            others.certificates.iter().filter(|other| !self.hold(other) && now < other.not_after).cloned().collect();
+        if more.is_empty() {
+            return self;
+        }
+        let texts = more.iter().map(Certificate::pem);
+        let pem = std::iter::once(self.pem.trim_end().to_owned() + "\n").chain(texts).collect();
+        Self { pem, certificates: self.certificates.into_iter().chain(more).collect() }
+    }
+
     /// The bundle as clients get it.
     #[must_use]
     pub fn pem(&self) -> &str {
@@ -163,12 +179,19 @@ impl Authorities {
         verifier(&self.certificates)
     }
 
-    /// Whether a client that trusts these accepts a server with these certificates under this name.
+    /// Whether a client that trusts these accepts a server with these certificates under this name. Clients look for a
+    /// root: an authority below one helps them to get there, and is not enough.
     ///
     /// # Errors
     /// Why not.
     pub fn accept(&self, chain: &[CertificateDer<'_>], name: &str, now: Timestamp) -> Result<(), Distrust> {
-        accept(&self.certificates, chain, name, now)
+        let (roots, below): (Vec<_>, Vec<_>) =
+            self.certificates.iter().cloned().partition(|authority| authority.is_root);
+        if roots.is_empty() {
+            return Err(Distrust::UnknownIssuer);
+        }
+        let chain: Vec<_> = chain.iter().cloned().chain(below.into_iter().map(|authority| authority.der)).collect();
+        accept(&roots, &chain, name, now)
     }
 }
 
@@ -275,4 +298,78 @@ fn accept(
 #[must_use]
 pub fn unix(time: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(time.as_second()).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    const HOST: &str = "shop-redis.web.svc";
+
+    fn params(name: &str, is_authority: bool) -> CertificateParams {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        if is_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        params
+    }
+
+    /// A root, an authority below it, and a server's certificate that this signed: in PEM.
+    fn three() -> [String; 3] {
+        let keys: [KeyPair; 3] = std::array::from_fn(|_| KeyPair::generate().unwrap());
+        let [of_root, of_below, of_leaf] = keys;
+        let root = params("root", true).self_signed(&of_root).unwrap();
+        let root_issuer = Issuer::from_ca_cert_pem(&root.pem(), of_root).unwrap();
+        let below = params("below", true).signed_by(&of_below, &root_issuer).unwrap();
+        let below_issuer = Issuer::from_ca_cert_pem(&below.pem(), of_below).unwrap();
+        let leaf = params(HOST, false).signed_by(&of_leaf, &below_issuer).unwrap();
+        [root.pem(), below.pem(), leaf.pem()]
+    }
+
+    /// Whether a client that trusts this bundle accepts a server that shows this.
+    fn verdict(bundle: &str, chain: &str) -> Result<(), Distrust> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).map(Result::unwrap).collect();
+        Authorities::parse(bundle.as_bytes()).unwrap().accept(&chain, HOST, Timestamp::now())
+    }
+
+    #[test]
+    fn an_authority_below_a_root_may_stand_in_either_place_and_is_not_enough() {
+        let [root, below, leaf] = three();
+        assert_eq!(verdict(&root, &(leaf.clone() + &below)), Ok(()));
+        assert_eq!(verdict(&(below.clone() + &root), &leaf), Ok(()));
+        assert_eq!(verdict(&root, &leaf), Err(Distrust::UnknownIssuer));
+        assert_eq!(verdict(&below, &leaf), Err(Distrust::UnknownIssuer));
+        assert!(
+            Authorities::parse(below.as_bytes())
+                .unwrap()
+                .issuer(&Authorities::parse(leaf.as_bytes()).unwrap().certificates[0])
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_signed_itself_is_trusted_where_it_is_in_the_bundle() {
+        let key = KeyPair::generate().unwrap();
+        let leaf = params(HOST, false).self_signed(&key).unwrap().pem();
+        assert_eq!(verdict(&leaf, &leaf), Ok(()));
+        let [root, _, _] = three();
+        assert_eq!(verdict(&root, &leaf), Err(Distrust::UnknownIssuer));
+    }
+
+    #[test]
+    fn a_bundle_is_joined_by_what_it_lacks_and_has_not_expired() {
+        let [root, below, _] = three();
+        let parse = |pem: &str| Authorities::parse(pem.as_bytes()).unwrap();
+        let now = Timestamp::now();
+        let joined = parse(&root).joined_by(&parse(&below), now);
+        assert_eq!(joined, parse(joined.pem()));
+        assert_eq!(joined.pem(), root.clone() + &below);
+        assert_eq!(parse(&root).joined_by(&joined, now), joined, "again, and it is the same");
+        assert_eq!(joined.clone().joined_by(&parse(&root), now), joined);
+        let later = parse(&below).certificates[0].not_after;
+        assert_eq!(parse(&root).joined_by(&parse(&below), later), parse(&root));
+    }
 }

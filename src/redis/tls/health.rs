@@ -13,7 +13,7 @@ use super::{
 use crate::{
     condition::{ConditionType::TlsReady, Finding, Reason},
     redis::{
-        drift::restart,
+        drift::{self, restart},
         sample::{Fault, Reload, Sample, Served},
         settings::Settings,
     },
@@ -32,7 +32,10 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
         )),
         Standing::Known(_) => Some(match sample.map(|sample| (sample, &sample.outcome)) {
             Some((sample, Ok(answer))) => match &answer.certificate {
-                Some(served) => of_served(settings, &sample.server.pod, served, now),
+                Some(served) => {
+                    let corrected = drift::told(settings, &sample.server.pod, answer, TlsReady);
+                    corrected.unwrap_or_else(|| of_served(settings, &sample.server.pod, served, now))
+                }
                 None => unasked(),
             },
             Some((sample, Err(Fault::PlainText))) => Finding::fails(

@@ -16,7 +16,7 @@ use super::{
     schedule::{self, Input},
 };
 use crate::{
-    kubernetes::name,
+    kubernetes::{name, subset},
     redis::{
         Mint,
         objects::{COMPONENT, REPLICAS},
@@ -114,33 +114,31 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
     let names = names(settings);
     let input = Input { pair: served.as_ref(), names: &names, signers: &signers, now };
     let signer = earlier.map_or_else(|| Some(current.signer()), Previous::signer);
-    match (schedule::of_certificate(&input), signer) {
-        // Clients do not know the only authority that can sign: what is served goes on as long as it can.
-        (Some(_), None) if standing.is_some() => {}
-        (Some(_), signer) => {
-            let (authority, authority_ends) = signer.unwrap_or_else(|| current.signer());
-            mints.push(Mint::ServerCertificate(Box::new(CertificateOrder {
-                replaces: live_certificate.map(|secret| secret.metadata.clone()),
-                authority,
-                authority_ends,
-                authorities: authorities.clone(),
-                now,
-            })));
-        }
-        (None, _) => {
-            let outdated = live_certificate.filter(|_| mounted.as_ref() != Some(&authorities));
-            secrets.extend(outdated.map(|secret| {
-                let data = with(secret, AUTHORITIES_KEY, authorities.pem().as_bytes());
-                changed(settings, name::redis_tls(&settings.owner.name), secret, data)
-            }));
-        }
+    // Where clients do not know the only authority that can sign, what is served goes on as long as it can.
+    let is_due = schedule::of_certificate(&input).is_some() && (signer.is_some() || standing.is_none());
+    if is_due {
+        let (authority, authority_ends) = signer.unwrap_or_else(|| current.signer());
+        mints.push(Mint::ServerCertificate(Box::new(CertificateOrder {
+            replaces: live_certificate.map(|secret| secret.metadata.clone()),
+            authority,
+            authority_ends,
+            authorities: authorities.clone(),
+            now,
+        })));
+    } else if let Some(secret) = live_certificate {
+        let data = with(secret, AUTHORITIES_KEY, authorities.pem().as_bytes());
+        secrets.extend(changed(settings, name::redis_tls(&settings.owner.name), secret, data));
     }
     let is_everywhere = [&mounted, &published]
         .into_iter()
         .all(|bundle| bundle.as_ref().is_some_and(|bundle| bundle.hold(&current.certificate)));
-    if let (Some(secret), true) = (live_authority, previous.is_some() && seen.is_none() && is_everywhere) {
-        let data = with(secret, PUBLISHED_KEY, now.to_string().as_bytes());
-        secrets.push(changed(settings, name::redis_ca(&settings.owner.name), secret, data));
+    if let Some(secret) = live_authority.filter(|_| violation.is_none()) {
+        let data = if previous.is_some() && seen.is_none() && is_everywhere {
+            with(secret, PUBLISHED_KEY, now.to_string().as_bytes())
+        } else {
+            secret.data.clone().unwrap_or_default()
+        };
+        secrets.extend(changed(settings, name::redis_ca(&settings.owner.name), secret, data));
     }
     Tls { standing: standing.unwrap_or(Standing::Making(Some(authorities))), mints, secrets }
 }
@@ -273,11 +271,13 @@ fn tls_secret(
     Secret { metadata, type_, data: Some(data), ..Secret::default() }
 }
 
-/// A Secret with other data, and nothing drawn. With its UID, so that another that takes its place meanwhile is left alone.
-fn changed(settings: &Settings, name: String, live: &Secret, data: BTreeMap<String, ByteString>) -> Secret {
+/// A Secret with this data, the operator's labels and nothing drawn; `None` where it has all of that. At the version that
+/// was read: private keys are in it, and those that were made meanwhile are not overwritten.
+fn changed(settings: &Settings, name: String, live: &Secret, data: BTreeMap<String, ByteString>) -> Option<Secret> {
     let mut secret = tls_secret(settings, name, None, data);
     secret.metadata.uid.clone_from(&live.metadata.uid);
-    secret
+    secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
+    (!subset::holds(live, &secret)).then_some(secret)
 }
 
 fn data<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, ByteString> {

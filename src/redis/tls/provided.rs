@@ -11,18 +11,19 @@ use super::{
 };
 use crate::{
     condition::Reason,
-    redis::{observed::Observed, settings::Settings},
+    redis::{observed::Observed, sample::Sample, settings::Settings},
 };
 
 pub(super) fn standing(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Standing {
-    // What applications were told to trust, while the Secret tells nothing.
+    // What applications were told to trust.
     let published = observed.connection.ours().and_then(|secret| Authorities::parse(bytes(secret, AUTHORITIES_KEY)));
     let unusable = |reason: Reason, message: String, authorities: Option<Authorities>| Standing::Unusable {
         reason,
         message: format!(
             "{message}. A server that runs keeps the certificate that it has until it restarts; one that does not run yet waits"
         ),
-        authorities: authorities.or_else(|| published.clone()),
+        // What vouches for the server that runs, before what stands in a Secret that no server has loaded.
+        authorities: published.clone().or(authorities),
     };
     let Some(secret) = &observed.provided_certificate else {
         let message = format!(
@@ -34,9 +35,25 @@ pub(super) fn standing(settings: &Settings, observed: &Observed, name: &str, now
         return unusable(Reason::CertificateMissing, message, None);
     };
     match read(settings, secret, name, now) {
-        Ok(identity) => Standing::Known(identity),
+        Ok(mut identity) => {
+            // A server shows the certificate before until kubelet has brought it this one. It has to be trusted until then,
+            // by applications and by the operator, which has it load this one.
+            if let Some(published) = published.filter(|_| !is_served(observed, &identity)) {
+                identity.authorities = identity.authorities.joined_by(&published, now);
+            }
+            Standing::Known(identity)
+        }
         Err((reason, message)) => unusable(reason, message, Authorities::parse(bytes(secret, AUTHORITIES_KEY))),
     }
+}
+
+/// Whether every server showed this certificate when it was looked at last.
+fn is_served(observed: &Observed, identity: &Identity) -> bool {
+    let shows = |sample: &Sample| {
+        let served = sample.outcome.as_ref().ok().and_then(|answer| answer.certificate.as_ref());
+        served.is_some_and(|served| served.fingerprint == identity.certificate)
+    };
+    !observed.samples.is_empty() && observed.samples.iter().all(shows)
 }
 
 fn read(settings: &Settings, secret: &Secret, name: &str, now: Timestamp) -> Result<Identity, (Reason, String)> {
@@ -64,7 +81,11 @@ fn read(settings: &Settings, secret: &Secret, name: &str, now: Timestamp) -> Res
         ),
         Distrust::NotYetValid => (
             Reason::CertificateNotYetValid,
-            format!("the certificate in Secret {name} is not valid before {}", pair.leaf.not_before),
+            format!(
+                "the certificate in Secret {name} is not valid before {}: correct the clock of whoever made it, or the \
+                 operator's, or put one into it that is valid now",
+                pair.leaf.not_before
+            ),
         ),
         Distrust::WrongName => (
             Reason::CertificateNameMismatch,
@@ -74,12 +95,19 @@ fn read(settings: &Settings, secret: &Secret, name: &str, now: Timestamp) -> Res
                 pair.leaf.names.join(", ")
             ),
         ),
+        Distrust::UnknownIssuer if authorities.issuer(&pair.leaf).is_some() => (
+            Reason::CertificateUntrusted,
+            format!(
+                "ca.crt of Secret {name} has the authority that signed the certificate in tls.crt, but not the root above \
+                 it, and .NET trusts roots only: add the root to ca.crt"
+            ),
+        ),
         Distrust::UnknownIssuer => (
             Reason::CertificateUntrusted,
             format!("none of the authorities in ca.crt of Secret {name} signed the certificate in tls.crt: put the right one into it"),
         ),
         Distrust::Other(words) => {
-            (Reason::CertificateUntrusted, format!("the certificate in Secret {name} cannot be used: {words}"))
+            (Reason::CertificateUntrusted, format!("the certificate in Secret {name} cannot be used ({words}): make another one"))
         }
     })?;
     Ok(Identity { authorities, certificate: pair.leaf.fingerprint(), not_after: pair.leaf.not_after })

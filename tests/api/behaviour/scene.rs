@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
@@ -38,13 +38,6 @@ pub async fn operator_of(world: &World) -> Operator {
 }
 
 impl World {
-    /// The text of each key of a Secret.
-    pub async fn secret(&self, name: &str) -> BTreeMap<String, String> {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let data = secrets.get(name).await.unwrap().data.unwrap_or_default();
-        data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
-    }
-
     /// What a `ConfigMap` holds.
     pub async fn config_map(&self, name: &str) -> BTreeMap<String, String> {
         let config_maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);

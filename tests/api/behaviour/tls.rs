@@ -1,13 +1,15 @@
 //! Encrypted connections: what the operator makes itself, what a Secret of the user's provides, and plain text on request.
 
 use jiff::{SignedDuration, Timestamp};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tokencache_operator::redis::tls::issue::{self, Issued};
 use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::scene::{POD, SHOP, World, condition, operated, shop};
-use crate::support::eventually::eventually;
+use super::scene::{PERIOD, POD, SHOP, World, condition, operated, shop};
+use crate::support::eventually::{eventually, never};
+use crate::survival::world::ping_over_tls;
 
 const MINE: &str = "my-certificate";
 
@@ -31,6 +33,19 @@ fn content(authority: &Issued, dice: u8, name: &str, age: SignedDuration) -> Val
     json!({"tls.crt": issued.certificate, "tls.key": issued.key.reveal(), "ca.crt": authority.certificate})
 }
 
+/// The content of a Secret with an authority that another one signed, which is nowhere.
+fn below_a_root_that_is_not_told(name: &str) -> Value {
+    let (root, own, server) = (authority(), KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let root_key = KeyPair::from_pem(root.key.reveal()).unwrap();
+    let mut below = CertificateParams::default();
+    below.distinguished_name.push(DnType::CommonName, "below");
+    below.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let below = below.signed_by(&own, &Issuer::from_ca_cert_pem(&root.certificate, root_key).unwrap()).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&below.pem(), own).unwrap();
+    let leaf = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&server, &issuer).unwrap();
+    json!({"tls.crt": leaf.pem() + &below.pem(), "tls.key": server.serialize_pem(), "ca.crt": below.pem()})
+}
+
 impl World {
     fn host(&self) -> String {
         format!("shop-redis.{}.svc", self.namespace)
@@ -50,38 +65,26 @@ impl World {
     async fn certificate(&self) -> String {
         self.condition(SHOP, "TlsReady", "True", "CertificateServed").await
     }
+
+    /// Waits until another one is served than the one of which this was said.
+    async fn another_certificate(&self, before: &str) {
+        self.status(SHOP, "another certificate is served", |status| {
+            let told = condition(status, "TlsReady");
+            told["reason"] == "CertificateServed" && told["message"] != before
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
 async fn who_trusts_the_published_bundle_connects_and_plain_text_finds_no_port() {
     let (world, _operator) = shop("tls").await;
+    assert_eq!(world.ping_trusting_the_bundle().await, Ok(()));
     let (binding, address) = (world.secret("shop-redis").await, world.kubelet.pod(POD).address().await);
-    let folder = tempfile::tempdir().unwrap();
-    let trusted = folder.path().join("ca.crt");
-    std::fs::write(&trusted, &binding["ca.crt"]).unwrap();
-    let ping = |authorities: &std::path::Path| {
-        let output = std::process::Command::new("redis-cli")
-            .args(["--tls", "--cacert"])
-            .arg(authorities)
-            .args([
-                "--sni",
-                &binding["host"],
-                "-h",
-                &address.to_string(),
-                "-p",
-                &binding["port"],
-                "--user",
-                "app",
-                "PING",
-            ])
-            .env("REDISCLI_AUTH", &binding["password"])
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-    };
-    assert_eq!(ping(&trusted).trim(), "PONG");
-    std::fs::write(&trusted, authority().certificate).unwrap();
-    assert!(ping(&trusted).contains("certificate verify failed"), "{}", ping(&trusted));
+    let stranger = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(stranger.path(), authority().certificate).unwrap();
+    let refused = ping_over_tls(&binding, &address.to_string(), stranger.path()).await;
+    assert!(refused.contains("certificate verify failed"), "{refused}");
     assert!(tokio::net::TcpStream::connect((address, 6379)).await.is_err(), "plain text finds no port");
     let message = world.certificate().await;
     assert!(
@@ -101,12 +104,7 @@ async fn a_lost_certificate_is_made_anew_and_loaded_without_a_restart() {
     let (before, bundle) = (world.certificate().await, world.secret("shop-redis").await["ca.crt"].clone());
     let server = world.kubelet.pod(POD).incarnation().await;
     world.delete("Secret", "shop-redis-tls").await;
-    eventually("another certificate is served", async || {
-        let status = world.get("TokenCache", SHOP).await["status"].clone();
-        let told = condition(&status, "TlsReady").clone();
-        if told["reason"] == "CertificateServed" && told["message"] != before { Ok(()) } else { Err(told.to_string()) }
-    })
-    .await;
+    world.another_certificate(&before).await;
     world.ready(SHOP).await;
     assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
     assert_eq!(world.secret("shop-redis").await["ca.crt"], bundle, "the authority is the same");
@@ -165,8 +163,6 @@ async fn a_certificate_of_the_users_is_served_and_a_renewed_one_is_loaded_withou
     assert!(world.uid("StatefulSet", "shop-redis").await.is_none(), "Redis is not started without a certificate");
     let first = world.fitting(4);
     world.provide(first.clone()).await;
-    // No watch tells of somebody else's Secret: the next pass does.
-    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": "pass"}}})).await;
     world.ready(SHOP).await;
     assert_eq!(world.secret("shop-redis").await["ca.crt"], first["ca.crt"].as_str().unwrap());
     assert!(
@@ -175,13 +171,38 @@ async fn a_certificate_of_the_users_is_served_and_a_renewed_one_is_loaded_withou
 
     let (before, server) = (world.certificate().await, world.kubelet.pod(POD).incarnation().await);
     world.edit("Secret", MINE, json!({"stringData": world.fitting(5)})).await;
-    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": "renewed"}}})).await;
-    eventually("the renewed certificate is served", async || {
-        let status = world.get("TokenCache", SHOP).await["status"].clone();
-        let told = condition(&status, "TlsReady").clone();
-        if told["reason"] == "CertificateServed" && told["message"] != before { Ok(()) } else { Err(told.to_string()) }
+    world.another_certificate(&before).await;
+    assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_of_the_users_is_loaded_and_both_are_trusted_until_it_is() {
+    let (world, _operator) = operated("other-ca").await;
+    let first = world.fitting(4);
+    world.provide(first.clone()).await;
+    world.create(SHOP, with_tls("Secret")).await;
+    world.ready(SHOP).await;
+    let (before, server) = (world.certificate().await, world.kubelet.pod(POD).incarnation().await);
+    let other = issue::authority("another", &[11; 128], Timestamp::now()).unwrap();
+    let second = content(&other, 5, &world.host(), SignedDuration::ZERO);
+    world.edit("Secret", MINE, json!({"stringData": second})).await;
+    let renewed = world.another_certificate(&before);
+    let trusted = async {
+        loop {
+            assert_eq!(world.ping_trusting_the_bundle().await, Ok(()), "whoever reads the bundle now connects");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = renewed => {}
+        () = trusted => {}
+    }
+    eventually("the authority before is trusted no more", async || {
+        let bundle = world.secret("shop-redis").await["ca.crt"].clone();
+        if bundle == second["ca.crt"].as_str().unwrap() { Ok(()) } else { Err(bundle) }
     })
     .await;
+    world.ready(SHOP).await;
     assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
 }
 
@@ -201,31 +222,38 @@ async fn a_secret_that_cannot_be_used_has_its_own_reason_and_the_server_goes_on(
     let other = content(&authority(), 7, &host, SignedDuration::ZERO);
     let stranger = issue::authority("stranger", &[9; 128], Timestamp::now()).unwrap();
     let cases = [
-        (part("tls.crt", "nonsense"), "CertificateMalformed", "tls.crt in"),
-        (part("tls.key", "nonsense"), "CertificateMalformed", "tls.key in"),
-        (part("ca.crt", ""), "CertificateMalformed", "ca.crt in"),
-        (part("tls.key", other["tls.key"].as_str().unwrap()), "KeyMismatch", "does not belong"),
-        (part("ca.crt", &stranger.certificate), "CertificateUntrusted", "none of the authorities"),
-        (content(&authority(), 5, &host, years), "CertificateExpired", "expired at"),
+        (part("tls.crt", "nonsense"), "CertificateMalformed", "tls.crt in", "correct the Secret"),
+        (part("tls.key", "nonsense"), "CertificateMalformed", "tls.key in", "correct the Secret"),
+        (part("ca.crt", ""), "CertificateMalformed", "ca.crt in", "correct the Secret"),
+        (part("tls.key", other["tls.key"].as_str().unwrap()), "KeyMismatch", "does not belong", "put the pair into it"),
+        (part("ca.crt", &stranger.certificate), "CertificateUntrusted", "none of the authorities", "put the right one"),
+        (below_a_root_that_is_not_told(&host), "CertificateUntrusted", "but not the root", "add the root to ca.crt"),
+        (content(&authority(), 5, &host, years), "CertificateExpired", "expired at", "renew it"),
+        (content(&authority(), 5, &host, -years), "CertificateNotYetValid", "not valid before", "correct the clock"),
         (
             content(&authority(), 5, "elsewhere.example", SignedDuration::ZERO),
             "CertificateNameMismatch",
             "elsewhere.example",
+            "add this name",
         ),
     ];
-    let server = world.kubelet.pod(POD).incarnation().await;
-    for (index, (content, reason, words)) in cases.into_iter().enumerate() {
+    let pod = world.kubelet.pod(POD);
+    let (server, before, binding) =
+        (pod.incarnation().await, world.certificate().await, world.secret("shop-redis").await);
+    for (content, reason, words, remedy) in cases {
         world.edit("Secret", MINE, json!({"stringData": content})).await;
-        world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": index.to_string()}}})).await;
         world.condition_says(SHOP, "TlsReady", words).await;
         let message = world.condition(SHOP, "TlsReady", "False", reason).await;
-        assert!(message.contains(MINE) && message.contains(words), "{message}");
+        assert!(message.contains(MINE) && message.contains(words) && message.contains(remedy), "{message}");
+        // kubelet brings the bad one to the pod as well: the operator does not have it loaded.
+        never(PERIOD, "the good certificate is served", async || world.ping_trusting_the_bundle().await.err()).await;
+        assert!(tokio::net::TcpStream::connect((pod.address().await, 6379)).await.is_err(), "plain text finds no port");
+        assert_eq!(world.secret("shop-redis").await, binding, "applications connect as before");
     }
-    assert_eq!(world.app(SHOP, &["PING"]).await, "PONG");
-    assert_eq!(world.kubelet.pod(POD).incarnation().await, server);
+    assert_eq!(pod.incarnation().await, server);
     world.edit("Secret", MINE, json!({"stringData": good})).await;
-    world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"a": "good"}}})).await;
     world.ready(SHOP).await;
+    assert_eq!(world.certificate().await, before);
 }
 
 #[tokio::test]
@@ -260,6 +288,29 @@ async fn tls_can_be_asked_for_later_and_what_made_it_goes_when_it_is_not_wanted_
     })
     .await;
     world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn a_connection_in_plain_text_says_nothing_of_whom_to_trust_also_where_it_was_encrypted_once() {
+    let (world, _operator) = shop("bundle").await;
+    let before = world.secret("shop-redis").await;
+    assert!(before.contains_key("ca.crt"));
+    // What somebody else put there stays.
+    world.edit("Secret", "shop-redis", json!({"stringData": {"note": "mine"}})).await;
+    world.edit("TokenCache", SHOP, json!({"spec": with_tls("Disabled")})).await;
+    eventually("the bundle is gone", async || {
+        let now = world.secret("shop-redis").await;
+        if now.contains_key("ca.crt") || now["ssl"] == "true" { Err(format!("{:?}", now.keys())) } else { Ok(()) }
+    })
+    .await;
+    world.ready(SHOP).await;
+    let now = world.secret("shop-redis").await;
+    assert_eq!((&now["password"], now["note"].as_str()), (&before["password"], "mine"));
+    world.quiet().await;
+    world.edit("TokenCache", SHOP, json!({"spec": with_tls("Managed")})).await;
+    world.certificate().await;
+    world.ready(SHOP).await;
+    assert_eq!(world.ping_trusting_the_bundle().await, Ok(()));
 }
 
 #[tokio::test]

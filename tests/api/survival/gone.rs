@@ -5,7 +5,7 @@ use kube::api::{DeleteParams, PropagationPolicy};
 use serde_json::json;
 
 use super::TWO_PERIODS;
-use super::world::{SHOP, World};
+use super::world::{PARTS, SHOP, World};
 use crate::support::api_server::api_server;
 use crate::support::eventually::{eventually, never};
 use crate::support::faults::{Death, Writes};
@@ -39,7 +39,7 @@ async fn bystanders(world: &World) {
         ("Service", json!({"metadata": metadata("shop-redis-web"), "spec": {"ports": [{"port": 80}]}})),
         ("ConfigMap", json!({"metadata": metadata("shop-redis"), "data": {"a": "b"}})),
         ("ConfigMap", json!({"metadata": {"name": "shop-redis-config-old"}, "data": {"a": "b"}})),
-        ("Secret", json!({"metadata": metadata("shop-redis-tls"), "stringData": {"a": "b"}})),
+        ("Secret", json!({"metadata": metadata("shop-redis-mine"), "stringData": {"a": "b"}})),
         (
             "StatefulSet",
             json!({"metadata": metadata("shop"), "spec": {
@@ -63,7 +63,7 @@ async fn a_deleted_cache_takes_with_it_what_it_owned_and_nothing_else() {
     let (before, names) = (world.parts().await, world.names().await);
     world.create(SHOP, json!({})).await;
     world.ready(SHOP).await;
-    assert!(world.names().await.len() > names.len() + 9);
+    assert!(world.names().await.len() > names.len() + PARTS.len());
     api_server().kubectl(&["delete", "tokencache", SHOP, "--namespace", &world.namespace]).await;
     left(&world, &names).await;
     assert_eq!(world.parts().await, before, "the bystanders are as they were");

@@ -1,5 +1,8 @@
 //! One namespace with a stand-in for kubelet, and the questions that these tests ask about what is in it.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use futures::future::join_all;
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, StatefulSet},
@@ -226,6 +229,23 @@ impl World {
         if answer == "PONG" { Ok(()) } else { Err(answer) }
     }
 
+    /// The text of each key of a Secret.
+    pub async fn secret(&self, name: &str) -> BTreeMap<String, String> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let data = secrets.get(name).await.unwrap().data.unwrap_or_default();
+        data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
+    }
+
+    /// Whether a client that trusts the published bundle gets an answer over TLS: PONG, or what it gets instead.
+    pub async fn ping_trusting_the_bundle(&self) -> Result<(), String> {
+        let binding = self.secret("shop-redis").await;
+        let folder = tempfile::tempdir().unwrap();
+        let trusted = folder.path().join("ca.crt");
+        std::fs::write(&trusted, &binding["ca.crt"]).unwrap();
+        let answer = ping_over_tls(&binding, &self.kubelet.pod(POD).address().await.to_string(), &trusted).await;
+        if answer.trim() == "PONG" { Ok(()) } else { Err(answer) }
+    }
+
     /// What the operator has written here since a moment in the audit log.
     pub fn writes_since(&self, mark: crate::support::audit::Mark) -> Vec<crate::support::audit::Request> {
         api_server().audit_log().writes_since(mark, &self.namespace, USER_AGENT)
@@ -244,6 +264,19 @@ impl World {
         })
         .await;
     }
+}
+
+/// What the server at an address answers the user of a binding, if whoever is trusted here vouches for it.
+pub async fn ping_over_tls(binding: &BTreeMap<String, String>, address: &str, trusted: &Path) -> String {
+    let output = tokio::process::Command::new("redis-cli")
+        .args(["--tls", "--cacert"])
+        .arg(trusted)
+        .args(["--sni", &binding["host"], "-h", address, "-p", &binding["port"], "--user", "app", "PING"])
+        .env("REDISCLI_AUTH", &binding["password"])
+        .output()
+        .await
+        .unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 /// A condition of a status.

@@ -154,14 +154,19 @@ make_network() {
 
 # daemon NAME COMMAND...: runs until it is killed with the group.
 daemon() {
-  local name=$1 group
+  local name=$1 group fd
   shift
   group=$(group_folder)/daemons/cgroup.procs
   (
     echo "$BASHPID" >"$group"
+    # Without what the caller holds open: a lock of theirs would be held for as long as the node is up.
+    for fd in /proc/"$BASHPID"/fd/*; do
+      fd=${fd##*/}
+      if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi
+    done
     # Without the caller's environment: proxies in it would come between the components.
     exec setsid nsenter --net="/run/netns/$network" --mount="$run/mounts/namespace" env -i PATH="$PATH" HOME="$run" "$@" \
-      </dev/null >"$logs/$name.log" 2>&1 6>&- 7>&- 8>&- 9>&-
+      </dev/null >"$logs/$name.log" 2>&1
   ) &
   echo $! >"$run/pids/$name"
   # Or bash would tell of its end, which is always by our own hand.
