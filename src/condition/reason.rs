@@ -149,6 +149,21 @@ reasons! {
     SaveFailed,
     /// Redis could not write its file anew.
     RewriteFailed,
+
+    /// A request of an annotation is not followed.
+    RequestIgnored,
+    /// Another password of the applications is asked for, and cannot be made yet.
+    PasswordRotationWaiting,
+    /// Another password of the applications is being made valid beside the earlier one.
+    PasswordRotationStarted,
+    /// The applications' new password is published, and the earlier one is valid still.
+    PasswordPublished,
+    /// The applications' earlier password is being removed.
+    PasswordOverlapOver,
+    /// The applications' earlier password is removed.
+    PasswordRotated,
+    /// The applications' password cannot be changed before somebody helps.
+    PasswordRotationBlocked,
 }
 
 impl Reason {

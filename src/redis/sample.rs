@@ -89,6 +89,18 @@ impl Want {
         }
     }
 
+    /// Whether a password of the applications that was valid then is valid now: then one follows another, and nobody is
+    /// refused for it at once.
+    #[must_use]
+    pub fn keeps_a_password_of(&self, before: &Self) -> bool {
+        let (Some(Passwords::These(now)), Some(Passwords::These(before))) =
+            (self.app_passwords(), before.app_passwords())
+        else {
+            return false;
+        };
+        now.iter().any(|hash| before.contains(hash))
+    }
+
     fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
     }
@@ -358,7 +370,7 @@ mod tests {
     fn rights_of_the_list_that_was_wanted_before_are_no_drift() {
         let want = |acl| {
             let hash = PasswordHash::parse(&"a".repeat(64)).unwrap();
-            let hashes = Hashes { app: Some(hash.clone()), operator: hash.clone(), probe: hash };
+            let hashes = Hashes { app: vec![hash.clone()], operator: hash.clone(), probe: hash };
             Want { users: users(acl, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
         };
         let (before, now) = (want(Acl::Compatible), want(Acl::Strict));
