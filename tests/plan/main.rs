@@ -11,6 +11,7 @@ mod objects;
 mod passes;
 mod passwords;
 mod pods;
+mod rotation;
 mod seen;
 mod whole;
 mod world;

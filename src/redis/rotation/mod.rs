@@ -19,28 +19,28 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`idle`] | whether a rotation is to be begun |
+//! | [`stages`] | the steps of one that is under way |
 //! | [`request`] | what an annotation asks for, and whether it is followed |
 //! | [`record`] | what is kept on disk |
 //! | [`schedule`] | when the next step may be taken |
 //! | [`told`] | what is said of it |
 
+mod idle;
 pub mod record;
 pub mod request;
 pub mod schedule;
+mod stages;
 pub mod told;
 
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{
-    api::core::v1::Secret,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
-};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
     acl::rules::SOME_PASSWORDS,
     credentials::Standing,
-    missing,
     observed::Observed,
     password::{Password, PasswordHash},
     sample::{Correction, Drift, Parameter},
@@ -53,7 +53,6 @@ use crate::{
 use record::Record;
 pub use record::{Marks, Order};
 use request::Request;
-use schedule::Unseen;
 
 /// What a cache wants of rotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,10 +132,10 @@ impl Rotation {
         let secret = name::redis_rotation(&input.settings.owner.name);
         match &input.observed.rotation {
             Found::Ours(live) => match Record::read(live) {
-                Ok(record) => input.under_way(record),
+                Ok(record) => input.under_way(&record),
                 Err(error) => input.blocked(&error.to_string()),
             },
-            Found::Nothing => input.lost().map_or_else(|| input.at_rest(None), |record| input.under_way(record)),
+            Found::Nothing => input.lost().map_or_else(|| input.at_rest(None), |record| input.under_way(&record)),
             Found::Earlier => {
                 input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected")))
             }
@@ -200,272 +199,6 @@ impl Input<'_> {
             Standing::Missing => Vec::new(),
             Standing::Known(password) => vec![password.sha256()],
             Standing::Refused(_) => in_order(self.in_users.iter().cloned()),
-        }
-    }
-
-    /// No rotation is under way. Perhaps one is to be begun.
-    fn at_rest(&self, obstacle: Option<String>) -> Rotation {
-        let (before, done) = (self.before(), self.marks());
-        let rest = |operation| Rotation::new(self.valid_at_rest(), self.marks(), operation);
-        // Said before anything else is begun, so that it is said at all.
-        if let (Some(before), Some(done)) = (before, done)
-            && !before.stage.is_final()
-            && is(before, done.requested)
-        {
-            return rest(Some(self.completed(done)));
-        }
-        let requested = match &self.wish().request {
-            None => return rest(before.filter(|before| before.stage == OperationStage::Completed).cloned()),
-            Some(Request::Malformed(value)) => {
-                let message = told::malformed(self.settings, value);
-                return rest(Some(told::entry(OperationStage::Ignored, None, message)));
-            }
-            Some(Request::At(time)) => *time,
-        };
-        if let Some(before) = before.filter(|before| before.stage.is_final() && is(before, requested)) {
-            return rest(Some(before.clone()));
-        }
-        if let Some(done) = done.filter(|done| done.requested == requested) {
-            return rest(Some(self.completed(done)));
-        }
-        if let Some(why) = self.refused(requested) {
-            let message = told::ignored(self.settings, &why);
-            return rest(Some(told::entry(OperationStage::Ignored, Some(requested), message)));
-        }
-        if let Some(why) = self.obstacle(obstacle) {
-            return rest(Some(told::entry(OperationStage::Waiting, Some(requested), told::waiting(&why))));
-        }
-        let message = told::adding("it is being made");
-        let entry = told::entry(OperationStage::Adding, Some(requested), message);
-        let entry = OperationStatus { started: Some(told::time(self.now)), ..entry };
-        let order = Order { previous: self.valid_at_rest(), requested, started: schedule::whole(self.now) };
-        Rotation { mint: Some(order), ..rest(Some(entry)) }
-    }
-
-    /// Why a request is not followed. One that was seen in time is, however long it had to wait.
-    fn refused(&self, requested: Timestamp) -> Option<String> {
-        let queued = |before: &OperationStatus| before.queued == Some(told::time(requested));
-        if self.before().is_some_and(|before| is(before, requested) || queued(before)) {
-            return None;
-        }
-        if self.marks().is_some_and(|done| requested < done.requested) {
-            return Some("a later request was carried out already".to_owned());
-        }
-        request::refused(requested, self.wish().created, self.now)
-    }
-
-    /// Why a rotation cannot be begun.
-    fn obstacle(&self, name: Option<String>) -> Option<String> {
-        let binding = name::redis(&self.settings.owner.name);
-        if self.wish().held {
-            return Some(told::paused());
-        }
-        name.or_else(|| match self.app {
-            Standing::Missing => Some(format!("there is no Secret {binding} yet")),
-            Standing::Refused(_) => {
-                Some(format!("the password in Secret {binding} is not followed, see RedisAvailable"))
-            }
-            Standing::Known(password) if !self.in_users.contains(&password.sha256()) => {
-                Some(format!("the password in Secret {binding} is on its way to Redis"))
-            }
-            Standing::Known(_) => None,
-        })
-    }
-
-    /// The rotation whose Secret is gone although its password is published: what was valid before is valid until the overlap
-    /// is over, and the users' Secret tells what that was.
-    fn lost(&self) -> Option<Record> {
-        let Standing::Known(password) = self.app else { return None };
-        let before = self.before();
-        let said = before.filter(|before| matches!(before.stage, OperationStage::Published | OperationStage::Removing));
-        let said = said.and_then(|said| {
-            let (published, requested) = (said.published.as_ref()?.0, said.requested.as_ref()?.0);
-            Some(Marks { published, requested })
-        });
-        let marks = self.marks().or(said)?;
-        let completed = |before: &OperationStatus| before.stage == OperationStage::Completed;
-        if before.is_some_and(|before| completed(before) && is(before, marks.requested)) {
-            return None;
-        }
-        if schedule::may_end(schedule::after(marks.published, self.wish().overlap), self.now) {
-            return None;
-        }
-        let hash = password.sha256();
-        let previous = in_order(self.in_users.iter().filter(|other| **other != hash).cloned());
-        (!previous.is_empty()).then(|| Record {
-            next: password.clone(),
-            previous,
-            requested: marks.requested,
-            started: before.and_then(|before| before.started.as_ref()).map(|started| started.0),
-            added: Some(marks.published),
-        })
-    }
-
-    /// The Secret of the rotation says what cannot be followed.
-    fn blocked(&self, why: &str) -> Rotation {
-        let known = match self.app {
-            Standing::Known(password) => Some(password.sha256()),
-            Standing::Missing | Standing::Refused(_) => None,
-        };
-        let valid = in_order(self.in_users.iter().cloned().chain(known));
-        let before = self.before().filter(|before| !before.stage.is_final());
-        let message = told::unreadable(self.settings, why);
-        let entry = before.cloned().unwrap_or_else(|| told::entry(OperationStage::Blocked, None, String::new()));
-        let entry = OperationStatus { stage: OperationStage::Blocked, message, ..entry };
-        Rotation::new(valid, self.marks(), Some(entry))
-    }
-
-    fn under_way(&self, record: Record) -> Rotation {
-        let both = record.previous.iter().cloned().chain([record.next.sha256()]);
-        let mut rotation = match self.app {
-            Standing::Known(password) => {
-                let hash = password.sha256();
-                let valid = in_order(both.chain([hash.clone()]));
-                if record.previous.contains(&hash) {
-                    self.adding(&record, valid)
-                } else {
-                    self.published(&record, valid, password)
-                }
-            }
-            // With the new password, which is at hand, and not with a third one.
-            Standing::Missing => {
-                let entry = self.entry(OperationStage::Adding, &record, told::adding("its Secret is being made again"));
-                let marks = Some(self.marks_now(&record));
-                Rotation { publish: Some(record.next.clone()), ..Rotation::new(in_order(both), marks, Some(entry)) }
-            }
-            Standing::Refused(_) => {
-                let valid = in_order(both.chain(self.in_users.iter().cloned()));
-                let entry = self.entry(OperationStage::Blocked, &record, told::mismatch());
-                Rotation::new(valid, self.marks(), Some(entry))
-            }
-        };
-        if rotation.secret.is_none() && rotation.spent.is_none() {
-            rotation.secret = self.written(&record);
-        }
-        if self.wish().held
-            && let Some(entry) = &mut rotation.operation
-        {
-            entry.message += &format!(". Held: {}", told::paused());
-        }
-        rotation
-    }
-
-    /// The binding has the earlier password still, or again.
-    fn adding(&self, record: &Record, valid: Vec<PasswordHash>) -> Rotation {
-        let adding = |what: &str| self.entry(OperationStage::Adding, record, told::adding(what));
-        let waits = |what: &str| Rotation::new(valid.clone(), self.marks(), Some(adding(what)));
-        if self.in_users != valid {
-            return waits(&format!("waiting for Secret {}", name::redis_users(&self.settings.owner.name)));
-        }
-        // A time that is still to come is of a clock that was wrong.
-        let Some(added) = record.added.filter(|added| *added <= self.now) else {
-            let record = Record { added: Some(self.now), ..record.clone() };
-            let waits = waits(&told::mounting(schedule::mounted_at(self.now, self.wish().overlap)));
-            return Rotation { secret: self.written(&record), ..waits };
-        };
-        let mounted = schedule::mounted_at(added, self.wish().overlap);
-        if self.now < mounted {
-            return Rotation { wake_at: Some(mounted), ..waits(&told::mounting(mounted)) };
-        }
-        match schedule::seen(self.settings, self.observed, &valid, Some(mounted)) {
-            Err(unseen) => Rotation { wake_at: self.look_again(&unseen), ..waits(&told::unseen(&unseen)) },
-            Ok(()) if self.wish().held => waits("every server takes both"),
-            Ok(()) => {
-                let waits = waits("every server takes both, and it is being published");
-                Rotation { publish: Some(record.next.clone()), marks: Some(self.marks_now(record)), ..waits }
-            }
-        }
-    }
-
-    /// The binding has the new password, or one that somebody put there meanwhile.
-    fn published(&self, record: &Record, valid: Vec<PasswordHash>, password: &Password) -> Rotation {
-        let marks = self.marks().filter(|marks| marks.requested == record.requested);
-        let marks = marks.unwrap_or_else(|| self.marks_now(record));
-        let ends = schedule::after(marks.published, self.wish().overlap);
-        let entry = |stage, message| OperationStatus {
-            published: Some(told::time(marks.published)),
-            ends_at: Some(told::time(ends)),
-            ..self.entry(stage, record, message)
-        };
-        if self.wish().held || !schedule::may_end(ends, self.now) {
-            let is_ours = *password == record.next;
-            let message = told::published(self.settings, marks, ends, is_ours, self.now);
-            let wake_at = Some(ends).filter(|_| !self.wish().held);
-            return Rotation {
-                wake_at,
-                ..Rotation::new(valid, Some(marks), Some(entry(OperationStage::Published, message)))
-            };
-        }
-        let valid = vec![password.sha256()];
-        let removing = |what: &str| {
-            let entry = entry(OperationStage::Removing, told::removing(what));
-            Rotation::new(valid.clone(), Some(marks), Some(entry))
-        };
-        if self.in_users != valid {
-            return removing(&format!("waiting for Secret {}", name::redis_users(&self.settings.owner.name)));
-        }
-        match schedule::seen(self.settings, self.observed, &valid, None) {
-            Err(unseen) => Rotation { wake_at: self.look_again(&unseen), ..removing(&told::unseen(&unseen)) },
-            Ok(()) => {
-                let spent = self.observed.rotation.ours().map(|secret| secret.metadata.clone());
-                Rotation { spent, ..removing("every server has only the new one") }
-            }
-        }
-    }
-
-    /// What the binding says when its password is published now.
-    fn marks_now(&self, record: &Record) -> Marks {
-        Marks { published: schedule::whole_or_later(self.now), requested: record.requested }
-    }
-
-    /// The Secret of the rotation, where the live one is not as this record.
-    fn written(&self, record: &Record) -> Option<Secret> {
-        match &self.observed.rotation {
-            live @ (Found::Nothing | Found::Ours(_)) => missing(live, record.secret(self.settings)),
-            Found::Earlier | Found::Foreign(_) => None,
-        }
-    }
-
-    /// A look that is due is not told of where it finds what the one before found.
-    fn look_again(&self, unseen: &Unseen) -> Option<Timestamp> {
-        matches!(unseen, Unseen::Due(_)).then(|| schedule::after(self.now, schedule::LOOK_AGAIN))
-    }
-
-    /// The entry of a rotation that is under way, with what is said of another request.
-    fn entry(&self, stage: OperationStage, record: &Record, mut message: String) -> OperationStatus {
-        let mut queued = None;
-        match &self.wish().request {
-            // What was asked for before this one is done with it.
-            Some(Request::At(time)) if *time <= record.requested => {}
-            Some(request) => {
-                let refused = match request {
-                    Request::At(time) => self.refused(*time),
-                    Request::Malformed(_) => None,
-                };
-                if let Some(said) = told::meanwhile(request, refused.as_deref()) {
-                    message = [message, said].join(". ");
-                } else if let Request::At(time) = request {
-                    queued = Some(told::time(*time));
-                    message += &format!(". Another request ({time}) is begun when this one is complete");
-                }
-            }
-            None => {}
-        }
-        let started = record.started.map(told::time);
-        OperationStatus { started, queued, ..told::entry(stage, Some(record.requested), message) }
-    }
-
-    /// The entry of a rotation that is complete.
-    fn completed(&self, done: Marks) -> OperationStatus {
-        let before = self.before().filter(|before| is(before, done.requested));
-        let entry = told::entry(OperationStage::Completed, Some(done.requested), told::completed(self.settings));
-        let kept = |pick: fn(&OperationStatus) -> Option<&Time>| before.and_then(pick).cloned();
-        OperationStatus {
-            started: kept(|before| before.started.as_ref()),
-            published: Some(told::time(done.published)),
-            finished: Some(kept(|before| before.finished.as_ref()).unwrap_or_else(|| told::time(self.now))),
-            queued: kept(|before| before.queued.as_ref()),
-            ..entry
         }
     }
 }

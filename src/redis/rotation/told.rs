@@ -92,6 +92,18 @@ pub fn paused() -> String {
     format!("the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and it goes on when that is removed")
 }
 
+/// What is said while a cache is paused.
+#[must_use]
+pub fn held(message: &str) -> String {
+    format!("{message}. Held: {}", paused())
+}
+
+/// What is said of another request, which is begun later.
+#[must_use]
+pub fn queued(message: &str, requested: Timestamp) -> String {
+    format!("{message}. Another request ({requested}) is begun when this one is complete")
+}
+
 /// The new password is made valid beside the earlier one.
 #[must_use]
 pub fn adding(what: &str) -> String {

@@ -7,6 +7,7 @@ mod hands;
 pub mod history;
 mod odd;
 mod quiet;
+pub mod rotation;
 mod secrets;
 mod shape;
 mod spare;
