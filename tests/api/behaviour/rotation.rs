@@ -225,11 +225,14 @@ async fn a_password_that_somebody_puts_into_the_binding_meanwhile_is_adopted_as_
     let mut binding = world.secret("shop-redis").await;
     binding.insert("password".to_owned(), new.clone());
     world.edit("Secret", "shop-redis", whole(&binding, &old)).await;
+    world.operation("Adding", "").await;
+    overlap(&world, "6s").await;
     eventually("it is published again", async || {
         let now = world.secret("shop-redis").await;
         if now == binding { Ok(()) } else { Err("it is not".to_owned()) }
     })
     .await;
+    overlap(&world, "1h").await;
     world.operation("Published", "has the new password").await;
     all_stay_taken(&world, &[&old, &new]).await;
     // A third one as a whole: adopted.

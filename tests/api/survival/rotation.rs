@@ -122,9 +122,8 @@ async fn survives(death: Death, wanted: &Value) -> bool {
         let new = new.unwrap();
         assert!(new != old, "{death:?}: the password is the old one\n{writes}");
         assert!(left.is_none_or(|left| left == new), "{death:?}: a password was made anew\n{writes}");
-        eventually("the old password is refused", async || match world.refuses(&old).await {
-            true => Ok(()),
-            false => Err("it is taken".to_owned()),
+        eventually("the old password is refused", async || {
+            if world.refuses(&old).await { Ok(()) } else { Err("it is taken".to_owned()) }
         })
         .await;
         world.quiet().await;
