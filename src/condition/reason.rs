@@ -152,8 +152,6 @@ reasons! {
 
     /// A request of an annotation is not followed.
     RequestIgnored,
-    /// Another password of the applications is asked for, and cannot be made yet.
-    PasswordRotationWaiting,
     /// Another password of the applications is being made valid beside the earlier one.
     PasswordRotationStarted,
     /// The applications' new password is published, and the earlier one is valid still.

@@ -42,13 +42,13 @@ impl Report {
     pub fn with_operations(mut self, operations: Vec<OperationStatus>, previous: &[OperationStatus]) -> Self {
         let stage = |operation: &OperationStatus| (operation.type_, operation.requested.clone(), operation.stage);
         let is_news = |operation: &&OperationStatus| !previous.iter().any(|before| stage(before) == stage(operation));
-        self.happenings.extend(operations.iter().filter(is_news).map(|operation| {
+        self.happenings.extend(operations.iter().filter(is_news).filter_map(|operation| {
             let warns = matches!(operation.stage, OperationStage::Ignored | OperationStage::Blocked);
-            Happening {
+            Some(Happening {
                 event_type: if warns { EventType::Warning } else { EventType::Normal },
-                reason: told::reason(operation.stage).as_str(),
+                reason: told::reason(operation.stage)?.as_str(),
                 note: operation.message.clone(),
-            }
+            })
         }));
         self.status.operations = operations;
         self

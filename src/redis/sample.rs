@@ -367,6 +367,20 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_follows_another_within_an_overlap_is_told_from_one_that_replaces_it() {
+        let want = |digits: &[&str]| {
+            let app = digits.iter().map(|digit| PasswordHash::parse(&digit.repeat(64)).unwrap()).collect();
+            let own = PasswordHash::parse(&"c".repeat(64)).unwrap();
+            let hashes = Hashes { app, operator: own.clone(), probe: own };
+            Want { users: users(Acl::Compatible, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
+        };
+        assert!(want(&["a", "b"]).keeps_a_password_of(&want(&["a"])));
+        assert!(want(&["b"]).keeps_a_password_of(&want(&["a", "b"])));
+        assert!(!want(&["b"]).keeps_a_password_of(&want(&["a"])));
+        assert!(!want(&[]).keeps_a_password_of(&want(&["a"])), "nothing is known of one that is not looked at");
+    }
+
+    #[test]
     fn rights_of_the_list_that_was_wanted_before_are_no_drift() {
         let want = |acl| {
             let hash = PasswordHash::parse(&"a".repeat(64)).unwrap();

@@ -20,7 +20,7 @@ use tokencache_operator::redis::{server, want};
 
 use super::passwords::with;
 use super::pods::{marked, running};
-use super::seen::well;
+use super::seen::{Seen, well};
 use super::world::{START, World, shop};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -611,19 +611,42 @@ fn somebody_elses_secret_of_that_name_stands_in_the_way_of_nothing_else() {
 
 #[test]
 fn a_server_that_lacks_or_still_has_a_password_of_the_rotation_was_not_meddled_with() {
-    let drift =
-        |found: &str, correction| Drift { parameter: Parameter::AppPassword, found: found.to_owned(), correction };
-    let mut shop = Shop::published();
-    let rotation = shop.world.credentials().rotation;
-    assert!(rotation.explains(&drift("only some of its passwords", Correction::Corrected)));
-    assert!(rotation.explains(&drift("only some of its passwords", Correction::Withheld)));
-    assert!(!rotation.explains(&drift("only some of its passwords", Correction::Refused("NOPERM".to_owned()))));
-    for found in ["another password", "no such user", "3 passwords", "no password needed"] {
-        assert!(!rotation.explains(&drift(found, Correction::Corrected)), "{found}");
+    use Correction::{Corrected, Refused, Withheld};
+    let explains = |shop: &Shop, found: &str, correction| {
+        let drift = Drift { parameter: Parameter::AppPassword, found: found.to_owned(), correction };
+        shop.world.credentials().rotation.explains(&drift, shop.world.observed.samples[0].taken)
+    };
+    let some = "only some of its passwords";
+    for shop in [Shop::adding(), Shop::published()] {
+        assert!(explains(&shop, some, Corrected) && explains(&shop, some, Withheld));
+        assert!(!explains(&shop, some, Refused("NOPERM".to_owned())));
+        for found in ["another password", "no such user", "3 passwords", "no password needed"] {
+            assert!(!explains(&shop, found, Corrected), "{found}");
+        }
     }
+    let mut shop = Shop::published();
     shop.world.now += HOUR * 24;
-    assert!(shop.world.credentials().rotation.explains(&drift("2 passwords", Correction::Corrected)));
-    assert!(!Shop::settled().world.credentials().rotation.explains(&drift("2 passwords", Correction::Corrected)));
+    assert!(explains(&shop, "2 passwords", Corrected) && !explains(&shop, "another password", Corrected));
+    shop.look();
+    shop.passes();
+    assert!(
+        shop.stage() == Some(Stage::Completed) && explains(&shop, "2 passwords", Corrected),
+        "the last look is of before"
+    );
+    shop.later(MINUTE);
+    assert!(!explains(&shop, "2 passwords", Corrected));
+    assert!(!explains(&Shop::settled(), "2 passwords", Corrected));
+}
+
+#[test]
+fn what_is_said_of_a_server_that_does_not_take_both() {
+    let drift = |correction| {
+        let found = "only some of its passwords".to_owned();
+        vec![Drift { parameter: Parameter::AppPassword, found, correction }]
+    };
+    let noperm =
+        Correction::Refused("NOPERM User operator has no permissions to run the 'acl|setuser' command".to_owned());
+    insta::assert_snapshot!(Seen::answer(drift(noperm)).told("adding the second password was refused"));
 }
 
 #[test]

@@ -50,9 +50,8 @@ impl Input<'_> {
         if let Some(why) = self.obstacle(obstacle) {
             return rest(Some(told::entry(OperationStage::Waiting, Some(requested), told::waiting(&why))));
         }
-        let message = told::adding("it is being made");
-        let entry = told::entry(OperationStage::Adding, Some(requested), message);
-        let entry = OperationStatus { started: Some(told::time(self.now)), ..entry };
+        // Not before its Secret was seen can anybody say that it was begun.
+        let entry = told::entry(OperationStage::Waiting, Some(requested), told::waiting("it is about to be"));
         let order = Order { previous: self.valid_at_rest(), requested, started: schedule::whole(self.now) };
         Rotation { mint: Some(order), ..rest(Some(entry)) }
     }

@@ -144,15 +144,18 @@ impl Rotation {
         }
     }
 
-    /// Whether what a server was found to have is what it had before a step of the rotation, so that nobody meddled with it.
+    /// Whether what a look found, of this time, is what the server had before a step of the rotation, so that nobody meddled
+    /// with it.
     #[must_use]
-    pub fn explains(&self, drift: &Drift) -> bool {
-        let stage = self.operation.as_ref().map(|operation| operation.stage);
+    pub fn explains(&self, drift: &Drift, taken: Timestamp) -> bool {
+        let Some(operation) = &self.operation else { return false };
         let failed = matches!(drift.correction, Correction::Refused(_) | Correction::Ineffective(_));
-        let expected = match stage {
-            Some(OperationStage::Removing) => drift.found.ends_with("passwords"),
-            Some(OperationStage::Adding | OperationStage::Published) => drift.found == SOME_PASSWORDS,
-            _ => false,
+        let is_of_before = || operation.finished.as_ref().is_some_and(|finished| schedule::whole(taken) <= finished.0);
+        let expected = match operation.stage {
+            OperationStage::Adding | OperationStage::Published => drift.found == SOME_PASSWORDS,
+            OperationStage::Removing => drift.found.ends_with("passwords"),
+            OperationStage::Completed => drift.found.ends_with("passwords") && is_of_before(),
+            OperationStage::Ignored | OperationStage::Waiting | OperationStage::Blocked => false,
         };
         drift.parameter == Parameter::AppPassword && expected && !failed
     }

@@ -42,17 +42,17 @@ pub fn time(time: Timestamp) -> Time {
     Time(whole(time))
 }
 
-/// The event about a stage that was reached.
+/// The event about a stage that was reached; `None` where nothing was.
 #[must_use]
-pub fn reason(stage: OperationStage) -> Reason {
+pub fn reason(stage: OperationStage) -> Option<Reason> {
     match stage {
-        OperationStage::Ignored => Reason::RequestIgnored,
-        OperationStage::Waiting => Reason::PasswordRotationWaiting,
-        OperationStage::Adding => Reason::PasswordRotationStarted,
-        OperationStage::Published => Reason::PasswordPublished,
-        OperationStage::Removing => Reason::PasswordOverlapOver,
-        OperationStage::Completed => Reason::PasswordRotated,
-        OperationStage::Blocked => Reason::PasswordRotationBlocked,
+        OperationStage::Waiting => None,
+        OperationStage::Ignored => Some(Reason::RequestIgnored),
+        OperationStage::Adding => Some(Reason::PasswordRotationStarted),
+        OperationStage::Published => Some(Reason::PasswordPublished),
+        OperationStage::Removing => Some(Reason::PasswordOverlapOver),
+        OperationStage::Completed => Some(Reason::PasswordRotated),
+        OperationStage::Blocked => Some(Reason::PasswordRotationBlocked),
     }
 }
 

@@ -128,6 +128,9 @@ async fn survives(death: Death, wanted: &Value) -> bool {
         .await;
         world.quiet().await;
         shape::same(wanted, &world.shape().await).unwrap();
+        let reasons: Vec<_> = world.events(SHOP).await.into_iter().filter_map(|event| event.reason).collect();
+        let blames = ["DriftCorrected", "NewPassword", "PasswordMismatch", "PasswordRotationBlocked"];
+        assert!(!reasons.iter().any(|reason| blames.contains(&reason.as_str())), "{death:?}: {reasons:?}\n{writes}");
         heir.kill().await;
     };
     tokio::select! {
