@@ -180,6 +180,19 @@ reasons! {
     Used,
     /// Nobody has written an entry.
     NeverWritten,
+
+    /// A request of an annotation is not followed.
+    RequestIgnored,
+    /// Another password of the applications is being made valid beside the earlier one.
+    PasswordRotationStarted,
+    /// The applications' new password is published, and the earlier one is valid still.
+    PasswordPublished,
+    /// The applications' earlier password is being removed.
+    PasswordOverlapOver,
+    /// The applications' earlier password is removed.
+    PasswordRotated,
+    /// The applications' password cannot be changed before somebody helps.
+    PasswordRotationBlocked,
 }
 
 impl Reason {

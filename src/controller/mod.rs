@@ -226,7 +226,8 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     };
     // Before it is read, so that no change of it is missed.
     context.follow(key, followed);
-    let mut observed = observe::redis(context, key, settings).await?;
+    let previous = previous(context, key, cache);
+    let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
     let surplus = observe::surplus(context, settings);
     let credentials = Credentials::read(settings, &observed, Context::now());
     let plan = plan::plan(cache, settings, &observed, &credentials, surplus);
@@ -252,9 +253,10 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
     let health = health(settings, &observed, &credentials, Moment { now, period, carried_out });
     let tells_of_samples = health.tells_of_samples();
-    let previous = previous(context, key, cache);
     let published = Published::of(&observed);
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
+    let operations = credentials.rotation.operation.clone().into_iter().collect();
+    let report = report.map(|report| report.with_operations(operations, &previous.operations));
     let wake = match &report {
         None => retry::AWAITING_LOOK,
         Some(report) if report.is_ready() => retry::RESYNC,
@@ -276,13 +278,14 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         context.secrets.forget(&settings.owner.namespace, &observe::secrets(&settings.owner.name));
     }
     tracing::info!(changed = applied.changed, status = written, "pass");
-    Ok(Action::requeue(if applied.minted {
+    let wake = if applied.minted {
         retry::AFTER_MINT
     } else if observed.leftover(&settings.owner.name).is_some() {
         retry::COLLECTING
     } else {
         wake
-    }))
+    };
+    Ok(Action::requeue(credentials.rotation.wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
 }
 
 /// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.

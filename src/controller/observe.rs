@@ -22,7 +22,7 @@ use super::{
     plan::{Retiree, RetireeKind},
 };
 use crate::{
-    api::v1alpha1::{TokenCache, TokenCacheStatus},
+    api::v1alpha1::{OperationStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
         identity::{Found, INSTANCE_LABEL, Owner, Ownership},
         name,
@@ -30,6 +30,7 @@ use crate::{
     redis::{
         objects,
         observed::Observed,
+        rotation,
         settings::{Settings, TlsSource},
     },
 };
@@ -60,7 +61,12 @@ impl ObserveError {
 ///
 /// # Errors
 /// Where the API server did not answer.
-pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<Observed, ObserveError> {
+pub async fn redis(
+    context: &Context,
+    key: &Key,
+    settings: &Settings,
+    operations: Vec<OperationStatus>,
+) -> Result<Observed, ObserveError> {
     let owner = &settings.owner;
     let caches = &context.caches;
     let main = name::redis(&owner.name);
@@ -78,6 +84,7 @@ pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<
         operator_login: find_secret(context, owner, &name::redis_operator(&owner.name)).await?,
         users: find_secret(context, owner, &name::redis_users(&owner.name)).await?,
         connection: find_secret(context, owner, &main).await?,
+        rotation: rotation(context, settings, &operations).await?,
         settled: context.settled(key),
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
         server_certificate: managed(name::redis_tls(&owner.name)).await?,
@@ -92,7 +99,22 @@ pub async fn redis(context: &Context, key: &Key, settings: &Settings) -> Result<
         },
         pods: pods(context, owner),
         samples: context.prober.latest(key),
+        operations,
     })
+}
+
+/// The Secret of a rotation. There seldom is one: it is asked for only where the watch shows it, or where one is expected.
+async fn rotation(
+    context: &Context,
+    settings: &Settings,
+    operations: &[OperationStatus],
+) -> Result<Found<Arc<Secret>>, ObserveError> {
+    let name = name::redis_rotation(&settings.owner.name);
+    let watched = context.caches.secrets.get(&ObjectRef::new(&name).within(&settings.owner.namespace)).is_some();
+    if watched || rotation::is_expected(settings, operations) {
+        return find_secret(context, &settings.owner, &name).await;
+    }
+    Ok(Found::Nothing)
 }
 
 /// The status of a `TokenCache` whose spec cannot be read.
@@ -153,11 +175,12 @@ fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
 
 /// The names of an owner's Secrets.
 #[must_use]
-pub fn secrets(owner: &str) -> [String; 5] {
+pub fn secrets(owner: &str) -> [String; 6] {
     [
         name::redis(owner),
         name::redis_users(owner),
         name::redis_operator(owner),
+        name::redis_rotation(owner),
         name::redis_ca(owner),
         name::redis_tls(owner),
     ]

@@ -73,6 +73,9 @@ pub fn plan(
         return Plan::default();
     }
     let redis = redis::plan(settings, observed, credentials);
+    let spent = credentials.rotation.spent.clone();
+    let spent = spent.map(|metadata| Retiree { kind: RetireeKind::Secret, metadata });
+    let surplus: Vec<Retiree> = surplus.into_iter().chain(spent).collect();
     if redis.is_empty() {
         return Plan { retirees: surplus, ..Plan::default() };
     }

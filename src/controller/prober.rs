@@ -214,7 +214,8 @@ impl Latest {
 }
 
 /// What was wanted before is no drift: nobody changed it but whoever wants something else now. Of the spec nothing need be
-/// told; of another password it must be, since applications that read the earlier one are refused from now on.
+/// told; of another password it must be where no earlier one is valid any more, since applications that read that one are
+/// refused from now on.
 fn tell_from_drift(sample: &mut Sample, before: &Want, now: &Want) {
     let Ok(answer) = &mut sample.outcome else { return };
     for drift in &mut answer.drift {
@@ -222,7 +223,8 @@ fn tell_from_drift(sample: &mut Sample, before: &Want, now: &Want) {
             drift.correction = Correction::Followed;
         }
     }
-    answer.drift.retain(|drift| drift.correction != Correction::Followed || drift.parameter == Parameter::AppPassword);
+    let is_news = |drift: &Drift| drift.parameter == Parameter::AppPassword && !now.keeps_a_password_of(before);
+    answer.drift.retain(|drift| drift.correction != Correction::Followed || is_news(drift));
 }
 
 /// Whether two rounds differ in nothing but time.

@@ -13,7 +13,10 @@ use serde_json::json;
 
 use super::{Guarded, apply::Applied};
 use crate::{
-    api::v1alpha1::{BindingStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{
+        BindingStatus, OperationStage, OperationStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache,
+        TokenCacheStatus,
+    },
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
         event::{self, EventType, Happening},
@@ -21,7 +24,7 @@ use crate::{
         name,
         write::{WriteError, WriteErrorClass},
     },
-    redis::{advice, health::Health, observed::Observed, settings::Settings},
+    redis::{advice, health::Health, observed::Observed, rotation::told, settings::Settings},
 };
 
 /// What a pass has to say.
@@ -34,6 +37,23 @@ pub struct Report {
 }
 
 impl Report {
+    /// With what became of requests. Each stage that one has reached since is news.
+    #[must_use]
+    pub fn with_operations(mut self, operations: Vec<OperationStatus>, previous: &[OperationStatus]) -> Self {
+        let stage = |operation: &OperationStatus| (operation.type_, operation.requested.clone(), operation.stage);
+        let is_news = |operation: &&OperationStatus| !previous.iter().any(|before| stage(before) == stage(operation));
+        self.happenings.extend(operations.iter().filter(is_news).filter_map(|operation| {
+            let warns = matches!(operation.stage, OperationStage::Ignored | OperationStage::Blocked);
+            Some(Happening {
+                event_type: if warns { EventType::Warning } else { EventType::Normal },
+                reason: told::reason(operation.stage)?.as_str(),
+                note: operation.message.clone(),
+            })
+        }));
+        self.status.operations = operations;
+        self
+    }
+
     /// Whether the cache does its job.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -201,6 +221,7 @@ fn assemble(
         conditions,
         redis,
         binding,
+        operations: previous.operations.clone(),
     };
     Report { status, happenings }
 }

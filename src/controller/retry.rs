@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::kubernetes::write::WriteErrorClass;
 
 /// When nothing changes: a watch can miss an event.
@@ -30,6 +32,12 @@ pub fn after(class: WriteErrorClass, before: u32) -> Duration {
         WriteErrorClass::Conflict if before == 0 => CONFLICT,
         WriteErrorClass::Conflict | WriteErrorClass::Transient => Duration::from_secs(1 << before.min(16)).min(LONGEST),
     }
+}
+
+/// How long it is until a time; nothing where that is past.
+#[must_use]
+pub fn until(time: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(time.duration_since(now)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -39,6 +39,12 @@ pub fn redis_operator(owner: &str) -> String {
     format!("{owner}-redis-operator")
 }
 
+/// The Secret with the applications' next password, while one follows another; nothing mounts it.
+#[must_use]
+pub fn redis_rotation(owner: &str) -> String {
+    format!("{owner}-redis-rotation")
+}
+
 /// The Secret with the operator's own authority, which nothing mounts.
 #[must_use]
 pub fn redis_ca(owner: &str) -> String {
@@ -61,8 +67,17 @@ pub fn settings(owner: &str) -> String {
 mod tests {
     use super::*;
 
-    const CHILDREN: [fn(&str) -> String; 8] =
-        [redis, redis_headless, redis_config, redis_users, redis_operator, redis_ca, redis_tls, settings];
+    const CHILDREN: [fn(&str) -> String; 9] = [
+        redis,
+        redis_headless,
+        redis_config,
+        redis_users,
+        redis_operator,
+        redis_rotation,
+        redis_ca,
+        redis_tls,
+        settings,
+    ];
 
     #[test]
     fn no_two_owners_share_the_name_of_a_child() {

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     ByteString,
     api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
 use super::{
     acl::APP,
     objects::COMPONENT,
     password::Password,
+    rotation::Marks,
     settings::Settings,
     tls::{AUTHORITIES_KEY, certificate::Authorities},
 };
@@ -34,8 +36,14 @@ const CLIENT_OPTIONS: &str = "abortConnect=False,connectTimeout=1000,syncTimeout
 pub const CONNECTION_STRING_KEY: &str = "connectionString";
 
 /// The Secret with the connection. With TLS it tells whom to trust: a bundle, since the authority may be about to change.
+/// With a password that was changed on request it tells when.
 #[must_use]
-pub fn connection(settings: &Settings, password: &Password, authorities: Option<&Authorities>) -> Secret {
+pub fn connection(
+    settings: &Settings,
+    password: &Password,
+    authorities: Option<&Authorities>,
+    marks: Option<Marks>,
+) -> Secret {
     let (host, port) = (settings.host(), settings.port());
     let plain = password.reveal();
     let (scheme, ssl, option) =
@@ -53,7 +61,10 @@ pub fn connection(settings: &Settings, password: &Password, authorities: Option<
     ];
     let trust = authorities.map(|authorities| (AUTHORITIES_KEY, authorities.pem().to_owned()));
     Secret {
-        metadata: settings.owner.metadata(name::redis(&settings.owner.name), COMPONENT),
+        metadata: ObjectMeta {
+            annotations: marks.map(Marks::annotations),
+            ..settings.owner.metadata(name::redis(&settings.owner.name), COMPONENT)
+        },
         type_: Some(SECRET_TYPE.to_owned()),
         data: Some(
             entries

@@ -12,6 +12,7 @@ use super::{
     binding, objects,
     observed::Observed,
     password::{Password, PasswordHash},
+    rotation::{self, Rotation},
     settings::Settings,
     tls::Tls,
 };
@@ -35,8 +36,8 @@ pub struct Credentials {
     pub operator: Standing,
     /// The applications'.
     pub app: Standing,
-    /// The hash that the users' Secret has for the applications, which stands while the binding's password is refused.
-    pub app_in_users: Option<PasswordHash>,
+    /// Which of the applications' passwords are valid, and how one follows another.
+    pub rotation: Rotation,
     /// The servers' certificate.
     pub tls: Tls,
 }
@@ -45,17 +46,11 @@ impl Credentials {
     /// Reads the Secrets.
     #[must_use]
     pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
-        let app_in_users = observed
-            .users
-            .ours()
-            .and_then(|users| text(users, objects::USERS_FILE))
-            .and_then(|users| acl::password_hash(users, APP));
-        Self {
-            operator: operator(settings, observed),
-            app: app(settings, observed, app_in_users.as_ref()),
-            app_in_users,
-            tls: Tls::read(settings, observed, now),
-        }
+        let users = observed.users.ours().and_then(|users| text(users, objects::USERS_FILE));
+        let in_users = users.map(|users| acl::password_hashes(users, APP)).unwrap_or_default();
+        let app = app(settings, observed, &in_users);
+        let rotation = Rotation::read(&rotation::Input { settings, observed, app: &app, in_users: &in_users, now });
+        Self { operator: operator(settings, observed), app, rotation, tls: Tls::read(settings, observed, now) }
     }
 
     /// The operator's password, if it is known.
@@ -76,14 +71,16 @@ impl Credentials {
         }
     }
 
-    /// The hash for the users' Secret.
+    /// The password that the binding is to have, if it is known.
     #[must_use]
-    pub fn app_hash(&self) -> Option<PasswordHash> {
-        match &self.app {
-            Standing::Known(password) => Some(password.sha256()),
-            Standing::Refused(_) => self.app_in_users.clone(),
-            Standing::Missing => None,
-        }
+    pub fn to_publish(&self) -> Option<&Password> {
+        self.rotation.publish.as_ref().or(self.app_password())
+    }
+
+    /// The hashes of the applications' passwords that servers should have; none where they keep those that they have.
+    #[must_use]
+    pub fn app_hashes(&self) -> Vec<PasswordHash> {
+        if matches!(self.app, Standing::Refused(_)) { Vec::new() } else { self.rotation.valid.clone() }
     }
 
     /// Why a password is not followed, if one is not.
@@ -108,11 +105,11 @@ fn operator(settings: &Settings, observed: &Observed) -> Standing {
     }
 }
 
-fn app(settings: &Settings, observed: &Observed, in_users: Option<&PasswordHash>) -> Standing {
+fn app(settings: &Settings, observed: &Observed, in_users: &[PasswordHash]) -> Standing {
     let Found::Ours(secret) = &observed.connection else { return Standing::Missing };
     let owner = &settings.owner.name;
     let beside = text(secret, binding::CONNECTION_STRING_KEY).and_then(binding::password_in);
-    let still_there = beside.is_some_and(|password| in_users == Some(&password.sha256()));
+    let still_there = beside.is_some_and(|password| in_users.contains(&password.sha256()));
     let where_it_is = if still_there { " (its connectionString still has it)" } else { "" };
     let refused = |what: &str| {
         Standing::Refused(format!(
@@ -126,7 +123,7 @@ fn app(settings: &Settings, observed: &Observed, in_users: Option<&PasswordHash>
         Ok(password) => password,
         Err(error) => return refused(&error.to_string()),
     };
-    let known_to_redis = in_users.is_none_or(|hash| *hash == password.sha256());
+    let known_to_redis = in_users.is_empty() || in_users.contains(&password.sha256());
     let whole = text(secret, "uri").is_some_and(|uri| uri.contains(&format!(":{}@", password.reveal())));
     // A Secret that was made anew or restored as a whole says the same in every key.
     if known_to_redis || whole { Standing::Known(password) } else { refused("it is not the one that Redis has") }

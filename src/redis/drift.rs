@@ -3,7 +3,9 @@
 //! In: the settings and a server's answer. Out: findings and sentences.
 
 use super::{
-    access, config, durability,
+    access,
+    acl::rules::SOME_PASSWORDS,
+    config, durability,
     sample::{Answer, Correction, Drift, Parameter},
     settings::Settings,
 };
@@ -173,6 +175,10 @@ pub fn of_app(pod: &str, secret: &str, found: &str) -> String {
         "no password needed" => {
             format!("{pod} lets the user app in without a password: whoever reaches it reads and writes the entries")
         }
+        SOME_PASSWORDS => format!(
+            "{pod} takes only some of the passwords of the user app while one follows another: applications that have the \
+             other one are refused (WRONGPASS)"
+        ),
         several if several.ends_with("passwords") => format!(
             "{pod} accepts {several} for the user app: whoever has one that is not in Secret {secret} reads and writes the \
              entries too"

@@ -13,7 +13,8 @@ use super::{
     observed::Observed,
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
     rollout,
-    sample::{Answer, Correction, Impediment, LONGEST_LOOK, Parameter, Role, Server},
+    rotation::Rotation,
+    sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Role, Sample, Server},
     server,
     settings::Settings,
     tls, want,
@@ -220,7 +221,9 @@ fn of_sample(
             Health::Known {
                 tells_of_samples: impeded.is_none() || tells_of_password,
                 required: vec![
-                    impeded.unwrap_or_else(|| availability(settings, pod, answer)),
+                    impeded.unwrap_or_else(|| {
+                        availability(settings, pod, answer, meddled(sample, answer, &credentials.rotation))
+                    }),
                     drift::verification(settings, &sample.server.pod, answer),
                     access::verification(settings, &sample.server.pod, answer),
                 ],
@@ -318,10 +321,15 @@ pub(super) fn full(name: &str, maxclients: &str) -> String {
     )
 }
 
+/// What differed of the applications' password, and not because one follows another.
+fn meddled<'answer>(sample: &Sample, answer: &'answer Answer, rotation: &Rotation) -> Option<&'answer Drift> {
+    let mut drifts = answer.drift.iter().filter(|drift| drift.parameter == Parameter::AppPassword);
+    drifts.find(|drift| !rotation.explains(drift, sample.taken))
+}
+
 /// Whether applications that have the published password can use a server that serves.
-fn availability(settings: &Settings, pod: &Pod, answer: &Answer) -> Finding {
+fn availability(settings: &Settings, pod: &Pod, answer: &Answer, password: Option<&Drift>) -> Finding {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let password = answer.drift.iter().find(|drift| drift.parameter == Parameter::AppPassword);
     let secret = name::redis(&settings.owner.name);
     match password.map(|drift| (drift, &drift.correction)) {
         None => Finding::holds(

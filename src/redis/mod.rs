@@ -20,6 +20,7 @@ mod pod;
 mod pod_health;
 pub mod probe;
 pub mod rollout;
+pub mod rotation;
 pub mod sample;
 pub mod settings;
 pub mod tls;
@@ -79,6 +80,8 @@ pub enum Mint {
     OperatorLogin,
     /// The binding, with the applications' password, and whom they trust.
     Connection(Option<Authorities>),
+    /// The applications' next password, in a Secret of its own.
+    NextPassword(rotation::Order),
     /// The operator's own authority.
     CertificateAuthority(Box<AuthorityOrder>),
     /// The servers' certificate, signed by it.
@@ -92,7 +95,10 @@ impl Mint {
         let password = || Password::from_random(random);
         match self {
             Self::OperatorLogin => Some(objects::operator_login(settings, &password()?)),
-            Self::Connection(authorities) => Some(binding::connection(settings, &password()?, authorities.as_ref())),
+            Self::Connection(authorities) => {
+                Some(binding::connection(settings, &password()?, authorities.as_ref(), None))
+            }
+            Self::NextPassword(order) => order.secret(settings, random),
             Self::CertificateAuthority(order) => order.secret(settings, random),
             Self::ServerCertificate(order) => order.secret(settings, random),
         }
@@ -146,7 +152,10 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     }
     let authorities = credentials.tls.authorities();
     let can_publish = !settings.has_tls() || authorities.is_some();
-    if credentials.app == Standing::Missing && can_publish {
+    let rotation = &credentials.rotation;
+    plan.mints.extend(rotation.mint.clone().map(Mint::NextPassword));
+    plan.secrets.extend(rotation.secret.clone());
+    if credentials.to_publish().is_none() && credentials.app == Standing::Missing && can_publish {
         plan.mints.push(Mint::Connection(authorities.cloned()));
     }
     // Where there is no certificate to start with, nothing that asks for one is written; what runs already is kept up.
@@ -156,14 +165,14 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     plan.config_maps.extend(missing(&observed.config_map, objects::config_map(settings)));
     plan.services.extend(missing(&observed.headless_service, objects::headless_service(settings)));
     plan.services.extend(missing(&observed.service, objects::service(settings)));
-    if let (Standing::Known(password), true) = (&credentials.app, can_publish) {
-        let wanted = binding::connection(settings, password, authorities);
+    if let (Some(password), true) = (credentials.to_publish(), can_publish) {
+        let wanted = binding::connection(settings, password, authorities, rotation.marks);
         plan.clearance = observed.connection.ours().and_then(|live| clearance(live, &wanted));
         plan.secrets.extend(missing(&observed.connection, wanted));
     }
-    if let (Some(operator), Some(app)) = (credentials.operator_password(), credentials.app_hash()) {
+    if let (Some(operator), false) = (credentials.operator_password(), rotation.valid.is_empty()) {
         let probe = objects::probe_password(operator);
-        let hashes = Hashes { app: Some(app), operator: operator.sha256(), probe: probe.sha256() };
+        let hashes = Hashes { app: rotation.valid.clone(), operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
         let live = observed.stateful_set.ours().map(AsRef::as_ref);
         let wanted = rollout::wanted(settings, live, Some(&login_mark(&operator.sha256())));
@@ -264,7 +273,7 @@ fn trust(settings: &Settings, credentials: &Credentials) -> Option<Trust> {
 fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::User> {
     let Some(operator) = credentials.operator_password() else { return Vec::new() };
     let hashes = Hashes {
-        app: credentials.app_password().map(Password::sha256),
+        app: credentials.app_hashes(),
         operator: operator.sha256(),
         probe: objects::probe_password(operator).sha256(),
     };

@@ -8,7 +8,10 @@ use k8s_openapi::api::{
 };
 
 use super::sample::Sample;
-use crate::kubernetes::{identity::Found, settled::Settled};
+use crate::{
+    api::v1alpha1::OperationStatus,
+    kubernetes::{identity::Found, settled::Settled},
+};
 
 /// What a pass saw of a cache's Redis.
 #[derive(Clone)]
@@ -31,6 +34,9 @@ pub struct Observed {
     pub users: Found<Arc<Secret>>,
     /// The Secret that applications mount.
     pub connection: Found<Arc<Secret>>,
+    /// The Secret with the applications' next password, while one follows another. It is asked for on request only, so that
+    /// somebody else's of that name stands in the way of nothing but that.
+    pub rotation: Found<Arc<Secret>>,
     /// What the API server made of the `StatefulSet` when it was last applied, as far as that is known.
     pub settled: Option<Settled>,
     /// The Secret with the operator's own authority.
@@ -43,6 +49,8 @@ pub struct Observed {
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
     pub samples: Vec<Sample>,
+    /// What the status says of requests.
+    pub operations: Vec<OperationStatus>,
 }
 
 // By hand: derived, it would print the content of Secrets.
@@ -82,12 +90,14 @@ impl Observed {
             operator_login,
             users,
             connection,
+            rotation: _,
             settled: _,
             certificate_authority,
             server_certificate,
             provided_certificate: _,
             pods: _,
             samples: _,
+            operations: _,
         } = self;
         [
             place("ServiceAccount", name::redis(owner), service_account),

@@ -98,7 +98,7 @@ impl fmt::Debug for Password {
 }
 
 /// SHA-256 of a password, in lower-case hex, as Redis stores it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {

@@ -99,6 +99,18 @@ impl Want {
         }
     }
 
+    /// Whether a password of the applications that was valid then is valid now: then one follows another, and nobody is
+    /// refused for it at once.
+    #[must_use]
+    pub fn keeps_a_password_of(&self, before: &Self) -> bool {
+        let (Some(Passwords::These(now)), Some(Passwords::These(before))) =
+            (self.app_passwords(), before.app_passwords())
+        else {
+            return false;
+        };
+        now.iter().any(|hash| before.contains(hash))
+    }
+
     fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
     }
@@ -370,10 +382,24 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_follows_another_within_an_overlap_is_told_from_one_that_replaces_it() {
+        let want = |digits: &[&str]| {
+            let app = digits.iter().map(|digit| PasswordHash::parse(&digit.repeat(64)).unwrap()).collect();
+            let own = PasswordHash::parse(&"c".repeat(64)).unwrap();
+            let hashes = Hashes { app, operator: own.clone(), probe: own };
+            Want { users: users(Acl::Compatible, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
+        };
+        assert!(want(&["a", "b"]).keeps_a_password_of(&want(&["a"])));
+        assert!(want(&["b"]).keeps_a_password_of(&want(&["a", "b"])));
+        assert!(!want(&["b"]).keeps_a_password_of(&want(&["a"])));
+        assert!(!want(&[]).keeps_a_password_of(&want(&["a"])), "nothing is known of one that is not looked at");
+    }
+
+    #[test]
     fn rights_of_the_list_that_was_wanted_before_are_no_drift() {
         let want = |acl| {
             let hash = PasswordHash::parse(&"a".repeat(64)).unwrap();
-            let hashes = Hashes { app: Some(hash.clone()), operator: hash.clone(), probe: hash };
+            let hashes = Hashes { app: vec![hash.clone()], operator: hash.clone(), probe: hash };
             Want { users: users(acl, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
         };
         let (before, now) = (want(Acl::Compatible), want(Acl::Strict));

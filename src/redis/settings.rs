@@ -4,8 +4,12 @@
 
 use kube::{Resource, ResourceExt};
 
+use super::rotation::{Wish, request::Request, schedule};
 use crate::{
-    api::v1alpha1::{Acl, Amount, EvictionPolicy, PersistenceSpec, PodSpec, TlsMode, TokenCache, WhenDeleted},
+    api::v1alpha1::{
+        Acl, Amount, EvictionPolicy, PAUSED, PersistenceSpec, PodSpec, RECONCILE_ANNOTATION,
+        ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
+    },
     kubernetes::{
         identity::Owner,
         name,
@@ -37,6 +41,8 @@ pub struct Settings {
     pub tls: TlsSource,
     /// What the applications' user may do.
     pub acl: Acl,
+    /// Whether the applications' password is to be another one, and how it becomes so.
+    pub rotation: Wish,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Where and how the pods run.
@@ -87,6 +93,11 @@ pub enum SettingsError {
     /// Memory is named where only CPU may be.
     #[error("spec.redis.pod.resources must not name memory: it derives from spec.redis.maxMemory")]
     PodMemory,
+    /// The overlap of passwords is no duration, or is out of bounds.
+    #[error(
+        "spec.redis.passwordRotation.overlap is {0:?}: write a whole number with the suffix s, m, h or d, from 1s to 30d"
+    )]
+    Overlap(String),
     /// A Secret is to provide the certificate, and is not named.
     #[error("spec.redis.tls.mode is Secret, and spec.redis.tls.secretName names none")]
     TlsSecret,
@@ -229,6 +240,7 @@ impl Settings {
                 (TlsMode::Disabled, _) => TlsSource::Disabled,
             },
             acl: redis.acl,
+            rotation: wish(cache)?,
             instance_name,
             pod: redis.pod.clone(),
         })
@@ -280,6 +292,18 @@ impl Settings {
     pub fn endpoint(&self) -> String {
         format!("{}:{}", self.host(), self.port())
     }
+}
+
+/// What a cache wants of its applications' password.
+fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
+    let written = &cache.spec.redis.password_rotation.overlap;
+    let annotation = |key: &str| cache.metadata.annotations.as_ref()?.get(key).map(String::as_str);
+    Ok(Wish {
+        overlap: schedule::overlap(written).ok_or_else(|| SettingsError::Overlap(written.clone()))?,
+        request: annotation(ROTATE_PASSWORD_ANNOTATION).map(Request::parse),
+        created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
+        held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
+    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod objects;
 mod passes;
 mod passwords;
 mod pods;
+mod rotation;
 mod seen;
 mod whole;
 mod world;

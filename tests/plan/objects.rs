@@ -13,6 +13,7 @@ redis:
   persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}
   tls: {mode: Secret, secretName: shop-certificate}
   acl: Strict
+  passwordRotation: {overlap: 7d}
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}
     nodeSelector: {pool: caches}
@@ -69,6 +70,7 @@ fn the_full_spec_leaves_no_field_of_the_schema_out() {
         ("/redis/persistence", "/properties/redis/properties/persistence/properties"),
         ("/redis/pod", "/properties/redis/properties/pod/properties"),
         ("/redis/tls", "/properties/redis/properties/tls/properties"),
+        ("/redis/passwordRotation", "/properties/redis/properties/passwordRotation/properties"),
         ("/redis/pod/resources", "/properties/redis/properties/pod/properties/resources/properties"),
         ("/entries", "/properties/entries/properties"),
     ]);

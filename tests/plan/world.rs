@@ -71,12 +71,14 @@ impl World {
             operator_login: Found::Nothing,
             users: Found::Nothing,
             connection: Found::Nothing,
+            rotation: Found::Nothing,
             settled: None,
             certificate_authority: Found::Nothing,
             server_certificate: Found::Nothing,
             provided_certificate: None,
             pods: Vec::new(),
             samples: Vec::new(),
+            operations: Vec::new(),
         };
         let mut world = Self { cache, observed, dice: 1, now: START };
         if world.cache.spec.redis.tls.secret_name.is_some() {
@@ -147,6 +149,7 @@ impl World {
         let slot = match secret.name_any().as_str() {
             "shop-redis" => &mut self.observed.connection,
             "shop-redis-users" => &mut self.observed.users,
+            "shop-redis-rotation" => &mut self.observed.rotation,
             "shop-redis-ca" => &mut self.observed.certificate_authority,
             "shop-redis-tls" => &mut self.observed.server_certificate,
             _ => &mut self.observed.operator_login,
@@ -173,12 +176,14 @@ impl World {
             operator_login,
             users,
             connection,
+            rotation,
             settled: _,
             certificate_authority,
             server_certificate,
             provided_certificate: _,
             pods: _,
             samples: _,
+            operations: _,
         } = &self.observed;
         [
             told("ServiceAccount", service_account),
@@ -190,6 +195,7 @@ impl World {
             told("Secret", operator_login),
             told("Secret", users),
             told("Secret", connection),
+            told("Secret", rotation),
             told("Secret", certificate_authority),
             told("Secret", server_certificate),
         ]
@@ -207,6 +213,7 @@ pub fn said(plan: &Plan) -> Vec<String> {
         .map(|mint| match mint {
             Mint::OperatorLogin => "mint Secret shop-redis-operator".to_owned(),
             Mint::Connection(_) => "mint Secret shop-redis".to_owned(),
+            Mint::NextPassword(_) => "mint Secret shop-redis-rotation".to_owned(),
             Mint::CertificateAuthority(_) => "mint Secret shop-redis-ca".to_owned(),
             Mint::ServerCertificate(_) => "mint Secret shop-redis-tls".to_owned(),
         })

@@ -29,7 +29,7 @@ pub fn other_password() -> Password {
 /// The users of a cache, and one who may do everything: the tests' own.
 pub fn users(acl: Acl, instance_name: &str) -> Vec<User> {
     let hashes = Hashes {
-        app: Some(app_password().sha256()),
+        app: vec![app_password().sha256()],
         operator: operator_password().sha256(),
         probe: operator_password().derive("probe").sha256(),
     };

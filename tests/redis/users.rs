@@ -1,7 +1,8 @@
 //! Users that somebody changes on a server by hand, on every server that there is.
 
 use tokencache_operator::api::v1alpha1::Acl;
-use tokencache_operator::redis::acl;
+use tokencache_operator::redis::acl::{self, Passwords};
+use tokencache_operator::redis::password::Password;
 use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter, Refusal, Want};
 
 use crate::scene::{
@@ -144,12 +145,43 @@ async fn a_password_that_is_not_known_is_left_as_it_is() {
     let redis = settled("redis-server").await;
     let mut unknown = want();
     let app = unknown.users.iter_mut().find(|user| user.name == "app").unwrap();
-    app.passwords = tokencache_operator::redis::acl::Passwords::AsFound;
+    app.passwords = Passwords::AsFound;
     admin(&redis, &["ACL", "SETUSER", "app", "+flushall"]);
     let answer = look_for(&redis, &unknown).await;
     assert_eq!(answer.drift, [drift(Parameter::Rights("app"), "also has +flushall", Correction::Corrected)]);
     assert_eq!(redis.cli_as("app", app_password().reveal(), &["PING"]), "PONG");
     assert!(redis.cli_as("app", app_password().reveal(), &["FLUSHALL"]).starts_with("NOPERM"));
+}
+
+#[tokio::test]
+async fn a_second_password_is_added_and_the_first_removed_under_connections_that_stay() {
+    for program in each() {
+        let redis = settled(&program).await;
+        let ping = |password: &Password| redis.cli_as("app", password.reveal(), &["PING"]);
+        let with = |passwords: Vec<Password>| {
+            let mut want = want();
+            let app = want.users.iter_mut().find(|user| user.name == "app").unwrap();
+            app.passwords = Passwords::These(passwords.iter().map(Password::sha256).collect());
+            want
+        };
+        let _early = redis.client("app", app_password().reveal()).await;
+        let ids = || {
+            let clients = admin(&redis, &["CLIENT", "LIST"]);
+            let theirs = clients.lines().filter(|line| line.contains(" user=app "));
+            theirs.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let connected = ids();
+        let both = with(vec![app_password(), other_password()]);
+        let found = |found| [drift(Parameter::AppPassword, found, Correction::Corrected)];
+        assert_eq!(look_for(&redis, &both).await.drift, found("only some of its passwords"), "{program}");
+        assert_eq!(look_for(&redis, &both).await.drift, [], "{program}");
+        assert_eq!([ping(&app_password()), ping(&other_password())], ["PONG", "PONG"], "{program}");
+        let new = with(vec![other_password()]);
+        assert_eq!(look_for(&redis, &new).await.drift, found("2 passwords"), "{program}");
+        assert_eq!(ping(&other_password()), "PONG", "{program}");
+        assert!(ping(&app_password()).starts_with("NOAUTH"), "{program}");
+        assert_eq!((connected.len(), ids()), (1, connected), "{program}: who is connected stays so");
+    }
 }
 
 #[tokio::test]

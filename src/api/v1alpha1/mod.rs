@@ -3,8 +3,10 @@
 mod amount;
 mod crd;
 mod entries;
+mod operations;
 mod persistence;
 mod redis;
+mod rotation;
 mod status;
 
 use kube::{CustomResource, KubeSchema};
@@ -13,8 +15,10 @@ use serde::{Deserialize, Serialize};
 pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use entries::EntriesSpec;
+pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
+pub use rotation::{PasswordRotationSpec, ROTATE_PASSWORD_ANNOTATION};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
 
 /// What a `TokenCache` should be. `spec: {}` is a good cache: a standalone Redis of 256Mi with generated credentials.
@@ -71,7 +75,7 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), because Services are named after it"
     ),
     validation = Rule::new(
-        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis'])"
+        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis'])"
     ).message(
         "spec.redis.tls.secretName names a Secret that the operator makes itself: give your Secret another name"
     ),

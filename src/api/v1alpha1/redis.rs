@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, PersistenceSpec};
+use super::{Amount, PasswordRotationSpec, PersistenceSpec};
 
 /// The Redis that holds the entries (L2).
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
@@ -69,6 +69,9 @@ pub struct RedisSpec {
     /// use the published connectionString. A change reaches the servers without a restart.
     #[serde(default)]
     pub acl: Acl,
+    /// How the applications' password is changed on request. It restarts nothing.
+    #[serde(default)]
+    pub password_rotation: PasswordRotationSpec,
     /// Where and how the pods run. A change restarts Redis, which empties a cache without `persistence`.
     #[serde(default)]
     pub pod: PodSpec,
@@ -83,6 +86,7 @@ impl Default for RedisSpec {
             persistence: None,
             tls: TlsSpec::default(),
             acl: Acl::default(),
+            password_rotation: PasswordRotationSpec::default(),
             pod: PodSpec::default(),
         }
     }

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::OperationStatus;
+
 /// What the operator last saw.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +26,10 @@ pub struct TokenCacheStatus {
     /// The Secret that holds the connection, as the Service Binding specification names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
+    /// What became of the requests that annotations make: of each kind the latest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub operations: Vec<OperationStatus>,
 }
 
 fn unseen() -> i64 {

@@ -40,8 +40,8 @@ const NO_COMMANDS: &str = "-@all";
 /// The hashes of the users' passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashes {
-    /// Of the user [`APP`]; `None` while it is not known, and then the user keeps the one that it has.
-    pub app: Option<PasswordHash>,
+    /// Of the user [`APP`], each of which is valid; none while they are not known, and then the user keeps those that it has.
+    pub app: Vec<PasswordHash>,
     /// Of the user [`OPERATOR`].
     pub operator: PasswordHash,
     /// Of the user [`PROBE`].
@@ -88,7 +88,7 @@ pub fn users(acl: Acl, instance_name: &InstanceName, hashes: &Hashes) -> Vec<Use
         User {
             // StackExchange.Redis names its library on every connection.
             since_7_2: "+client|setinfo",
-            ..user(APP, app.as_ref().map_or(Passwords::AsFound, one), &application)
+            ..user(APP, if app.is_empty() { Passwords::AsFound } else { Passwords::These(app.clone()) }, &application)
         },
         User {
             // Looking must not make a key look used.
@@ -126,11 +126,12 @@ pub fn file(users: &[User]) -> String {
     lines.collect()
 }
 
-/// The hash of a user's password in the text of `users.acl`; `None` where there is no such line.
+/// The hashes of a user's passwords in the text of `users.acl`, in order; none where there is no such line.
 #[must_use]
-pub fn password_hash(users: &str, user: &str) -> Option<PasswordHash> {
+pub fn password_hashes(users: &str, user: &str) -> Vec<PasswordHash> {
     let line = users.lines().map(str::split_ascii_whitespace).find(|words| words.clone().nth(1) == Some(user));
-    line?.find_map(|word| word.strip_prefix('#').and_then(PasswordHash::parse))
+    let hashes = line.into_iter().flatten().filter_map(|word| word.strip_prefix('#').and_then(PasswordHash::parse));
+    hashes.collect()
 }
 
 /// Whether a server of this version, as it reports it, knows the commands that came with Redis 7.2. Every Valkey does.
@@ -158,7 +159,7 @@ mod tests {
 
     fn text(acl: Acl) -> String {
         let hash = |digit: &str| PasswordHash::parse(&digit.repeat(64)).unwrap();
-        let hashes = Hashes { app: Some(hash("a")), operator: hash("b"), probe: hash("c") };
+        let hashes = Hashes { app: vec![hash("a")], operator: hash("b"), probe: hash("c") };
         file(&users(acl, &InstanceName::parse("shop:").unwrap(), &hashes))
     }
 
@@ -173,10 +174,20 @@ mod tests {
         let text = text(Acl::Compatible);
         assert!(text.starts_with("user default reset off resetchannels -@all\n"));
         for (user, digit) in [(APP, "a"), (OPERATOR, "b"), (PROBE, "c")] {
-            assert_eq!(password_hash(&text, user).unwrap().as_hex(), digit.repeat(64));
+            let hashes = password_hashes(&text, user);
+            assert_eq!(hashes.iter().map(PasswordHash::as_hex).collect::<Vec<_>>(), [digit.repeat(64)]);
         }
-        assert_eq!(password_hash(&text, "default"), None);
-        assert_eq!(password_hash("user app on", APP), None);
+        assert_eq!(password_hashes(&text, "default"), []);
+        assert_eq!(password_hashes("user app on", APP), []);
+    }
+
+    #[test]
+    fn a_user_may_have_several_passwords() {
+        let hash = |digit: &str| PasswordHash::parse(&digit.repeat(64)).unwrap();
+        let both = vec![hash("a"), hash("d")];
+        let hashes = Hashes { app: both.clone(), operator: hash("b"), probe: hash("c") };
+        let text = file(&users(Acl::Strict, &InstanceName::parse("shop:").unwrap(), &hashes));
+        assert_eq!(password_hashes(&text, APP), both);
     }
 
     #[test]

@@ -12,6 +12,9 @@ use super::{Passwords, User};
 const TOLD: usize = 3;
 const LONGEST: usize = 24;
 
+/// What is said of a user that has no password that it should not have, and lacks one that it should.
+pub const SOME_PASSWORDS: &str = "only some of its passwords";
+
 /// One user, as a server has it or as it should be.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rules {
@@ -109,17 +112,19 @@ impl Rules {
             }
             Passwords::These(hashes) => hashes.iter().map(super::PasswordHash::as_hex).collect(),
         };
+        let found: BTreeSet<&str> = self.hashes.iter().map(String::as_str).collect();
         if !self.on {
             return Some("a user that is switched off".to_owned());
         }
         if self.needs_no_password {
             return Some("no password needed".to_owned());
         }
-        if self.hashes.iter().map(String::as_str).eq(wanted) {
+        if found == wanted {
             return None;
         }
-        Some(match self.hashes.len() {
+        Some(match found.len() {
             0 => "no password".to_owned(),
+            _ if found.is_subset(&wanted) => SOME_PASSWORDS.to_owned(),
             1 => "another password".to_owned(),
             several => format!("{several} passwords"),
         })
@@ -217,6 +222,19 @@ mod tests {
         assert_eq!(told("on #b").unwrap(), "another password");
         assert_eq!(told("on HASH #b").unwrap(), "2 passwords");
         assert!(!format!("{:?}", found("on HASH")).contains("aaaa"));
+    }
+
+    #[test]
+    fn one_of_several_passwords_is_told_from_another_one() {
+        let hash = |digit: &str| PasswordHash::parse(&digit.repeat(64)).unwrap();
+        let both = User { passwords: Passwords::These(vec![hash("d"), hash("a")]), ..user("") };
+        let told = |words: &str| found(words).password_differs(&both);
+        let other = format!("#{}", "d".repeat(64));
+        assert_eq!(told(&format!("on HASH {other}")), None);
+        assert_eq!(told("on HASH").unwrap(), SOME_PASSWORDS);
+        assert_eq!(told("on #b").unwrap(), "another password");
+        assert_eq!(told(&format!("on HASH {other} #b")).unwrap(), "3 passwords");
+        assert_eq!(told("on HASH #b").unwrap(), "2 passwords");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod faults;
 mod pods;
 mod policies;
 mod ready;
+mod rotation;
 mod scene;
 mod sight;
 mod silence;

@@ -120,7 +120,24 @@ async fn trouble(world: &World) -> Vec<String> {
     })
     .await;
     world.ready(SHOP).await;
-    vec![foreign, before]
+    let mut passwords = rotation(world).await;
+    passwords.extend([foreign, before]);
+    passwords
+}
+
+/// Another password of the applications, with a hand in its Secret. Returns those that were valid on the way.
+async fn rotation(world: &World) -> Vec<String> {
+    let old = world.secret("shop-redis").await["password"].clone();
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"passwordRotation": {"overlap": "2s"}}}})).await;
+    world.ask_for_password().await;
+    world.operation("Adding", "").await;
+    let next = world.secret("shop-redis-rotation").await;
+    world.edit("Secret", "shop-redis-rotation", json!({"stringData": {"password": &next["password"][..20]}})).await;
+    world.operation("Blocked", "Secret shop-redis-rotation was changed").await;
+    world.edit("Secret", "shop-redis-rotation", json!({"stringData": {"password": next["password"]}})).await;
+    world.operation("Completed", "").await;
+    let hash = Password::parse(old.as_bytes()).unwrap().sha256().as_hex().to_owned();
+    vec![old, hash, next["password"].clone(), next["password"][..20].to_owned()]
 }
 
 #[tokio::test]

@@ -51,6 +51,15 @@ impl History {
         told.dedup();
         told
     }
+
+    /// The stages of the operation that requests made, one after the other, each change once.
+    pub fn of_operation(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        let mut told: Vec<_> =
+            seen.iter().map(|status| status["operations"][0]["stage"].as_str().unwrap_or("-").to_owned()).collect();
+        told.dedup();
+        told
+    }
 }
 
 impl Drop for History {

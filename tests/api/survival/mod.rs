@@ -8,6 +8,7 @@ pub mod history;
 mod odd;
 mod quiet;
 mod renewal;
+pub mod rotation;
 mod secrets;
 mod shape;
 mod spare;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
+use tokencache_operator::redis::rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION};
 use tokencache_operator::redis::{objects, password::Password};
 
 const FIELD_MANAGER: &str = "tokencache-operator";
@@ -55,6 +56,11 @@ fn without_the_run(object: &Value) -> Value {
     metadata.retain(|field, _| !OF_THE_RUN.contains(&field.as_str()));
     object["owned"] = owned;
     object.as_object_mut().unwrap().remove("status");
+    if let Some(marks) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        for mark in [PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION] {
+            marks.entry(mark).and_modify(|time| *time = "TIME".into());
+        }
+    }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
         && spec.get("clusterIP").is_some_and(|address| address != "None")
     {

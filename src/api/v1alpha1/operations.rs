@@ -1,0 +1,71 @@
+//! `status.operations`: what became of the requests that annotations make.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The latest request of one kind, and what became of it.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationStatus {
+    /// What was asked for.
+    #[serde(rename = "type")]
+    pub type_: OperationType,
+    /// The time that the annotation names; absent where it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Time>,
+    /// How far it is.
+    pub stage: OperationStage,
+    /// When it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Time>,
+    /// When its result was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Time>,
+    /// When what was there before ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Time>,
+    /// When it was seen to be complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Time>,
+    /// A further request, which is begun when this one is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Time>,
+    /// What was done, what is waited for, what to do.
+    pub message: String,
+}
+
+/// What can be asked for.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationType {
+    /// Another password of the applications: `tokencache.dev/rotate-password-requested`.
+    RotatePassword,
+}
+
+/// How far an operation is.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationStage {
+    /// Nothing is done, and never will be, for this request: the message says why.
+    Ignored,
+    /// It is to be done, and cannot be begun yet.
+    Waiting,
+    /// The new is being added beside the old.
+    Adding,
+    /// The new is published, and the old is valid still.
+    Published,
+    /// The old is being removed.
+    Removing,
+    /// All is done.
+    Completed,
+    /// Only you can help it on: the message says how.
+    Blocked,
+}
+
+impl OperationStage {
+    /// Whether nothing more will be done.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Ignored | Self::Completed)
+    }
+}

@@ -1,0 +1,38 @@
+//! `spec.redis.passwordRotation`, and the annotation that asks for a rotation.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// The annotation that asks for another password of the applications. Its value begins with the time of the request.
+pub const ROTATE_PASSWORD_ANNOTATION: &str = "tokencache.dev/rotate-password-requested";
+
+/// How the applications' password is changed when the annotation `tokencache.dev/rotate-password-requested` asks for that:
+/// the new one is made valid beside the earlier one, published in the connection Secret, and the earlier one is removed
+/// after `overlap`.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordRotationSpec {
+    /// How long the earlier password stays valid after the new one was published: a whole number with one of the suffixes
+    /// s, m, h, d, from 1s to 30d. Within that time every application has to read the connection Secret again. A change
+    /// also holds for a rotation that is under way: a shorter time ends it sooner.
+    #[serde(default = "default_overlap")]
+    #[schemars(length(max = 16))]
+    #[x_kube(
+        validation = Rule::new(
+            "self.matches('^[0-9]{1,9}(d|h|m|s)$') && int(self.substring(0, self.size() - 1)) >= 1 && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) <= 2592000"
+        ).message(
+            "overlap must be a whole number with the suffix s, m, h or d, from 1s to 30d; for example 24h"
+        )
+    )]
+    pub overlap: String,
+}
+
+impl Default for PasswordRotationSpec {
+    fn default() -> Self {
+        Self { overlap: default_overlap() }
+    }
+}
+
+fn default_overlap() -> String {
+    "24h".to_owned()
+}

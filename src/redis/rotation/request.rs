@@ -1,0 +1,99 @@
+//! A request for a rotation, as an annotation makes it, and whether it is followed.
+//!
+//! In: the annotation's value, when the `TokenCache` was made, the time. Out: a [`Request`], and the sentence that tells why
+//! one is not followed. A manifest or a backup that is applied again brings an annotation of long ago with it, which must
+//! change no password: so a request counts only while it is new.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::schedule::whole;
+
+/// How old a request may be when it is first seen.
+pub const GOOD_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// How far ahead of the operator's clock that of whoever asks may be.
+pub const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_mins(5);
+
+/// How much of a value that is no time is told, in characters.
+const TOLD: usize = 40;
+
+/// What an annotation asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// It was made at this time, in whole seconds: two of the same second are the same.
+    At(Timestamp),
+    /// Its value does not begin with a time. Holds the beginning of the value.
+    Malformed(String),
+}
+
+impl Request {
+    /// Reads the annotation's value: an RFC 3339 time, and after white space whatever else.
+    #[must_use]
+    pub fn parse(value: &str) -> Self {
+        let time = value.split_ascii_whitespace().next().and_then(|word| word.parse().ok());
+        time.map_or_else(|| Self::Malformed(value.chars().take(TOLD).collect()), |time| Self::At(whole(time)))
+    }
+}
+
+/// Why a request of this time, which nobody has seen before, is not followed; `None` where it is.
+#[must_use]
+pub fn refused(requested: Timestamp, created: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    if created.is_some_and(|created| requested < created) {
+        return Some("it is older than the TokenCache, so it came with a manifest or a backup".to_owned());
+    }
+    if requested > now.checked_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX) {
+        return Some(format!(
+            "it is more than {} minutes in the future, so the clock of whoever asked, or the operator's, is wrong",
+            CLOCKS_DIFFER_BY.as_mins()
+        ));
+    }
+    if now.duration_since(requested) > GOOD_FOR {
+        return Some(
+            "it was more than an hour old when the operator first saw it, so it may have come with a backup".to_owned(),
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    #[test]
+    fn a_request_begins_with_a_time_in_any_zone_and_says_what_it_likes_after_it() {
+        let noon = Request::At(at("2026-01-01T12:00:00Z"));
+        for value in [
+            "2026-01-01T12:00:00Z",
+            "2026-01-01T12:00:00.75Z",
+            " 2026-01-01T13:00:00+01:00 ",
+            "2026-01-01T12:00:00Z because Ann left",
+        ] {
+            assert_eq!(Request::parse(value), noon, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_begins_with_no_time_is_malformed_and_told_in_part() {
+        for value in ["", "now", "yes 2026-01-01T12:00:00Z", "2026-01-01", "2026-01-01T12:00:00", "1767225600"] {
+            assert_eq!(Request::parse(value), Request::Malformed(value.to_owned()));
+        }
+        assert_eq!(Request::parse(&"x".repeat(100)), Request::Malformed("x".repeat(TOLD)));
+    }
+
+    #[test]
+    fn only_a_new_request_is_followed() {
+        let (created, now) = (Some(at("2026-01-01T11:30:00Z")), at("2026-01-01T12:00:00Z"));
+        let why = |requested: &str| refused(at(requested), created, now);
+        for good in ["2026-01-01T11:30:00Z", "2026-01-01T12:00:00Z", "2026-01-01T12:05:00Z"] {
+            assert_eq!(why(good), None, "{good}");
+        }
+        assert!(why("2026-01-01T11:29:59Z").unwrap().contains("older than the TokenCache"));
+        assert!(why("2026-01-01T12:05:01Z").unwrap().contains("in the future"));
+        let why = |requested: &str| refused(at(requested), None, now);
+        assert_eq!(why("2026-01-01T11:00:00Z"), None);
+        assert!(why("2026-01-01T10:59:59Z").unwrap().contains("more than an hour old"));
+    }
+}

@@ -1,0 +1,166 @@
+//! When a rotation goes on: times, and what must have been seen.
+//!
+//! In: what was observed, and the time. Out: whether the next step may be taken, or what is waited for. Nothing is
+//! remembered.
+//!
+//! ```text
+//! added       the users' Secret has both ──▶ MOUNT_DELAY ──▶ every server seen with both ──▶ published
+//! published   the binding has the new one ──▶ overlap ──▶ the users' Secret and every server have only that ──▶ complete
+//! ```
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::redis::{
+    acl::{APP, Passwords},
+    objects::REPLICAS,
+    observed::Observed,
+    password::PasswordHash,
+    pod_health,
+    sample::Parameter,
+    server,
+    settings::Settings,
+};
+
+/// How long kubelet may take to bring a changed Secret to the pods that mount it: its period of a minute, and some. A server
+/// that restarts before then loads the users as they were, and would refuse the new password until the operator looks at it
+/// next, or for good where there is no operator at that moment. So that long nothing is published; a container that
+/// restarts later finds the file with both.
+const MOUNT_DELAY: SignedDuration = SignedDuration::from_mins(2);
+
+/// When a look that is on its way is asked for again.
+pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+
+const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// Reads an overlap as users write it: a whole number with one of the suffixes s, m, h, d, from 1s to 30d.
+#[must_use]
+pub fn overlap(written: &str) -> Option<SignedDuration> {
+    let (number, unit) = written.split_at_checked(written.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return None,
+    };
+    let number = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let total = SignedDuration::from_secs(number.parse::<i64>().ok()?.checked_mul(seconds)?);
+    (SignedDuration::from_secs(1)..=LONGEST_OVERLAP).contains(&total).then_some(total)
+}
+
+/// A time in whole seconds, as Kubernetes keeps it.
+#[must_use]
+pub fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// The next whole second, where a time must not come too early.
+#[must_use]
+pub fn whole_or_later(time: Timestamp) -> Timestamp {
+    let floor = whole(time);
+    if floor == time { time } else { after(floor, SignedDuration::from_secs(1)) }
+}
+
+/// A time and a while, however far off.
+#[must_use]
+pub fn after(time: Timestamp, duration: SignedDuration) -> Timestamp {
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// From when on a restarting server loads the users that their Secret has had since `added`. Whoever wants a short overlap
+/// is in more of a hurry than this.
+#[must_use]
+pub fn mounted_at(added: Timestamp, overlap: SignedDuration) -> Timestamp {
+    after(added, MOUNT_DELAY.min(overlap))
+}
+
+/// Whether the earlier password may go. A workload that the operator wires to the Secret is to have rolled out first; it
+/// wires none yet.
+#[must_use]
+pub fn may_end(ends: Timestamp, now: Timestamp) -> bool {
+    now >= ends
+}
+
+/// What keeps a server from having been seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unseen {
+    /// There is no pod.
+    NoPod,
+    /// This pod has no server that could be asked.
+    NotRunning(String),
+    /// The server in this pod is about to be looked at.
+    Due(String),
+    /// The server in this pod gave no answer.
+    Silent(String),
+    /// The server in this pod has other passwords, and they could not be set.
+    Differs(String),
+}
+
+/// Whether every server was seen to take these passwords of the applications and no other, at a look since `since`.
+///
+/// # Errors
+/// The first server that was not, and why.
+pub fn seen(
+    settings: &Settings,
+    observed: &Observed,
+    hashes: &[PasswordHash],
+    since: Option<Timestamp>,
+) -> Result<(), Unseen> {
+    if observed.pods.len() < usize::try_from(REPLICAS).unwrap_or(usize::MAX) {
+        return Err(Unseen::NoPod);
+    }
+    for pod in &observed.pods {
+        let name = || pod.metadata.name.clone().unwrap_or_default();
+        let server = server(settings, pod).ok_or_else(|| Unseen::NotRunning(name()))?;
+        let sample = observed.samples.iter().find(|sample| sample.server == server);
+        let sample = sample.ok_or_else(|| Unseen::Due(name()))?;
+        let answer = sample.outcome.as_ref().map_err(|_| Unseen::Silent(name()))?;
+        let wanted = sample.want.users.iter().find(|user| user.name == APP).map(|user| &user.passwords);
+        let asked_for = matches!(wanted, Some(Passwords::These(wanted)) if wanted == hashes);
+        let in_time = since.is_none_or(|since| sample.taken >= since);
+        if !asked_for || !in_time || pod_health::was_started_after(pod, sample.taken) {
+            return Err(Unseen::Due(name()));
+        }
+        let differs = |parameter| parameter == Parameter::AppPassword;
+        if answer.drift.iter().any(|drift| differs(drift.parameter) && !drift.correction.is_done()) {
+            return Err(Unseen::Differs(name()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlap_is_from_one_second_to_thirty_days() {
+        let hours = SignedDuration::from_hours;
+        for (written, wanted) in [
+            ("1s", SignedDuration::from_secs(1)),
+            ("90m", SignedDuration::from_mins(90)),
+            ("24h", hours(24)),
+            ("30d", hours(720)),
+        ] {
+            assert_eq!(overlap(written), Some(wanted), "{written}");
+        }
+        for written in ["", "s", "0s", "31d", "721h", "24", "-1h", "+1h", "1.5h", "1w", "ä", "99999999999999999999s"] {
+            assert_eq!(overlap(written), None, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_never_rounded_to_an_earlier_one_where_that_matters() {
+        let at = |time: &str| -> Timestamp { time.parse().unwrap() };
+        assert_eq!(whole_or_later(at("2026-01-01T12:00:00Z")), at("2026-01-01T12:00:00Z"));
+        assert_eq!(whole_or_later(at("2026-01-01T12:00:00.001Z")), at("2026-01-01T12:00:01Z"));
+        assert_eq!(after(Timestamp::MAX, LONGEST_OVERLAP), Timestamp::MAX);
+    }
+
+    #[test]
+    fn whoever_wants_a_short_overlap_waits_no_longer_than_that_for_the_mounted_files() {
+        let added = Timestamp::UNIX_EPOCH;
+        assert_eq!(mounted_at(added, SignedDuration::from_hours(24)), added + MOUNT_DELAY);
+        assert_eq!(mounted_at(added, SignedDuration::from_secs(2)), added + SignedDuration::from_secs(2));
+    }
+}

@@ -1,0 +1,177 @@
+//! A rotation that is under way, stage by stage.
+//!
+//! In: what a rotation is read from, and its [`Record`]. Out: a [`Rotation`] with the one step that may be taken now.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+
+use super::{
+    Input, Marks, Rotation, in_order,
+    record::Record,
+    request::Request,
+    schedule::{self, Unseen},
+    told,
+};
+use crate::{
+    api::v1alpha1::{OperationStage, OperationStatus},
+    kubernetes::{identity::Found, name},
+    redis::{
+        credentials::Standing,
+        missing,
+        password::{Password, PasswordHash},
+    },
+};
+
+impl Input<'_> {
+    /// The Secret of the rotation says what cannot be followed.
+    pub(super) fn blocked(&self, why: &str) -> Rotation {
+        let known = match self.app {
+            Standing::Known(password) => Some(password.sha256()),
+            Standing::Missing | Standing::Refused(_) => None,
+        };
+        let valid = in_order(self.in_users.iter().cloned().chain(known));
+        let before = self.before().filter(|before| !before.stage.is_final());
+        let message = told::unreadable(self.settings, why);
+        let entry = before.cloned().unwrap_or_else(|| told::entry(OperationStage::Blocked, None, String::new()));
+        let entry = OperationStatus { stage: OperationStage::Blocked, message, ..entry };
+        Rotation::new(valid, self.marks(), Some(entry))
+    }
+
+    pub(super) fn under_way(&self, record: &Record) -> Rotation {
+        let both = record.previous.iter().cloned().chain([record.next.sha256()]);
+        let mut rotation = match self.app {
+            Standing::Known(password) => {
+                let hash = password.sha256();
+                let valid = in_order(both.chain([hash.clone()]));
+                if record.previous.contains(&hash) {
+                    self.adding(record, &valid)
+                } else {
+                    self.published(record, valid, password)
+                }
+            }
+            // With the new password, which is at hand, and not with a third one.
+            Standing::Missing => {
+                let entry = self.entry(OperationStage::Adding, record, told::adding("its Secret is being made again"));
+                let marks = Some(self.marks_now(record));
+                Rotation { publish: Some(record.next.clone()), ..Rotation::new(in_order(both), marks, Some(entry)) }
+            }
+            Standing::Refused(_) => {
+                let valid = in_order(both.chain(self.in_users.iter().cloned()));
+                let entry = self.entry(OperationStage::Blocked, record, told::mismatch());
+                Rotation::new(valid, self.marks(), Some(entry))
+            }
+        };
+        if rotation.secret.is_none() && rotation.spent.is_none() {
+            rotation.secret = self.written(record);
+        }
+        if self.wish().held
+            && let Some(entry) = &mut rotation.operation
+        {
+            entry.message = told::held(&entry.message);
+        }
+        rotation
+    }
+
+    /// The binding has the earlier password still, or again.
+    fn adding(&self, record: &Record, valid: &[PasswordHash]) -> Rotation {
+        let adding = |what: &str| self.entry(OperationStage::Adding, record, told::adding(what));
+        let waits = |what: &str| Rotation::new(valid.to_vec(), self.marks(), Some(adding(what)));
+        if self.in_users != valid {
+            return waits(&format!("waiting for Secret {}", name::redis_users(&self.settings.owner.name)));
+        }
+        // A time that is still to come is of a clock that was wrong.
+        let Some(added) = record.added.filter(|added| *added <= self.now) else {
+            let record = Record { added: Some(self.now), ..record.clone() };
+            let waits = waits(&told::mounting(schedule::mounted_at(self.now, self.wish().overlap)));
+            return Rotation { secret: self.written(&record), ..waits };
+        };
+        let mounted = schedule::mounted_at(added, self.wish().overlap);
+        if self.now < mounted {
+            return Rotation { wake_at: Some(mounted), ..waits(&told::mounting(mounted)) };
+        }
+        match schedule::seen(self.settings, self.observed, valid, Some(mounted)) {
+            Err(unseen) => Rotation { wake_at: self.look_again(&unseen), ..waits(&told::unseen(&unseen)) },
+            Ok(()) if self.wish().held => waits("every server takes both"),
+            Ok(()) => {
+                let waits = waits("every server takes both, and it is being published");
+                Rotation { publish: Some(record.next.clone()), marks: Some(self.marks_now(record)), ..waits }
+            }
+        }
+    }
+
+    /// The binding has the new password, or one that somebody put there meanwhile.
+    fn published(&self, record: &Record, valid: Vec<PasswordHash>, password: &Password) -> Rotation {
+        let marks = self.marks().filter(|marks| marks.requested == record.requested);
+        let marks = marks.unwrap_or_else(|| self.marks_now(record));
+        let ends = schedule::after(marks.published, self.wish().overlap);
+        let entry = |stage, message| OperationStatus {
+            published: Some(told::time(marks.published)),
+            ends_at: Some(told::time(ends)),
+            ..self.entry(stage, record, message)
+        };
+        if self.wish().held || !schedule::may_end(ends, self.now) {
+            let is_ours = *password == record.next;
+            let message = told::published(self.settings, marks, ends, is_ours, self.now);
+            let wake_at = Some(ends).filter(|_| !self.wish().held);
+            return Rotation {
+                wake_at,
+                ..Rotation::new(valid, Some(marks), Some(entry(OperationStage::Published, message)))
+            };
+        }
+        let valid = vec![password.sha256()];
+        let removing = |what: &str| {
+            let entry = entry(OperationStage::Removing, told::removing(what));
+            Rotation::new(valid.clone(), Some(marks), Some(entry))
+        };
+        if self.in_users != valid {
+            return removing(&format!("waiting for Secret {}", name::redis_users(&self.settings.owner.name)));
+        }
+        if let Err(unseen) = schedule::seen(self.settings, self.observed, &valid, None) {
+            return Rotation { wake_at: self.look_again(&unseen), ..removing(&told::unseen(&unseen)) };
+        }
+        let spent = self.observed.rotation.ours().map(|secret| secret.metadata.clone());
+        Rotation { spent, ..removing("every server has only the new one") }
+    }
+
+    /// What the binding says when its password is published now.
+    fn marks_now(&self, record: &Record) -> Marks {
+        Marks { published: schedule::whole_or_later(self.now), requested: record.requested }
+    }
+
+    /// The Secret of the rotation, where the live one is not as this record.
+    fn written(&self, record: &Record) -> Option<Secret> {
+        match &self.observed.rotation {
+            live @ (Found::Nothing | Found::Ours(_)) => missing(live, record.secret(self.settings)),
+            Found::Earlier | Found::Foreign(_) => None,
+        }
+    }
+
+    /// A look that is due is not told of where it finds what the one before found.
+    fn look_again(&self, unseen: &Unseen) -> Option<Timestamp> {
+        matches!(unseen, Unseen::Due(_)).then(|| schedule::after(self.now, schedule::LOOK_AGAIN))
+    }
+
+    /// The entry of a rotation that is under way, with what is said of another request.
+    fn entry(&self, stage: OperationStage, record: &Record, mut message: String) -> OperationStatus {
+        let mut queued = None;
+        match &self.wish().request {
+            // What was asked for before this one is done with it.
+            Some(Request::At(time)) if *time <= record.requested => {}
+            Some(request) => {
+                let refused = match request {
+                    Request::At(time) => self.refused(*time),
+                    Request::Malformed(_) => None,
+                };
+                if let Some(said) = told::meanwhile(request, refused.as_deref()) {
+                    message = [message, said].join(". ");
+                } else if let Request::At(time) = request {
+                    queued = Some(told::time(*time));
+                    message = told::queued(&message, *time);
+                }
+            }
+            None => {}
+        }
+        let started = record.started.map(told::time);
+        OperationStatus { started, queued, ..told::entry(stage, Some(record.requested), message) }
+    }
+}
