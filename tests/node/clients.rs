@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
+use tokencache_operator::api::v1alpha1::{OperationStage, OperationStatus};
 
 use crate::cluster::{PATIENCE, Scene, repository};
 use crate::support::eventually::within;
@@ -72,12 +73,34 @@ async fn another_certificate(scene: &Scene, before: &str) -> String {
     .await
 }
 
+/// How long both passwords are valid, and how long the new one is given to reach a mounted file: longer than kubelet takes
+/// for that here, since the client that connects anew reads it there.
+const OVERLAP: &str = "45s";
+
+/// Asks for another password of the applications.
+async fn ask_for_another_password(scene: &Scene) {
+    let second = Timestamp::from_second(Timestamp::now().as_second()).unwrap().to_string();
+    scene.change(json!({"metadata": {"annotations": {"tokencache.dev/rotate-password-requested": second}}})).await;
+}
+
+/// Waits until the earlier password is removed.
+async fn another_password(scene: &Scene) {
+    within(PATIENCE, "the password is changed", async || {
+        let status = scene.caches().get("shop").await.map_err(|error| error.to_string())?.status.unwrap_or_default();
+        let is_over = |operation: &&OperationStatus| operation.stage == OperationStage::Completed;
+        status.operations.iter().find(is_over).map(drop).ok_or_else(|| format!("{:?}", status.operations))
+    })
+    .await;
+}
+
 #[tokio::test]
-async fn no_operation_fails_while_settings_certificates_and_authorities_change() {
+async fn no_operation_fails_while_passwords_certificates_authorities_and_settings_change() {
     let scene = Scene::new("clients").await;
-    scene.apply(json!({"maxMemory": "48Mi"})).await;
+    scene.apply(json!({"maxMemory": "48Mi", "passwordRotation": {"overlap": OVERLAP}})).await;
     scene.ready().await;
     let clients = Clients::start(&scene).await;
+    let password = clients.sees("password");
+    ask_for_another_password(&scene).await;
     let secrets = Api::<Secret>::namespaced(scene.client.clone(), &scene.namespace);
 
     scene.change(json!({"spec": {"redis": {"maxMemory": "32Mi", "evictionPolicy": "allkeys-lru"}}})).await;
@@ -111,7 +134,10 @@ async fn no_operation_fails_while_settings_certificates_and_authorities_change()
     let patch = Patch::Merge(json!({"stringData": {"published": yesterday.to_string()}}));
     secrets.patch("shop-redis-ca", &PatchParams::default(), &patch).await.unwrap();
     another_certificate(&scene, &second).await;
+    clients.go_on().await;
 
+    another_password(&scene).await;
+    assert_ne!(clients.sees("password"), password);
     clients.go_on().await;
     clients.end().await;
 }
