@@ -14,6 +14,9 @@ pub const FILE: &str = "redis.conf";
 /// `appendfsync` where entries are kept: what is written reaches the disk within about a second, and no write waits for it.
 pub const APPEND_FSYNC: &str = "everysec";
 
+/// A port that is closed, as Redis spells it.
+pub const NO_PORT: &str = "0";
+
 /// `appendonly`, as Redis spells it.
 #[must_use]
 pub fn append_only(kept: bool) -> &'static str {
@@ -66,7 +69,7 @@ fn listen(settings: &Settings) -> String {
     if settings.has_tls() {
         let files = certificate_files();
         let files: String = files.iter().map(|(setting, path)| [setting, " ", path, "\n"].concat()).collect();
-        format!("port 0\ntls-port {port}\n{files}tls-auth-clients no\n")
+        format!("port {NO_PORT}\ntls-port {port}\n{files}tls-auth-clients no\n")
     } else {
         format!("port {port}\n")
     }

@@ -67,7 +67,7 @@ fn told_by(parameter: Parameter) -> ConditionType {
     match parameter {
         Parameter::MaxMemory | Parameter::EvictionPolicy => EvictionPolicyVerified,
         Parameter::AppendOnly | Parameter::AppendFsync => Durable,
-        Parameter::CertificateFiles => TlsReady,
+        Parameter::PlainPort | Parameter::CertificateFiles => TlsReady,
         Parameter::AppPassword => RedisAvailable,
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => UsersVerified,
     }
@@ -86,6 +86,7 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
             format!("appendonly {is} {} (want {wanted})", drift.found)
         }
         Parameter::AppendFsync => format!("appendfsync {is} {} (want {})", drift.found, config::APPEND_FSYNC),
+        Parameter::PlainPort => format!("port {is} {} (want {})", drift.found, config::NO_PORT),
         Parameter::CertificateFiles => format!("its certificate {is} read from {}", drift.found),
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => access::describe(drift),
@@ -120,6 +121,9 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
         (Parameter::AppendFsync, _) => {
             "what the node's kernel has not brought to the disk, half a minute of writes or more, is lost with the node"
                 .to_owned()
+        }
+        (Parameter::PlainPort, _) => {
+            "who connects there sends passwords and tokens in plain text, for everybody on the way to read".to_owned()
         }
         (Parameter::CertificateFiles, _) => "it serves another certificate than it should".to_owned(),
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),

@@ -93,6 +93,7 @@ impl Want {
             // They follow from nothing that can change.
             Parameter::AppendOnly
             | Parameter::AppendFsync
+            | Parameter::PlainPort
             | Parameter::CertificateFiles
             | Parameter::Login(_)
             | Parameter::Strangers => false,
@@ -259,6 +260,8 @@ pub enum Parameter {
     AppendOnly,
     /// `appendfsync`, where `appendonly` is wanted.
     AppendFsync,
+    /// `port`, where connections are to be encrypted.
+    PlainPort,
     /// `tls-cert-file`, `tls-key-file` and `tls-ca-cert-file`.
     CertificateFiles,
     /// Whether the user `app` can log in, with its password and no other.

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::redis::sample::{Sample, Server};
 use tokencache_operator::redis::tls::Standing;
-use tokencache_operator::redis::tls::certificate::{Authorities, Pair};
+use tokencache_operator::redis::tls::certificate::{Authorities, Certificate, Pair};
 use tokencache_operator::redis::tls::schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP};
+use tokencache_operator::redis::want;
 
 use super::passwords::with;
-use super::world::{START, World, shop};
+use super::seen::well;
+use super::world::{START, World, provided, shop};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOST: &str = "shop-redis.web.svc";
@@ -186,6 +189,62 @@ fn where_both_are_lost_applications_go_on_trusting_what_they_trusted() {
     world.observed.server_certificate = Found::Nothing;
     settle(&mut world);
     assert!(accepts(&bundle(&world), &world) && bundle(&world).hold(old.first()));
+}
+
+/// The latest look at the server, which showed this certificate.
+fn look(world: &World, shown: &Certificate) -> Sample {
+    let mut answer = well();
+    answer.certificate.as_mut().unwrap().fingerprint = shown.fingerprint();
+    Sample {
+        server: Server {
+            pod: "shop-redis-0".to_owned(),
+            uid: "a".to_owned(),
+            address: [127, 0, 0, 1].into(),
+            port: 6380,
+        },
+        taken: world.now,
+        want: want(&world.settings(), &world.observed, &world.credentials()),
+        outcome: Ok(answer),
+    }
+}
+
+#[test]
+fn a_users_former_authority_is_trusted_until_the_next_ones_certificate_is_shown() {
+    let mut world = World::settled(shop("redis: {tls: {mode: Secret, secretName: mine}}"));
+    let shown = |secret: &Secret| {
+        let data = secret.data.as_ref().unwrap();
+        Pair::parse(&data["tls.crt"].0, &data["tls.key"].0).unwrap().leaf
+    };
+    let (old, before) = (bundle(&world), shown(world.observed.provided_certificate.as_ref().unwrap()));
+    world.observed.samples = vec![look(&world, &before)];
+    assert_eq!(settle(&mut world), [""; 0]);
+
+    world.now = START + DAY * 50;
+    let next = provided(&[HOST], world.now);
+    let after = shown(&next);
+    world.observed.provided_certificate = Some(Arc::new(next));
+    assert_eq!(settle(&mut world), ["Secret shop-redis"]);
+    let both = bundle(&world);
+    assert!(both.hold(old.first()) && both.first() != old.first(), "the server shows the certificate before still");
+    assert_eq!(world.credentials().tls.authorities(), Some(&both), "by which the operator reaches it too");
+
+    world.observed.samples = vec![look(&world, &after)];
+    assert_eq!(settle(&mut world), ["Secret shop-redis"]);
+    assert!(!bundle(&world).hold(old.first()));
+    assert_eq!(world.observed.samples.drain(..).count(), 1);
+    assert_eq!(settle(&mut world), [""; 0], "also where nobody has looked yet");
+}
+
+#[test]
+fn a_users_secret_that_cannot_be_used_changes_nobodys_trust() {
+    let mut world = World::settled(shop("redis: {tls: {mode: Secret, secretName: mine}}"));
+    let other = provided(&["elsewhere.example"], START + DAY);
+    world.observed.provided_certificate = Some(Arc::new(other));
+    assert!(matches!(world.credentials().tls.standing, Standing::Unusable { .. }));
+    assert_eq!(settle(&mut world), [""; 0]);
+    assert_eq!(world.credentials().tls.authorities(), Some(&bundle(&world)));
+    world.observed.provided_certificate = None;
+    assert_eq!(settle(&mut world), [""; 0]);
 }
 
 #[test]

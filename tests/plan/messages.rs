@@ -138,9 +138,9 @@ fn unready_since(time: &str) -> Value {
 
 #[test]
 fn what_is_said_of_a_certificate() {
-    use Correction::Corrected;
+    use Correction::{Corrected, Refused, Withheld};
     use Distrust::{Expired, NotYetValid, Other, UnknownIssuer, WrongName};
-    use Parameter::CertificateFiles;
+    use Parameter::{CertificateFiles, PlainPort};
     let served = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-03-01T00:00:00Z")));
     let expired = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-01-01T11:59:59Z")));
     let refused = || Reload::Refused("ERR CONFIG SET failed - Unable to update TLS configuration".to_owned());
@@ -155,6 +155,9 @@ fn what_is_said_of_a_certificate() {
         served(Reload::Withheld).paused().told("another one is served while paused"),
         Seen::answer(vec![drift(CertificateFiles, "/tmp/tls.crt, /tmp/tls.key", Corrected)])
             .told("somebody named other files"),
+        Seen::answer(vec![drift(PlainPort, "6379", Corrected)]).told("somebody opened a port for plain text"),
+        Seen::answer(vec![drift(PlainPort, "6379", Withheld)]).paused().told("the same while paused"),
+        Seen::answer(vec![drift(PlainPort, "6379", Refused("NOPERM".to_owned()))]).told("closing it was refused"),
         expired(Reload::Done).told("it has expired"),
         expired(Reload::Pending).told("it has expired, and the next one has not reached the pod"),
         expired(refused()).told("it has expired, and the server refuses to load the next one"),

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
-use tokencache_operator::redis::sample::{Answer, Correction, Fault, Parameter, Reload, Served, Server, Trust, Want};
+use tokencache_operator::redis::sample::{
+    Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want,
+};
 use tokencache_operator::redis::tls::certificate::{Authorities, Distrust, Fingerprint, Pair};
 use tokencache_operator::redis::tls::issue::{self, Issued};
 use tokencache_operator::redis::tls::schedule::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME};
@@ -146,6 +148,29 @@ async fn a_certificate_that_has_not_reached_the_server_is_waited_for() {
         assert_eq!((waiting.fingerprint, waiting.reload), (first.fingerprint, Reload::Pending));
         scene.put(&second);
         assert_eq!(served(look_once(&server_of(&redis), &scene.want(&second)).await).reload, Reload::Done);
+    }
+}
+
+#[tokio::test]
+async fn a_port_for_plain_text_that_somebody_opened_is_told_and_closed() {
+    let port = 6390;
+    for program in each() {
+        let scene = Scene::new();
+        let certificate = scene.certificate(2);
+        let redis = scene.serve_by(&program, &certificate).await;
+        let (probe, server, want) = (probe(), server_of(&redis), scene.want(&certificate));
+        assert_eq!(look(&probe, &server, &login(), &want).await.unwrap().drift, []);
+        assert_eq!(admin_over_tls(&redis, &["CONFIG", "SET", "port", &port.to_string()]), "OK", "{program}");
+        let open = async || tokio::net::TcpStream::connect((redis.address(), port)).await.is_ok();
+        assert!(open().await, "{program}");
+        let drift = |correction| [Drift { parameter: Parameter::PlainPort, found: port.to_string(), correction }];
+        let paused = Want { correct: false, ..want.clone() };
+        let seen = look(&probe, &server, &login(), &paused).await.unwrap();
+        assert_eq!(seen.drift, drift(Correction::Withheld), "{program}");
+        let seen = look(&probe, &server, &login(), &want).await.unwrap();
+        assert_eq!(seen.drift, drift(Correction::Corrected), "{program}");
+        assert!(!open().await, "{program}");
+        assert_eq!(served(Ok(seen)).reload, Reload::Done, "{program}");
     }
 }
 

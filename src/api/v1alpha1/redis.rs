@@ -152,7 +152,8 @@ pub struct TlsSpec {
     pub mode: TlsMode,
     /// With mode `Secret`, the Secret's name: of type `kubernetes.io/tls`, in this namespace, with `tls.crt`, `tls.key` and
     /// `ca.crt`, as cert-manager writes it. The certificate must be valid for `<name>-redis.<namespace>.svc`, where
-    /// `<name>` is this resource's. What is put into it later is loaded without a restart.
+    /// `<name>` is this resource's, and `ca.crt` must hold the root that vouches for it. What is put into it later is loaded
+    /// without a restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(

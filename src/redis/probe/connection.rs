@@ -266,6 +266,13 @@ pub(super) fn append_settings() -> Cmd {
     command
 }
 
+/// `CONFIG GET` of the port for plain text.
+pub(super) fn plain_port() -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("GET").arg("port");
+    command
+}
+
 /// `CONFIG SET` of one setting.
 pub(super) fn set(parameter: &str, value: &str) -> Cmd {
     let mut command = cmd("CONFIG");

@@ -82,6 +82,13 @@ pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> 
     Ok((append_only, append_fsync.ok_or_else(|| unexpected("CONFIG GET has no appendfsync"))?))
 }
 
+/// Reads `CONFIG GET port`.
+pub(super) fn plain_port(answer: Value) -> Result<String, Fault> {
+    let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
+    let port = settings.into_iter().find(|(name, _)| name == "port").and_then(|(_, port)| text(port));
+    port.ok_or_else(|| unexpected("CONFIG GET has no port"))
+}
+
 /// Reads `CONFIG GET` of files: those that are set.
 pub(super) fn files(answer: Value) -> Result<Vec<(String, String)>, Fault> {
     let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;

@@ -109,6 +109,7 @@ fn name_in(parameter: Parameter) -> Option<&'static str> {
         | Parameter::EvictionPolicy
         | Parameter::AppendOnly
         | Parameter::AppendFsync
+        | Parameter::PlainPort
         | Parameter::CertificateFiles => None,
     }
 }

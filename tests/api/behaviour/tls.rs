@@ -8,7 +8,10 @@ use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::scene::{PERIOD, POD, SHOP, World, condition, operated, shop};
+use crate::support::api_server::api_server;
+use crate::support::audit::Mark;
 use crate::support::eventually::{eventually, never};
+use crate::support::operator::USER_AGENT;
 use crate::survival::world::ping_over_tls;
 
 const MINE: &str = "my-certificate";
@@ -173,6 +176,15 @@ async fn a_certificate_of_the_users_is_served_and_a_renewed_one_is_loaded_withou
     world.edit("Secret", MINE, json!({"stringData": world.fitting(5)})).await;
     world.another_certificate(&before).await;
     assert_eq!(world.kubelet.pod(POD).incarnation().await, server, "Redis was not restarted");
+    let requests = api_server().audit_log().since(Mark::default(), &world.namespace);
+    let lists = requests.iter().filter(|request| {
+        request.user_agent.starts_with(USER_AGENT)
+            && request.object_ref.resource == "secrets"
+            && ["list", "watch"].contains(&request.verb.as_str())
+    });
+    let mine = format!("fieldSelector=metadata.name%3D{MINE}");
+    let (mine, others): (Vec<_>, Vec<_>) = lists.map(|request| &request.uri).partition(|uri| uri.contains(&mine));
+    assert!(!mine.is_empty() && others.iter().all(|uri| uri.contains("labelSelector=")), "{mine:?} {others:?}");
 }
 
 #[tokio::test]
