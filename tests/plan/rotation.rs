@@ -363,6 +363,22 @@ fn a_secret_that_is_lost_before_anything_was_published_is_made_anew() {
 }
 
 #[test]
+fn a_secret_that_is_lost_is_not_taken_for_that_of_the_rotation_before() {
+    let mut shop = Shop::published();
+    shop.later(HOUR * 25);
+    let first = shop.binding();
+    // As if the first were within its overlap still.
+    shop.world.cache.spec.redis.password_rotation.overlap = "30d".to_owned();
+    shop.ask(&shop.world.now.to_string());
+    shop.passes();
+    assert_eq!((shop.stage(), shop.live.len()), (Some(Stage::Adding), 2));
+    shop.world.observed.rotation = Found::Nothing;
+    assert_eq!(shop.passes()[0], "mint Secret shop-redis-rotation");
+    shop.later(MINUTE * 3);
+    assert!(shop.stage() == Some(Stage::Published) && shop.binding() != first && shop.is_valid(&first));
+}
+
+#[test]
 fn a_secret_that_is_lost_within_the_overlap_is_made_again_from_the_users() {
     for (marks, status) in [(true, true), (true, false), (false, true)] {
         let (mut shop, old) = (Shop::published(), Shop::settled().binding());

@@ -97,8 +97,11 @@ impl Input<'_> {
             Some(Marks { published, requested })
         });
         let marks = self.marks().or(said)?;
-        let completed = |before: &OperationStatus| before.stage == OperationStage::Completed;
-        if before.is_some_and(|before| completed(before) && is(before, marks.requested)) {
+        // What was complete, or was followed by another since, is not missed.
+        let is_over = |before: &OperationStatus| {
+            before.stage == OperationStage::Completed || before.requested.is_some() && !is(before, marks.requested)
+        };
+        if before.is_some_and(is_over) {
             return None;
         }
         if schedule::may_end(schedule::after(marks.published, self.wish().overlap), self.now) {
