@@ -21,8 +21,8 @@ use crate::{
 pub struct Applied {
     /// How many objects were written or deleted.
     pub changed: usize,
-    /// Whether Secrets were made whose content the next pass needs.
-    pub minted: bool,
+    /// The Secrets whose bytes were drawn, which the next pass needs.
+    pub minted: Vec<String>,
     /// What the API server made of the `StatefulSet`, where it was applied.
     pub settled: Option<Settled>,
 }
@@ -38,7 +38,7 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<A
         write::rehearse(client, &stateful_set).await?;
     }
     let redis::Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = redis;
-    let minted = !mints.is_empty();
+    let minted = mints.iter().map(|mint| mint.name(settings)).collect();
     let mut changed = 0;
     for mint in mints {
         write::mint(client, |random| mint.secret(settings, random)).await?;

@@ -273,12 +273,10 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         None => false,
     };
     let applied = applied?;
-    if applied.minted {
-        // Their watch may lag behind: by the earlier content the next pass would make them once more, in vain.
-        context.secrets.forget(&settings.owner.namespace, &observe::secrets(&settings.owner.name));
-    }
+    // Their watch may lag behind: by the earlier content the next pass would make them once more, in vain.
+    context.secrets.forget(&settings.owner.namespace, &applied.minted);
     tracing::info!(changed = applied.changed, status = written, "pass");
-    let wake = if applied.minted {
+    let wake = if !applied.minted.is_empty() {
         retry::AFTER_MINT
     } else if observed.leftover(&settings.owner.name).is_some() {
         retry::COLLECTING

@@ -36,7 +36,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Serialize;
 
-use crate::kubernetes::{identity::Found, subset};
+use crate::kubernetes::{identity::Found, name, subset};
 use acl::{Hashes, OPERATOR};
 use credentials::{Credentials, Standing};
 use observed::Observed;
@@ -89,6 +89,19 @@ pub enum Mint {
 }
 
 impl Mint {
+    /// The Secret's name.
+    #[must_use]
+    pub fn name(&self, settings: &Settings) -> String {
+        let owner = &settings.owner.name;
+        match self {
+            Self::OperatorLogin => name::redis_operator(owner),
+            Self::NextPassword(_) => name::redis_rotation(&settings.owner.name),
+            Self::Connection(_) => name::redis(owner),
+            Self::CertificateAuthority(_) => name::redis_ca(owner),
+            Self::ServerCertificate(_) => name::redis_tls(owner),
+        }
+    }
+
     /// The Secret, from random bytes; `None` where they do not suffice.
     #[must_use]
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {

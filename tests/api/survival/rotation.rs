@@ -1,6 +1,8 @@
 //! The operator dies at every write of a change of the applications' password, before it was sent and after: nobody is
 //! refused who has the published password, or the earlier one within the overlap, and no third password is made.
 
+use std::time::Duration;
+
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -54,7 +56,10 @@ impl World {
     /// Watches for ever that nobody is refused who has the published password, or `old` while that is to be valid. Panics
     /// where somebody is.
     pub async fn nobody_is_refused(&self, old: &str, overlap: SignedDuration) {
+        // Often enough to see it, and not so often that the looking is all that the machine does.
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
         loop {
+            pace.tick().await;
             let Some(binding) = self.api("Secret").get_opt("shop-redis").await.unwrap() else { continue };
             let [_, Some(published)] = self.passwords().await else { continue };
             assert!(!self.refuses(&published).await, "the published password is refused");
