@@ -15,6 +15,7 @@ pub mod api;
 pub mod cli;
 pub mod condition;
 pub mod controller;
+pub mod data_protection;
 pub mod kubernetes;
 pub mod redis;
 pub mod telemetry;
