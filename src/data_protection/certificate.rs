@@ -101,7 +101,8 @@ impl Certificate {
             return Err(CertificateError::NotRsa(name_of(&key.algorithm.algorithm)));
         }
         PublicEncryptingKey::from_der(key.raw).map_err(|_| CertificateError::KeySize)?;
-        let time = |time: ASN1Time| Timestamp::from_second(time.timestamp()).map_err(|_| CertificateError::NoCertificate);
+        let time =
+            |time: ASN1Time| Timestamp::from_second(time.timestamp()).map_err(|_| CertificateError::NoCertificate);
         Ok(Self {
             public_key: key.raw.to_vec(),
             thumbprint: Thumbprint::of(der),

@@ -103,7 +103,9 @@ pub fn decrypt_gcm(
 #[must_use]
 pub fn tag(validation: Validation, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut context = hmac::Context::with_key(&hmac::Key::new(algorithm(validation), key));
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     context.sign().as_ref().to_vec()
 }
 

@@ -9,7 +9,9 @@
 
 use std::fmt;
 
-use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, Pkcs1PrivateDecryptingKey};
+use aws_lc_rs::rsa::{
+    OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, Pkcs1PrivateDecryptingKey,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -122,9 +124,7 @@ impl EncryptedSecret {
         let mut buffer = Zeroizing::new(vec![0; pair.key().key_size_bytes()]);
         let key = pair.key().clone();
         let session_key: &[u8] = match self.wrapping {
-            Wrapping::Pkcs1 => {
-                Pkcs1PrivateDecryptingKey::new(key).ok()?.decrypt(&self.key, &mut buffer).ok()?
-            }
+            Wrapping::Pkcs1 => Pkcs1PrivateDecryptingKey::new(key).ok()?.decrypt(&self.key, &mut buffer).ok()?,
             Wrapping::OaepMgf1p => OaepPrivateDecryptingKey::new(key)
                 .ok()?
                 .decrypt(&OAEP_SHA1_MGF1SHA1, &self.key, &mut buffer, None)

@@ -52,11 +52,11 @@ pub enum FileError {
 /// # Errors
 /// Where it is neither a key nor a revocation.
 pub fn read(bytes: &[u8]) -> Result<Element, FileError> {
-    with_root(bytes, |root| element(root))?
+    with_root(bytes, element)?
 }
 
 /// Does something with the element that a file consists of.
-pub(super) fn with_root<T>(bytes: &[u8], work: impl FnOnce(Node<'_, '_>) -> T) -> Result<T, FileError> {
+fn with_root<T>(bytes: &[u8], work: impl FnOnce(Node<'_, '_>) -> T) -> Result<T, FileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| FileError::Malformed("it is not UTF-8".to_owned()))?;
     // The parser's own words may quote what stands there.
@@ -64,7 +64,7 @@ pub(super) fn with_root<T>(bytes: &[u8], work: impl FnOnce(Node<'_, '_>) -> T) -
     Ok(work(document.root_element()))
 }
 
-pub(super) fn element(node: Node<'_, '_>) -> Result<Element, FileError> {
+fn element(node: Node<'_, '_>) -> Result<Element, FileError> {
     match (node.tag_name().namespace(), node.tag_name().name()) {
         (None, "key") => key(node).map(|key| Element::Key(Box::new(key))),
         (None, "revocation") => revocation(node).map(Element::Revocation),
@@ -87,13 +87,14 @@ fn key(node: Node<'_, '_>) -> Result<Key, FileError> {
 fn revocation(node: Node<'_, '_>) -> Result<Revocation, FileError> {
     let of = child(node, "key").and_then(|key| key.attribute("id")).ok_or(FileError::Revocation("key"))?;
     let date = child(node, "revocationDate").and_then(date);
-    let revoked = match of {
-        "*" => Revoked::AllCreatedBefore(date.ok_or(FileError::Revocation("revocationDate"))?),
-        id => Revoked::Key(KeyId::parse(id).ok_or(FileError::Revocation("key"))?),
-    };
     let reason = child(node, "reason").map(text).unwrap_or_default();
-    // Of one key the date is for the reader only.
-    Ok(Revocation { revoked, date: date.unwrap_or(Timestamp::UNIX_EPOCH), reason })
+    if of == "*" {
+        let date = date.ok_or(FileError::Revocation("revocationDate"))?;
+        return Ok(Revocation { revoked: Revoked::AllCreatedBefore, date, reason });
+    }
+    let id = KeyId::parse(of).ok_or(FileError::Revocation("key"))?;
+    // Of one key the date is for people only.
+    Ok(Revocation { revoked: Revoked::Key(id), date: date.unwrap_or(Timestamp::UNIX_EPOCH), reason })
 }
 
 fn descriptor(key: Node<'_, '_>) -> Result<Descriptor, Foreign> {
@@ -106,8 +107,9 @@ fn descriptor(key: Node<'_, '_>) -> Result<Descriptor, Foreign> {
     let name = |of: &str| child(inner, of).and_then(|node| node.attribute("algorithm"));
     let encryption = name("encryption").ok_or(Foreign::Incomplete("encryption algorithm"))?;
     let validation = name("validation");
-    let algorithm = Algorithm::parse(encryption, validation)
-        .ok_or_else(|| Foreign::Algorithm(format!("{encryption} {}", validation.unwrap_or_default()).trim().to_owned()))?;
+    let algorithm = Algorithm::parse(encryption, validation).ok_or_else(|| {
+        Foreign::Algorithm(format!("{encryption} {}", validation.unwrap_or_default()).trim().to_owned())
+    })?;
     Ok(Descriptor::Known { algorithm, master: master(inner)? })
 }
 
@@ -190,8 +192,12 @@ fn date(node: Node<'_, '_>) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time);
     }
-    let civil: DateTime = text.parse().ok()?;
-    Some(civil.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp()))
+    let civil = |text: &str| text.parse::<DateTime>().ok();
+    if let Some(local) = civil(text) {
+        return Some(local.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp()));
+    }
+    let is_last = civil(text.get(..19)?)?.date() >= Timestamp::MAX.to_zoned(TimeZone::UTC).date();
+    is_last.then_some(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -199,7 +205,7 @@ mod tests {
     use super::*;
 
     fn date_of(text: &str) -> Option<String> {
-        with_root(format!("<date>{text}</date>").as_bytes(), |root| date(root)).unwrap().map(|date| date.to_string())
+        with_root(format!("<date>{text}</date>").as_bytes(), date).unwrap().map(|date| date.to_string())
     }
 
     #[test]
@@ -220,7 +226,8 @@ mod tests {
     #[test]
     fn what_would_break_every_application_is_told_from_what_is_passed_over() {
         let error = |text: &str| read(text.as_bytes()).unwrap_err();
-        for malformed in ["", "<key", "<key></revocation>", "<a/><b/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><key id='&b;'/>"] {
+        for malformed in ["", "<key", "<key></revocation>", "<a/><b/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><key id='&b;'/>"]
+        {
             assert!(matches!(error(malformed), FileError::Malformed(_)), "{malformed}");
         }
         assert!(matches!(read(b"\xff\xfe<\0"), Err(FileError::Malformed(_))));

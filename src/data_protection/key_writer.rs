@@ -19,7 +19,8 @@ use super::{
 /// What ASP.NET Core begins every file with.
 const HEAD: &str = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 /// What follows the name of a type. Every runtime drops the version before it looks for the type.
-const ASSEMBLY: &str = "Microsoft.AspNetCore.DataProtection, Version=10.0.0.0, Culture=neutral, PublicKeyToken=adb9793829ddae60";
+const ASSEMBLY: &str =
+    "Microsoft.AspNetCore.DataProtection, Version=10.0.0.0, Culture=neutral, PublicKeyToken=adb9793829ddae60";
 /// What reads the descriptor of a key.
 pub(super) const DESERIALIZER: &str = "Microsoft.AspNetCore.DataProtection.AuthenticatedEncryption.ConfigurationModel.AuthenticatedEncryptorDescriptorDeserializer";
 /// What reads a master key that is encrypted to a certificate.
@@ -68,7 +69,7 @@ pub(super) fn key(key: &Key) -> Option<File> {
 pub(super) fn revocation(revocation: &Revocation) -> File {
     let (key, comment) = match revocation.revoked {
         Revoked::Key(id) => (id.to_string(), ""),
-        Revoked::AllCreatedBefore(_) => {
+        Revoked::AllCreatedBefore => {
             ("*".to_owned(), "  <!-- All keys created before the revocation date are revoked. -->\n")
         }
     };

@@ -16,8 +16,8 @@ use super::{
 pub enum Revoked {
     /// One key.
     Key(KeyId),
-    /// Every key that was made strictly before a date.
-    AllCreatedBefore(Timestamp),
+    /// Every key that was made strictly before the date of the revocation.
+    AllCreatedBefore,
 }
 
 /// A revocation.
@@ -43,7 +43,7 @@ impl Revocation {
     pub fn is_about(&self, id: KeyId, created: Timestamp) -> bool {
         match self.revoked {
             Revoked::Key(revoked) => revoked == id,
-            Revoked::AllCreatedBefore(date) => created < date,
+            Revoked::AllCreatedBefore => created < self.date,
         }
     }
 
@@ -64,8 +64,8 @@ impl Revocation {
     pub fn file_name(&self) -> String {
         match self.revoked {
             Revoked::Key(id) => format!("revocation-{id}.xml"),
-            Revoked::AllCreatedBefore(date) => {
-                let punctuated = date.to_string();
+            Revoked::AllCreatedBefore => {
+                let punctuated = self.date.to_string();
                 let plain: String = punctuated.chars().filter(|character| !"-:.".contains(*character)).collect();
                 format!("revocation-{plain}.xml")
             }
