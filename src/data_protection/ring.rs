@@ -99,7 +99,8 @@ impl Ring {
     /// The key that was activated last, whatever became of it.
     #[must_use]
     pub fn newest(&self, now: Timestamp) -> Option<&Member> {
-        let active = self.0.iter().filter(|member| member.activates <= later(now, SKEW));
+        let soon = later(now, SKEW);
+        let active = self.0.iter().filter(|member| member.activates <= soon);
         active.max_by_key(|member| (member.activates, std::cmp::Reverse(member.id)))
     }
 
@@ -134,7 +135,8 @@ impl Ring {
     /// The key that encrypts next.
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Option<&Member> {
-        let pending = self.0.iter().filter(|member| member.activates > later(now, SKEW));
+        let soon = later(now, SKEW);
+        let pending = self.0.iter().filter(|member| member.activates > soon);
         pending.filter(|member| member.is_usable(member.activates)).min_by_key(|member| (member.activates, member.id))
     }
 

@@ -44,24 +44,25 @@ impl Runtime {
         if let Some(preferred) = preferred.filter(|key| !key.is_revoked && key.is_readable && now < key.expires) {
             return Chosen::Default(preferred.id);
         }
-        let mut usable: Vec<&&Member> = keys.iter().filter(|key| !key.is_revoked && key.is_readable).collect();
-        if self == Self::Net10 {
-            usable.retain(|key| preferred.is_none_or(|preferred| preferred.id != key.id));
-        }
-        let is_old = |key: &&&Member| key.created <= now - DAY * 2;
-        let newest_old = usable.iter().copied().filter(is_old).max_by_key(|key| key.created);
-        let oldest_young = usable.iter().copied().filter(|key| !is_old(key)).min_by_key(|key| key.created);
+        let is_excluded =
+            |key: &Member| self == Self::Net10 && preferred.is_some_and(|preferred| preferred.id == key.id);
+        let usable = || keys.iter().filter(|key| !key.is_revoked && key.is_readable && !is_excluded(key));
+        let known_to_all = now - DAY * 2;
+        let is_old = |key: &&&Member| key.created <= known_to_all;
+        let newest_old = usable().filter(is_old).max_by_key(|key| key.created);
+        let oldest_young = usable().filter(|key| !is_old(key)).min_by_key(|key| key.created);
         newest_old.or(oldest_young).map_or(Chosen::Nothing, |key| Chosen::Fallback(key.id))
     }
 
     fn preferred<'ring>(self, keys: &[&'ring Member], now: Timestamp) -> Option<&'ring Member> {
-        let mut active: Vec<&Member> = keys.iter().copied().filter(|key| key.activates <= now + SKEW).collect();
-        active.sort_by_key(|key| (std::cmp::Reverse(key.activates), key.id));
+        let (soon, known_to_all) = (now + SKEW, now - DAY * 2);
+        let active = || keys.iter().copied().filter(|key| key.activates <= soon);
+        let newest = |key: &&Member| (key.activates, std::cmp::Reverse(key.id));
         match self {
-            Self::Net8 | Self::Net10 => active.first().copied(),
+            Self::Net8 | Self::Net10 => active().max_by_key(newest),
             Self::Net9 => {
-                let old = active.iter().find(|key| key.created <= now - DAY * 2);
-                old.copied().or_else(|| active.into_iter().min_by_key(|key| (key.activates, key.id)))
+                let old = active().filter(|key| key.created <= known_to_all).max_by_key(newest);
+                old.or_else(|| active().min_by_key(|key| (key.activates, key.id)))
             }
         }
     }

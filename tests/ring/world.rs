@@ -49,6 +49,10 @@ pub struct World {
     pub rotation: Rotation,
     lead: Lead,
     members: Vec<Member>,
+    /// The same, as the operator sees them.
+    ring: Ring,
+    /// The same, as those see them who lack the certificate.
+    sealed: Vec<Member>,
     published: Vec<Timestamp>,
     /// The certificate that each key is encrypted to.
     encrypted_to: Vec<usize>,
@@ -78,6 +82,8 @@ impl World {
             rotation,
             lead,
             members: Vec::new(),
+            ring: Ring::default(),
+            sealed: Vec::new(),
             published: Vec::new(),
             encrypted_to: Vec::new(),
             certificates: 0,
@@ -89,10 +95,6 @@ impl World {
         };
         world.run_until(START + DAY)?;
         Ok(world)
-    }
-
-    fn ring(&self) -> Ring {
-        self.members.iter().cloned().collect()
     }
 
     /// The time by the operator's clock.
@@ -125,8 +127,7 @@ impl World {
 
     /// What the operator can be away for: it must be back three days before the last key ends, and a little.
     pub fn bearable(&self, end: Timestamp) -> Timestamp {
-        let ring = self.ring();
-        let mut last = ring.active(self.now);
+        let mut last = self.ring.active(self.now);
         while let Some(next) = last.and_then(|last| {
             let follow = self.members.iter().filter(|key| key.activates > last.activates && !key.is_revoked);
             follow.filter(|key| key.activates <= last.expires - DAY).min_by_key(|key| key.activates)
@@ -140,7 +141,7 @@ impl World {
     /// One pass of the operator: again and again, until nothing is left to do.
     pub fn pass(&mut self) -> Result<(), Trouble> {
         for _ in 0..4 {
-            let schedule = schedule(&self.ring(), self.rotation, self.told());
+            let schedule = schedule(&self.ring, self.rotation, self.told());
             let Some((why, order)) = schedule.order else {
                 // By its own clock, and once a day in any case, as a slow resync does it.
                 let wake = schedule.wake_at.map_or(SignedDuration::MAX, |wake| wake.duration_since(self.told()));
@@ -160,7 +161,10 @@ impl World {
             created = if self.lead == Lead::None { activates } else { activates - DAY * 3 };
         }
         let id = KeyId::from_random(dice(0x1000 + self.members.len() as u64));
-        self.members.push(Member { id, created, activates, expires, is_revoked: false, is_readable: true });
+        let member = Member { id, created, activates, expires, is_revoked: false, is_readable: true };
+        self.sealed.push(Member { is_readable: false, ..member.clone() });
+        self.members.push(member);
+        self.ring = self.members.iter().cloned().collect();
         self.published.push(self.now);
         self.encrypted_to.push(self.certificates);
         self.minted.push((self.now, why));
@@ -188,15 +192,16 @@ impl World {
 
     /// A key that encrypts at once, and every application restarted when it is there.
     pub fn rotate_at_once(&mut self, revoke: bool) -> Result<(), Trouble> {
-        let active = self.ring().active(self.now).map(|active| active.id);
-        let order = at_once(&self.ring(), self.rotation, self.told());
+        let active = self.ring.active(self.now).map(|active| active.id);
+        let order = at_once(&self.ring, self.rotation, self.told());
         self.mint(Why::Requested, order)?;
         self.may_mint += 1;
         if let (true, Some(active)) = (revoke, active) {
             self.written.remove(&active);
-            for member in self.members.iter_mut().filter(|member| member.id == active) {
+            for member in self.members.iter_mut().chain(&mut self.sealed).filter(|member| member.id == active) {
                 member.is_revoked = true;
             }
+            self.ring = self.members.iter().cloned().collect();
         }
         // Nobody reads the ring between its coming and the restart: that some would is what the restart is for.
         self.now += KUBELET;
@@ -232,15 +237,13 @@ impl World {
             }
             let known = self.published.iter().take_while(|&&published| published + KUBELET <= self.now).count();
             // With a certificate that came after its start an application can do nothing.
-            let read: Vec<Member> = self.members[..known]
-                .iter()
-                .zip(&self.encrypted_to)
-                .map(|(member, &certificate)| Member {
-                    is_readable: certificate <= application.certificates,
-                    ..member.clone()
-                })
+            let read = self.encrypted_to[..known].iter().zip(self.members.iter().zip(&self.sealed));
+            let read: Vec<&Member> = read
+                .map(
+                    |(&certificate, (open, sealed))| if certificate > application.certificates { sealed } else { open },
+                )
                 .collect();
-            application.read(&read.iter().collect::<Vec<_>>(), self.now);
+            application.read(&read, self.now);
             match application.chosen {
                 Chosen::Nothing => return Err(Trouble::CannotEncrypt(application.runtime)),
                 Chosen::Fallback(id) => return Err(Trouble::Fallback(application.runtime, id)),
