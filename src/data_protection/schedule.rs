@@ -102,7 +102,8 @@ fn last(ring: &Ring, now: Timestamp) -> Option<&Member> {
         ring.members().iter().filter(|member| member.activates > last.activates && member.id != last.id).collect();
     pending.sort_by_key(|member| (member.activates, member.id));
     for member in pending {
-        if member.is_usable(member.activates) && member.activates <= earlier(last.expires, RELOAD) {
+        // Applications read the ring again when the key that they encrypt with is over.
+        if member.is_usable(member.activates) && member.activates <= last.expires {
             last = member;
         }
     }

@@ -181,7 +181,13 @@ impl World {
         match why {
             Why::First => rule(order.created == told && order.activates == told, "the first key is active at once"),
             Why::RotationDue | Why::UnusableAhead => {
-                rule(order.activates >= told + HOUR * 25, "a key is published a day before it encrypts")
+                let ends = self.ring.active(told).map(|active| active.expires);
+                let is_early = order.activates >= told + HOUR * 25;
+                let is_late = ends.is_some_and(|ends| order.activates >= ends);
+                rule(
+                    is_early || is_late,
+                    "a key is published a day before it encrypts, or at the end of the one before",
+                )
             }
             Why::NothingUsable | Why::Requested => {
                 rule(order.created < told - HOUR * 48, "a key that encrypts at once is said to be old")
