@@ -3,6 +3,7 @@
 
 mod application;
 mod certificates;
+mod directory;
 mod entries;
 mod files;
 mod observed;
@@ -11,5 +12,6 @@ mod payloads;
 mod published;
 mod scheduled;
 mod vectors;
+mod whole;
 mod world;
 mod years;

@@ -83,7 +83,7 @@ fn happen(world: &mut World, happening: &Happening) -> Result<(), Trouble> {
 }
 
 proptest! {
-    #![proptest_config(config(24))]
+    #![proptest_config(config(16))]
 
     #[test]
     fn at_every_moment_of_ten_years_every_application_encrypts_and_reads_what_any_has_written(

@@ -1,0 +1,81 @@
+//! The Secrets that hold the ring.
+//!
+//! In: the owner, and files. Out: objects, the same bytes for the same input. It reads nothing.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+
+use super::{key_writer::File, published::Published};
+use crate::kubernetes::{identity::Owner, name};
+
+/// The component's name, in labels.
+pub const COMPONENT: &str = "data-protection";
+
+/// The Secret of one key, or of one revocation: immutable, and without an owner, so that it outlives the cache. `None` for a
+/// file of another name.
+#[must_use]
+pub fn file_secret(owner: &Owner, file: &File) -> Option<Secret> {
+    let stem = file.name.strip_suffix(".xml")?;
+    let metadata = ObjectMeta {
+        name: Some(name::ring_file(&owner.name, stem)),
+        owner_references: None,
+        ..owner.metadata(String::new(), COMPONENT)
+    };
+    let data = BTreeMap::from([(file.name.clone(), ByteString(file.content.to_vec()))]);
+    Some(Secret { metadata, immutable: Some(true), data: Some(data), ..Secret::default() })
+}
+
+/// The Secret that applications mount, whole.
+#[must_use]
+pub fn ring_secret(owner: &Owner, published: &Published) -> Secret {
+    let data = published.files().iter().map(|(name, content)| (name.clone(), ByteString(content.to_vec())));
+    Secret {
+        metadata: owner.metadata(name::keys(&owner.name), COMPONENT),
+        data: Some(data.collect()),
+        ..Secret::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::data_protection::{key::KeyOrder, revocation::Revocation};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn owner() -> Owner {
+        Owner {
+            api_version: "tokencache.dev/v1alpha1".to_owned(),
+            kind: "TokenCache".to_owned(),
+            namespace: "web".to_owned(),
+            name: "shop".to_owned(),
+            uid: "1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_key_has_an_immutable_secret_that_outlives_the_cache() {
+        let key = KeyOrder { created: NOW, activates: NOW, expires: NOW }.make(None, &[1; 128]).unwrap();
+        let file = key.file().unwrap();
+        let secret = file_secret(&owner(), &file).unwrap();
+        assert_eq!(secret.metadata.name, Some(format!("shop-key-{}", key.id)));
+        assert_eq!((secret.metadata.owner_references, secret.immutable), (None, Some(true)));
+        assert_eq!(secret.data.unwrap()[&file.name].0, file.content.to_vec());
+        let revocation = Revocation::of(key.id, NOW, "leaked").file();
+        let name = file_secret(&owner(), &revocation).unwrap().metadata.name;
+        assert_eq!(name, Some(format!("shop-revocation-{}", key.id)));
+    }
+
+    #[test]
+    fn the_published_ring_holds_every_file_and_belongs_to_the_cache() {
+        let key = KeyOrder { created: NOW, activates: NOW, expires: NOW }.make(None, &[1; 128]).unwrap();
+        let file = key.file().unwrap();
+        let secret = ring_secret(&owner(), &Published::of([("", file.content.as_slice())], []));
+        assert_eq!(secret.metadata.name.as_deref(), Some("shop-keys"));
+        assert_eq!(secret.data.unwrap().into_keys().collect::<Vec<_>>(), [file.name]);
+        assert!(secret.metadata.owner_references.is_some());
+    }
+}
