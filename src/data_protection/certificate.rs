@@ -7,12 +7,14 @@ use std::fmt;
 
 use aws_lc_rs::{
     digest::{SHA1_FOR_LEGACY_USE_ONLY, digest},
-    encoding::{AsDer, PublicKeyX509Der},
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
     rsa::{PrivateDecryptingKey, PublicEncryptingKey},
 };
 use jiff::Timestamp;
 use x509_parser::{oid_registry, prelude::*};
 use zeroize::Zeroizing;
+
+use super::der;
 
 /// What tells a certificate from any other, as .NET and openssl show it: SHA-1 of its DER.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,6 +184,13 @@ impl Pair {
         self.certificate.thumbprint
     }
 
+    /// The private key, as PKCS#8 has it. Only for the Secret that holds it; `None` where the library cannot write it.
+    #[must_use]
+    pub fn pkcs8(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let document: Pkcs8V1Der<'_> = self.key.as_der().ok()?;
+        Some(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
     /// What decrypts.
     pub(super) fn key(&self) -> &PrivateDecryptingKey {
         &self.key
@@ -201,30 +210,9 @@ fn private_key(pem: &[u8]) -> Result<PrivateDecryptingKey, CertificateError> {
 
 /// A key as PKCS#1 has it, in the frame that PKCS#8 puts around it.
 fn pkcs8(pkcs1: &[u8]) -> Zeroizing<Vec<u8>> {
-    /// `version 0`, and the algorithm `rsaEncryption` without parameters.
-    const HEAD: [u8; 18] =
-        [0x02, 1, 0, 0x30, 13, 0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0];
-    let mut content = Zeroizing::new(HEAD.to_vec());
-    content.extend(der(0x04, pkcs1).iter());
-    der(0x30, &content)
-}
-
-/// One element of DER.
-fn der(tag: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
-    let length = content.len().to_be_bytes();
-    let length: Vec<u8> = length.into_iter().skip_while(|&byte| byte == 0).collect();
-    let mut element = Zeroizing::new(Vec::with_capacity(content.len() + length.len() + 2));
-    element.push(tag);
-    match length.as_slice() {
-        [] => element.push(0),
-        [short] if *short < 0x80 => element.push(*short),
-        long => {
-            element.push(0x80 | u8::try_from(long.len()).unwrap_or(u8::MAX));
-            element.extend_from_slice(long);
-        }
-    }
-    element.extend_from_slice(content);
-    element
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+    let algorithm = der::sequence(&[&der::oid(RSA), &der::element(der::NULL, &[])]);
+    der::sequence(&[&der::integer(0), &algorithm, &der::octets(pkcs1)])
 }
 
 /// A kind of key, by a name that people know.

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`key_id`], [`master_key`], [`algorithm`], [`key`], [`revocation`] | the parts of a ring |
 //! | [`key_file`], `key_writer` | their files, read and written byte for byte as ASP.NET Core does it |
-//! | [`certificate`], [`encrypted_xml`], [`certificates`] | master keys that are encrypted to an RSA certificate |
+//! | [`certificate`], [`encrypted_xml`], [`certificates`], `pfx`, `der` | master keys that are encrypted to an RSA certificate |
 //! | [`ring`], [`rotation`], [`schedule`] | which key encrypts, and when the next one is to be made |
 //! | [`published`], [`import`], [`objects`] | the Secret that applications mount, and what comes into it |
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
@@ -20,6 +20,7 @@ pub mod algorithm;
 pub mod certificate;
 pub mod certificates;
 mod cipher;
+mod der;
 mod derivation;
 pub mod directory;
 pub mod encrypted_xml;
@@ -33,6 +34,7 @@ mod key_writer;
 pub mod master_key;
 pub mod objects;
 pub mod payload;
+mod pfx;
 pub mod published;
 pub mod revocation;
 pub mod ring;

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
-use super::{key_writer::File, published::Published};
+use super::{
+    certificates::{self, Kept},
+    key_writer::File,
+    published::Published,
+};
 use crate::kubernetes::{identity::Owner, name};
 
 /// The component's name, in labels.
@@ -35,6 +39,16 @@ pub fn ring_secret(owner: &Owner, published: &Published) -> Secret {
         data: Some(data.collect()),
         ..Secret::default()
     }
+}
+
+/// The Secret with the certificates that keys are encrypted to, for applications to mount, whole. Without an owner: while a
+/// key needs one, it is nowhere else once the user's own Secret was renewed.
+#[must_use]
+pub fn certificates_secret(owner: &Owner, kept: &Kept) -> Secret {
+    let metadata =
+        ObjectMeta { owner_references: None, ..owner.metadata(name::key_certificates(&owner.name), COMPONENT) };
+    let data = certificates::files(&kept.pairs).into_iter().map(|(name, content)| (name, ByteString(content.to_vec())));
+    Secret { metadata, data: Some(data.collect()), ..Secret::default() }
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
     certificate::Pair,
-    certificates::{kept, needed},
+    certificates::{Candidate, files, for_new_keys, kept, needed, read},
     key::{Key, KeyOrder},
 };
 
-use crate::vectors::{dice, pair, parts};
+use crate::{
+    application::{DAY, HOUR},
+    vectors::{dice, pair, pairs, parts},
+};
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
@@ -50,4 +53,36 @@ fn a_plain_key_needs_no_certificate() {
         needed(&parts("data-protection/cert-current").0).into_iter().collect::<Vec<_>>(),
         [pair("current").thumbprint()]
     );
+}
+
+#[test]
+fn published_certificates_are_read_back_and_are_the_same_each_time() {
+    let files = files(&pairs());
+    assert_eq!(files.len(), 9);
+    assert_eq!(files, self::files(&pairs()));
+    let mut back = thumbprints(&read(files.iter().map(|(name, content)| (name.as_str(), content.as_slice()))));
+    let mut expected = thumbprints(&pairs());
+    back.sort();
+    expected.sort();
+    assert_eq!(back, expected);
+}
+
+#[test]
+fn a_renewed_certificate_is_used_once_every_process_has_started_after_it_came() {
+    let candidates = [
+        Candidate { pair: pair("current"), published: NOW },
+        Candidate { pair: pair("previous"), published: NOW - DAY * 60 },
+    ];
+    let used = |candidates: &[Candidate], started: Option<Timestamp>| {
+        for_new_keys(candidates, started).map(Pair::thumbprint)
+    };
+    let (new, old) = (Some(candidates[0].pair.thumbprint()), Some(candidates[1].pair.thumbprint()));
+    assert_eq!(used(&candidates, Some(NOW - HOUR)), old);
+    // Its volume may still have had the ones before.
+    assert_eq!(used(&candidates, Some(NOW)), old);
+    assert_eq!(used(&candidates, Some(NOW + HOUR)), new);
+    assert_eq!(used(&candidates, Some(NOW - DAY * 90)), old);
+    assert_eq!(used(&candidates, None), new);
+    assert_eq!(used(&candidates[..1], Some(NOW - DAY)), new);
+    assert_eq!(used(&[], None), None);
 }

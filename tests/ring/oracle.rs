@@ -7,6 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
     certificate::Pair,
+    certificates,
     key::Key,
     key_ring::KeyRing,
     payload::Purposes,
@@ -16,7 +17,7 @@ use tokencache_operator::data_protection::{
     schedule::{at_once, schedule},
 };
 
-use crate::vectors::{dice, folder, pair, pairs};
+use crate::vectors::{dice, pair, pairs};
 
 const APPLICATION: &str = "/app";
 
@@ -56,9 +57,14 @@ fn write(folder: &Path, keys: &[Key], revocations: &[Revocation]) {
 fn ask(oracle: &str, ring: &Path, payloads: &[Vec<u8>]) -> (bool, String) {
     let mut command = Command::new(oracle);
     command.arg("check").arg(ring).args([APPLICATION, "--purpose", "msal_cache", "--readonly"]);
-    for name in crate::vectors::CERTIFICATES {
-        let pfx = folder("data-protection").join(format!("{name}.pfx"));
-        command.arg("--pfx").arg(format!("{}:changeit", pfx.display()));
+    // The certificates as they are published.
+    let published = tempfile::tempdir().unwrap();
+    for (name, content) in certificates::files(&pairs()) {
+        let path = published.path().join(&name);
+        std::fs::write(&path, content.as_slice()).unwrap();
+        if name.ends_with("pfx") {
+            command.arg("--pfx").arg(format!("{}:", path.display()));
+        }
     }
     for payload in payloads {
         command.arg("--unprotect").arg(STANDARD.encode(payload));
@@ -94,6 +100,41 @@ fn asp_net_core_reads_rings_and_payloads_that_are_made_here_and_the_other_way_ro
         let payload = STANDARD.decode(line.rsplit(' ').next().unwrap()).unwrap();
         assert_eq!(ring.unprotect(&purposes, &payload).unwrap().as_slice(), b"hello");
     }
+}
+
+#[test]
+fn a_web_application_that_only_its_environment_tells_of_the_ring_reads_it_as_a_volume_has_it() {
+    let Some(oracle) = asked() else { return };
+    let keys = rotated(&[Some("current"), Some("current")]);
+    // As kubelet lays out a Secret: links to links.
+    let volume = tempfile::tempdir().unwrap();
+    let data = volume.path().join("..2026");
+    std::fs::create_dir(&data).unwrap();
+    write(&data, &keys, &[]);
+    std::os::unix::fs::symlink("..2026", volume.path().join("..data")).unwrap();
+    for file in keys.iter().filter_map(Key::file) {
+        let target = std::path::Path::new("..data").join(&file.name);
+        std::os::unix::fs::symlink(target, volume.path().join(&file.name)).unwrap();
+    }
+    let current = pair("current");
+    let certificates = certificates::files(std::slice::from_ref(&current));
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in &certificates {
+        std::fs::write(folder.path().join(name), content.as_slice()).unwrap();
+    }
+    let file =
+        |extension: &str| folder.path().join(format!("{}.{extension}", current.thumbprint())).display().to_string();
+    let ring = KeyRing::open(&keys, &[], &pairs());
+    let protector = ring.protector(keys[1].id).unwrap();
+    let payload = protector.protect(&Purposes::token_cache(APPLICATION), b"{}", &dice(60)).unwrap();
+    let output = Command::new(oracle)
+        .env("DOTNET_ReadOnlyDataProtectionKeyDirectory", volume.path())
+        .args(["env", "--app", APPLICATION, "--purpose", "msal_cache"])
+        .args(["--pem", &format!("{}:{}", file("crt"), file("key")), "--unprotect", &STANDARD.encode(payload)])
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("unprotected e30="), "{said}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokencache_operator::data_protection::{
 /// The rings of `data-protection`, but for those with revocations.
 pub const RINGS: [&str; 6] = ["cbc-hmac", "cbc-hmac512", "gcm", "cert-current", "cert-previous", "cert-rsa4096"];
 /// The certificates beside them.
-pub const CERTIFICATES: [&str; 3] = ["current", "previous", "rsa4096"];
+const CERTIFICATES: [&str; 3] = ["current", "previous", "rsa4096"];
 
 /// A protected payload.
 #[derive(Debug, Deserialize)]
