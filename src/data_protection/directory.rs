@@ -92,9 +92,8 @@ impl Directory {
         if keys.is_empty() {
             return Err(DirectoryError::Empty);
         }
-        let ring = Ring::of(&keys, &revocations, pairs);
-        let key_ring = KeyRing::open(&keys, &revocations, pairs);
-        Ok(Self { keys, ring, key_ring, passed_over })
+        let key_ring = KeyRing::open(&keys, &revocations, pairs, &KeyRing::default());
+        Ok(Self { keys, ring: key_ring.dates(), key_ring, passed_over })
     }
 
     /// What there is to say of each key, and which of them encrypts now.

@@ -1,7 +1,7 @@
 //! The ring as an application holds it in memory: keys that were opened, and why others were not.
 //!
-//! In: keys, revocations, and the certificates at hand. Out: payloads, protected and read. Master keys are opened once, and
-//! wiped from memory when the ring is dropped.
+//! In: keys, revocations, and the certificates at hand. Out: payloads, protected and read. A master key is opened once, which
+//! with a certificate takes milliseconds, and is wiped from memory when the ring is dropped.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,23 @@ use zeroize::Zeroizing;
 
 use super::{
     certificate::Pair,
+    encrypted_xml::EncryptedSecret,
     key::{Closed, Key},
     key_id::KeyId,
     payload::{self, Protector, Purposes},
     revocation::Revocation,
+    ring::{Member, Ring},
 };
 
 /// Keys that payloads are read with.
 #[derive(Debug, Clone, Default)]
-pub struct KeyRing(BTreeMap<KeyId, Held>);
+pub struct KeyRing(BTreeMap<KeyId, Entry>);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    key: Key,
+    held: Held,
+}
 
 #[derive(Debug, Clone)]
 enum Held {
@@ -47,25 +55,50 @@ pub enum UnprotectError {
 }
 
 impl KeyRing {
-    /// Opens every key that can be opened.
+    /// Opens every key that can be opened. What `earlier` has opened is taken from it.
     #[must_use]
-    pub fn open(keys: &[Key], revocations: &[Revocation], pairs: &[Pair]) -> Self {
+    pub fn open(keys: &[Key], revocations: &[Revocation], pairs: &[Pair], earlier: &Self) -> Self {
+        // Without it the key counts as closed, or a restart would change what is told.
+        let has_certificate = |key: &Key| {
+            let needed = key.encrypted().map(EncryptedSecret::thumbprint);
+            needed.is_none_or(|needed| pairs.iter().any(|pair| pair.thumbprint() == needed))
+        };
         let held = |key: &Key| {
             if revocations.iter().any(|revocation| revocation.is_about(key.id, key.created)) {
                 return Held::Revoked;
+            }
+            if let Some(Entry { key: known, held: Held::Open(protector) }) = earlier.0.get(&key.id)
+                && known == key
+                && has_certificate(key)
+            {
+                return Held::Open(protector.clone());
             }
             match key.open(pairs) {
                 Ok((algorithm, master)) => Held::Open(Protector { id: key.id, algorithm, master }),
                 Err(closed) => Held::Closed(closed),
             }
         };
-        Self(keys.iter().map(|key| (key.id, held(key))).collect())
+        Self(keys.iter().map(|key| (key.id, Entry { key: key.clone(), held: held(key) })).collect())
+    }
+
+    /// The ring as its dates tell it.
+    #[must_use]
+    pub fn dates(&self) -> Ring {
+        let member = |Entry { key, held }: &Entry| Member {
+            id: key.id,
+            created: key.created,
+            activates: key.activates,
+            expires: key.expires,
+            is_revoked: matches!(held, Held::Revoked),
+            is_readable: !matches!(held, Held::Closed(_)),
+        };
+        self.0.values().map(member).collect()
     }
 
     /// What protects with a key; `None` where there is no such key, or it cannot be used.
     #[must_use]
     pub fn protector(&self, id: KeyId) -> Option<&Protector> {
-        match self.0.get(&id)? {
+        match &self.0.get(&id)?.held {
             Held::Open(protector) => Some(protector),
             Held::Revoked | Held::Closed(_) => None,
         }
@@ -73,7 +106,7 @@ impl KeyRing {
 
     /// The keys that cannot be opened, and why. Revoked ones are not among them.
     pub fn closed(&self) -> impl Iterator<Item = (KeyId, &Closed)> {
-        self.0.iter().filter_map(|(&id, held)| match held {
+        self.0.iter().filter_map(|(&id, entry)| match &entry.held {
             Held::Closed(closed) => Some((id, closed)),
             Held::Open(_) | Held::Revoked => None,
         })
@@ -85,7 +118,7 @@ impl KeyRing {
     /// Why it cannot be read.
     pub fn unprotect(&self, purposes: &Purposes, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnprotectError> {
         let id = payload::key_id(payload).ok_or(UnprotectError::NotProtected)?;
-        match self.0.get(&id) {
+        match self.0.get(&id).map(|entry| &entry.held) {
             None => Err(UnprotectError::KeyMissing(id)),
             Some(Held::Revoked) => Err(UnprotectError::KeyRevoked(id)),
             Some(Held::Closed(closed)) => Err(UnprotectError::KeyClosed(id, closed.clone())),

@@ -87,6 +87,8 @@ pub struct DataProtection {
     pub published: Published,
     /// The keys, by their dates.
     pub ring: Ring,
+    /// What reads payloads and entries. To be handed to the next pass, which then need not open every key again.
+    pub key_ring: KeyRing,
     /// The certificates that are to be published and kept.
     pub certificates: Kept,
     /// A key that is to be made.
@@ -120,9 +122,9 @@ impl KeyMint {
 }
 
 impl DataProtection {
-    /// Reads what was seen.
+    /// Reads what was seen. What `earlier` has opened is not opened again.
     #[must_use]
-    pub fn read(seen: &Seen<'_>, rotation: Rotation, now: Timestamp) -> Self {
+    pub fn read(seen: &Seen<'_>, rotation: Rotation, now: Timestamp, earlier: &KeyRing) -> Self {
         let published = Published::of(seen.sources.iter().copied(), seen.live.iter().copied());
         let current = match &seen.protection {
             Protection::Certificate(pair) => Some(pair.as_ref().clone()),
@@ -130,11 +132,19 @@ impl DataProtection {
         };
         let named: Vec<Pair> = current.into_iter().chain(seen.previous.iter().cloned()).collect();
         let certificates = certificates::kept(published.keys(), &named, seen.copies);
-        let ring = Ring::of(published.keys(), published.revocations(), &certificates.pairs);
+        let key_ring = KeyRing::open(published.keys(), published.revocations(), &certificates.pairs, earlier);
+        let ring = key_ring.dates();
         let schedule = schedule::schedule(&ring, rotation, now);
-        let protection = seen.protection.clone();
-        let mut read =
-            Self { published, ring, certificates, mint: None, wake_at: schedule.wake_at, protection, rotation };
+        let mut read = Self {
+            published,
+            ring,
+            key_ring,
+            certificates,
+            mint: None,
+            wake_at: schedule.wake_at,
+            protection: seen.protection.clone(),
+            rotation,
+        };
         read.mint = schedule.order.and_then(|(why, order)| read.mint_of(why, order));
         read
     }
@@ -143,12 +153,6 @@ impl DataProtection {
     #[must_use]
     pub fn at_once(&self, now: Timestamp) -> Option<KeyMint> {
         self.mint_of(Why::Requested, schedule::at_once(&self.ring, self.rotation, now))
-    }
-
-    /// What reads payloads and entries.
-    #[must_use]
-    pub fn key_ring(&self) -> KeyRing {
-        KeyRing::open(self.published.keys(), self.published.revocations(), &self.certificates.pairs)
     }
 
     fn mint_of(&self, why: Why, order: KeyOrder) -> Option<KeyMint> {

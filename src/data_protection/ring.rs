@@ -1,10 +1,10 @@
 //! The ring as its dates tell it: which key encrypts now, which comes next, and in what state the others are.
 //!
-//! In: keys and revocations, and the time. Out: a choice. No secret is looked at, so that simulations are cheap.
+//! In: the dates of keys, and the time. Out: a choice. No secret is looked at, so that simulations are cheap.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{certificate::Pair, key::Key, key_id::KeyId, revocation::Revocation};
+use super::key_id::KeyId;
 
 /// How far the clocks of servers may differ: a key that activates within this time is taken for active
 /// (`MaxServerClockSkew`).
@@ -70,20 +70,6 @@ pub enum KeyState {
 }
 
 impl Ring {
-    /// From keys as they were read.
-    #[must_use]
-    pub fn of(keys: &[Key], revocations: &[Revocation], pairs: &[Pair]) -> Self {
-        let member = |key: &Key| Member {
-            id: key.id,
-            created: key.created,
-            activates: key.activates,
-            expires: key.expires,
-            is_revoked: revocations.iter().any(|revocation| revocation.is_about(key.id, key.created)),
-            is_readable: key.open(pairs).is_ok(),
-        };
-        keys.iter().map(member).collect()
-    }
-
     /// The keys there are.
     #[must_use]
     pub fn members(&self) -> &[Member] {

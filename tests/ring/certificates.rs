@@ -73,9 +73,8 @@ fn a_renewed_certificate_is_used_once_every_process_has_started_after_it_came() 
         Candidate { pair: pair("current"), published: NOW },
         Candidate { pair: pair("previous"), published: NOW - DAY * 60 },
     ];
-    let used = |candidates: &[Candidate], started: Option<Timestamp>| {
-        for_new_keys(candidates, started).map(Pair::thumbprint)
-    };
+    let used =
+        |candidates: &[Candidate], started: Option<Timestamp>| for_new_keys(candidates, started).map(Pair::thumbprint);
     let (new, old) = (Some(candidates[0].pair.thumbprint()), Some(candidates[1].pair.thumbprint()));
     assert_eq!(used(&candidates, Some(NOW - HOUR)), old);
     // Its volume may still have had the ones before.

@@ -5,12 +5,11 @@ use serde::Deserialize;
 use tokencache_operator::data_protection::{
     entry::{Entry, Undecryptable, application_of},
     key_id::KeyId,
-    key_ring::KeyRing,
     payload::Purposes,
     revocation::Revocation,
 };
 
-use crate::vectors::{dice, folder, parts, ring};
+use crate::vectors::{dice, folder, open, pairs, parts, ring};
 
 const APPLICATION: &str = "fx-app";
 
@@ -67,7 +66,7 @@ fn with_a_key_revoked_its_entries_are_told_and_the_others_stay_readable() {
     let (keys, _) = parts("cache-entries/ring");
     let revoked = KeyId::parse("89c124f1-5cf8-4e31-813c-67ccf7852c9f").unwrap();
     let revocation = Revocation::of(revoked, keys[0].created, "compromised");
-    let ring = KeyRing::open(&keys, &[revocation], &[]);
+    let ring = open(&keys, &[revocation], &[]);
     let entries = stored();
     let of = |prefix: &str| {
         let mut entries = entries.iter().filter(|stored| stored.is_of(prefix)).peekable();
@@ -83,10 +82,10 @@ fn with_a_key_revoked_its_entries_are_told_and_the_others_stay_readable() {
 #[test]
 fn with_a_certificate_missing_its_key_is_closed_and_not_missing() {
     let (keys, _) = parts("data-protection/cert-current");
-    let ring = KeyRing::open(&keys, &[], &[]);
-    let open = KeyRing::open(&keys, &[], &crate::vectors::pairs());
+    let ring = open(&keys, &[], &[]);
+    let opened = open(&keys, &[], &pairs());
     assert_eq!(ring.closed().count(), 3);
-    let payload = open.protector(keys[0].id).unwrap().protect(&Purposes::token_cache("a"), b"{}", &dice(1)).unwrap();
+    let payload = opened.protector(keys[0].id).unwrap().protect(&Purposes::token_cache("a"), b"{}", &dice(1)).unwrap();
     let entry = Entry::of(&payload, &ring, "a");
     assert!(matches!(entry, Entry::Undecryptable { why: Undecryptable::KeyClosed(_), .. }), "{entry:?}");
 }

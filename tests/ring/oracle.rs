@@ -9,15 +9,13 @@ use tokencache_operator::data_protection::{
     certificate::Pair,
     certificates,
     key::Key,
-    key_ring::KeyRing,
     payload::Purposes,
     revocation::Revocation,
-    ring::Ring,
     rotation::Rotation,
     schedule::{at_once, schedule},
 };
 
-use crate::vectors::{dice, pair, pairs};
+use crate::vectors::{dice, open, pair, pairs};
 
 const APPLICATION: &str = "/app";
 
@@ -35,7 +33,7 @@ fn rotated(certificates: &[Option<&str>]) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
     for (seed, certificate) in (1..).zip(certificates) {
         let order = loop {
-            let due = schedule(&Ring::of(&keys, &[], &pairs()), Rotation::default(), now);
+            let due = schedule(&open(&keys, &[], &pairs()).dates(), Rotation::default(), now);
             match due.order {
                 Some((_, order)) => break order,
                 None => now = due.wake_at.unwrap(),
@@ -84,7 +82,7 @@ fn asp_net_core_reads_rings_and_payloads_that_are_made_here_and_the_other_way_ro
         assert!(keys.len() >= 2);
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &keys, &[]);
-        let ring = KeyRing::open(&keys, &[], &pairs());
+        let ring = open(&keys, &[], &pairs());
         let purposes = Purposes::token_cache(APPLICATION);
         let payloads: Vec<Vec<u8>> = (10..)
             .zip(&keys)
@@ -93,7 +91,7 @@ fn asp_net_core_reads_rings_and_payloads_that_are_made_here_and_the_other_way_ro
         let (is_well, said) = ask(&oracle, folder.path(), &payloads);
         assert!(is_well, "{said}");
         assert_eq!(said.matches("unprotected e30=").count(), payloads.len(), "{said}");
-        let members = Ring::of(&keys, &[], &pairs());
+        let members = open(&keys, &[], &pairs()).dates();
         let active = members.active(Timestamp::now()).unwrap().id;
         let line = said.lines().find(|line| line.starts_with("protected-with")).unwrap();
         assert!(line.contains(&active.to_string()), "{active} in {said}");
@@ -124,7 +122,7 @@ fn a_web_application_that_only_its_environment_tells_of_the_ring_reads_it_as_a_v
     }
     let file =
         |extension: &str| folder.path().join(format!("{}.{extension}", current.thumbprint())).display().to_string();
-    let ring = KeyRing::open(&keys, &[], &pairs());
+    let ring = open(&keys, &[], &pairs());
     let protector = ring.protector(keys[1].id).unwrap();
     let payload = protector.protect(&Purposes::token_cache(APPLICATION), b"{}", &dice(60)).unwrap();
     let output = Command::new(oracle)
@@ -142,13 +140,13 @@ fn asp_net_core_encrypts_with_the_key_of_an_emergency_at_once_and_reads_nothing_
     let Some(oracle) = asked() else { return };
     let mut keys = rotated(&[None, None]);
     let now = Timestamp::now();
-    let lost = Ring::of(&keys, &[], &[]).active(now).unwrap().id;
-    let order = at_once(&Ring::of(&keys, &[], &[]), Rotation::default(), now);
+    let lost = open(&keys, &[], &[]).dates().active(now).unwrap().id;
+    let order = at_once(&open(&keys, &[], &[]).dates(), Rotation::default(), now);
     keys.push(order.make(None, &dice::<128>(50)).unwrap());
     let revocations = [Revocation::of(lost, now, "leaked & <lost>")];
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &keys, &revocations);
-    let ring = KeyRing::open(&keys, &[], &[]);
+    let ring = open(&keys, &[], &[]);
     let payload = ring.protector(lost).unwrap().protect(&Purposes::token_cache(APPLICATION), b"{}", &dice(51)).unwrap();
     let (is_well, said) = ask(&oracle, folder.path(), &[payload]);
     assert!(!is_well, "{said}");

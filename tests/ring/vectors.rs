@@ -91,10 +91,15 @@ pub fn pairs() -> Vec<Pair> {
     CERTIFICATES.iter().map(|name| pair(name)).collect()
 }
 
+/// A ring with every key opened that can be.
+pub fn open(keys: &[Key], revocations: &[Revocation], pairs: &[Pair]) -> KeyRing {
+    KeyRing::open(keys, revocations, pairs, &KeyRing::default())
+}
+
 /// A ring with every key opened.
 pub fn ring(name: &str) -> KeyRing {
     let (keys, revocations) = parts(name);
-    KeyRing::open(&keys, &revocations, &pairs())
+    open(&keys, &revocations, &pairs())
 }
 
 pub fn payloads() -> Vec<Payload> {

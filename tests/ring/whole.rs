@@ -5,6 +5,8 @@ use tokencache_operator::data_protection::{
     DataProtection, File, Protection, Seen,
     certificate::{Pair, Thumbprint},
     entry::Entry,
+    key::Key,
+    key_ring::KeyRing,
     payload::Purposes,
     revocation::Revocation,
     rotation::Rotation,
@@ -23,11 +25,12 @@ struct Cluster {
     published: Vec<File>,
     protection: Protection,
     copies: Vec<Pair>,
+    opened: KeyRing,
 }
 
 impl Cluster {
     fn new(protection: Protection) -> Self {
-        Self { secrets: Vec::new(), published: Vec::new(), protection, copies: Vec::new() }
+        Self { secrets: Vec::new(), published: Vec::new(), protection, copies: Vec::new(), opened: KeyRing::default() }
     }
 
     fn read(&self, now: Timestamp) -> DataProtection {
@@ -42,7 +45,7 @@ impl Cluster {
             previous: &[],
             copies: &self.copies,
         };
-        DataProtection::read(&seen, Rotation::default(), now)
+        DataProtection::read(&seen, Rotation::default(), now, &self.opened)
     }
 
     /// One pass: a key where one is due, then what is published, then the certificates that are kept.
@@ -56,6 +59,7 @@ impl Cluster {
         let files = read.published.files().iter();
         self.published = files.map(|(name, content)| File { name: name.clone(), content: content.clone() }).collect();
         self.copies.clone_from(&read.certificates.pairs);
+        self.opened.clone_from(&read.key_ring);
         assert_eq!(self.read(now).published, read.published);
         minted
     }
@@ -110,14 +114,14 @@ fn in_an_emergency_a_key_is_active_at_once_and_the_lost_one_reads_nothing_any_mo
     let before = cluster.read(now);
     let lost = before.ring.active(now).unwrap().id;
     let purposes = Purposes::token_cache("/app");
-    let entry = before.key_ring().protector(lost).unwrap().protect(&purposes, b"{}", &dice(9)).unwrap();
-    assert_eq!(Entry::of(&entry, &before.key_ring(), "/app"), Entry::Readable(lost));
+    let entry = before.key_ring.protector(lost).unwrap().protect(&purposes, b"{}", &dice(9)).unwrap();
+    assert_eq!(Entry::of(&entry, &before.key_ring, "/app"), Entry::Readable(lost));
     cluster.secrets.push(before.at_once(now).unwrap().file(&dice::<128>(77)).unwrap());
     cluster.secrets.push(Revocation::of(lost, now, "leaked").file());
     assert_eq!(cluster.pass(now), None);
     let after = cluster.read(now);
     assert_ne!(after.ring.active(now).unwrap().id, lost);
-    assert!(Entry::of(&entry, &after.key_ring(), "/app").is_unreadable());
+    assert!(Entry::of(&entry, &after.key_ring, "/app").is_unreadable());
     assert_eq!(after.published.files().len(), 3);
 }
 
@@ -132,4 +136,20 @@ fn a_published_ring_that_was_deleted_comes_back_and_a_lost_secret_is_told() {
     cluster.secrets.clear();
     let read = cluster.read(NOW);
     assert_eq!((read.mint, read.published.orphans), (None, whole));
+}
+
+#[test]
+fn what_was_opened_is_taken_over_only_while_the_key_and_its_certificate_are_there_and_it_is_not_revoked() {
+    let pairs = [pair("previous")];
+    let mut cluster = Cluster::new(Protection::Certificate(Box::new(pairs[0].clone())));
+    cluster.pass(NOW);
+    let key = cluster.read(NOW).published.keys()[0].clone();
+    let is_open = |key: &Key, revocations: &[Revocation], pairs: &[Pair]| {
+        let ring = KeyRing::open(std::slice::from_ref(key), revocations, pairs, &cluster.opened);
+        ring.protector(key.id).is_some()
+    };
+    assert!(is_open(&key, &[], &pairs));
+    assert!(is_open(&Key { expires: NOW, ..key.clone() }, &[], &pairs));
+    assert!(!is_open(&key, &[], &[]));
+    assert!(!is_open(&key, &[Revocation::of(key.id, NOW, "leaked")], &pairs));
 }
