@@ -20,9 +20,10 @@ pub const COMPONENT: &str = "data-protection";
 /// file of another name.
 #[must_use]
 pub fn file_secret(owner: &Owner, file: &File) -> Option<Secret> {
-    let stem = file.name.strip_suffix(".xml")?;
+    // The time in the name of a revocation by date has capital letters, which no object may have.
+    let stem = file.name.strip_suffix(".xml")?.to_ascii_lowercase();
     let metadata = ObjectMeta {
-        name: Some(name::ring_file(&owner.name, stem)),
+        name: Some(name::ring_file(&owner.name, &stem)),
         owner_references: None,
         ..owner.metadata(String::new(), COMPONENT)
     };
@@ -56,7 +57,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::data_protection::{key::KeyOrder, revocation::Revocation};
+    use crate::data_protection::{
+        key::KeyOrder,
+        revocation::{Revocation, Revoked},
+    };
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -81,6 +85,10 @@ mod tests {
         let revocation = Revocation::of(key.id, NOW, "leaked").file();
         let name = file_secret(&owner(), &revocation).unwrap().metadata.name;
         assert_eq!(name, Some(format!("shop-revocation-{}", key.id)));
+        let by_date = Revocation { revoked: Revoked::AllCreatedBefore, date: NOW, reason: String::new() }.file();
+        let secret = file_secret(&owner(), &by_date).unwrap();
+        assert_eq!(secret.metadata.name.as_deref(), Some("shop-revocation-19700101t000000z"));
+        assert!(secret.data.unwrap().contains_key("revocation-19700101T000000Z.xml"));
     }
 
     #[test]

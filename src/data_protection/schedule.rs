@@ -14,6 +14,8 @@
 //!   step of the clock makes keys in numbers.
 //! - Where nothing is left to encrypt with, a key is active at once, and said to be old, since .NET 9 passes over young ones.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -54,6 +56,20 @@ pub enum Why {
     ExpiresSoon,
     /// Somebody asked for it.
     Requested,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::First => "there was none",
+            Self::NothingUsable => "no key could encrypt any more",
+            Self::NothingActivated => "every key activates far in the future, so a clock is or was wrong",
+            Self::UnusableAhead => "a key that cannot encrypt would soon have been the newest",
+            Self::RotationDue => "rotation is due",
+            Self::ExpiresSoon => "the last key expires soon",
+            Self::Requested => "it was asked for",
+        })
+    }
 }
 
 /// What is to be done about keys, if anything.
