@@ -63,6 +63,24 @@ pub fn settings(owner: &str) -> String {
     format!("{owner}-settings")
 }
 
+/// The Secret that applications mount: the whole key ring.
+#[must_use]
+pub fn keys(owner: &str) -> String {
+    format!("{owner}-keys")
+}
+
+/// The Secret with the certificates that keys are encrypted to.
+#[must_use]
+pub fn key_certificates(owner: &str) -> String {
+    format!("{owner}-keys-certificates")
+}
+
+/// The Secret of one key, or of one revocation, by what its file is called.
+#[must_use]
+pub fn ring_file(owner: &str, stem: &str) -> String {
+    format!("{owner}-{stem}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
