@@ -30,6 +30,17 @@ pub enum Element {
     Revocation(Revocation),
 }
 
+impl Element {
+    /// The name of the key that it is; `None` for a revocation.
+    #[must_use]
+    pub fn key_id(&self) -> Option<KeyId> {
+        match self {
+            Self::Key(key) => Some(key.id),
+            Self::Revocation(_) => None,
+        }
+    }
+}
+
 /// Why a file does not belong into a ring.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {

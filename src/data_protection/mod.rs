@@ -14,6 +14,8 @@
 //! | [`published`], [`import`], [`objects`] | the Secret that applications mount, and what comes into it |
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
 //! | [`entry`] | what a stored token-cache entry is |
+//! | [`settings`], [`observed`] | what a cache wants of its ring, and what a pass saw |
+//! | [`standing`], [`request`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
 //! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod algorithm;
@@ -25,6 +27,7 @@ mod derivation;
 pub mod directory;
 pub mod encrypted_xml;
 pub mod entry;
+pub mod health;
 pub mod import;
 pub mod key;
 pub mod key_file;
@@ -33,13 +36,18 @@ pub mod key_ring;
 mod key_writer;
 pub mod master_key;
 pub mod objects;
+pub mod observed;
 pub mod payload;
 mod pfx;
+pub mod plan;
 pub mod published;
+pub mod request;
 pub mod revocation;
 pub mod ring;
 pub mod rotation;
 pub mod schedule;
+pub mod settings;
+pub mod standing;
 
 use jiff::Timestamp;
 
@@ -93,6 +101,8 @@ pub struct DataProtection {
     pub certificates: Kept,
     /// A key that is to be made.
     pub mint: Option<KeyMint>,
+    /// When the next key is to be made.
+    pub due: Option<Timestamp>,
     /// When something changes by itself.
     pub wake_at: Option<Timestamp>,
     protection: Protection,
@@ -141,6 +151,7 @@ impl DataProtection {
             key_ring,
             certificates,
             mint: None,
+            due: schedule.due,
             wake_at: schedule.wake_at,
             protection: seen.protection.clone(),
             rotation,

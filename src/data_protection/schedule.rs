@@ -77,6 +77,8 @@ impl fmt::Display for Why {
 pub struct Schedule {
     /// A key that is to be made now.
     pub order: Option<(Why, KeyOrder)>,
+    /// When the key after the last one is to be made; `None` where none is active to count from.
+    pub due: Option<Timestamp>,
     /// When something changes by itself; `None` where nothing ever will.
     pub wake_at: Option<Timestamp>,
 }
@@ -100,7 +102,7 @@ pub fn schedule(ring: &Ring, rotation: Rotation, now: Timestamp) -> Schedule {
     let now = whole_second(now);
     let input = Input { ring, rotation, now, last: last(ring, now) };
     let why = CHECKS.iter().find_map(|check| check(&input));
-    Schedule { order: why.map(|why| (why, input.order(why))), wake_at: input.wake_at() }
+    Schedule { order: why.map(|why| (why, input.order(why))), due: input.due(), wake_at: input.wake_at() }
 }
 
 /// The key that replaces the active one at once, because somebody asked for it. Applications that have read the ring before
@@ -213,8 +215,12 @@ impl Input<'_> {
         (created, activates.max(later(before, SECOND)))
     }
 
+    fn due(&self) -> Option<Timestamp> {
+        self.last.map(|last| self.rotation_due(last).min(self.expires_soon(last)))
+    }
+
     fn wake_at(&self) -> Option<Timestamp> {
-        let due = self.last.map(|last| self.rotation_due(last).min(self.expires_soon(last)));
+        let due = self.due();
         let dates = self.ring.members().iter().flat_map(|member| [earlier(member.activates, SKEW), member.expires]);
         dates.chain(due).filter(|&time| time > self.now).min()
     }

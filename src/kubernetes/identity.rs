@@ -121,6 +121,31 @@ impl Owner {
         LabelSelector { match_labels: Some(self.selector_labels(component)), match_expressions: None }
     }
 
+    /// The selector for everything of a component, as a list takes it.
+    #[must_use]
+    pub fn list_selector(&self, component: &str) -> String {
+        let labels = self.labels(component).into_iter();
+        labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether an object has all labels of a component. It says whose those are that have no owner, because they outlive
+    /// theirs.
+    #[must_use]
+    pub fn is_labelled(&self, component: &str, object: &ObjectMeta) -> bool {
+        let has =
+            |(key, value): (String, String)| object.labels.as_ref().and_then(|labels| labels.get(&key)) == Some(&value);
+        object.namespace.as_ref() == Some(&self.namespace) && self.labels(component).into_iter().all(has)
+    }
+
+    /// Who made an object that is not the owner's, in words.
+    #[must_use]
+    pub fn holder(&self, object: &ObjectMeta) -> String {
+        match self.ownership(object) {
+            Ownership::Foreign(holder) => holder,
+            Ownership::Ours | Ownership::Earlier => format!("{} {}", self.kind, self.name),
+        }
+    }
+
     fn reference(&self) -> OwnerReference {
         OwnerReference {
             api_version: self.api_version.clone(),

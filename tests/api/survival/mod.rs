@@ -5,6 +5,7 @@ mod crowd;
 mod gone;
 mod hands;
 pub mod history;
+mod key_ring;
 mod odd;
 mod quiet;
 mod renewal;
