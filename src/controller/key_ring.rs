@@ -63,8 +63,10 @@ impl KeyRing {
         let lacking: Vec<String> = standing.lacking(&settings).collect();
         if standing.mint.is_some() || !lacking.is_empty() {
             let names = listed(context, &settings).await?;
-            observed = observe(context, &settings, observed.operations, names, lacking).await?;
-            standing = Standing::read(&settings, &observed, now);
+            if !lacking.is_empty() || names.iter().any(|name| !observed.has(name)) {
+                observed = observe(context, &settings, observed.operations, names, lacking).await?;
+                standing = Standing::read(&settings, &observed, now);
+            }
         }
         Ok(Self { settings, observed, standing, corrected: Vec::new() })
     }

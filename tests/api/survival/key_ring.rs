@@ -1,5 +1,5 @@
-//! The operator dies at every write of a key that was asked for, before it was sent and after: no key is lost, and none is
-//! made twice.
+//! The operator dies at every write of a key that was asked for, before it was sent and after, or loses an answer: no key is
+//! lost, and none is made twice.
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -58,11 +58,10 @@ async fn survives(death: Death, wanted: &Value) -> bool {
     world.quiet().await;
     shape::same(wanted, &world.shape().await).unwrap();
     let keys = world.keys().await;
-    assert_eq!(keys.len(), 2, "{death:?}\n{writes}");
+    world.has_keys(2, &writes).await;
     for (name, files) in first.iter().chain(&left) {
         assert!(keys.get(name) == Some(files), "{death:?}: {name} was lost\n{writes}");
     }
-    assert_eq!(world.secret("shop-keys").await, keys.into_values().flatten().collect(), "{death:?}\n{writes}");
     heir.kill().await;
     writes.dead()
 }
@@ -77,6 +76,41 @@ async fn an_operator_that_dies_at_any_write_of_a_new_key_leaves_what_another_one
     let died = died.into_iter().filter(|died| *died).count();
     println!("{died} deaths at {count} writes");
     assert!(died >= 2 * STEPS, "only {died} operators died");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_makes_no_second_key() {
+    let begins = |index: usize| async move {
+        let world = World::new("begins").await;
+        let writes = Writes::losing_answer(index);
+        let client = api_server().client_through(USER_AGENT, &writes).await;
+        let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
+        world.create(SHOP, json!({})).await;
+        world.ready(SHOP).await;
+        world.has_keys(1, &writes).await;
+    };
+    let goes_on = |index: usize| async move {
+        let world = settled("goes-on").await;
+        let writes = Writes::losing_answer(index);
+        let client = api_server().client_through(USER_AGENT, &writes).await;
+        let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
+        world.ask_for_key(&Timestamp::now().to_string()).await;
+        world.key_operation("Completed", "").await;
+        world.has_keys(2, &writes).await;
+    };
+    stream::iter(0..STEPS)
+        .for_each_concurrent(2, |index| async move { tokio::join!(begins(index), goes_on(index)).1 })
+        .await;
+}
+
+impl World {
+    /// Makes sure that there are so many keys, all published, and no other comes.
+    async fn has_keys(&self, count: usize, writes: &Writes) {
+        self.quiet().await;
+        let keys = self.keys().await;
+        assert_eq!(keys.len(), count, "{writes}");
+        assert_eq!(self.secret("shop-keys").await, keys.into_values().flatten().collect(), "{writes}");
+    }
 }
 
 /// The key is made, and published; the status tells it, and an event.
