@@ -180,6 +180,6 @@ fn watched(context: &Context, settings: &Settings) -> Vec<String> {
 async fn listed(context: &Context, settings: &Settings) -> Result<Vec<String>, ObserveError> {
     let owner = &settings.owner;
     let listed = context.secrets.labelled(&owner.namespace, &owner.list_selector(COMPONENT)).await;
-    let listed = listed.map_err(|source| read_error::<Secret>("list of keys", source))?;
+    let listed = listed.map_err(|source| read_error::<Secret>(&name::ring_file(&owner.name, "key-*"), source))?;
     Ok(listed.into_iter().filter(|name| name::is_ring_file(&owner.name, name)).collect())
 }

@@ -216,4 +216,16 @@ mod tests {
         let unowned = ObjectMeta { owner_references: None, ..owner().metadata("shop-redis".to_owned(), "redis") };
         assert_eq!(owner().ownership(&unowned), Ownership::Foreign("somebody else".to_owned()));
     }
+
+    #[test]
+    fn of_what_has_no_owner_the_labels_tell_whose_it_is() {
+        let ours = ObjectMeta { owner_references: None, ..owner().metadata("shop-key-1".to_owned(), "ring") };
+        assert!(owner().is_labelled("ring", &ours));
+        assert!(!owner().is_labelled("redis", &ours));
+        assert!(!Owner { name: "other".to_owned(), ..owner() }.is_labelled("ring", &ours));
+        assert!(!Owner { namespace: "web".to_owned(), ..owner() }.is_labelled("ring", &ours));
+        assert!(!owner().is_labelled("ring", &ObjectMeta { labels: None, ..ours }));
+        let selector = owner().list_selector("ring");
+        assert!(selector.split(',').any(|label| label == "app.kubernetes.io/instance=shop"), "{selector}");
+    }
 }
