@@ -92,7 +92,7 @@ async fn a_cache_that_is_deleted_after_its_dependents_goes_too() {
 }
 
 #[tokio::test]
-async fn a_cache_that_is_deleted_while_its_first_pass_runs_leaves_nothing() {
+async fn a_cache_that_is_deleted_while_its_first_pass_runs_leaves_nothing_but_keys() {
     let stopped = |index: usize| async move {
         let world = World::new("stopped").await;
         let writes = Writes::until(Death::AfterWrite(index));
