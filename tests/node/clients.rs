@@ -1,9 +1,12 @@
 //! Applications go on while what they depend on is changed under them: passwords, certificates, authorities, settings.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use serde_json::json;
+use k8s_openapi::api::core::v1::{Node, Secret};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::{OperationStage, OperationStatus};
 
 use crate::cluster::{PATIENCE, Scene, repository};
@@ -73,9 +76,16 @@ async fn another_certificate(scene: &Scene, before: &str) -> String {
     .await
 }
 
-/// How long both passwords are valid, and how long the new one is given to reach a mounted file: longer than kubelet takes
-/// for that here, since the client that connects anew reads it there.
-const OVERLAP: &str = "45s";
+/// How long both passwords are valid, and how long the new one is given to reach a mounted file, where the client that
+/// connects anew reads it: longer than the node's kubelet takes for that.
+async fn overlap(scene: &Scene) -> Duration {
+    let node = Api::<Node>::all(scene.client.clone()).list(&ListParams::default()).await.unwrap().items.remove(0);
+    let config = scene.kubectl(&["get", "--raw", &format!("/api/v1/nodes/{}/proxy/configz", node.name_any())]);
+    let config: Value = serde_json::from_str(&config).unwrap();
+    let period = config["kubeletconfig"]["syncFrequency"].as_str().unwrap();
+    let period: SignedDuration = period.parse().unwrap();
+    Duration::try_from(period).unwrap() * 2 + Duration::from_secs(10)
+}
 
 /// Asks for another password of the applications.
 async fn ask_for_another_password(scene: &Scene) {
@@ -84,8 +94,8 @@ async fn ask_for_another_password(scene: &Scene) {
 }
 
 /// Waits until the earlier password is removed.
-async fn another_password(scene: &Scene) {
-    within(PATIENCE, "the password is changed", async || {
+async fn another_password(scene: &Scene, overlap: Duration) {
+    within(PATIENCE + overlap * 2, "the password is changed", async || {
         let status = scene.caches().get("shop").await.map_err(|error| error.to_string())?.status.unwrap_or_default();
         let is_over = |operation: &&OperationStatus| operation.stage == OperationStage::Completed;
         status.operations.iter().find(is_over).map(drop).ok_or_else(|| format!("{:?}", status.operations))
@@ -96,7 +106,9 @@ async fn another_password(scene: &Scene) {
 #[tokio::test]
 async fn no_operation_fails_while_passwords_certificates_authorities_and_settings_change() {
     let scene = Scene::new("clients").await;
-    scene.apply(json!({"maxMemory": "48Mi", "passwordRotation": {"overlap": OVERLAP}})).await;
+    let overlap = overlap(&scene).await;
+    let rotation = json!({"overlap": format!("{}s", overlap.as_secs())});
+    scene.apply(json!({"maxMemory": "48Mi", "passwordRotation": rotation})).await;
     scene.ready().await;
     let clients = Clients::start(&scene).await;
     let password = clients.sees("password");
@@ -136,7 +148,7 @@ async fn no_operation_fails_while_passwords_certificates_authorities_and_setting
     another_certificate(&scene, &second).await;
     clients.go_on().await;
 
-    another_password(&scene).await;
+    another_password(&scene, overlap).await;
     assert_ne!(clients.sees("password"), password);
     clients.go_on().await;
     clients.end().await;
