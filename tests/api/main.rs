@@ -1,6 +1,7 @@
 //! Tests on a real Kubernetes API server, with real Redis servers in place of pods.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apart;
 mod behaviour;
 mod harness;
 mod survival;

@@ -1,7 +1,6 @@
-//! What the operator must survive: its own death at any moment, hands in its objects, odd wishes, strangers, and crowds.
+//! What the operator must survive: its own death at any moment, hands in its objects, odd wishes, and strangers.
 
 mod crash;
-mod crowd;
 mod gone;
 mod hands;
 pub mod history;
@@ -20,4 +19,4 @@ use std::time::Duration;
 use crate::support::operator::PROBE_PERIOD;
 
 /// How long the absence of something is watched.
-const TWO_PERIODS: Duration = Duration::from_secs(2 * PROBE_PERIOD.as_secs());
+pub const TWO_PERIODS: Duration = Duration::from_secs(2 * PROBE_PERIOD.as_secs());

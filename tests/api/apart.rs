@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use tokencache_operator::controller::Scope;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use super::TWO_PERIODS;
-use super::world::{SHOP, World, condition, kind};
 use crate::support::api_server::{ApiServer, the_crd};
 use crate::support::eventually::{never, within};
 use crate::support::namespace::fresh_namespace;
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
+use crate::survival::TWO_PERIODS;
+use crate::survival::world::{SHOP, World, condition, kind};
 
 const CROWD: usize = 1000;
 /// For a thousand caches: each needs some thirty requests, and two cores are shared with all that answer them and with
