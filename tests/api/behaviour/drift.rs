@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 
-use super::scene::{POD, SHOP, condition, has_been, operated, shop, warns_of};
+use super::scene::{POD, SHOP, World, condition, has_been, operated, shop, warns_of};
 use crate::support::eventually::eventually;
 
 #[tokio::test]
@@ -138,17 +138,22 @@ async fn another_list_of_commands_reaches_the_server_without_a_restart_and_is_no
     world.quiet().await;
 }
 
+/// Pauses the cache, and waits until it says so.
+async fn paused(world: &World) {
+    let pause = json!({"metadata": {"annotations": {"tokencache.dev/reconcile": "paused"}}});
+    world.edit("TokenCache", SHOP, pause).await;
+    let told = |status: &serde_json::Value| {
+        condition(status, "Ready")["message"].as_str().is_some_and(|message| message.contains("Paused"))
+    };
+    world.status(SHOP, "the pause is told", told).await;
+}
+
 #[tokio::test]
 async fn a_correction_that_is_refused_is_told_with_its_remedy_and_a_restart_heals_it() {
     let (world, _operator) = shop("right").await;
     // In one go: a look between the two would set the policy right, or give the right back.
     let script = ["SETUSER", "operator", "-config|set", "-acl|setuser", "-acl|deluser"];
-    let pause = json!({"metadata": {"annotations": {"tokencache.dev/reconcile": "paused"}}});
-    world.edit("TokenCache", SHOP, pause).await;
-    let paused = |status: &serde_json::Value| {
-        condition(status, "Ready")["message"].as_str().is_some_and(|message| message.contains("Paused"))
-    };
-    world.status(SHOP, "the pause is told", paused).await;
+    paused(&world).await;
     assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
     assert_eq!(world.intruder(SHOP, &[&["ACL"], &script[..]].concat()).await, "OK");
     world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"tokencache.dev/reconcile": null}}})).await;
@@ -174,12 +179,7 @@ async fn a_correction_that_is_refused_is_told_with_its_remedy_and_a_restart_heal
 #[tokio::test]
 async fn a_paused_cache_is_only_looked_at() {
     let (world, _operator) = shop("paused").await;
-    let pause = json!({"metadata": {"annotations": {"tokencache.dev/reconcile": "paused"}}});
-    world.edit("TokenCache", SHOP, pause).await;
-    let paused = |status: &serde_json::Value| {
-        condition(status, "Ready")["message"].as_str().is_some_and(|message| message.contains("Paused"))
-    };
-    world.status(SHOP, "the pause is told", paused).await;
+    paused(&world).await;
     assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
     world.condition(SHOP, "EvictionPolicyVerified", "False", "DriftWhilePaused").await;
     world.setting(SHOP, "maxmemory-policy", "noeviction").await;
