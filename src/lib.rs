@@ -5,6 +5,9 @@
 //! | [`api`] | the types that users write | nothing |
 //! | [`condition`] | types, reasons and merging of conditions | nothing |
 //! | [`redis`] | one capability: settings, objects, health; and [`redis::probe`] | Redis, in `probe` only |
+//! | [`data_protection`] | one capability: the shared key ring of ASP.NET Core | nothing |
+//! | [`request`] | what annotations ask for | nothing |
+//! | [`time`] | durations and times | nothing |
 //! | [`controller`] | observe, plan, apply, report | Kubernetes |
 //! | [`kubernetes`] | identity, names, write verbs, events; knows no `TokenCache` | Kubernetes |
 //! | [`telemetry`] | log and health port | whoever asks |
@@ -15,6 +18,9 @@ pub mod api;
 pub mod cli;
 pub mod condition;
 pub mod controller;
+pub mod data_protection;
 pub mod kubernetes;
 pub mod redis;
+pub mod request;
 pub mod telemetry;
+pub mod time;

@@ -72,13 +72,14 @@ fn a_status_that_nobody_wrote_says_that_no_generation_was_observed() {
 }
 
 #[test]
-fn conditions_operations_and_servers_are_maps_by_their_key() {
+fn conditions_operations_servers_and_keys_are_maps_by_their_key() {
     let schema = schema();
     let status = &schema["properties"]["status"]["properties"];
     for (list, key) in [
         (&status["conditions"], "type"),
         (&status["operations"], "type"),
         (&status["redis"]["properties"]["servers"], "pod"),
+        (&status["keyRing"]["properties"]["keys"], "id"),
     ] {
         assert_eq!(list["x-kubernetes-list-type"], "map", "{list}");
         assert_eq!(list["x-kubernetes-list-map-keys"], serde_json::json!([key]), "{list}");

@@ -98,7 +98,14 @@ fn kubernetes_knows_no_token_cache() {
     never(
         &["src/kubernetes"],
         &[],
-        &["crate::api", "crate::redis", "crate::condition", "crate::controller", "TokenCache"],
+        &[
+            "crate::api",
+            "crate::redis",
+            "crate::data_protection",
+            "crate::condition",
+            "crate::controller",
+            "TokenCache",
+        ],
         "src/kubernetes serves any operator",
     );
 }
@@ -131,7 +138,7 @@ fn only_the_probe_names_the_redis_crate() {
 #[test]
 fn capabilities_are_given_what_they_know() {
     never(
-        &["src/redis", "src/condition", "src/api"],
+        &["src/redis", "src/data_protection", "src/condition", "src/api", "src/request.rs", "src/time.rs"],
         &["src/redis/probe"],
         &["tokio", "std::env", "env::var", "rand", "std::fs", "TcpStream", "Instant", "SystemTime", "Timestamp::now"],
         "capabilities have no clock, no environment, no randomness and no IO",
@@ -146,6 +153,11 @@ fn the_probe_has_no_kubernetes_and_is_given_its_clock() {
         &["kube", "k8s_openapi", "Timestamp::now", "SystemTime", "std::env", "env::var"],
         "the probe talks to Redis and to nothing else",
     );
+}
+
+#[test]
+fn the_key_ring_knows_nothing_of_redis() {
+    never(&["src/data_protection"], &[], &["crate::redis", "kube"], "doctor reads a ring without Redis");
 }
 
 #[test]

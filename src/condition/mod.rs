@@ -23,6 +23,8 @@ pub enum ConditionType {
     EvictionPolicyVerified,
     /// The users of every server were read back as wanted, and there are no others.
     UsersVerified,
+    /// The key ring is published whole, and one of its keys encrypts.
+    KeyRingReady,
     /// Nothing is evicted or refused for want of memory.
     MemorySufficient,
     /// Redis answers fast.
@@ -51,6 +53,7 @@ impl ConditionType {
             | Self::TlsReady
             | Self::EvictionPolicyVerified
             | Self::UsersVerified
+            | Self::KeyRingReady
             | Self::Ready
             | Self::Stalled => false,
             Self::AccessAllowed
@@ -71,6 +74,7 @@ impl ConditionType {
             Self::TlsReady => "TlsReady",
             Self::EvictionPolicyVerified => "EvictionPolicyVerified",
             Self::UsersVerified => "UsersVerified",
+            Self::KeyRingReady => "KeyRingReady",
             Self::AccessAllowed => "AccessAllowed",
             Self::MemorySufficient => "MemorySufficient",
             Self::LatencyAcceptable => "LatencyAcceptable",
@@ -206,7 +210,7 @@ fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// The findings that are news compared with what stood in the status: another verdict or another reason.
+/// The findings that are news compared with what stood in the status: another verdict, another reason, or another correction.
 pub fn news<'findings>(
     previous: &'findings [Condition],
     findings: &'findings [Finding],
@@ -216,6 +220,7 @@ pub fn news<'findings>(
             condition.type_ == finding.condition.as_str()
                 && condition.status == finding.verdict.as_str()
                 && condition.reason == finding.reason.as_str()
+                && (finding.reason != Reason::DriftCorrected || condition.message == finding.message)
         })
     })
 }
@@ -284,11 +289,15 @@ mod tests {
     }
 
     #[test]
-    fn only_another_verdict_or_reason_is_news() {
+    fn only_another_verdict_reason_or_correction_is_news() {
         let previous = merge(&[], &[available()], 1, at(100));
         let other_message = [Finding { message: "elsewhere".to_owned(), ..available() }];
         assert_eq!(news(&previous, &other_message).count(), 0);
         let other_reason = [Finding { reason: Reason::DriftCorrected, ..available() }];
         assert_eq!(news(&previous, &other_reason).count(), 1);
+        let previous = merge(&[], &other_reason, 1, at(100));
+        assert_eq!(news(&previous, &other_reason).count(), 0);
+        let other_correction = [Finding { reason: Reason::DriftCorrected, ..other_message[0].clone() }];
+        assert_eq!(news(&previous, &other_correction).count(), 1);
     }
 }

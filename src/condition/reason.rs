@@ -130,6 +130,19 @@ reasons! {
     /// Redis accepted a change, and still has the old value.
     CorrectionIneffective,
 
+    /// The key ring is published, and a key of this `TokenCache` encrypts.
+    Published,
+    /// The key ring is published, and a key of an earlier `TokenCache` of the same name encrypts.
+    Adopted,
+    /// The key ring is published, and there is room for few more keys.
+    RingNearlyFull,
+    /// There is no room for another key.
+    RingFull,
+    /// No key can encrypt.
+    NoActiveKey,
+    /// A Secret of a key holds something else.
+    KeyMalformed,
+
     /// Nothing was refused of late.
     NothingRefused,
     /// A login with a wrong password was refused.
@@ -193,6 +206,8 @@ reasons! {
     PasswordRotated,
     /// The applications' password cannot be changed before somebody helps.
     PasswordRotationBlocked,
+    /// Another key encrypts, because somebody asked for it.
+    KeyRotated,
 }
 
 impl Reason {
@@ -216,6 +231,8 @@ impl Reason {
                 | Self::CertificateMalformed
                 | Self::KeyMismatch
                 | Self::CertificateNameMismatch
+                | Self::RingFull
+                | Self::KeyMalformed
         )
     }
 }

@@ -7,8 +7,12 @@ use k8s_openapi::api::{
 };
 use kube::Client;
 
-use super::plan::{Plan, Retiree, RetireeKind};
+use super::{
+    key_ring,
+    plan::{Plan, Retiree, RetireeKind},
+};
 use crate::{
+    data_protection,
     kubernetes::{
         settled::Settled,
         write::{self, WriteError},
@@ -21,22 +25,45 @@ use crate::{
 pub struct Applied {
     /// How many objects were written or deleted.
     pub changed: usize,
+    /// How many of them were of the key ring.
+    pub of_ring: usize,
     /// The Secrets whose bytes were drawn, which the next pass needs.
     pub minted: Vec<String>,
     /// What the API server made of the `StatefulSet`, where it was applied.
     pub settled: Option<Settled>,
 }
 
-/// Carries a plan out.
+/// Carries a plan out. The key ring and the rest do not wait for each other: neither is to fail because the other does.
 ///
 /// # Errors
-/// The first write that failed. Those before it stand; the next pass goes on from there.
-pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<Applied, WriteError> {
+/// A write that failed. Those before it stand; the next pass goes on from there.
+pub async fn apply(
+    client: &Client,
+    settings: &Settings,
+    ring_settings: &data_protection::settings::Settings,
+    plan: Plan,
+) -> Result<Applied, WriteError> {
     // Without `..`: something that is planned and not carried out does not compile.
-    let Plan { rehearsal, redis, retirees } = plan;
-    if let Some(stateful_set) = rehearsal {
-        write::rehearse(client, &stateful_set).await?;
-    }
+    let Plan { rehearsal, ring, redis, retirees } = plan;
+    let rehearsed = match rehearsal {
+        Some(stateful_set) => write::rehearse(client, &stateful_set).await,
+        None => Ok(()),
+    };
+    // A ring that is there already is kept up also where the rest of the spec is refused.
+    let ring =
+        if rehearsed.is_ok() || !ring.begins() { key_ring::apply(client, ring_settings, ring).await } else { Ok(0) };
+    rehearsed?;
+    let applied = without_ring(client, settings, redis, retirees).await?;
+    let of_ring = ring?;
+    Ok(Applied { changed: applied.changed + of_ring, of_ring, ..applied })
+}
+
+async fn without_ring(
+    client: &Client,
+    settings: &Settings,
+    redis: redis::Plan,
+    retirees: Vec<Retiree>,
+) -> Result<Applied, WriteError> {
     let redis::Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = redis;
     let minted = mints.iter().map(|mint| mint.name(settings)).collect();
     let mut changed = 0;
@@ -80,5 +107,5 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<A
         }
         changed += 1;
     }
-    Ok(Applied { changed, minted, settled })
+    Ok(Applied { changed, of_ring: 0, minted, settled })
 }

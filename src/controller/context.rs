@@ -13,7 +13,7 @@ use tokio::sync::watch as signal;
 use super::{Guarded, Options, named::NamedSecrets, prober::Prober, watch::Caches};
 use crate::{
     api::v1alpha1::TokenCacheStatus,
-    kubernetes::{secret::SecretReader, settled::Settled},
+    kubernetes::{name, secret::SecretReader, settled::Settled},
 };
 
 /// A `TokenCache` by namespace and name.
@@ -141,6 +141,8 @@ impl Context {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
         self.follow(key, None);
-        self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &super::observe::secrets(&key.name));
+        let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), super::observe::secrets(&key.name));
+        let is_of_it = |secret: &str| name::is_ring_file(&key.name, secret) || named.iter().any(|name| name == secret);
+        self.secrets.forget_where(namespace, is_of_it);
     }
 }

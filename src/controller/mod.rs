@@ -11,6 +11,7 @@
 
 pub mod apply;
 pub mod context;
+pub mod key_ring;
 pub mod named;
 pub mod observe;
 pub mod plan;
@@ -39,6 +40,7 @@ use tokio::{
 pub use self::context::{Context, Key};
 use self::{
     apply::Applied,
+    key_ring::KeyRing,
     named::NamedSecrets,
     observe::ObserveError,
     prober::Prober,
@@ -47,6 +49,7 @@ use self::{
 use crate::{
     api::v1alpha1::{TokenCache, TokenCacheSpec, TokenCacheStatus},
     condition::Finding,
+    data_protection::settings::Settings as RingSettings,
     kubernetes::write::{WriteError, WriteErrorClass},
     redis::{
         self,
@@ -204,9 +207,9 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
             context.forget(key);
             Action::await_change()
         }
-        Ok(cache) => match Settings::parse(cache) {
+        Ok(cache) => match parse(cache) {
             Ok(settings) => Box::pin(reconcile(context, key, cache, &settings)).await?,
-            Err(error) => refuse(context, key, cache, report::unreadable(error.to_string())).await?,
+            Err(why) => refuse(context, key, cache, report::unreadable(why)).await?,
         },
         Err(InvalidObject { error, metadata }) => {
             let status = observe::status(&context.client, metadata).await?;
@@ -219,7 +222,19 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
     Ok(action)
 }
 
-async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
+/// What a cache wants; the sentence that says why it cannot be carried out, otherwise.
+fn parse(cache: &TokenCache) -> Result<(Settings, RingSettings), String> {
+    let settings = Settings::parse(cache).map_err(|error| error.to_string())?;
+    let ring = RingSettings::parse(settings.owner.clone(), cache).map_err(|error| error.to_string())?;
+    Ok((settings, ring))
+}
+
+async fn reconcile(
+    context: &Context,
+    key: &Key,
+    cache: &TokenCache,
+    (settings, ring_settings): &(Settings, RingSettings),
+) -> Result<Action, PassError> {
     let followed = match &settings.tls {
         TlsSource::Secret(name) => Some(name.as_str()),
         TlsSource::Managed | TlsSource::Disabled => None,
@@ -228,10 +243,11 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     context.follow(key, followed);
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
+    let mut ring = KeyRing::look(context, ring_settings.clone(), previous.operations.clone(), Context::now()).await?;
     let surplus = observe::surplus(context, settings);
     let credentials = Credentials::read(settings, &observed, Context::now());
-    let plan = plan::plan(cache, settings, &observed, &credentials, surplus);
-    let applied = match Box::pin(apply::apply(&context.client, settings, plan)).await {
+    let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
+    let applied = match Box::pin(apply::apply(&context.client, settings, ring_settings, plan)).await {
         // Gone by the next pass, most likely: not worth a status that says so.
         Err(error) if error.may_pass() && context.failures(key) < retry::TOLERATED => return Err(error.into()),
         applied => applied,
@@ -239,6 +255,9 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     if let Ok(Applied { settled: Some(settled), .. }) = &applied {
         context.settle(key, settled.clone());
         observed.settled = Some(settled.clone());
+    }
+    if applied.as_ref().is_ok_and(|applied| applied.of_ring > 0) {
+        ring = ring.look_again(context, Context::now()).await?;
     }
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
@@ -251,12 +270,14 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
 
     let now = Context::now();
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
-    let health = health(settings, &observed, &credentials, Moment { now, period, carried_out });
+    let health = health(settings, &observed, &credentials, Moment { now, period, carried_out }).and(ring.finding(now));
     let tells_of_samples = health.tells_of_samples();
     let published = Published::of(&observed);
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
-    let operations = credentials.rotation.operation.clone().into_iter().collect();
+    let operations = [credentials.rotation.operation.clone(), ring.standing.operation.clone()];
+    let operations = operations.into_iter().flatten().collect();
     let report = report.map(|report| report.with_operations(operations, &previous.operations));
+    let report = report.map(|report| report.with_key_ring(ring.status(now)));
     let wake = match &report {
         None => retry::AWAITING_LOOK,
         Some(report) if report.is_ready() => retry::RESYNC,
@@ -283,7 +304,8 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     } else {
         wake
     };
-    Ok(Action::requeue(credentials.rotation.wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
+    let wake_at = [credentials.rotation.wake_at, ring.wake_at()].into_iter().flatten().min();
+    Ok(Action::requeue(wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
 }
 
 /// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.

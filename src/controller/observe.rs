@@ -150,13 +150,17 @@ where
     Ok(owner.found(live, |object| object.meta()))
 }
 
-async fn find_secret(context: &Context, owner: &Owner, name: &str) -> Result<Found<Arc<Secret>>, ObserveError> {
+pub(super) async fn find_secret(
+    context: &Context,
+    owner: &Owner,
+    name: &str,
+) -> Result<Found<Arc<Secret>>, ObserveError> {
     let live =
         context.secrets.read(&owner.namespace, name).await.map_err(|source| read_error::<Secret>(name, source))?;
     Ok(owner.found(live, |secret| &secret.metadata))
 }
 
-fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> ObserveError {
+pub(super) fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> ObserveError {
     ObserveError::Read { object: format!("{} {name}", K::kind(&())), source: Box::new(source) }
 }
 
@@ -175,7 +179,7 @@ fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
 
 /// The names of an owner's Secrets.
 #[must_use]
-pub fn secrets(owner: &str) -> [String; 6] {
+pub fn secrets(owner: &str) -> [String; 7] {
     [
         name::redis(owner),
         name::redis_users(owner),
@@ -183,10 +187,12 @@ pub fn secrets(owner: &str) -> [String; 6] {
         name::redis_rotation(owner),
         name::redis_ca(owner),
         name::redis_tls(owner),
+        name::keys(owner),
     ]
 }
 
-/// What the owner has and no plan names: made by another version of the operator, or under an earlier spec.
+/// What the owner has and no plan names: made by another version of the operator, or under an earlier spec. Never what holds
+/// keys, whatever the spec says.
 #[must_use]
 pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
     let owner = &settings.owner;
@@ -202,7 +208,9 @@ pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
     surplus.extend(beside(owner, &caches.stateful_sets, &main, RetireeKind::StatefulSet));
     surplus.extend(beside(owner, &caches.services, &services, RetireeKind::Service));
     surplus.extend(beside(owner, &caches.config_maps, &config_maps, RetireeKind::ConfigMap));
-    surplus.extend(beside(owner, &caches.secrets, &secrets, RetireeKind::Secret));
+    let mut of_secrets = beside(owner, &caches.secrets, &secrets, RetireeKind::Secret);
+    of_secrets.retain(|secret| !secret.metadata.name.as_deref().is_some_and(|it| name::outlives_its_owner(name, it)));
+    surplus.extend(of_secrets);
     surplus.extend(beside(owner, &caches.service_accounts, &main, RetireeKind::ServiceAccount));
     surplus
 }

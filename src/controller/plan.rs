@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use crate::{
     api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, TokenCache},
     condition::{ConditionType, Verdict},
+    data_protection,
     redis::{self, credentials::Credentials, observed::Observed, rollout, settings::Settings},
 };
 
@@ -15,6 +16,8 @@ pub struct Plan {
     /// Shown to the API server before the first write of a new generation, so that a spec that it refuses is never
     /// carried out by half.
     pub rehearsal: Option<StatefulSet>,
+    /// What the key ring needs.
+    pub ring: data_protection::plan::Plan,
     /// What Redis needs.
     pub redis: redis::Plan,
     /// What nothing needs any more.
@@ -49,7 +52,7 @@ impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.redis.is_empty() && self.retirees.is_empty()
+        self.ring.is_empty() && self.redis.is_empty() && self.retirees.is_empty()
     }
 }
 
@@ -66,6 +69,7 @@ pub fn plan(
     settings: &Settings,
     observed: &Observed,
     credentials: &Credentials,
+    ring: data_protection::plan::Plan,
     surplus: Vec<Retiree>,
 ) -> Plan {
     let owner = &settings.owner.name;
@@ -77,11 +81,11 @@ pub fn plan(
     let spent = spent.map(|metadata| Retiree { kind: RetireeKind::Secret, metadata });
     let surplus: Vec<Retiree> = surplus.into_iter().chain(spent).collect();
     if redis.is_empty() {
-        return Plan { retirees: surplus, ..Plan::default() };
+        return Plan { ring, retirees: surplus, ..Plan::default() };
     }
     let live = observed.stateful_set.ours().map(AsRef::as_ref);
     let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, live, None));
-    Plan { rehearsal, redis, retirees: surplus }
+    Plan { rehearsal, ring, redis, retirees: surplus }
 }
 
 /// Whether the API server is known to accept what this generation leads to.

@@ -14,8 +14,8 @@ use serde_json::json;
 use super::{Guarded, apply::Applied};
 use crate::{
     api::v1alpha1::{
-        BindingStatus, OperationStage, OperationStatus, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache,
-        TokenCacheStatus,
+        BindingStatus, DataProtectionMode, KeyRingStatus, OperationStage, OperationStatus, OperationType, PAUSED,
+        RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
     },
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
@@ -46,11 +46,18 @@ impl Report {
             let warns = matches!(operation.stage, OperationStage::Ignored | OperationStage::Blocked);
             Some(Happening {
                 event_type: if warns { EventType::Warning } else { EventType::Normal },
-                reason: told::reason(operation.stage)?.as_str(),
+                reason: reached(operation)?.as_str(),
                 note: operation.message.clone(),
             })
         }));
         self.status.operations = operations;
+        self
+    }
+
+    /// With the key ring.
+    #[must_use]
+    pub fn with_key_ring(mut self, key_ring: Option<KeyRingStatus>) -> Self {
+        self.status.key_ring = key_ring;
         self
     }
 
@@ -59,6 +66,16 @@ impl Report {
     pub fn is_ready(&self) -> bool {
         let ready = self.status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
         ready.is_some_and(|condition| condition.status == Verdict::True.as_str())
+    }
+}
+
+/// The event about a stage that an operation has reached; `None` where there is none.
+fn reached(operation: &OperationStatus) -> Option<Reason> {
+    match (operation.type_, operation.stage) {
+        (OperationType::RotatePassword, stage) => told::reason(stage),
+        (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
+        (OperationType::RotateKey, OperationStage::Ignored) => Some(Reason::RequestIgnored),
+        (OperationType::RotateKey, _) => None,
     }
 }
 
@@ -134,12 +151,14 @@ pub fn report(
 pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, now: Timestamp) -> Report {
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
     let has_tls = cache.spec.redis.tls.mode != TlsMode::Disabled;
+    let has_ring = cache.spec.data_protection.mode != DataProtectionMode::None;
     let conditions = [
         Some(ConditionType::SpecValid),
         Some(ConditionType::RedisAvailable),
         has_tls.then_some(ConditionType::TlsReady),
         Some(ConditionType::EvictionPolicyVerified),
         Some(ConditionType::UsersVerified),
+        has_ring.then_some(ConditionType::KeyRingReady),
     ];
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let required: Vec<Finding> = conditions.into_iter().flatten().map(unknown).collect();
@@ -221,6 +240,7 @@ fn assemble(
         conditions,
         redis,
         binding,
+        key_ring: previous.key_ring.clone(),
         operations: previous.operations.clone(),
     };
     Report { status, happenings }
@@ -239,6 +259,7 @@ fn happening(finding: &Finding) -> Option<Happening> {
         | ConditionType::TlsReady
         | ConditionType::EvictionPolicyVerified
         | ConditionType::UsersVerified
+        | ConditionType::KeyRingReady
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
         ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
@@ -253,6 +274,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
             | Reason::Available
             | Reason::Verified
             | Reason::Persisted
+            | Reason::Published
+            | Reason::Adopted
             | Reason::CertificateServed
             | Reason::ReloadPending
             | Reason::Provisioning

@@ -121,6 +121,31 @@ impl Owner {
         LabelSelector { match_labels: Some(self.selector_labels(component)), match_expressions: None }
     }
 
+    /// The selector for everything of a component, as a list takes it.
+    #[must_use]
+    pub fn list_selector(&self, component: &str) -> String {
+        let labels = self.labels(component).into_iter();
+        labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether an object has all labels of a component. It says whose those are that have no owner, because they outlive
+    /// theirs.
+    #[must_use]
+    pub fn is_labelled(&self, component: &str, object: &ObjectMeta) -> bool {
+        let has =
+            |(key, value): (String, String)| object.labels.as_ref().and_then(|labels| labels.get(&key)) == Some(&value);
+        object.namespace.as_ref() == Some(&self.namespace) && self.labels(component).into_iter().all(has)
+    }
+
+    /// Who made an object that is not the owner's, in words.
+    #[must_use]
+    pub fn holder(&self, object: &ObjectMeta) -> String {
+        match self.ownership(object) {
+            Ownership::Foreign(holder) => holder,
+            Ownership::Ours | Ownership::Earlier => format!("{} {}", self.kind, self.name),
+        }
+    }
+
     fn reference(&self) -> OwnerReference {
         OwnerReference {
             api_version: self.api_version.clone(),
@@ -190,5 +215,17 @@ mod tests {
         assert_eq!(owner().ownership(&owned), Ownership::Foreign("TokenCache other".to_owned()));
         let unowned = ObjectMeta { owner_references: None, ..owner().metadata("shop-redis".to_owned(), "redis") };
         assert_eq!(owner().ownership(&unowned), Ownership::Foreign("somebody else".to_owned()));
+    }
+
+    #[test]
+    fn of_what_has_no_owner_the_labels_tell_whose_it_is() {
+        let ours = ObjectMeta { owner_references: None, ..owner().metadata("shop-key-1".to_owned(), "ring") };
+        assert!(owner().is_labelled("ring", &ours));
+        assert!(!owner().is_labelled("redis", &ours));
+        assert!(!Owner { name: "other".to_owned(), ..owner() }.is_labelled("ring", &ours));
+        assert!(!Owner { namespace: "web".to_owned(), ..owner() }.is_labelled("ring", &ours));
+        assert!(!owner().is_labelled("ring", &ObjectMeta { labels: None, ..ours }));
+        let selector = owner().list_selector("ring");
+        assert!(selector.split(',').any(|label| label == "app.kubernetes.io/instance=shop"), "{selector}");
     }
 }

@@ -63,11 +63,42 @@ pub fn settings(owner: &str) -> String {
     format!("{owner}-settings")
 }
 
+/// The Secret that applications mount: the whole key ring.
+#[must_use]
+pub fn keys(owner: &str) -> String {
+    format!("{owner}-keys")
+}
+
+/// The Secret with the certificates that keys are encrypted to.
+#[must_use]
+pub fn key_certificates(owner: &str) -> String {
+    format!("{owner}-keys-certificates")
+}
+
+/// The Secret of one key, or of one revocation, by what its file is called.
+#[must_use]
+pub fn ring_file(owner: &str, stem: &str) -> String {
+    format!("{owner}-{stem}")
+}
+
+/// Whether a Secret of this name would hold a key or a revocation.
+#[must_use]
+pub fn is_ring_file(owner: &str, name: &str) -> bool {
+    let stem = name.strip_prefix(owner).and_then(|rest| rest.strip_prefix('-'));
+    stem.is_some_and(|stem| stem.starts_with("key-") || stem.starts_with("revocation-"))
+}
+
+/// Whether a Secret of this name would hold what outlives its owner: a key, a revocation, certificates.
+#[must_use]
+pub fn outlives_its_owner(owner: &str, name: &str) -> bool {
+    is_ring_file(owner, name) || name == key_certificates(owner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CHILDREN: [fn(&str) -> String; 9] = [
+    const CHILDREN: [fn(&str) -> String; 10] = [
         redis,
         redis_headless,
         redis_config,
@@ -77,6 +108,7 @@ mod tests {
         redis_ca,
         redis_tls,
         settings,
+        keys,
     ];
 
     #[test]
@@ -88,6 +120,16 @@ mod tests {
                 let rest = longer.strip_suffix(shorter.as_str()).unwrap_or_default();
                 assert!(rest.is_empty(), "owners x and x{rest} would share x{longer}");
             }
+        }
+    }
+
+    #[test]
+    fn what_outlives_its_owner_is_told_by_its_name() {
+        for name in ["shop-key-1", "shop-revocation-1", "shop-keys-certificates"] {
+            assert!(outlives_its_owner("shop", name), "{name}");
+        }
+        for name in ["shop-keys", "shop-redis", "shop2-key-1", "other-key-1", "shop"] {
+            assert!(!outlives_its_owner("shop", name), "{name}");
         }
     }
 

@@ -8,9 +8,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, ResourceExt,
+    api::ListParams,
     core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store},
 };
@@ -52,7 +53,31 @@ impl SecretReader {
 
     /// Forgets what was fetched of a namespace and these names.
     pub fn forget(&self, namespace: &str, names: &[String]) {
+        self.forget_where(namespace, |name| names.iter().any(|forgotten| forgotten == name));
+    }
+
+    /// Forgets what was fetched of a namespace and of the names of which this holds.
+    pub fn forget_where(&self, namespace: &str, is_forgotten: impl Fn(&str) -> bool) {
         let mut cache = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.retain(|(kept_namespace, name), _| kept_namespace != namespace || !names.contains(name));
+        cache.retain(|(kept_namespace, name), _| kept_namespace != namespace || !is_forgotten(name));
+    }
+
+    /// The names of the Secrets of a namespace whose metadata, as it was watched, is as wanted.
+    #[must_use]
+    pub fn watched(&self, namespace: &str, is_wanted: impl Fn(&ObjectMeta) -> bool) -> Vec<String> {
+        let wanted = self.metadata.state_filter(|secret| {
+            secret.metadata.namespace.as_deref() == Some(namespace) && is_wanted(&secret.metadata)
+        });
+        wanted.iter().filter_map(|secret| secret.metadata.name.clone()).collect()
+    }
+
+    /// The names of the Secrets of a namespace with these labels, as they are at this moment.
+    ///
+    /// # Errors
+    /// What the API server or the way to it answered.
+    pub async fn labelled(&self, namespace: &str, selector: &str) -> Result<Vec<String>, kube::Error> {
+        let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
+        let list = api.list_metadata(&ListParams::default().labels(selector)).await?;
+        Ok(list.items.into_iter().filter_map(|secret| secret.metadata.name).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! The write verbs on what the operator owns: apply, clear, mint and retire. (The fourth, claim, is for users' objects.)
+//! The write verbs on what the operator owns: apply, amend, clear, mint (or create) and retire. (The fourth, claim, is for users' objects.)
 //!
 //! In: objects that a plan wants. Out: the API server's answer. They decide nothing: whether something is to be written,
 //! and whether a name is free, is settled before.
@@ -158,28 +158,60 @@ fn typed<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Result<Value,
 
 /// Creates a Secret from random bytes that are drawn at this moment. Never overwrites: where the name is taken by now,
 /// that is fine, and the next pass reads what stands there. A Secret that names a version gets its new data at exactly that
-/// version, and at no other. `None` where the builder could make nothing of the bytes.
+/// version, and at no other. Where the builder could make nothing of the bytes, nothing is made.
+///
+/// Returns the Secret that was created, as the API server has it; `None` where none was.
 ///
 /// # Errors
 /// What the API server or the way to it answered.
-pub async fn mint(client: &Client, build: impl FnOnce(&[u8]) -> Option<Secret>) -> Result<(), WriteError> {
+pub async fn mint(client: &Client, build: impl FnOnce(&[u8]) -> Option<Secret>) -> Result<Option<Secret>, WriteError> {
     let mut random = Zeroizing::new([0_u8; RANDOM_BYTES]);
     let no_random =
         |_| WriteError::new::<Secret>("mint", "", kube::Error::Service("the system has no random bytes".into()));
     rand::fill(random.as_mut_slice()).map_err(no_random)?;
-    let Some(secret) = build(random.as_slice()) else { return Ok(()) };
+    let Some(secret) = build(random.as_slice()) else { return Ok(None) };
     if secret.metadata.resource_version.is_some() {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         return match patch("renew", client, &secret, Patch::Merge, &params).await {
-            Err(error) if error.class() == WriteErrorClass::Conflict => Ok(()),
-            answer => answer.map(drop),
+            Err(error) if error.class() == WriteErrorClass::Conflict => Ok(None),
+            answer => answer.map(|_| None),
         };
     }
+    create(client, &secret).await
+}
+
+/// Creates a Secret, and never overwrites one: where the name is taken by now, that is fine.
+///
+/// Returns the Secret that was created, as the API server has it; `None` where none was.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn create(client: &Client, secret: &Secret) -> Result<Option<Secret>, WriteError> {
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    match api(client, &secret.metadata).create(&params, &secret).await {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-        answer => answer.map(drop).map_err(|error| WriteError::new::<Secret>("create", &secret.name_any(), error)),
+    match api(client, &secret.metadata).create(&params, secret).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
+        answer => answer.map(Some).map_err(|error| WriteError::new::<Secret>("create", &secret.name_any(), error)),
     }
+}
+
+/// Puts an owned Secret right and takes keys out of its data, both in one write, so that nobody ever reads it with the one
+/// and without the other. It names the version at which it was seen, and is refused at any other.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn amend(client: &Client, secret: &Secret, surplus: &[String]) -> Result<(), WriteError> {
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let without = |mut body: Value| {
+        for key in surplus {
+            body["data"][key] = Value::Null;
+        }
+        body
+    };
+    let name = secret.name_any();
+    let error = |source| WriteError::new::<Secret>("amend", &name, source);
+    let body = typed(secret).map(without).map_err(|source| error(kube::Error::SerdeError(source)))?;
+    let amended = api::<Secret>(client, &secret.metadata).patch(&name, &params, &Patch::Merge(body)).await;
+    amended.map(drop).map_err(error)
 }
 
 /// Takes keys out of the data of an owned Secret, if it still is the one that was seen. That they are gone already is fine.

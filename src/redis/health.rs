@@ -56,6 +56,15 @@ pub enum Health {
 }
 
 impl Health {
+    /// With what another capability found that the cache cannot do its job without.
+    #[must_use]
+    pub fn and(mut self, finding: Option<Finding>) -> Self {
+        if let Self::Known { required, .. } = &mut self {
+            required.extend(finding);
+        }
+        self
+    }
+
     /// Whether whoever is told this has heard of every correction that the latest samples hold.
     #[must_use]
     pub fn tells_of_samples(&self) -> bool {

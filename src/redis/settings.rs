@@ -4,7 +4,7 @@
 
 use kube::{Resource, ResourceExt};
 
-use super::rotation::{Wish, request::Request, schedule};
+use super::rotation::{Wish, schedule};
 use crate::{
     api::v1alpha1::{
         Acl, Amount, EvictionPolicy, PAUSED, PersistenceSpec, PodSpec, RECONCILE_ANNOTATION,
@@ -15,6 +15,7 @@ use crate::{
         name,
         quantity::{self, format_bytes},
     },
+    request::Request,
 };
 
 /// The port that Redis listens on without TLS.

@@ -6,6 +6,7 @@ mod certificates;
 mod changes;
 mod durability;
 mod golden;
+mod key_ring;
 mod memory;
 mod messages;
 mod objects;

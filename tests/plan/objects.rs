@@ -27,6 +27,7 @@ redis:
     priorityClassName: high
     imagePullSecrets: [{name: registry}]
 entries: {instanceName: "a*b[c]?\\:"}
+dataProtection: {mode: Managed, rotation: {every: 30d, publishAhead: 4d}}
 "#;
 
 /// The `TokenCache` and its objects. What is secret is replaced by what it is.
@@ -73,6 +74,8 @@ fn the_full_spec_leaves_no_field_of_the_schema_out() {
         ("/redis/passwordRotation", "/properties/redis/properties/passwordRotation/properties"),
         ("/redis/pod/resources", "/properties/redis/properties/pod/properties/resources/properties"),
         ("/entries", "/properties/entries/properties"),
+        ("/dataProtection", "/properties/dataProtection/properties"),
+        ("/dataProtection/rotation", "/properties/dataProtection/properties/rotation/properties"),
     ]);
     for (path, properties) in sections {
         let written = spec.pointer(path).unwrap();

@@ -146,7 +146,7 @@ impl Seen {
         let carried_out = !is_paused(&world.cache);
         let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
         let health = health(&settings, &world.observed, &world.credentials(), moment);
-        let applied = Applied { changed: 0, minted: Vec::new(), settled: None };
+        let applied = Applied { changed: 0, of_ring: 0, minted: Vec::new(), settled: None };
         let previous = TokenCacheStatus::default();
         let published = Published::of(&world.observed);
         let report = report(&world.cache, &previous, &settings, published, health, Ok(&applied), now);

@@ -3,13 +3,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 use tokencache_operator::controller::plan::{Plan, Retiree, RetireeKind, plan};
+use tokencache_operator::data_protection::plan as ring;
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::objects::stateful_set;
 
 use super::world::{World, shop};
 
 fn planned(world: &World, surplus: Vec<Retiree>) -> Plan {
-    plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), surplus)
+    plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring::Plan::default(), surplus)
 }
 
 fn surplus() -> Vec<Retiree> {

@@ -36,6 +36,7 @@ pub struct Write {
 #[derive(Clone)]
 pub struct Writes {
     death: Option<Death>,
+    lost: Option<usize>,
     state: Arc<Mutex<State>>,
     died: Arc<tokio::sync::watch::Sender<bool>>,
 }
@@ -55,12 +56,17 @@ enum Verdict {
 impl Writes {
     /// Only counts.
     pub fn counted() -> Self {
-        Self { death: None, state: Arc::default(), died: Arc::default() }
+        Self { death: None, lost: None, state: Arc::default(), died: Arc::default() }
     }
 
     /// Counts, and dies.
     pub fn until(death: Death) -> Self {
         Self { death: Some(death), ..Self::counted() }
+    }
+
+    /// Counts, and loses the answer to this write. The client lives on.
+    pub fn losing_answer(index: usize) -> Self {
+        Self { lost: Some(index), ..Self::counted() }
     }
 
     /// Every write so far, with the one that was fatal.
@@ -98,6 +104,7 @@ impl Writes {
                 state.closed = true;
                 Verdict::LoseAnswer
             }
+            _ if self.lost == Some(index) => Verdict::LoseAnswer,
             _ => Verdict::Pass,
         }
     }
@@ -163,15 +170,15 @@ where
             Verdict::Refuse => Box::pin(async { Err("the client is dead: the request was not sent".into()) }),
             Verdict::LoseAnswer => {
                 let answer = self.inner.call(request);
-                let died = Arc::clone(&self.writes.died);
+                let (died, is_fatal) = (Arc::clone(&self.writes.died), self.writes.death.is_some());
                 // A task of its own: the write is carried out even if the caller goes away now.
                 let sent = tokio::spawn(async move {
                     let _ = answer.await;
-                    died.send_replace(true);
+                    died.send_replace(is_fatal);
                 });
                 Box::pin(async move {
                     let _ = sent.await;
-                    Err("the client is dead: the request was sent, its answer is lost".into())
+                    Err("the request was sent, and its answer is lost".into())
                 })
             }
         }

@@ -2,6 +2,7 @@
 
 mod amount;
 mod crd;
+mod data_protection;
 mod entries;
 mod operations;
 mod persistence;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
+pub use data_protection::{
+    DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, ROTATE_KEY_ANNOTATION,
+};
 pub use entries::EntriesSpec;
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
@@ -57,6 +61,12 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         description = "The eviction policy, as read back from the server."
     ),
     printcolumn(
+        name = "KEY",
+        type_ = "string",
+        json_path = ".status.keyRing.active",
+        description = "The key that encrypts, by the first digits of its id."
+    ),
+    printcolumn(
         name = "WARNINGS",
         type_ = "integer",
         json_path = ".status.warnings",
@@ -75,7 +85,7 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), because Services are named after it"
     ),
     validation = Rule::new(
-        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis'])"
+        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis', self.metadata.name + '-keys'])"
     ).message(
         "spec.redis.tls.secretName names a Secret that the operator makes itself: give your Secret another name"
     ),
@@ -93,6 +103,9 @@ pub struct TokenCacheSpec {
     /// How applications name their entries.
     #[serde(default)]
     pub entries: EntriesSpec,
+    /// The key ring of ASP.NET Core Data Protection, which all servers of an application share.
+    #[serde(default)]
+    pub data_protection: DataProtectionSpec,
 }
 
 /// The annotation that holds a cache still: with the value `paused` the operator observes and reports, and changes

@@ -41,6 +41,8 @@ pub struct OperationStatus {
 pub enum OperationType {
     /// Another password of the applications: `tokencache.dev/rotate-password-requested`.
     RotatePassword,
+    /// Another key that encrypts at once: `tokencache.dev/rotate-key-requested`.
+    RotateKey,
 }
 
 /// How far an operation is.

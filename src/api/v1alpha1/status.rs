@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::OperationStatus;
+use super::{KeyRingStatus, OperationStatus};
 
 /// What the operator last saw.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
@@ -26,6 +26,9 @@ pub struct TokenCacheStatus {
     /// The Secret that holds the connection, as the Service Binding specification names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
+    /// The key ring of ASP.NET Core Data Protection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_ring: Option<KeyRingStatus>,
     /// What became of the requests that annotations make: of each kind the latest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

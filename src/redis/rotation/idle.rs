@@ -5,16 +5,12 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{
-    Input, Marks, Order, Rotation, in_order, is,
-    record::Record,
-    request::{self, Request},
-    schedule, told,
-};
+use super::{Input, Marks, Order, Rotation, in_order, record::Record, schedule, told};
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
     kubernetes::name,
     redis::credentials::Standing,
+    request::{self, Request, is},
 };
 
 impl Input<'_> {

@@ -21,14 +21,12 @@
 //! |---|---|
 //! | [`idle`] | whether a rotation is to be begun |
 //! | [`stages`] | the steps of one that is under way |
-//! | [`request`] | what an annotation asks for, and whether it is followed |
 //! | [`record`] | what is kept on disk |
 //! | [`schedule`] | when the next step may be taken |
 //! | [`told`] | what is said of it |
 
 mod idle;
 pub mod record;
-pub mod request;
 pub mod schedule;
 mod stages;
 pub mod told;
@@ -49,10 +47,10 @@ use super::{
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType},
     kubernetes::{identity::Found, name},
+    request::{self, Request, is},
 };
 use record::Record;
 pub use record::{Marks, Order};
-use request::Request;
 
 /// What a cache wants of rotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,12 +164,7 @@ impl Rotation {
 }
 
 fn entry_in(operations: &[OperationStatus]) -> Option<&OperationStatus> {
-    operations.iter().find(|operation| operation.type_ == OperationType::RotatePassword)
-}
-
-/// Whether an entry is about the request of this time.
-fn is(entry: &OperationStatus, requested: Timestamp) -> bool {
-    entry.requested == Some(told::time(requested))
+    request::entry_in(operations, OperationType::RotatePassword)
 }
 
 fn in_order(hashes: impl Iterator<Item = PasswordHash>) -> Vec<PasswordHash> {

@@ -20,6 +20,8 @@ use crate::redis::{
     server,
     settings::Settings,
 };
+use crate::time::duration;
+pub use crate::time::{after, whole, whole_or_later};
 
 /// How long kubelet may take to bring a changed Secret to the pods that mount it: its period of a minute, and some. A server
 /// that restarts before then loads the users as they were, and would refuse the new password until the operator looks at it
@@ -35,36 +37,7 @@ const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// Reads an overlap as users write it: a whole number with one of the suffixes s, m, h, d, from 1s to 30d.
 #[must_use]
 pub fn overlap(written: &str) -> Option<SignedDuration> {
-    let (number, unit) = written.split_at_checked(written.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return None,
-    };
-    let number = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let total = SignedDuration::from_secs(number.parse::<i64>().ok()?.checked_mul(seconds)?);
-    (SignedDuration::from_secs(1)..=LONGEST_OVERLAP).contains(&total).then_some(total)
-}
-
-/// A time in whole seconds, as Kubernetes keeps it.
-#[must_use]
-pub fn whole(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-/// The next whole second, where a time must not come too early.
-#[must_use]
-pub fn whole_or_later(time: Timestamp) -> Timestamp {
-    let floor = whole(time);
-    if floor == time { time } else { after(floor, SignedDuration::from_secs(1)) }
-}
-
-/// A time and a while, however far off.
-#[must_use]
-pub fn after(time: Timestamp, duration: SignedDuration) -> Timestamp {
-    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+    duration(written).filter(|overlap| (SignedDuration::from_secs(1)..=LONGEST_OVERLAP).contains(overlap))
 }
 
 /// From when on a restarting server loads the users that their Secret has had since `added`. Whoever wants a short overlap
@@ -147,14 +120,6 @@ mod tests {
         for written in ["", "s", "0s", "31d", "721h", "24", "-1h", "+1h", "1.5h", "1w", "ä", "99999999999999999999s"] {
             assert_eq!(overlap(written), None, "{written}");
         }
-    }
-
-    #[test]
-    fn a_time_is_never_rounded_to_an_earlier_one_where_that_matters() {
-        let at = |time: &str| -> Timestamp { time.parse().unwrap() };
-        assert_eq!(whole_or_later(at("2026-01-01T12:00:00Z")), at("2026-01-01T12:00:00Z"));
-        assert_eq!(whole_or_later(at("2026-01-01T12:00:00.001Z")), at("2026-01-01T12:00:01Z"));
-        assert_eq!(after(Timestamp::MAX, LONGEST_OVERLAP), Timestamp::MAX);
     }
 
     #[test]

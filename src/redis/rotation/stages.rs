@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::Secret;
 use super::{
     Input, Marks, Rotation, in_order,
     record::Record,
-    request::Request,
     schedule::{self, Unseen},
     told,
 };
@@ -20,6 +19,7 @@ use crate::{
         missing,
         password::{Password, PasswordHash},
     },
+    request::Request,
 };
 
 impl Input<'_> {

@@ -4,42 +4,24 @@
 //! hash is told.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     record::Marks,
-    request::{CLOCKS_DIFFER_BY, Request},
     schedule::{Unseen, after, whole},
 };
+pub use crate::request::{paused, time};
 use crate::{
-    api::v1alpha1::{
-        OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, ROTATE_PASSWORD_ANNOTATION,
-    },
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_PASSWORD_ANNOTATION},
     condition::Reason,
     kubernetes::name,
     redis::settings::Settings,
+    request::{self, CLOCKS_DIFFER_BY, Request},
 };
 
 /// The entry of a stage, and nothing else said yet.
 #[must_use]
 pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
-    OperationStatus {
-        type_: OperationType::RotatePassword,
-        requested: requested.map(time),
-        stage,
-        started: None,
-        published: None,
-        ends_at: None,
-        finished: None,
-        queued: None,
-        message,
-    }
-}
-
-/// A time as the status has it.
-#[must_use]
-pub fn time(time: Timestamp) -> Time {
-    Time(whole(time))
+    request::entry(OperationType::RotatePassword, stage, requested, message)
 }
 
 /// The event about a stage that was reached; `None` where nothing was.
@@ -59,37 +41,19 @@ pub fn reason(stage: OperationStage) -> Option<Reason> {
 /// What nobody can read as a time.
 #[must_use]
 pub fn malformed(settings: &Settings, value: &str) -> String {
-    format!(
-        "the annotation {ROTATE_PASSWORD_ANNOTATION} ({value:?}) does not begin with a time such as 2026-01-01T12:00:00Z, so \
-         nothing is done. {}",
-        ask(settings)
-    )
+    request::malformed(&settings.owner, ROTATE_PASSWORD_ANNOTATION, value)
 }
 
 /// A request that is not followed.
 #[must_use]
 pub fn ignored(settings: &Settings, why: &str) -> String {
-    format!("this request is not followed: {why}. Nothing was changed. {}", ask(settings))
-}
-
-fn ask(settings: &Settings) -> String {
-    let owner = &settings.owner;
-    format!(
-        "To ask: `kubectl -n {} annotate --overwrite tokencache {} {ROTATE_PASSWORD_ANNOTATION}=$(date -u +%FT%TZ)`",
-        owner.namespace, owner.name
-    )
+    request::ignored(&settings.owner, ROTATE_PASSWORD_ANNOTATION, why)
 }
 
 /// A request that cannot be begun yet.
 #[must_use]
 pub fn waiting(why: &str) -> String {
     format!("the new password is not made yet: {why}")
-}
-
-/// Why nothing is done while a cache is paused.
-#[must_use]
-pub fn paused() -> String {
-    format!("the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and it goes on when that is removed")
 }
 
 /// What is said while a cache is paused.

@@ -5,6 +5,7 @@ mod advice;
 mod drift;
 mod durability;
 mod faults;
+mod key_ring;
 mod pods;
 mod policies;
 mod ready;

@@ -97,6 +97,7 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             ["TlsReady", "True", "CertificateServed"],
             ["EvictionPolicyVerified", "True", "Verified"],
             ["UsersVerified", "True", "Verified"],
+            ["KeyRingReady", "True", "Published"],
             ["AccessAllowed", "True", "NothingRefused"],
             ["MemorySufficient", "True", "Sufficient"],
             latency,
@@ -128,9 +129,10 @@ async fn kubectl_waits_for_ready_and_prints_the_columns() {
 
     let table = api_server().kubectl(&[&["get", "tcache"][..], &namespace].concat()).await;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "WARNINGS", "AGE"]);
+    assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "KEY", "WARNINGS", "AGE"]);
     let endpoint = format!("shop-redis.{}.svc:6380", world.namespace);
-    assert_eq!(lines[1][..6], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", "1"]);
+    let key = world.get("TokenCache", SHOP).await["status"]["keyRing"]["active"].as_str().unwrap().to_owned();
+    assert_eq!(lines[1][..7], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", &key, "1"]);
 }
 
 #[tokio::test]

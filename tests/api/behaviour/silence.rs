@@ -61,6 +61,10 @@ async fn secrets(world: &World) -> BTreeMap<String, String> {
         secrets.insert(password.sha256().as_hex().to_owned(), format!("the hash of the password of {user}"));
         secrets.insert(password.reveal().to_owned(), format!("the password of {user}"));
     }
+    for text in world.keys().await.into_values().flat_map(BTreeMap::into_values) {
+        let (_, master) = text.split_once("<value>").unwrap();
+        secrets.insert(master.split_once('<').unwrap().0.to_owned(), "the secret of a key".to_owned());
+    }
     for name in ["shop-redis-ca", "shop-redis-tls"] {
         let key = world.secret(name).await["tls.key"].clone();
         secrets.insert(key.lines().nth(1).unwrap().to_owned(), format!("the private key in {name}"));

@@ -40,6 +40,7 @@ async fn survives(death: Death, wanted: &Value) -> bool {
     }
     mortal.kill().await;
     let (left, left_keys) = (world.passwords().await, world.private_keys().await);
+    let left_ring = world.keys().await;
 
     let heir = Operator::start(&world.namespace).await;
     world.ready(SHOP).await;
@@ -51,6 +52,12 @@ async fn survives(death: Death, wanted: &Value) -> bool {
     for (left, now) in left_keys.iter().zip(&world.private_keys().await) {
         assert!(now.is_some() && (left.is_none() || left == now), "{death:?}: a private key was made anew\n{writes}");
     }
+    let ring = world.keys().await;
+    assert!(
+        ring.len() == 1 && left_ring.iter().all(|left| ring.contains_key(left.0)),
+        "{death:?}: a key was made twice\n{writes}"
+    );
+    assert_eq!(world.secret("shop-keys").await, ring.into_values().flatten().collect(), "{death:?}\n{writes}");
     let app = passwords[1].as_ref().unwrap();
     eventually("the server takes the published password", async || world.ping(app).await).await;
     world.quiet().await;
@@ -73,5 +80,5 @@ async fn an_operator_that_dies_at_any_write_leaves_what_another_one_completes_wi
     assert!(died >= 2 * PARTS_AND_STATUS, "only {died} operators died");
 }
 
-/// Eleven objects, and at least one status.
-const PARTS_AND_STATUS: usize = 12;
+/// Eleven objects, a key and the ring, and at least one status.
+const PARTS_AND_STATUS: usize = 14;

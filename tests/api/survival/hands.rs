@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{PARTS, SHOP, World};
+use super::world::{PARTS, RING, SHOP, World};
 use crate::support::eventually::eventually;
 
 const CONTAINER: &str = "a container of which only name and image are left";
@@ -48,6 +48,10 @@ fn edits() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("Secret", "shop-redis-tls", "no bundle of authorities", json!({"data": {"ca.crt": null}})),
         ("Secret", "shop-redis-tls", "another certificate", json!({"data": {"tls.crt": bytes}})),
         ("Secret", "shop-redis-tls", "no private key", json!({"data": {"tls.key": ""}})),
+        ("Secret", "shop-keys", "a file that is none", json!({"data": {"notes.txt": bytes, "broken.xml": bytes}})),
+        ("Secret", "shop-keys", "no file", json!({"data": null})),
+        ("Secret", "shop-keys", "a label that is gone", no_label("instance")),
+        ("Secret", "shop-keys", "the label that the watch goes by is gone", no_label("managed-by")),
         ("StatefulSet", "shop-redis", "more replicas", spec(json!({"replicas": 3}))),
         ("StatefulSet", "shop-redis", "a label that is gone", no_label("component")),
         (
@@ -81,7 +85,7 @@ async fn every_object_that_is_edited_by_hand_is_repaired() {
         world.has_parts(&format!("{kind} {name} is repaired: {what}"), &wanted).await;
         edited.insert((kind, name));
     }
-    assert_eq!(edited, PARTS.into_iter().collect(), "every part was edited");
+    assert_eq!(edited, PARTS.into_iter().chain([RING]).collect(), "every part was edited");
     world.ready(SHOP).await;
     assert_eq!(world.passwords().await, passwords);
     eventually("the server takes the published password", async || world.ping(passwords[1].as_ref().unwrap()).await)
@@ -110,7 +114,7 @@ fn with_a_previous_authority(wanted: &Value) -> Value {
 async fn every_object_that_is_deleted_by_hand_is_made_again() {
     let (world, _operator) = World::with_shop("deleted").await;
     let mut wanted = world.parts().await;
-    for (kind, name) in PARTS {
+    for (kind, name) in PARTS.into_iter().chain([RING]) {
         let before = world.uid(kind, name).await;
         world.delete(kind, name).await;
         eventually(&format!("there is another {kind} {name}"), async || {

@@ -4,6 +4,7 @@ mod crash;
 mod gone;
 mod hands;
 pub mod history;
+mod key_ring;
 mod odd;
 mod quiet;
 mod renewal;

@@ -24,7 +24,7 @@ use crate::support::operator::{Operator, USER_AGENT};
 pub const SHOP: &str = "shop";
 pub const POD: &str = "shop-redis-0";
 
-/// What a cache consists of: kind and name, in the order in which a stranger in their place is named.
+/// What a cache's Redis consists of: kind and name, in the order in which a stranger in their place is named.
 pub const PARTS: [(&str, &str); 11] = [
     ("ServiceAccount", "shop-redis"),
     ("Service", "shop-redis"),
@@ -38,6 +38,9 @@ pub const PARTS: [(&str, &str); 11] = [
     ("Secret", "shop-redis-ca"),
     ("Secret", "shop-redis-tls"),
 ];
+
+/// The published key ring. A stranger in its place keeps no server from running.
+pub const RING: (&str, &str) = ("Secret", "shop-keys");
 
 /// One test's namespace.
 pub struct World {
@@ -221,6 +224,18 @@ impl World {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         let of = async |name: &str| secrets.get_opt(name).await.unwrap()?.data?.remove("tls.key").map(|key| key.0);
         [of("shop-redis-ca").await, of("shop-redis-tls").await]
+    }
+
+    /// The files in the Secret of each key, by the Secret's name.
+    pub async fn keys(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let list = secrets.list(&ListParams::default()).await.unwrap().items.into_iter();
+        let of_key = list.filter(|secret| secret.name_any().starts_with("shop-key-"));
+        let texts = |secret: Secret| {
+            let data = secret.data.unwrap_or_default();
+            data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
+        };
+        of_key.map(|secret| (secret.name_any(), texts(secret))).collect()
     }
 
     /// Whether the live server takes this password of the user `app`: PONG, or what it says instead.

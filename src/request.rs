@@ -1,12 +1,17 @@
-//! A request for a rotation, as an annotation makes it, and whether it is followed.
+//! A request, as an annotation makes it: whether it is followed, and what is said of it in `status.operations`.
 //!
 //! In: the annotation's value, when the `TokenCache` was made, the time. Out: a [`Request`], and the sentence that tells why
 //! one is not followed. A manifest or a backup that is applied again brings an annotation of long ago with it, which must
-//! change no password: so a request counts only while it is new.
+//! change nothing: so a request counts only while it is new.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::schedule::whole;
+use crate::{
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION},
+    kubernetes::identity::Owner,
+    time::whole,
+};
 
 /// How old a request may be when it is first seen.
 pub const GOOD_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -52,6 +57,74 @@ pub fn refused(requested: Timestamp, created: Option<Timestamp>, now: Timestamp)
         );
     }
     None
+}
+
+/// The entry of a stage, and nothing else said yet.
+#[must_use]
+pub fn entry(
+    type_: OperationType,
+    stage: OperationStage,
+    requested: Option<Timestamp>,
+    message: String,
+) -> OperationStatus {
+    OperationStatus {
+        type_,
+        requested: requested.map(time),
+        stage,
+        started: None,
+        published: None,
+        ends_at: None,
+        finished: None,
+        queued: None,
+        message,
+    }
+}
+
+/// What the status says of requests of one kind.
+#[must_use]
+pub fn entry_in(operations: &[OperationStatus], of: OperationType) -> Option<&OperationStatus> {
+    operations.iter().find(|operation| operation.type_ == of)
+}
+
+/// Whether an entry is about the request of this time.
+#[must_use]
+pub fn is(entry: &OperationStatus, requested: Timestamp) -> bool {
+    entry.requested == Some(time(requested))
+}
+
+/// A time as the status has it.
+#[must_use]
+pub fn time(time: Timestamp) -> Time {
+    Time(whole(time))
+}
+
+/// What nobody can read as a time.
+#[must_use]
+pub fn malformed(owner: &Owner, annotation: &str, value: &str) -> String {
+    format!(
+        "the annotation {annotation} ({value:?}) does not begin with a time such as 2026-01-01T12:00:00Z, so nothing is \
+         done. {}",
+        ask(owner, annotation)
+    )
+}
+
+/// A request that is not followed.
+#[must_use]
+pub fn ignored(owner: &Owner, annotation: &str, why: &str) -> String {
+    format!("this request is not followed: {why}. Nothing was changed. {}", ask(owner, annotation))
+}
+
+fn ask(owner: &Owner, annotation: &str) -> String {
+    format!(
+        "To ask: `kubectl -n {} annotate --overwrite tokencache {} {annotation}=$(date -u +%FT%TZ)`",
+        owner.namespace, owner.name
+    )
+}
+
+/// Why nothing is done while a cache is paused.
+#[must_use]
+pub fn paused() -> String {
+    format!("the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and it goes on when that is removed")
 }
 
 #[cfg(test)]

@@ -1,0 +1,135 @@
+//! `spec.dataProtection`, what the status says of the key ring, and the annotation that asks for another key.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The annotation that asks for another key that encrypts at once. Its value begins with the time of the request.
+pub const ROTATE_KEY_ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
+
+/// The key ring of ASP.NET Core Data Protection, which all servers of an application share.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DataProtectionSpec {
+    /// Who makes the keys. `Managed`: the operator makes them and publishes them in Secret `<name>-keys`, which
+    /// applications mount whole. `None`: nobody; keys and Secrets that exist already stay as they are.
+    #[serde(default)]
+    pub mode: DataProtectionMode,
+    /// How often another key follows. It restarts nothing, and no key is ever removed.
+    #[serde(default)]
+    pub rotation: KeyRotationSpec,
+}
+
+/// Who makes the keys.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DataProtectionMode {
+    /// The operator.
+    #[default]
+    Managed,
+    /// Nobody.
+    None,
+}
+
+/// How often another key follows. Each key is published `publishAhead` before it encrypts, so that every server knows it by
+/// then, and decrypts for ever.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "!self.every.matches('^[0-9]{1,9}(d|h|m|s)$') || !self.publishAhead.matches('^[0-9]{1,9}(d|h|m|s)$') || int(self.publishAhead.substring(0, self.publishAhead.size() - 1)) * (self.publishAhead.endsWith('d') ? 86400 : self.publishAhead.endsWith('h') ? 3600 : self.publishAhead.endsWith('m') ? 60 : 1) <= int(self.every.substring(0, self.every.size() - 1)) * (self.every.endsWith('d') ? 86400 : self.every.endsWith('h') ? 3600 : self.every.endsWith('m') ? 60 : 1)"
+    ).message(
+        "rotation.publishAhead must not be longer than rotation.every, or more than one key would be on its way: write a shorter publishAhead, or a longer every"
+    )
+)]
+pub struct KeyRotationSpec {
+    /// The time from the first use of a key to the first use of the next one: a whole number with one of the suffixes
+    /// s, m, h, d, from 7d to 3650d.
+    #[serde(default = "default_every")]
+    #[schemars(length(max = 16))]
+    #[x_kube(
+        validation = Rule::new(
+            "self.matches('^[0-9]{1,9}(d|h|m|s)$') && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) >= 604800 && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) <= 315360000"
+        ).message(
+            "rotation.every must be a whole number with the suffix s, m, h or d, from 7d to 3650d; for example 90d"
+        )
+    )]
+    pub every: String,
+    /// How long before its first use a key is published: a whole number with one of the suffixes s, m, h, d, at least 48h,
+    /// since applications read the ring once a day and one read may fail, and at most `every`.
+    #[serde(default = "default_publish_ahead")]
+    #[schemars(length(max = 16))]
+    #[x_kube(
+        validation = Rule::new(
+            "self.matches('^[0-9]{1,9}(d|h|m|s)$') && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) >= 172800"
+        ).message(
+            "rotation.publishAhead must be a whole number with the suffix s, m, h or d, at least 48h, since applications read the ring once a day; for example 72h"
+        )
+    )]
+    pub publish_ahead: String,
+}
+
+impl Default for KeyRotationSpec {
+    fn default() -> Self {
+        Self { every: default_every(), publish_ahead: default_publish_ahead() }
+    }
+}
+
+fn default_every() -> String {
+    "90d".to_owned()
+}
+
+fn default_publish_ahead() -> String {
+    "72h".to_owned()
+}
+
+/// The key ring, as it is published.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRingStatus {
+    /// The Secret that applications mount, whole.
+    pub secret: String,
+    /// The key that encrypts, by the first digits of its id; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<String>,
+    /// When the next key is published; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rotation: Option<Time>,
+    /// Every key, in the order of their first use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    pub keys: Vec<KeyStatus>,
+}
+
+/// One key of the ring.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyStatus {
+    /// Its id.
+    pub id: String,
+    /// What it is good for now.
+    pub state: KeyState,
+    /// When it is said to be made.
+    pub created: Time,
+    /// From when on it encrypts.
+    pub activates: Time,
+    /// Until when it could encrypt. It decrypts for ever.
+    pub expires: Time,
+}
+
+/// What a key is good for.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// It is published, and its time to encrypt has not come.
+    Pending,
+    /// It encrypts and decrypts.
+    Active,
+    /// It decrypts: a newer one encrypts.
+    Superseded,
+    /// It decrypts: its time to encrypt is over.
+    Expired,
+    /// It was revoked: what it encrypted cannot be read any more.
+    Revoked,
+    /// What it holds cannot be read.
+    Unreadable,
+}

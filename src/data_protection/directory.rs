@@ -1,0 +1,155 @@
+//! A ring as an application reads it from a folder, and what comes of it: which key encrypts now, and whether a payload
+//! of another pod can be read.
+//!
+//! In: the files of a folder, the certificates at hand, the application's name, the time, random bytes. Out: the report of
+//! `doctor ring`, in lines. No secret and no plaintext is ever in it.
+
+use jiff::Timestamp;
+
+use super::{
+    certificate::Pair,
+    cipher::CipherError,
+    key::Key,
+    key_file::{self, Element, FileError},
+    key_id::KeyId,
+    key_ring::{KeyRing, UnprotectError},
+    payload::{Purposes, RANDOM_BYTES},
+    revocation::Revocation,
+    ring::{Choice, KeyState, Ring},
+};
+
+/// The purpose of the payloads that one pod makes for another one to read, so that they are good for nothing else.
+const PURPOSE: &str = "tokencache-operator doctor";
+/// What stands in such a payload.
+const TEXT: &[u8] = b"tokencache-operator doctor ring";
+
+/// Why an application could not read any key of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// A file breaks it.
+    #[error("{0}: {1}: no application can read the ring until this file is gone")]
+    File(String, FileError),
+    /// Two files have the same key.
+    #[error(
+        "{0}: it holds the key {1}, as another file does: no application can read the ring until one of them is gone"
+    )]
+    Duplicate(String, KeyId),
+    /// There is no key.
+    #[error("there is no key in any *.xml file: is the Secret with the ring mounted here, as a whole?")]
+    Empty,
+}
+
+/// Why a round trip failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoundTripError {
+    /// There is nothing to encrypt with.
+    #[error("no key can encrypt: every Protect of an application fails")]
+    NoKey,
+    /// The cipher refuses to work.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// The payload cannot be read.
+    #[error(transparent)]
+    Unprotect(#[from] UnprotectError),
+    /// The payload is another one.
+    #[error("the payload is none that doctor made")]
+    OtherPayload,
+}
+
+/// A ring, as it was read from a folder.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    keys: Vec<Key>,
+    ring: Ring,
+    key_ring: KeyRing,
+    /// Files that applications pass over, and why.
+    pub passed_over: Vec<(String, FileError)>,
+}
+
+impl Directory {
+    /// Reads the files that applications read: those whose names end with `.xml`, dot-files among them.
+    ///
+    /// # Errors
+    /// Where no application could read any key.
+    pub fn read<'files>(
+        files: impl IntoIterator<Item = (&'files str, &'files [u8])>,
+        pairs: &[Pair],
+    ) -> Result<Self, DirectoryError> {
+        let (mut keys, mut revocations, mut passed_over): (Vec<Key>, Vec<Revocation>, Vec<_>) = Default::default();
+        for (name, bytes) in files.into_iter().filter(|(name, _)| name.strip_suffix(".xml").is_some()) {
+            match key_file::read(bytes) {
+                Ok(Element::Key(key)) if keys.iter().any(|known| known.id == key.id) => {
+                    return Err(DirectoryError::Duplicate(name.to_owned(), key.id));
+                }
+                Ok(Element::Key(key)) => keys.push(*key),
+                Ok(Element::Revocation(revocation)) => revocations.push(revocation),
+                Err(error @ (FileError::Malformed(_) | FileError::Revocation(_))) => {
+                    return Err(DirectoryError::File(name.to_owned(), error));
+                }
+                Err(error @ (FileError::Unknown(_) | FileError::Key(_))) => passed_over.push((name.to_owned(), error)),
+            }
+        }
+        if keys.is_empty() {
+            return Err(DirectoryError::Empty);
+        }
+        let key_ring = KeyRing::open(&keys, &revocations, pairs, &KeyRing::default());
+        Ok(Self { keys, ring: key_ring.dates(), key_ring, passed_over })
+    }
+
+    /// What there is to say of each key, and which of them encrypts now.
+    #[must_use]
+    pub fn report(&self, now: Timestamp) -> Vec<String> {
+        let mut keys: Vec<&Key> = self.keys.iter().collect();
+        keys.sort_by_key(|key| (key.activates, key.id));
+        let mut lines: Vec<String> = keys.into_iter().filter_map(|key| self.line(key, now)).collect();
+        lines.extend(self.key_ring.closed().map(|(id, why)| format!("key {id} cannot be used: {why}")));
+        lines.extend(self.passed_over.iter().map(|(name, why)| format!("{name} is passed over: {why}")));
+        lines.push(match self.ring.choice(now) {
+            Choice::Default(key) => format!("an application that reads this ring now encrypts with {}", key.id),
+            Choice::Fallback(key) => format!(
+                "no key is active: an application that reads this ring now makes do with {}, or fails where it makes keys \
+                 itself",
+                key.id
+            ),
+            Choice::Nothing => "no key can encrypt: every Protect of an application fails".to_owned(),
+        });
+        lines
+    }
+
+    fn line(&self, key: &Key, now: Timestamp) -> Option<String> {
+        let state = match self.ring.state(self.ring.find(key.id)?, now) {
+            KeyState::Pending => "is pending",
+            KeyState::Active => "encrypts",
+            KeyState::Superseded | KeyState::Expired => "decrypts",
+            KeyState::Revoked => "is revoked",
+            KeyState::Unreadable => "cannot be read",
+        };
+        Some(format!("key {} {state}: activates {}, expires {}", key.id, key.activates, key.expires))
+    }
+
+    /// A payload for another pod to read.
+    ///
+    /// # Errors
+    /// Where nothing can be encrypted.
+    pub fn protect(
+        &self,
+        application: &str,
+        now: Timestamp,
+        random: &[u8; RANDOM_BYTES],
+    ) -> Result<Vec<u8>, RoundTripError> {
+        let (Choice::Default(key) | Choice::Fallback(key)) = self.ring.choice(now) else {
+            return Err(RoundTripError::NoKey);
+        };
+        let protector = self.key_ring.protector(key.id).ok_or(RoundTripError::NoKey)?;
+        Ok(protector.protect(&Purposes::new(application, &[PURPOSE]), TEXT, random)?)
+    }
+
+    /// Reads a payload that another pod made.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn unprotect(&self, application: &str, payload: &[u8]) -> Result<(), RoundTripError> {
+        let text = self.key_ring.unprotect(&Purposes::new(application, &[PURPOSE]), payload)?;
+        if text.as_slice() == TEXT { Ok(()) } else { Err(RoundTripError::OtherPayload) }
+    }
+}

@@ -1,0 +1,290 @@
+//! What is said of a cache's key ring: `KeyRingReady`, and each key in the status.
+//!
+//! In: the settings, what was observed, how far the ring is, the time. Out: a finding and values, in which nothing moves that
+//! does not change the matter.
+
+use jiff::Timestamp;
+
+use super::{
+    DataProtection,
+    observed::{Observed, created},
+    published::Refused,
+    ring::{Choice, KeyState, Member},
+    settings::Settings,
+    standing::{self, Standing},
+};
+use crate::{
+    api::v1alpha1::{KeyRingStatus, KeyState as State, KeyStatus},
+    condition::{ConditionType::KeyRingReady, Finding, Reason},
+    kubernetes::{
+        identity::{Found, ORPHANED},
+        name,
+    },
+    request,
+};
+
+/// How many things of one kind a message names.
+const NAMED: usize = 3;
+
+/// What is said of the ring; `None` where the operator makes none. `corrected` are the files that were put right a moment ago.
+#[must_use]
+pub fn finding(
+    settings: &Settings,
+    observed: &Observed,
+    standing: &Standing,
+    corrected: &[Refused],
+    now: Timestamp,
+) -> Option<Finding> {
+    let ring = standing.ring.as_ref()?;
+    let told = Told { settings, observed, ring, secret: name::keys(&settings.owner.name), now };
+    let found = [
+        Told::taken,
+        Told::held_by_another,
+        Told::collected,
+        Told::malformed,
+        Told::full,
+        Told::missing,
+        Told::unpublished,
+        Told::inactive,
+    ]
+    .into_iter()
+    .find_map(|check| check(&told));
+    Some(found.unwrap_or_else(|| told.well(corrected)))
+}
+
+/// Each key; `None` where there is no ring of the cache's own.
+#[must_use]
+pub fn status(settings: &Settings, observed: &Observed, standing: &Standing, now: Timestamp) -> Option<KeyRingStatus> {
+    let ring = &standing.ring.as_ref()?;
+    observed.ring.ours()?;
+    let mut members: Vec<&Member> = ring.ring.members().iter().collect();
+    members.sort_by_key(|member| (member.activates, member.id));
+    let key = |member: &Member| KeyStatus {
+        id: member.id.to_string(),
+        state: state(ring.ring.state(member, now)),
+        created: request::time(member.created),
+        activates: request::time(member.activates),
+        expires: request::time(member.expires),
+    };
+    Some(KeyRingStatus {
+        secret: name::keys(&settings.owner.name),
+        active: ring.ring.active(now).map(|active| active.id.short()),
+        next_rotation: ring.due.map(request::time),
+        keys: members.into_iter().map(key).collect(),
+    })
+}
+
+fn state(state: KeyState) -> State {
+    match state {
+        KeyState::Pending => State::Pending,
+        KeyState::Active => State::Active,
+        KeyState::Superseded => State::Superseded,
+        KeyState::Expired => State::Expired,
+        KeyState::Revoked => State::Revoked,
+        KeyState::Unreadable => State::Unreadable,
+    }
+}
+
+/// What a sentence is made from.
+struct Told<'seen> {
+    settings: &'seen Settings,
+    observed: &'seen Observed,
+    ring: &'seen DataProtection,
+    secret: String,
+    now: Timestamp,
+}
+
+impl Told<'_> {
+    fn taken(&self) -> Option<Finding> {
+        let Found::Foreign(holder) = &self.observed.ring else { return None };
+        let remedy = if holder == ORPHANED {
+            "Put its owner reference back, as the other objects have it"
+        } else {
+            "Delete or rename it, give this TokenCache another name, or set spec.dataProtection.mode to None"
+        };
+        Some(fails(
+            Reason::NameTaken,
+            format!(
+                "Secret {} exists already and belongs to {holder}; it is left as it is, and no key is made. {remedy}",
+                self.secret
+            ),
+        ))
+    }
+
+    fn held_by_another(&self) -> Option<Finding> {
+        let (name, holder) = self.observed.taken.iter().next()?;
+        Some(fails(
+            Reason::NameTaken,
+            format!(
+                "Secret {name} exists without the labels that Secrets of keys have, and belongs to {holder}; it is left as it \
+                 is. The key is still published in Secret {}, and is nowhere else. Put the labels back, or delete Secret \
+                 {name}: it is made again from what is published",
+                self.secret
+            ),
+        ))
+    }
+
+    fn collected(&self) -> Option<Finding> {
+        let message = format!("waiting until Secret {} of an earlier TokenCache has been collected", self.secret);
+        (self.observed.ring == Found::Earlier).then(|| fails(Reason::Provisioning, message))
+    }
+
+    fn malformed(&self) -> Option<Finding> {
+        let refused = &self.ring.published.refused;
+        let first = refused.first()?;
+        let told = format!(
+            "{} not published: {}. What was encrypted with a key that is lost in this way cannot be read. Put the Secret of \
+             the key back from a backup; or delete Secret {}, which is then made again where its key is published still",
+            if refused.len() == 1 {
+                "a Secret of a key is".to_owned()
+            } else {
+                format!("{} Secrets of keys are", refused.len())
+            },
+            listed(refused),
+            first.file
+        );
+        Some(fails(Reason::KeyMalformed, told))
+    }
+
+    fn full(&self) -> Option<Finding> {
+        (!standing::has_room(self.ring)).then(|| {
+            fails(
+                Reason::RingFull,
+                format!(
+                    "Secret {} has no room for another key ({} of {} bytes), and no key is ever removed: what is there goes on \
+                     working until the last key expires. Create a second TokenCache with a longer \
+                     spec.dataProtection.rotation.every, and move the applications to it",
+                    self.secret,
+                    self.ring.published.fill().bytes,
+                    super::published::CAPACITY
+                ),
+            )
+        })
+    }
+
+    fn missing(&self) -> Option<Finding> {
+        if !self.ring.ring.members().is_empty() {
+            return None;
+        }
+        Some(fails(
+            Reason::Provisioning,
+            if self.settings.held {
+                format!("there is no key, and none is made: {}", request::paused())
+            } else {
+                "the first key is being made".to_owned()
+            },
+        ))
+    }
+
+    fn unpublished(&self) -> Option<Finding> {
+        let live = self.observed.live();
+        let wanted = self.ring.published.files();
+        let is_as_wanted =
+            |(name, bytes): &(&str, &[u8])| wanted.get(*name).is_some_and(|file| file.as_slice() == *bytes);
+        if live.len() == wanted.len() && live.iter().all(is_as_wanted) {
+            return None;
+        }
+        let strays = &self.ring.published.strays;
+        let what = if strays.is_empty() {
+            format!("Secret {} lacks keys that there are", self.secret)
+        } else {
+            format!("Secret {} is not as it should be: {}", self.secret, listed(strays))
+        };
+        Some(if self.settings.held {
+            fails(Reason::DriftWhilePaused, format!("{what}. It is left alone: {}", request::paused()))
+        } else {
+            fails(Reason::Provisioning, format!("{what}; it is being written"))
+        })
+    }
+
+    fn inactive(&self) -> Option<Finding> {
+        let what = match self.ring.ring.choice(self.now) {
+            Choice::Default(_) => return None,
+            Choice::Fallback(key) => {
+                format!(
+                    "no key is active, and applications make do with {}, which is not meant to encrypt",
+                    key.id.short()
+                )
+            }
+            Choice::Nothing => "no key can encrypt, and applications that should fail".to_owned(),
+        };
+        let next = match self.ring.ring.next(self.now) {
+            Some(next) => format!("{} takes over at {}", next.id.short(), next.activates),
+            None if self.settings.held => format!("Another one is not made: {}", request::paused()),
+            None => "Another one is being made".to_owned(),
+        };
+        Some(fails(
+            Reason::NoActiveKey,
+            format!("{what}: every key is expired, revoked, unreadable or still to come. {next}"),
+        ))
+    }
+
+    /// The ring is as it should be.
+    fn well(&self, corrected: &[Refused]) -> Finding {
+        let fill = self.ring.published.fill();
+        let base = self.active_and_next();
+        if !corrected.is_empty() {
+            let told = format!("Secret {} was put right: {}. {base}", self.secret, listed(corrected));
+            return Finding::holds(KeyRingReady, Reason::DriftCorrected, told);
+        }
+        if fill.is_high() {
+            let told = format!(
+                "{base}. Secret {} is {} % full, and no key is ever removed: create a second TokenCache with a longer \
+                 spec.dataProtection.rotation.every in good time, and move the applications to it",
+                self.secret,
+                fill.percent()
+            );
+            return Finding::holds(KeyRingReady, Reason::RingNearlyFull, told);
+        }
+        let adopted = self.adopted();
+        if adopted == 0 {
+            return Finding::holds(KeyRingReady, Reason::Published, base);
+        }
+        let of = self.ring.ring.members().len();
+        let told = format!(
+            "{base}. {adopted} of {of} were made for an earlier TokenCache of this name, and are adopted: what they encrypted \
+             stays readable"
+        );
+        let encrypts = self.ring.ring.active(self.now).is_some_and(|active| self.is_adopted(active));
+        Finding::holds(KeyRingReady, if encrypts { Reason::Adopted } else { Reason::Published }, told)
+    }
+
+    fn active_and_next(&self) -> String {
+        let ring = &self.ring.ring;
+        let count = ring.members().len();
+        let keys = if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+        let active = ring.active(self.now).map(|active| active.id.short()).unwrap_or_default();
+        let next = match (ring.next(self.now), self.ring.due) {
+            (Some(next), _) => {
+                format!("{}, which is published already, takes over at {}", next.id.short(), next.activates)
+            }
+            (None, Some(due)) => format!("the next one is published at {due}"),
+            (None, None) => "no other follows".to_owned(),
+        };
+        format!("Secret {} has {keys}: {active} encrypts, and {next}", self.secret)
+    }
+
+    /// How many keys are older than the `TokenCache`.
+    fn adopted(&self) -> usize {
+        self.ring.ring.members().iter().filter(|member| self.is_adopted(member)).count()
+    }
+
+    fn is_adopted(&self, member: &Member) -> bool {
+        let file = format!("key-{}.xml", member.id);
+        let made = self.observed.holders(&file).filter_map(created).min();
+        made.is_some_and(|made| self.settings.created.is_some_and(|since| made < since))
+    }
+}
+
+fn fails(reason: Reason, message: impl Into<String>) -> Finding {
+    Finding::fails(KeyRingReady, reason, message)
+}
+
+/// The first few files, and why they are told.
+fn listed(refused: &[Refused]) -> String {
+    let named: Vec<String> =
+        refused.iter().take(NAMED).map(|refused| format!("{}: {}", refused.file, refused.why)).collect();
+    let more = refused.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+    named.join("; ") + &more
+}

@@ -1,0 +1,130 @@
+//! The ring as an application holds it in memory: keys that were opened, and why others were not.
+//!
+//! In: keys, revocations, and the certificates at hand. Out: payloads, protected and read. A master key is opened once, which
+//! with a certificate takes milliseconds, and is wiped from memory when the ring is dropped.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::{
+    certificate::Pair,
+    encrypted_xml::EncryptedSecret,
+    key::{Closed, Key},
+    key_id::KeyId,
+    payload::{self, Protector, Purposes},
+    revocation::Revocation,
+    ring::{Member, Ring},
+};
+
+/// Keys that payloads are read with.
+#[derive(Debug, Clone, Default)]
+pub struct KeyRing(BTreeMap<KeyId, Entry>);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    key: Key,
+    held: Held,
+}
+
+#[derive(Debug, Clone)]
+enum Held {
+    Open(Protector),
+    Revoked,
+    Closed(Closed),
+}
+
+/// Why a payload cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnprotectError {
+    /// It is none.
+    #[error("it is no protected payload")]
+    NotProtected,
+    /// Its key is in no file of the ring.
+    #[error("its key {0} is not in the ring")]
+    KeyMissing(KeyId),
+    /// Its key was revoked.
+    #[error("its key {0} is revoked")]
+    KeyRevoked(KeyId),
+    /// Its key is there, and its master key cannot be read.
+    #[error("its key {0} cannot be used: {1}")]
+    KeyClosed(KeyId, Closed),
+    /// Its key is there, and reads nothing under this application name and these purposes.
+    #[error("its key {0} does not read it: it is for another application name, or was changed")]
+    Rejected(KeyId),
+}
+
+impl KeyRing {
+    /// Opens every key that can be opened. What `earlier` has opened is taken from it.
+    #[must_use]
+    pub fn open(keys: &[Key], revocations: &[Revocation], pairs: &[Pair], earlier: &Self) -> Self {
+        // Without it the key counts as closed, or a restart would change what is told.
+        let has_certificate = |key: &Key| {
+            let needed = key.encrypted().map(EncryptedSecret::thumbprint);
+            needed.is_none_or(|needed| pairs.iter().any(|pair| pair.thumbprint() == needed))
+        };
+        let held = |key: &Key| {
+            if revocations.iter().any(|revocation| revocation.is_about(key.id, key.created)) {
+                return Held::Revoked;
+            }
+            if let Some(Entry { key: known, held: Held::Open(protector) }) = earlier.0.get(&key.id)
+                && known == key
+                && has_certificate(key)
+            {
+                return Held::Open(protector.clone());
+            }
+            match key.open(pairs) {
+                Ok((algorithm, master)) => Held::Open(Protector { id: key.id, algorithm, master }),
+                Err(closed) => Held::Closed(closed),
+            }
+        };
+        Self(keys.iter().map(|key| (key.id, Entry { key: key.clone(), held: held(key) })).collect())
+    }
+
+    /// The ring as its dates tell it.
+    #[must_use]
+    pub fn dates(&self) -> Ring {
+        let member = |Entry { key, held }: &Entry| Member {
+            id: key.id,
+            created: key.created,
+            activates: key.activates,
+            expires: key.expires,
+            is_revoked: matches!(held, Held::Revoked),
+            is_readable: !matches!(held, Held::Closed(_)),
+        };
+        self.0.values().map(member).collect()
+    }
+
+    /// What protects with a key; `None` where there is no such key, or it cannot be used.
+    #[must_use]
+    pub fn protector(&self, id: KeyId) -> Option<&Protector> {
+        match &self.0.get(&id)?.held {
+            Held::Open(protector) => Some(protector),
+            Held::Revoked | Held::Closed(_) => None,
+        }
+    }
+
+    /// The keys that cannot be opened, and why. Revoked ones are not among them.
+    pub fn closed(&self) -> impl Iterator<Item = (KeyId, &Closed)> {
+        self.0.iter().filter_map(|(&id, entry)| match &entry.held {
+            Held::Closed(closed) => Some((id, closed)),
+            Held::Open(_) | Held::Revoked => None,
+        })
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn unprotect(&self, purposes: &Purposes, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnprotectError> {
+        let id = payload::key_id(payload).ok_or(UnprotectError::NotProtected)?;
+        match self.0.get(&id).map(|entry| &entry.held) {
+            None => Err(UnprotectError::KeyMissing(id)),
+            Some(Held::Revoked) => Err(UnprotectError::KeyRevoked(id)),
+            Some(Held::Closed(closed)) => Err(UnprotectError::KeyClosed(id, closed.clone())),
+            Some(Held::Open(protector)) => {
+                protector.unprotect(purposes, payload).map_err(|_| UnprotectError::Rejected(id))
+            }
+        }
+    }
+}

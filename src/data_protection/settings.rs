@@ -1,0 +1,70 @@
+//! What a cache wants of its key ring, parsed.
+//!
+//! In: a `TokenCache` as users wrote it, and what it is to its objects. Out: [`Settings`], or the sentence that goes into
+//! `SpecValid`.
+
+use jiff::Timestamp;
+
+use super::rotation::{Rotation, RotationError};
+use crate::{
+    api::v1alpha1::{
+        DataProtectionMode, KeyRotationSpec, PAUSED, RECONCILE_ANNOTATION, ROTATE_KEY_ANNOTATION, TokenCache,
+    },
+    kubernetes::identity::Owner,
+    request::Request,
+    time,
+};
+
+/// What a cache wants of its key ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The `TokenCache`.
+    pub owner: Owner,
+    /// How often keys change; `None` where the operator makes none.
+    pub rotation: Option<Rotation>,
+    /// What its annotation asks for.
+    pub request: Option<Request>,
+    /// When the `TokenCache` was made.
+    pub created: Option<Timestamp>,
+    /// Whether nothing is to be changed: the cache is paused.
+    pub held: bool,
+}
+
+/// Why a key ring cannot be as it is asked for. The API server refuses most of this on admission.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// A text is no duration.
+    #[error("spec.dataProtection.rotation.{0} is {1:?}: write a whole number with the suffix s, m, h or d")]
+    Duration(&'static str, String),
+    /// The durations do not suit keys.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
+}
+
+impl Settings {
+    /// Parses a `TokenCache`.
+    ///
+    /// # Errors
+    /// The first thing that cannot be carried out.
+    pub fn parse(owner: Owner, cache: &TokenCache) -> Result<Self, SettingsError> {
+        let annotation = |key: &str| cache.metadata.annotations.as_ref()?.get(key).map(String::as_str);
+        let written = &cache.spec.data_protection;
+        Ok(Self {
+            owner,
+            rotation: match written.mode {
+                DataProtectionMode::Managed => Some(rotation(&written.rotation)?),
+                DataProtectionMode::None => None,
+            },
+            request: annotation(ROTATE_KEY_ANNOTATION).map(Request::parse),
+            created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
+            held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
+        })
+    }
+}
+
+fn rotation(written: &KeyRotationSpec) -> Result<Rotation, SettingsError> {
+    let duration =
+        |field, text: &str| time::duration(text).ok_or_else(|| SettingsError::Duration(field, text.to_owned()));
+    let (every, ahead) = (duration("every", &written.every)?, duration("publishAhead", &written.publish_ahead)?);
+    Ok(Rotation::new(every, ahead, false)?)
+}

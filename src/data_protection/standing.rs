@@ -1,0 +1,63 @@
+//! How far a cache's key ring is: what is to be made of what was seen.
+//!
+//! In: the settings, what was observed, the time. Out: [`Standing`]. Nothing is drawn and nothing is written here.
+
+use jiff::Timestamp;
+
+use super::{
+    DataProtection, Protection, Seen, key_ring::KeyRing, objects, observed::Observed, plan::Mint, settings::Settings,
+};
+use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found};
+
+/// The most that a file of a key takes, in bytes, for keeping room for one.
+const LARGEST_FILE: usize = 8 << 10;
+
+/// How far a cache's key ring is.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The ring; `None` where the operator makes none.
+    pub ring: Option<DataProtection>,
+    /// A key that is to be made.
+    pub mint: Option<Mint>,
+    /// What became of the request for another key.
+    pub operation: Option<OperationStatus>,
+}
+
+impl Standing {
+    /// Reads what was seen.
+    #[must_use]
+    pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
+        let seen = Seen {
+            sources: observed.sources(),
+            live: observed.live(),
+            protection: Protection::Plain,
+            previous: &[],
+            copies: &[],
+        };
+        let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, &KeyRing::default()));
+        let (operation, asked) = super::request::answer(settings, observed, ring.as_ref(), now);
+        let mint = ring.as_ref().filter(|ring| may_make(observed, ring)).and_then(|ring| match asked {
+            Some(requested) => ring.at_once(now).map(|key| Mint { key, requested: Some(requested) }),
+            None => ring.mint.clone().map(|key| Mint { key, requested: None }),
+        });
+        Self { ring, mint, operation }
+    }
+
+    /// The Secrets that published keys lack: their own are gone.
+    pub fn lacking<'ring>(&'ring self, settings: &'ring Settings) -> impl Iterator<Item = String> {
+        let orphans = self.ring.iter().flat_map(|ring| &ring.published.orphans);
+        orphans.filter_map(|file| objects::file_secret(&settings.owner, file)?.metadata.name)
+    }
+}
+
+/// Whether a key can be made: there is a place to publish it, and room.
+#[must_use]
+pub fn may_make(observed: &Observed, ring: &DataProtection) -> bool {
+    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && has_room(ring)
+}
+
+/// Whether the ring has room for one more key.
+#[must_use]
+pub fn has_room(ring: &DataProtection) -> bool {
+    ring.published.fill().bytes + LARGEST_FILE <= super::published::CAPACITY
+}

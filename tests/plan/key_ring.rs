@@ -1,0 +1,413 @@
+//! A cache's key ring pass by pass, on values: what is written, and what is said. No key and no Secret is in a snapshot.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use tokencache_operator::api::v1alpha1::{KeyRingStatus, OperationStage as Stage, TokenCache};
+use tokencache_operator::condition::Finding;
+use tokencache_operator::data_protection::health::{finding, status};
+use tokencache_operator::data_protection::key::KeyOrder;
+use tokencache_operator::data_protection::objects::file_secret;
+use tokencache_operator::data_protection::observed::Observed;
+use tokencache_operator::data_protection::plan::{Plan, Publication, plan};
+use tokencache_operator::data_protection::published::Refused;
+use tokencache_operator::data_protection::settings::Settings;
+use tokencache_operator::data_protection::standing::Standing;
+use tokencache_operator::kubernetes::identity::Found;
+
+use super::world::{START, World, shop, stored};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
+
+/// The Secrets of a cache's key ring, and what happens to them.
+#[derive(Clone)]
+struct Keys {
+    cache: TokenCache,
+    files: BTreeMap<String, Arc<Secret>>,
+    ring: Found<Arc<Secret>>,
+    taken: BTreeMap<String, String>,
+    before: Standing,
+    now: Timestamp,
+    dice: u8,
+}
+
+impl Keys {
+    fn of(spec: &str) -> Self {
+        let mut cache = shop(spec);
+        cache.metadata.creation_timestamp = Some(Time(START));
+        let settings = Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap();
+        let before = Standing::read(&settings, &Observed::nothing(Vec::new()), START);
+        let (files, taken) = (BTreeMap::new(), BTreeMap::new());
+        Self { cache, files, ring: Found::Nothing, taken, before, now: START, dice: 1 }
+    }
+
+    /// With a key that is published.
+    fn begun() -> Self {
+        let mut ring = Self::of("{}");
+        assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
+        ring
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::parse(World::new(self.cache.clone()).settings().owner, &self.cache).unwrap()
+    }
+
+    fn observed(&self) -> Observed {
+        let operations = self.before.operation.clone().into_iter().collect();
+        Observed::new(self.files.values().cloned().collect(), self.ring.clone(), self.taken.clone(), operations)
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::read(&self.settings(), &self.observed(), self.now)
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&self.settings(), &self.observed(), &self.standing())
+    }
+
+    fn store(&mut self, mut secret: Secret) {
+        secret.metadata.creation_timestamp = Some(Time(self.now));
+        self.files.insert(secret.name_any(), Arc::new(secret));
+    }
+
+    /// Carries the plan out. Says what was written, without the names of keys.
+    fn pass(&mut self) -> Vec<String> {
+        let Plan { mint, files, ring } = self.plan();
+        let (mut written, mut publication) = (Vec::new(), ring);
+        self.before = self.standing();
+        if let Some(mint) = mint {
+            let secret = mint.secret(&self.settings(), &[self.dice; 128]).unwrap();
+            self.dice += 1;
+            publication = publication.map(|publication| publication.with(&secret));
+            self.store(secret);
+            written.push("mint".to_owned());
+        }
+        for secret in files {
+            written.push("create".to_owned());
+            self.store(secret);
+        }
+        if let Some(Publication { secret, strays }) = publication {
+            let without = if strays.is_empty() { String::new() } else { format!(" without {strays:?}") };
+            written.push(format!("Secret {}{without}", secret.name_any()));
+            self.ring = Found::Ours(stored(secret));
+        }
+        written
+    }
+
+    /// Passes, one each day, until this day after the beginning.
+    fn until(&mut self, day: i32) -> Vec<(i64, Vec<String>)> {
+        let mut written = Vec::new();
+        while self.now < START + DAY * day {
+            self.now += DAY;
+            let pass = self.pass();
+            if !pass.is_empty() {
+                written.push((self.now.duration_since(START).as_hours() / 24, pass));
+            }
+        }
+        written
+    }
+
+    fn annotate(&mut self, key: &str, value: &str) {
+        self.cache.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
+    }
+
+    fn ask(&mut self) {
+        let now = self.now.to_string();
+        self.annotate(ANNOTATION, &now);
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        self.standing().operation.map(|operation| operation.stage)
+    }
+
+    fn in_ring(&mut self, change: impl FnOnce(&mut BTreeMap<String, ByteString>)) {
+        let mut secret = Secret::clone(self.ring.ours().unwrap());
+        change(secret.data.as_mut().unwrap());
+        self.ring = Found::Ours(Arc::new(secret));
+    }
+
+    fn published(&self) -> BTreeMap<String, ByteString> {
+        self.ring.ours().unwrap().data.clone().unwrap()
+    }
+
+    fn finding(&self, corrected: &[Refused]) -> Option<Finding> {
+        finding(&self.settings(), &self.observed(), &self.standing(), corrected, self.now)
+    }
+
+    fn status(&self) -> KeyRingStatus {
+        status(&self.settings(), &self.observed(), &self.standing(), self.now).unwrap()
+    }
+
+    /// What is said, with the names of keys in the order of their first use.
+    fn told(&self, what: &str) -> String {
+        self.told_with(what, &[])
+    }
+
+    fn told_with(&self, what: &str, corrected: &[Refused]) -> String {
+        let Some(finding) = self.finding(corrected) else { return format!("{what}\n  (nothing is said)\n") };
+        let said = [finding.verdict.as_str(), finding.reason.as_str()].join(" ");
+        let mut text = format!("{what}\n  {said}\n    {}\n", finding.message);
+        if let Some(operation) = self.standing().operation {
+            let stage = format!("{:?}", operation.stage);
+            text += &["  ", &stage, "\n    ", &operation.message, "\n"].concat();
+        }
+        let members = self.standing().ring.map(|ring| ring.ring.members().to_vec()).unwrap_or_default();
+        let mut ids: Vec<_> = members.into_iter().map(|member| (member.activates, member.id)).collect();
+        ids.sort_unstable();
+        for (index, (_, id)) in ids.into_iter().enumerate() {
+            text = text.replace(&id.to_string(), &format!("<key {}>", index + 1));
+            text = text.replace(&id.short(), &format!("<key {}>", index + 1));
+        }
+        text
+    }
+}
+
+#[test]
+fn the_first_key_is_made_and_published_in_one_pass_and_then_there_is_nothing_to_do() {
+    let ring = Keys::begun();
+    assert!(ring.plan().is_empty());
+    let key = ring.files.values().next().unwrap();
+    assert_eq!((key.immutable, key.metadata.owner_references.clone()), (Some(true), None));
+    assert_eq!(Some(ring.published()), key.data.clone());
+    assert_eq!(ring.status().keys.len(), 1);
+}
+
+#[test]
+fn keys_follow_each_other_and_none_is_ever_removed() {
+    let mut ring = Keys::begun();
+    let made = ["mint", "Secret shop-keys"].map(str::to_owned).to_vec();
+    assert_eq!(ring.until(280), [(87, made.clone()), (177, made.clone()), (267, made)]);
+    let published: BTreeSet<String> = ring.published().into_keys().collect();
+    let held: BTreeSet<String> =
+        ring.files.values().flat_map(|secret| secret.data.clone().unwrap()).map(|(name, _)| name).collect();
+    assert_eq!((published.len(), published), (4, held));
+}
+
+#[test]
+fn between_two_keys_nothing_that_is_said_moves() {
+    let mut ring = Keys::begun();
+    ring.now += DAY;
+    let (told, status) = (ring.finding(&[]), ring.status());
+    ring.until(86);
+    assert_eq!((ring.finding(&[]), ring.status()), (told, status));
+}
+
+#[test]
+fn planning_twice_gives_equal_plans() {
+    let ring = Keys::of("{}");
+    assert_eq!(ring.plan(), ring.plan());
+}
+
+#[test]
+fn a_key_that_was_made_and_not_published_is_published_in_the_next_pass() {
+    let mut ring = Keys::of("{}");
+    let mint = ring.plan().mint.unwrap();
+    ring.store(mint.secret(&ring.settings(), &[1; 128]).unwrap());
+    assert_eq!(ring.pass(), ["Secret shop-keys"]);
+    assert!(ring.plan().is_empty());
+}
+
+#[test]
+fn a_ring_that_was_edited_or_deleted_is_published_again() {
+    let begun = Keys::begun();
+    let after = |change: &dyn Fn(&mut Keys)| {
+        let mut ring = begun.clone();
+        change(&mut ring);
+        let written = ring.pass();
+        assert_eq!(ring.published(), begun.published());
+        assert!(ring.plan().is_empty());
+        written
+    };
+    assert_eq!(after(&|ring| ring.ring = Found::Nothing), ["Secret shop-keys"]);
+    assert_eq!(after(&|ring| ring.in_ring(BTreeMap::clear)), ["Secret shop-keys"]);
+    let garble = |data: &mut BTreeMap<String, ByteString>| data.values_mut().for_each(|value| value.0.truncate(9));
+    assert_eq!(after(&|ring| ring.in_ring(garble)), ["Secret shop-keys"]);
+    let stray = |data: &mut BTreeMap<String, ByteString>| {
+        data.insert("a.xml".to_owned(), ByteString(b"<oops".to_vec()));
+    };
+    assert_eq!(after(&|ring| ring.in_ring(stray)), ["Secret shop-keys without [\"a.xml\"]"]);
+}
+
+#[test]
+fn a_key_whose_secret_is_gone_gets_it_again_before_anything_else_is_published() {
+    let mut ring = Keys::begun();
+    let files = ring.files.clone();
+    ring.files.clear();
+    ring.in_ring(|data| {
+        let (_, key) = data.pop_first().unwrap();
+        data.insert("elsewhere.xml".to_owned(), key);
+    });
+    assert_eq!(ring.pass(), ["create", "Secret shop-keys without [\"elsewhere.xml\"]"]);
+    assert_eq!(ring.files.keys().collect::<Vec<_>>(), files.keys().collect::<Vec<_>>());
+    assert!(ring.plan().is_empty());
+}
+
+#[test]
+fn what_stands_under_the_name_of_a_key_is_not_written_over() {
+    let mut ring = Keys::begun();
+    let (name, secret) = ring.files.pop_first().unwrap();
+    ring.taken.insert(name.clone(), "somebody else".to_owned());
+    assert!(ring.plan().is_empty());
+    ring.taken.clear();
+    let garbled = secret.data.clone().unwrap().into_keys().map(|name| (name, ByteString(b"<oops".to_vec())));
+    ring.files.insert(name, Arc::new(Secret { data: Some(garbled.collect()), ..Secret::clone(&secret) }));
+    assert!(ring.plan().is_empty());
+}
+
+#[test]
+fn another_key_is_made_once_for_each_request_whatever_the_status_says() {
+    let mut ring = Keys::begun();
+    ring.now += DAY;
+    ring.ask();
+    assert_eq!(ring.stage(), Some(Stage::Waiting));
+    assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
+    assert_eq!(ring.stage(), Some(Stage::Completed));
+    assert!(ring.plan().is_empty());
+    // Whoever lost the status reads it from the Secret of the key.
+    ring.before.operation = None;
+    assert_eq!(ring.stage(), Some(Stage::Completed));
+    assert!(ring.plan().is_empty());
+    ring.now += SignedDuration::from_mins(1);
+    ring.ask();
+    assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
+    assert_eq!(ring.status().keys.len(), 3);
+}
+
+#[test]
+fn a_request_that_was_seen_in_time_is_followed_when_the_cache_is_paused_no_more() {
+    let mut ring = Keys::begun();
+    ring.ask();
+    ring.annotate("tokencache.dev/reconcile", "paused");
+    assert_eq!((ring.pass(), ring.stage()), (vec![], Some(Stage::Waiting)));
+    ring.now += DAY;
+    ring.annotate("tokencache.dev/reconcile", "no");
+    assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
+}
+
+#[test]
+fn with_mode_none_there_is_nothing_to_do_or_to_say() {
+    let mut ring = Keys::begun();
+    ring.cache.spec.data_protection = serde_json::from_value(serde_json::json!({"mode": "None"})).unwrap();
+    assert!(ring.plan().is_empty());
+    assert_eq!(ring.finding(&[]), None);
+}
+
+#[test]
+fn durations_that_the_api_server_let_through_are_refused_with_their_field() {
+    let refused = |rotation: &str| {
+        let cache = shop(&format!("dataProtection: {{rotation: {rotation}}}"));
+        Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap_err().to_string()
+    };
+    assert!(refused("{every: often}").starts_with("spec.dataProtection.rotation.every is \"often\": write"));
+    assert!(refused("{publishAhead: 2w}").starts_with("spec.dataProtection.rotation.publishAhead is \"2w\": write"));
+    assert!(refused("{every: 6d}").ends_with("write 7d or more"));
+}
+
+#[test]
+fn what_is_said_of_a_key_ring() {
+    let begun = Keys::begun();
+    let after = |what: &str, change: &dyn Fn(&mut Keys)| {
+        let mut ring = begun.clone();
+        change(&mut ring);
+        ring.told(what)
+    };
+    let pause = |ring: &mut Keys| ring.annotate("tokencache.dev/reconcile", "paused");
+    let stray = |ring: &mut Keys| {
+        let garbage = ByteString(b"<oops".to_vec());
+        ring.in_ring(|data| data.extend((1..=4).map(|index| (format!("{index}.xml"), garbage.clone()))));
+    };
+    let told = [
+        Keys::of("{}").told("nothing is there yet"),
+        after("nothing is there yet, and the cache is paused", &|ring| {
+            *ring = Keys::of("{}");
+            pause(ring);
+        }),
+        begun.told("a key"),
+        after("a second key is published, and not in use yet", &|ring| {
+            ring.until(88);
+        }),
+        after("the second key is in use", &|ring| {
+            ring.until(91);
+        }),
+        after("the ring is another's", &|ring| ring.ring = Found::Foreign("Deployment web".to_owned())),
+        after("the ring is of an earlier cache", &|ring| ring.ring = Found::Earlier),
+        after("a key's Secret lost its labels", &|ring| {
+            let name = ring.files.pop_first().unwrap().0;
+            ring.taken.insert(name, "nobody, since its labels were removed".to_owned());
+        }),
+        after("a key's Secret holds something else, and the ring is lost", &|ring| {
+            let (name, secret) = ring.files.pop_first().unwrap();
+            let garbled = secret.data.clone().unwrap().into_keys().map(|name| (name, ByteString(b"<oops".to_vec())));
+            ring.files.insert(name, Arc::new(Secret { data: Some(garbled.collect()), ..Secret::clone(&secret) }));
+            ring.ring = Found::Nothing;
+        }),
+        after("strange files, before they are removed", &stray),
+        after("strange files, while paused", &|ring| {
+            stray(ring);
+            pause(ring);
+        }),
+        {
+            let mut ring = begun.clone();
+            stray(&mut ring);
+            let strays = ring.standing().ring.unwrap().published.strays;
+            ring.pass();
+            ring.told_with("strange files, after they were removed", &strays)
+        },
+        after("paused until the last key is over", &|ring| {
+            pause(ring);
+            ring.until(300);
+        }),
+        after("a key of an earlier cache", &|ring| {
+            ring.cache.metadata.creation_timestamp = Some(Time(START + DAY));
+        }),
+        after("a key of an earlier cache, and one of this", &|ring| {
+            ring.cache.metadata.creation_timestamp = Some(Time(START + DAY));
+            ring.until(91);
+        }),
+        after("another key was asked for", &Keys::ask),
+        after("another key was made", &|ring| {
+            ring.ask();
+            ring.pass();
+        }),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
+    let mut ring = Keys::begun();
+    let day = |day: u32| START + DAY * i32::try_from(day).unwrap();
+    let with = |ring: &mut Keys, keys: std::ops::Range<u32>| {
+        let file = |index: u32| {
+            let order = KeyOrder { created: START, activates: START, expires: day(index) };
+            let random: Vec<u8> = index.to_be_bytes().into_iter().cycle().take(128).collect();
+            order.make(None, &random).unwrap().file().unwrap()
+        };
+        let files: Vec<_> = keys.map(file).collect();
+        for file in &files {
+            ring.store(file_secret(&ring.settings().owner, file).unwrap());
+        }
+        ring.in_ring(|live| {
+            live.extend(files.into_iter().map(|file| (file.name, ByteString(file.content.to_vec()))));
+        });
+        ring.finding(&[]).unwrap()
+    };
+    let size = ring.published().pop_first().unwrap().1.0.len();
+    let fits = |share: usize| u32::try_from((1 << 20) * share / 100 / size).unwrap();
+    let high = with(&mut ring, 1..fits(81));
+    assert_eq!((high.verdict.as_str(), high.reason.as_str()), ("True", "RingNearlyFull"), "{}", high.message);
+    assert!(high.message.contains("80 % full"), "{}", high.message);
+    let full = with(&mut ring, fits(81)..fits(100));
+    assert_eq!((full.verdict.as_str(), full.reason.as_str()), ("False", "RingFull"), "{}", full.message);
+    assert!(full.message.contains("a second TokenCache"), "{}", full.message);
+    ring.now += DAY;
+    ring.ask();
+    assert!(ring.plan().is_empty());
+    assert_eq!(ring.stage(), Some(Stage::Waiting));
+}

@@ -1,0 +1,123 @@
+//! Entries of a cache that Microsoft.Identity.Web wrote, told apart exactly.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use tokencache_operator::data_protection::{
+    entry::{Entry, Undecryptable, application_of},
+    key_id::KeyId,
+    payload::Purposes,
+    revocation::Revocation,
+};
+
+use crate::vectors::{dice, folder, open, pairs, parts, ring};
+
+const APPLICATION: &str = "fx-app";
+
+#[derive(Debug, Deserialize)]
+struct Stored {
+    key: String,
+    fields: Fields,
+    key_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Fields {
+    data: String,
+}
+
+impl Stored {
+    fn data(&self) -> Vec<u8> {
+        STANDARD.decode(&self.fields.data).unwrap()
+    }
+
+    fn key_id(&self) -> Option<KeyId> {
+        self.key_id.as_deref().and_then(KeyId::parse)
+    }
+
+    fn is_of(&self, prefix: &str) -> bool {
+        self.key.starts_with(prefix)
+    }
+}
+
+fn stored() -> Vec<Stored> {
+    serde_json::from_slice(&std::fs::read(folder("cache-entries/entries.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn every_recorded_entry_is_what_it_is() {
+    let ring = ring("cache-entries/ring");
+    for stored in stored() {
+        let entry = Entry::of(&stored.data(), &ring, APPLICATION);
+        let expected = match stored.key_id() {
+            None => Entry::Plain,
+            Some(key) if stored.is_of("fx-otherapp:") => {
+                Entry::Undecryptable { key, why: Undecryptable::OtherApplication }
+            }
+            Some(key) if stored.is_of("fx-otherring:") => Entry::Undecryptable { key, why: Undecryptable::KeyMissing },
+            Some(key) => Entry::Readable(key),
+        };
+        assert_eq!(entry, expected, "{}", stored.key);
+        assert_eq!(entry.key(), stored.key_id());
+    }
+}
+
+#[test]
+fn with_a_key_revoked_its_entries_are_told_and_the_others_stay_readable() {
+    let (keys, _) = parts("cache-entries/ring");
+    let revoked = KeyId::parse("89c124f1-5cf8-4e31-813c-67ccf7852c9f").unwrap();
+    let revocation = Revocation::of(revoked, keys[0].created, "compromised");
+    let ring = open(&keys, &[revocation], &[]);
+    let entries = stored();
+    let of = |prefix: &str| {
+        let mut entries = entries.iter().filter(|stored| stored.is_of(prefix)).peekable();
+        assert!(entries.peek().is_some());
+        entries.map(|stored| Entry::of(&stored.data(), &ring, APPLICATION)).collect::<Vec<_>>()
+    };
+    for entry in of("fx-encA:") {
+        assert_eq!(entry, Entry::Undecryptable { key: revoked, why: Undecryptable::KeyRevoked });
+    }
+    assert!(of("fx-encB:").iter().all(|entry| matches!(entry, Entry::Readable(_))));
+}
+
+#[test]
+fn with_a_certificate_missing_its_key_is_closed_and_not_missing() {
+    let (keys, _) = parts("data-protection/cert-current");
+    let ring = open(&keys, &[], &[]);
+    let opened = open(&keys, &[], &pairs());
+    assert_eq!(ring.closed().count(), 3);
+    let payload = opened.protector(keys[0].id).unwrap().protect(&Purposes::token_cache("a"), b"{}", &dice(1)).unwrap();
+    let entry = Entry::of(&payload, &ring, "a");
+    assert!(matches!(entry, Entry::Undecryptable { why: Undecryptable::KeyClosed(_), .. }), "{entry:?}");
+}
+
+#[test]
+fn the_name_of_the_application_is_found_among_several() {
+    let (ring, entries) = (ring("cache-entries/ring"), stored());
+    let data = |prefix: &str| entries.iter().find(|stored| stored.is_of(prefix)).unwrap().data();
+    let names = ["/app", "/app/", "another-app", APPLICATION];
+    assert_eq!(application_of(&data("fx-encB:"), &ring, &names), Some(APPLICATION));
+    assert_eq!(application_of(&data("fx-otherapp:"), &ring, &names), Some("another-app"));
+    assert_eq!(application_of(&data("fx-encB:"), &ring, &["/app"]), None);
+    assert_eq!(application_of(&data("fx-plain:"), &ring, &names), None);
+}
+
+#[test]
+fn what_decrypts_and_is_no_token_cache_is_undeserializable() {
+    let ring = ring("cache-entries/ring");
+    let key = KeyId::parse("b8a897fe-24c2-41aa-bcdd-9ee3bb632b99").unwrap();
+    let protector = ring.protector(key).unwrap();
+    for plaintext in [&b"[]"[..], b"", b"\x00\x01binary", b"{\"AccessToken\":1}"] {
+        let payload = protector.protect(&Purposes::token_cache(APPLICATION), plaintext, &dice(2)).unwrap();
+        assert_eq!(Entry::of(&payload, &ring, APPLICATION), Entry::Undeserializable { key: Some(key) });
+        assert_eq!(Entry::of(plaintext, &ring, APPLICATION), Entry::Undeserializable { key: None });
+    }
+}
+
+#[test]
+fn an_entry_cut_short_is_not_readable() {
+    let (ring, entries) = (ring("cache-entries/ring"), stored());
+    let data = entries.iter().find(|stored| stored.is_of("fx-encB:")).unwrap().data();
+    for length in [0, 3, 19, 20, 36, 52, data.len() - 1] {
+        assert!(Entry::of(&data[..length], &ring, APPLICATION).is_unreadable(), "{length}");
+    }
+}

@@ -1,0 +1,17 @@
+//! Key rings and payloads against what ASP.NET Core itself made, and ten years of simulated applications.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod application;
+mod certificates;
+mod directory;
+mod entries;
+mod files;
+mod observed;
+mod oracle;
+mod payloads;
+mod published;
+mod scheduled;
+mod vectors;
+mod whole;
+mod world;
+mod years;

@@ -1,0 +1,155 @@
+//! A ring from nothing to its third key, pass by pass, as a controller would do it.
+
+use jiff::Timestamp;
+use tokencache_operator::data_protection::{
+    DataProtection, File, Protection, Seen,
+    certificate::{Pair, Thumbprint},
+    entry::Entry,
+    key::Key,
+    key_ring::KeyRing,
+    payload::Purposes,
+    revocation::Revocation,
+    rotation::Rotation,
+    schedule::Why,
+};
+
+use crate::{
+    application::DAY,
+    vectors::{dice, pair},
+};
+
+const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+struct Cluster {
+    secrets: Vec<File>,
+    published: Vec<File>,
+    protection: Protection,
+    copies: Vec<Pair>,
+    opened: KeyRing,
+}
+
+impl Cluster {
+    fn new(protection: Protection) -> Self {
+        Self { secrets: Vec::new(), published: Vec::new(), protection, copies: Vec::new(), opened: KeyRing::default() }
+    }
+
+    fn read(&self, now: Timestamp) -> DataProtection {
+        let files = |files: &'_ [File]| -> Vec<(String, Vec<u8>)> {
+            files.iter().map(|file| (file.name.clone(), file.content.to_vec())).collect()
+        };
+        let (sources, live) = (files(&self.secrets), files(&self.published));
+        let seen = Seen {
+            sources: sources.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect(),
+            live: live.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect(),
+            protection: self.protection.clone(),
+            previous: &[],
+            copies: &self.copies,
+        };
+        DataProtection::read(&seen, Rotation::default(), now, &self.opened)
+    }
+
+    /// One pass: a key where one is due, then what is published, then the certificates that are kept.
+    fn pass(&mut self, now: Timestamp) -> Option<Why> {
+        let minted = self.read(now).mint.map(|mint| {
+            self.secrets.push(mint.file(&dice::<128>(self.secrets.len() as u64)).unwrap());
+            mint.why
+        });
+        let read = self.read(now);
+        assert_eq!(read.mint, None);
+        let files = read.published.files().iter();
+        self.published = files.map(|(name, content)| File { name: name.clone(), content: content.clone() }).collect();
+        self.copies.clone_from(&read.certificates.pairs);
+        self.opened.clone_from(&read.key_ring);
+        assert_eq!(self.read(now).published, read.published);
+        minted
+    }
+}
+
+fn thumbprints(cluster: &Cluster) -> Vec<Thumbprint> {
+    cluster.copies.iter().map(Pair::thumbprint).collect()
+}
+
+#[test]
+fn keys_follow_each_other_and_a_pass_with_nothing_to_do_does_nothing() {
+    let mut cluster = Cluster::new(Protection::Plain);
+    let passes: Vec<Option<Why>> = (0..200).map(|day| cluster.pass(NOW + DAY * day)).collect();
+    let minted: Vec<(usize, Why)> =
+        passes.iter().enumerate().filter_map(|(day, why)| why.map(|why| (day, why))).collect();
+    assert_eq!(minted, [(0, Why::First), (87, Why::RotationDue), (177, Why::RotationDue)]);
+    assert_eq!(cluster.published.len(), 3);
+}
+
+#[test]
+fn after_a_renewal_new_keys_are_for_the_new_certificate_and_the_old_one_stays_without_anybody_naming_it() {
+    let (old, new) = (pair("previous"), pair("current"));
+    let mut cluster = Cluster::new(Protection::Certificate(Box::new(old.clone())));
+    cluster.pass(NOW);
+    cluster.protection = Protection::Certificate(Box::new(new.clone()));
+    cluster.pass(NOW + DAY);
+    assert_eq!(thumbprints(&cluster), [new.thumbprint(), old.thumbprint()]);
+    cluster.pass(NOW + DAY * 90);
+    let read = cluster.read(NOW + DAY * 95);
+    let needed: Vec<_> = read.published.keys().iter().map(|key| key.encrypted().unwrap().thumbprint()).collect();
+    assert_eq!(needed.len(), 2);
+    assert!(needed.contains(&new.thumbprint()) && needed.contains(&old.thumbprint()));
+    assert!(read.ring.members().iter().all(|member| member.is_readable));
+    // Without any certificate from now on, what is encrypted stays readable.
+    cluster.protection = Protection::Plain;
+    cluster.pass(NOW + DAY * 96);
+    assert_eq!(thumbprints(&cluster).len(), 2);
+}
+
+#[test]
+fn while_the_certificate_cannot_be_used_no_key_is_made() {
+    let mut cluster = Cluster::new(Protection::Unavailable);
+    assert_eq!(cluster.pass(NOW), None);
+    assert_eq!(cluster.read(NOW).at_once(NOW), None);
+}
+
+#[test]
+fn in_an_emergency_a_key_is_active_at_once_and_the_lost_one_reads_nothing_any_more() {
+    let mut cluster = Cluster::new(Protection::Plain);
+    cluster.pass(NOW);
+    let now = NOW + DAY * 10;
+    let before = cluster.read(now);
+    let lost = before.ring.active(now).unwrap().id;
+    let purposes = Purposes::token_cache("/app");
+    let entry = before.key_ring.protector(lost).unwrap().protect(&purposes, b"{}", &dice(9)).unwrap();
+    assert_eq!(Entry::of(&entry, &before.key_ring, "/app"), Entry::Readable(lost));
+    cluster.secrets.push(before.at_once(now).unwrap().file(&dice::<128>(77)).unwrap());
+    cluster.secrets.push(Revocation::of(lost, now, "leaked").file());
+    assert_eq!(cluster.pass(now), None);
+    let after = cluster.read(now);
+    assert_ne!(after.ring.active(now).unwrap().id, lost);
+    assert!(Entry::of(&entry, &after.key_ring, "/app").is_unreadable());
+    assert_eq!(after.published.files().len(), 3);
+}
+
+#[test]
+fn a_published_ring_that_was_deleted_comes_back_and_a_lost_secret_is_told() {
+    let mut cluster = Cluster::new(Protection::Plain);
+    cluster.pass(NOW);
+    let whole = cluster.published.clone();
+    cluster.published.clear();
+    assert_eq!(cluster.pass(NOW), None);
+    assert_eq!(cluster.published, whole);
+    cluster.secrets.clear();
+    let read = cluster.read(NOW);
+    assert_eq!((read.mint, read.published.orphans), (None, whole));
+}
+
+#[test]
+fn what_was_opened_is_taken_over_only_while_the_key_and_its_certificate_are_there_and_it_is_not_revoked() {
+    let pairs = [pair("previous")];
+    let mut cluster = Cluster::new(Protection::Certificate(Box::new(pairs[0].clone())));
+    cluster.pass(NOW);
+    let key = cluster.read(NOW).published.keys()[0].clone();
+    let is_open = |key: &Key, revocations: &[Revocation], pairs: &[Pair]| {
+        let ring = KeyRing::open(std::slice::from_ref(key), revocations, pairs, &cluster.opened);
+        ring.protector(key.id).is_some()
+    };
+    assert!(is_open(&key, &[], &pairs));
+    assert!(is_open(&Key { expires: NOW, ..key.clone() }, &[], &pairs));
+    assert!(!is_open(&key, &[], &[]));
+    assert!(!is_open(&key, &[Revocation::of(key.id, NOW, "leaked")], &pairs));
+}
