@@ -91,12 +91,6 @@ impl Entry {
     }
 }
 
-/// The first of these names under which an entry can be decrypted.
-#[must_use]
-pub fn application_of<'name>(bytes: &[u8], ring: &KeyRing, names: &[&'name str]) -> Option<&'name str> {
-    names.iter().copied().find(|name| ring.unprotect(&Purposes::token_cache(name), bytes).is_ok())
-}
-
 /// Whether MSAL could deserialise this. Sections may be absent; unknown ones are kept by MSAL as they are.
 fn is_token_cache(bytes: &[u8]) -> bool {
     serde_json::from_slice::<TokenCache>(bytes).is_ok()

@@ -18,16 +18,16 @@ use super::{
 };
 
 /// Keys that payloads are read with.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyRing(BTreeMap<KeyId, Entry>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     key: Key,
     held: Held,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Held {
     Open(Protector),
     Revoked,

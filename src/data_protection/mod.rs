@@ -13,7 +13,7 @@
 //! | [`ring`], [`rotation`], [`schedule`] | which key encrypts, and when the next one is to be made |
 //! | [`published`], [`import`], [`objects`] | the Secret that applications mount, and what comes into it |
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
-//! | [`entry`] | what a stored token-cache entry is |
+//! | [`entry`], [`reader`] | what a stored token-cache entry is, and what reads it |
 //! | [`settings`], [`observed`] | what a cache wants of its ring, and what a pass saw |
 //! | [`standing`], [`request`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
 //! | [`directory`] | the ring as an application reads it from a folder |
@@ -41,6 +41,7 @@ pub mod payload;
 mod pfx;
 pub mod plan;
 pub mod published;
+pub mod reader;
 pub mod request;
 pub mod revocation;
 pub mod ring;

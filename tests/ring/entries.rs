@@ -3,9 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use tokencache_operator::data_protection::{
-    entry::{Entry, Undecryptable, application_of},
+    entry::{Entry, Undecryptable},
     key_id::KeyId,
     payload::Purposes,
+    reader::{Read, Reader},
     revocation::Revocation,
 };
 
@@ -94,11 +95,14 @@ fn with_a_certificate_missing_its_key_is_closed_and_not_missing() {
 fn the_name_of_the_application_is_found_among_several() {
     let (ring, entries) = (ring("cache-entries/ring"), stored());
     let data = |prefix: &str| entries.iter().find(|stored| stored.is_of(prefix)).unwrap().data();
-    let names = ["/app", "/app/", "another-app", APPLICATION];
-    assert_eq!(application_of(&data("fx-encB:"), &ring, &names), Some(APPLICATION));
-    assert_eq!(application_of(&data("fx-otherapp:"), &ring, &names), Some("another-app"));
-    assert_eq!(application_of(&data("fx-encB:"), &ring, &["/app"]), None);
-    assert_eq!(application_of(&data("fx-plain:"), &ring, &names), None);
+    let names = ["/app", "/app/", "another-app", APPLICATION].map(str::to_owned);
+    let reader = Reader::new(ring.clone(), names.to_vec());
+    let name = |prefix: &str| reader.read(&data(prefix)).name;
+    assert_eq!(name("fx-encB:"), Some(3));
+    assert_eq!(name("fx-otherapp:"), Some(2));
+    assert_eq!(reader.read(&data("fx-plain:")), Read { entry: Entry::Plain, name: None });
+    let read = Reader::new(ring, vec!["/app".to_owned()]).read(&data("fx-encB:"));
+    assert!(matches!(read.entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. }) && read.name.is_none());
 }
 
 #[test]
