@@ -76,6 +76,10 @@ pub fn entry(
         ends_at: None,
         finished: None,
         queued: None,
+        entries: None,
+        affected: None,
+        removed: None,
+        seconds: None,
         message,
     }
 }

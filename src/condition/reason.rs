@@ -208,6 +208,12 @@ reasons! {
     PasswordRotationBlocked,
     /// Another key encrypts, because somebody asked for it.
     KeyRotated,
+    /// A key is never to be used again, because somebody asked for that.
+    KeyRevoked,
+    /// Stored entries are being removed, because somebody asked for it.
+    RemovingEntries,
+    /// Stored entries were removed, because somebody asked for it.
+    EntriesRemoved,
 }
 
 impl Reason {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
-use super::{Guarded, Options, named::NamedSecrets, prober::Prober, watch::Caches};
+use super::{Guarded, Options, named::NamedSecrets, prober::Prober, sweeper::Sweeper, watch::Caches};
 use crate::{
     api::v1alpha1::TokenCacheStatus,
     kubernetes::{name, secret::SecretReader, settled::Settled},
@@ -33,6 +33,8 @@ pub struct Context {
     pub secrets: SecretReader,
     /// The looks at Redis servers.
     pub prober: Prober,
+    /// The sweeps of their entries.
+    pub sweeper: Sweeper,
     named: NamedSecrets,
     /// The time between two looks at a server.
     pub probe_period: Duration,
@@ -56,7 +58,7 @@ impl Context {
         client: Client,
         caches: Caches,
         (in_step, stopping): (signal::Receiver<bool>, signal::Receiver<bool>),
-        prober: Prober,
+        (prober, sweeper): (Prober, Sweeper),
         named: NamedSecrets,
         options: &Options,
     ) -> Self {
@@ -68,6 +70,7 @@ impl Context {
             stopping,
             secrets,
             prober,
+            sweeper,
             named,
             probe_period: options.probe_period,
             reporter: options.reporter.clone(),
@@ -140,6 +143,7 @@ impl Context {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
+        self.sweeper.forget(key);
         self.follow(key, None);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), super::observe::secrets(&key.name));
         let is_of_it = |secret: &str| name::is_ring_file(&key.name, secret) || named.iter().any(|name| name == secret);

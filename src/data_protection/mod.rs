@@ -15,7 +15,7 @@
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
 //! | [`entry`], [`reader`] | what a stored token-cache entry is, and what reads it |
 //! | [`settings`], [`observed`] | what a cache wants of its ring, and what a pass saw |
-//! | [`standing`], [`request`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
+//! | [`standing`], [`request`], [`revoke`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
 //! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod algorithm;
@@ -44,6 +44,7 @@ pub mod published;
 pub mod reader;
 pub mod request;
 pub mod revocation;
+pub mod revoke;
 pub mod ring;
 pub mod rotation;
 pub mod schedule;
@@ -56,6 +57,7 @@ use certificate::{Certificate, Pair};
 use certificates::Kept;
 pub use cipher::CipherError;
 use key::{KeyOrder, MakeError};
+use key_id::KeyId;
 use key_ring::KeyRing;
 pub use key_writer::File;
 use published::Published;
@@ -165,6 +167,12 @@ impl DataProtection {
     #[must_use]
     pub fn at_once(&self, now: Timestamp) -> Option<KeyMint> {
         self.mint_of(Why::Requested, schedule::at_once(&self.ring, self.rotation, now))
+    }
+
+    /// Whether applications encrypt with this key, or will within minutes.
+    #[must_use]
+    pub fn encrypts_with(&self, key: KeyId, now: Timestamp) -> bool {
+        self.ring.newest(now).is_some_and(|newest| newest.id == key)
     }
 
     fn mint_of(&self, why: Why, order: KeyOrder) -> Option<KeyMint> {

@@ -13,7 +13,7 @@ use tokencache_operator::condition::Finding;
 use tokencache_operator::data_protection::health::{finding, status};
 use tokencache_operator::data_protection::key::KeyOrder;
 use tokencache_operator::data_protection::objects::file_secret;
-use tokencache_operator::data_protection::observed::Observed;
+use tokencache_operator::data_protection::observed::{Beside, Observed};
 use tokencache_operator::data_protection::plan::{Plan, Publication, plan};
 use tokencache_operator::data_protection::published::Refused;
 use tokencache_operator::data_protection::settings::Settings;
@@ -33,6 +33,7 @@ struct Keys {
     ring: Found<Arc<Secret>>,
     taken: BTreeMap<String, String>,
     before: Standing,
+    beside: Beside,
     now: Timestamp,
     dice: u8,
 }
@@ -42,9 +43,9 @@ impl Keys {
         let mut cache = shop(spec);
         cache.metadata.creation_timestamp = Some(Time(START));
         let settings = Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap();
-        let before = Standing::read(&settings, &Observed::nothing(Vec::new()), START);
+        let before = Standing::read(&settings, &Observed::nothing(Beside::default()), START);
         let (files, taken) = (BTreeMap::new(), BTreeMap::new());
-        Self { cache, files, ring: Found::Nothing, taken, before, now: START, dice: 1 }
+        Self { cache, files, ring: Found::Nothing, taken, before, beside: Beside::default(), now: START, dice: 1 }
     }
 
     /// With a key that is published.
@@ -59,8 +60,16 @@ impl Keys {
     }
 
     fn observed(&self) -> Observed {
-        let operations = self.before.operation.clone().into_iter().collect();
-        Observed::new(self.files.values().cloned().collect(), self.ring.clone(), self.taken.clone(), operations)
+        Observed::new(self.files.values().cloned().collect(), self.ring.clone(), self.taken.clone(), self.beside())
+    }
+
+    fn beside(&self) -> Beside {
+        let operations = [self.before.operation.clone(), self.before.revoke.operation.clone()];
+        Beside {
+            operations: operations.into_iter().flatten().collect(),
+            consumers: "Deployment web".to_owned(),
+            ..self.beside.clone()
+        }
     }
 
     fn standing(&self) -> Standing {

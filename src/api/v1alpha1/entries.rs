@@ -3,6 +3,10 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+/// The annotation that asks for stored entries to be removed. Its value begins with the time of the request, after which it
+/// says `all` or `unreadable`.
+pub const FLUSH_ANNOTATION: &str = "tokencache.dev/flush-requested";
+
 /// How applications name their entries.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -89,7 +89,7 @@ async fn slowest_command(connection: &mut Connection, since: u64) -> Result<Opti
 
 /// Whether what this connection reads leaves alone when a key was last used, which is what LRU policies go by. Asked for
 /// once on each connection.
-async fn spares_clock(connection: &mut Connection, version: &str) -> Result<bool, Failure> {
+pub(super) async fn spares_clock(connection: &mut Connection, version: &str) -> Result<bool, Failure> {
     if let Some(known) = connection.spares_clock {
         return Ok(known);
     }
@@ -173,7 +173,7 @@ async fn scan(connection: &mut Connection, mut cursor: u64, size: usize) -> Resu
     Ok((cursor, names))
 }
 
-fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
+pub(super) fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
     let Value::Array(parts) = answer else { return None };
     let [Value::BulkString(cursor), Value::Array(names)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
     let name = |name| if let Value::BulkString(bytes) = name { Some(bytes) } else { None };
@@ -182,7 +182,7 @@ fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
 
 /// Sends them in one go. One that the server refuses for want of a right refuses all: the next would be refused too. What
 /// it refuses otherwise is about that key, which may have become another meanwhile.
-async fn all(connection: &mut Connection, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
+pub(super) async fn all(connection: &mut Connection, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
     let answers = connection.send_all(commands).await?;
     for answer in &answers {
         if let Value::ServerError(error) = answer
@@ -198,7 +198,7 @@ fn refused(words: String) -> Batch {
     Batch { refusal: Some(words), ..Batch::default() }
 }
 
-fn integer(answer: &Value) -> Option<i64> {
+pub(super) fn integer(answer: &Value) -> Option<i64> {
     if let Value::Int(number) = answer { Some(*number) } else { None }
 }
 
@@ -213,7 +213,7 @@ fn key(command: &str, name: &[u8]) -> Cmd {
 }
 
 /// The field in which an entry's payload stands.
-fn field(command: &str, name: &[u8]) -> Cmd {
+pub(super) fn field(command: &str, name: &[u8]) -> Cmd {
     let mut command = key(command, name);
     command.arg("data");
     command
