@@ -96,6 +96,13 @@ pub fn is(entry: &OperationStatus, requested: Timestamp) -> bool {
     entry.requested == Some(time(requested))
 }
 
+/// Whether a request is made of which something is still to be done or said.
+#[must_use]
+pub fn is_open(request: Option<&Request>, operations: &[OperationStatus], of: OperationType) -> bool {
+    let Some(Request::At(requested)) = request else { return false };
+    !entry_in(operations, of).is_some_and(|entry| entry.stage.is_final() && is(entry, *requested))
+}
+
 /// A time as the status has it.
 #[must_use]
 pub fn time(time: Timestamp) -> Time {

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
-use super::{Guarded, Options, named::NamedSecrets, prober::Prober, sweeper::Sweeper, watch::Caches};
+use super::{
+    Guarded, Options, consumers::ConsumerLookup, named::NamedSecrets, prober::Prober, sweeper::Sweeper, watch::Caches,
+};
 use crate::{
     api::v1alpha1::TokenCacheStatus,
     kubernetes::{name, secret::SecretReader, settled::Settled},
@@ -31,6 +33,8 @@ pub struct Context {
     pub stopping: signal::Receiver<bool>,
     /// Secrets, by name.
     pub secrets: SecretReader,
+    /// Who uses what is published.
+    pub consumers: ConsumerLookup,
     /// The looks at Redis servers.
     pub prober: Prober,
     /// The sweeps of their entries.
@@ -63,12 +67,14 @@ impl Context {
         options: &Options,
     ) -> Self {
         let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
+        let consumers = ConsumerLookup::new(client.clone());
         Self {
             client,
             caches,
             in_step,
             stopping,
             secrets,
+            consumers,
             prober,
             sweeper,
             named,
@@ -144,6 +150,7 @@ impl Context {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
         self.sweeper.forget(key);
+        self.consumers.forget(key);
         self.follow(key, None);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), super::observe::secrets(&key.name));
         let is_of_it = |secret: &str| name::is_ring_file(&key.name, secret) || named.iter().any(|name| name == secret);

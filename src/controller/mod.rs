@@ -10,6 +10,7 @@
 //! that could keep a namespace from going.
 
 pub mod apply;
+pub mod consumers;
 pub mod context;
 pub mod key_ring;
 pub mod named;
@@ -49,11 +50,12 @@ use self::{
     sweeper::Sweeper,
 };
 use crate::{
-    api::v1alpha1::{TokenCache, TokenCacheSpec, TokenCacheStatus},
+    api::v1alpha1::{OperationType, TokenCache, TokenCacheSpec, TokenCacheStatus},
     condition::Finding,
     data_protection::{observed::Beside, settings::Settings as RingSettings},
     kubernetes::{
         name,
+        workload::{Consumers, Source},
         write::{WriteError, WriteErrorClass},
     },
     redis::{
@@ -64,6 +66,7 @@ use crate::{
         rollout,
         settings::{Settings, TlsSource},
     },
+    request,
 };
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
@@ -247,8 +250,9 @@ async fn reconcile(
     context: &Context,
     key: &Key,
     cache: &TokenCache,
-    (settings, ring_settings): &(Settings, RingSettings),
+    wanted: &(Settings, RingSettings),
 ) -> Result<Action, PassError> {
+    let (settings, ring_settings) = wanted;
     let followed = match &settings.tls {
         TlsSource::Secret(name) => Some(name.as_str()),
         TlsSource::Managed | TlsSource::Disabled => None,
@@ -258,7 +262,7 @@ async fn reconcile(
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
     let credentials = Credentials::read(settings, &observed, Context::now());
-    let beside = beside(context, key, settings, &observed, &credentials);
+    let beside = beside(context, key, wanted, &observed, &credentials).await;
     let mut ring = KeyRing::look(context, ring_settings.clone(), beside.clone(), Context::now()).await?;
     let surplus = observe::surplus(context, settings);
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
@@ -334,12 +338,27 @@ async fn reconcile(
 }
 
 /// What a pass sees beside Secrets.
-fn beside(context: &Context, key: &Key, settings: &Settings, observed: &Observed, credentials: &Credentials) -> Beside {
+async fn beside(
+    context: &Context,
+    key: &Key,
+    (settings, ring): &(Settings, RingSettings),
+    observed: &Observed,
+    credentials: &Credentials,
+) -> Beside {
+    let operations = observed.operations.clone();
+    let revoked = ring.revoke.as_ref().map(|wish| &wish.request);
+    let tells_of_consumers = request::is_open(settings.flush.request.as_ref(), &operations, OperationType::Flush)
+        || request::is_open(revoked, &operations, OperationType::RevokeKey);
+    let consumers = if tells_of_consumers {
+        context.consumers.consumers(key, &consumers::published(&key.name), Context::now()).await
+    } else {
+        Consumers::Unknown
+    };
     Beside {
-        operations: observed.operations.clone(),
+        operations,
         sweep: context.sweeper.progress(key),
         obstacle: redis::obstacle(settings, observed, credentials),
-        consumers: format!("the workloads that use Secret {}", name::keys(&settings.owner.name)),
+        consumers: consumers.named(&Source::Secret(name::redis(&key.name))),
     }
 }
 
