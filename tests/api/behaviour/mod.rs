@@ -6,6 +6,7 @@ mod consumers;
 mod drift;
 mod durability;
 mod faults;
+mod flush;
 mod key_ring;
 mod pods;
 mod policies;
