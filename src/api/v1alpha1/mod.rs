@@ -18,7 +18,7 @@ pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use data_protection::{
     DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, ROTATE_KEY_ANNOTATION,
 };
-pub use entries::EntriesSpec;
+pub use entries::{EntriesSpec, FLUSH_ANNOTATION};
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
@@ -100,7 +100,7 @@ pub struct TokenCacheSpec {
     /// The Redis that holds the entries (L2).
     #[serde(default)]
     pub redis: RedisSpec,
-    /// How applications name their entries.
+    /// How applications name their entries, and what they store in them.
     #[serde(default)]
     pub entries: EntriesSpec,
     /// The key ring of ASP.NET Core Data Protection, which all servers of an application share.
