@@ -4,7 +4,7 @@
 //! from the watch, and once more from the API server before any is made: an answer that was lost, or a watch that lags behind,
 //! must not lead to a second key. No Secret of a key is ever changed or deleted.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -19,10 +19,12 @@ use crate::{
     condition::Finding,
     data_protection::{
         health,
+        in_use::{self, InUse},
         objects::COMPONENT,
         observed::Observed,
         plan::{Plan, Publication, plan},
         published::Refused,
+        reader::Reader,
         settings::Settings,
         standing::Standing,
     },
@@ -98,10 +100,23 @@ impl KeyRing {
         health::finding(&self.settings, &self.observed, &self.standing, &self.corrected, now)
     }
 
-    /// Each key, for the status.
+    /// Each key, for the status, and what stored entries show to be in use.
     #[must_use]
-    pub fn status(&self, now: Timestamp) -> Option<KeyRingStatus> {
-        health::status(&self.settings, &self.observed, &self.standing, now)
+    pub fn status(
+        &self,
+        seen: Option<&InUse>,
+        previous: Option<&KeyRingStatus>,
+        now: Timestamp,
+    ) -> Option<KeyRingStatus> {
+        let status = health::status(&self.settings, &self.observed, &self.standing, now)?;
+        Some(in_use::told(status, &self.settings, seen, previous))
+    }
+
+    /// What reads stored entries; `None` where there is no key.
+    #[must_use]
+    pub fn reader(&self) -> Option<Arc<Reader>> {
+        let ring = self.standing.ring.as_ref().filter(|ring| !ring.ring.members().is_empty())?;
+        Some(Arc::new(Reader::new(ring.key_ring.clone(), self.settings.names())))
     }
 
     /// When something changes by itself.

@@ -51,7 +51,11 @@ use crate::{
     api::v1alpha1::{TokenCache, TokenCacheSpec, TokenCacheStatus},
     condition::Finding,
     data_protection::settings::Settings as RingSettings,
-    kubernetes::write::{WriteError, WriteErrorClass},
+    kubernetes::{
+        name,
+        workload::Source,
+        write::{WriteError, WriteErrorClass},
+    },
     redis::{
         self,
         credentials::Credentials,
@@ -59,6 +63,7 @@ use crate::{
         rollout,
         settings::{Settings, TlsSource},
     },
+    telemetry::metrics::Metrics,
 };
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
@@ -125,16 +130,19 @@ impl PassError {
     }
 }
 
-/// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is.
+/// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is, and `metrics` tell from
+/// now on what is counted.
 pub async fn run(
     client: Client,
     options: Options,
+    metrics: Arc<Metrics>,
     synced: signal::Sender<bool>,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let (controller, caches) = watch::controller(&client, &options.scope);
     let token_caches = controller.store();
     let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
+    metrics.of_entries(prober.counted());
     let (named, changed) = NamedSecrets::new(client.clone());
     let told =
         |news| futures::stream::unfold(news, async |mut news: UnboundedReceiver<Key>| Some((news.recv().await?, news)));
@@ -263,13 +271,17 @@ async fn reconcile(
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
         !plan::is_paused(cache) && (applied.is_ok() || rollout::is_written(settings, &observed, &credentials));
-    match redis::aim(settings, &observed, &credentials, carried_out) {
+    match redis::aim(settings, &observed, &credentials, ring.reader(), carried_out) {
         Some(aim) => context.prober.aim(key, aim),
         None if !carried_out => context.prober.hold(key),
         None => {}
     }
 
     let now = Context::now();
+    if redis::names_consumers(settings, &observed) {
+        let connection = [Source::Secret(name::redis(&settings.owner.name))];
+        observed.consumers = context.consumers.consumers(key, &connection, now).await;
+    }
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
     let health = health(settings, &observed, &credentials, Moment { now, period, carried_out }).and(ring.finding(now));
     let tells_of_samples = health.tells_of_samples();
@@ -277,8 +289,10 @@ async fn reconcile(
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
     let operations = [credentials.rotation.operation.clone(), ring.standing.operation.clone()];
     let operations = operations.into_iter().flatten().collect();
+    let in_use = redis::in_use(&observed);
     let report = report.map(|report| report.with_operations(operations, &previous.operations));
-    let report = report.map(|report| report.with_key_ring(ring.status(now)));
+    let report =
+        report.map(|report| report.with_key_ring(ring.status(in_use.as_ref(), previous.key_ring.as_ref(), now)));
     let wake = match &report {
         None => retry::AWAITING_LOOK,
         Some(report) if report.is_ready() => retry::RESYNC,

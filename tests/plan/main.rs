@@ -14,6 +14,7 @@ mod objects;
 mod passes;
 mod passwords;
 mod pods;
+mod readability;
 mod rotation;
 mod seen;
 mod whole;

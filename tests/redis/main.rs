@@ -7,6 +7,7 @@ mod durability;
 mod fake;
 mod faults;
 mod held;
+mod payloads;
 mod replay;
 mod scene;
 mod servers;
@@ -19,4 +20,5 @@ mod support {
     pub mod eventually;
     pub mod process;
     pub mod redis_server;
+    pub mod stored;
 }

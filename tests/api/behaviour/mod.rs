@@ -5,6 +5,7 @@ mod advice;
 mod consumers;
 mod drift;
 mod durability;
+mod entries;
 mod faults;
 mod key_ring;
 mod pods;
