@@ -7,6 +7,7 @@
 //! | [`redis`] | one capability: settings, objects, health; and [`redis::probe`] | Redis, in `probe` only |
 //! | [`data_protection`] | one capability: the shared key ring of ASP.NET Core | nothing |
 //! | [`request`] | what annotations ask for | nothing |
+//! | [`sweep`] | which stored entries are counted or removed | nothing |
 //! | [`time`] | durations and times | nothing |
 //! | [`controller`] | observe, plan, apply, report | Kubernetes |
 //! | [`kubernetes`] | identity, names, write verbs, events; knows no `TokenCache` | Kubernetes |
@@ -22,5 +23,6 @@ pub mod data_protection;
 pub mod kubernetes;
 pub mod redis;
 pub mod request;
+pub mod sweep;
 pub mod telemetry;
 pub mod time;

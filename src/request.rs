@@ -76,6 +76,10 @@ pub fn entry(
         ends_at: None,
         finished: None,
         queued: None,
+        entries: None,
+        affected: None,
+        removed: None,
+        seconds: None,
         message,
     }
 }
@@ -90,6 +94,13 @@ pub fn entry_in(operations: &[OperationStatus], of: OperationType) -> Option<&Op
 #[must_use]
 pub fn is(entry: &OperationStatus, requested: Timestamp) -> bool {
     entry.requested == Some(time(requested))
+}
+
+/// Whether a request is made of which something is still to be done or said.
+#[must_use]
+pub fn is_open(request: Option<&Request>, operations: &[OperationStatus], of: OperationType) -> bool {
+    let Some(Request::At(requested)) = request else { return false };
+    !entry_in(operations, of).is_some_and(|entry| entry.stage.is_final() && is(entry, *requested))
 }
 
 /// A time as the status has it.

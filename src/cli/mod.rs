@@ -1,6 +1,7 @@
 //! The command line. Every flag and environment variable is read here and nowhere else.
 
 mod crd;
+mod doctor;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +20,8 @@ enum Command {
     Run(run::RunArguments),
     /// Print the definition of the custom resource.
     Crd(crd::CrdArguments),
+    /// Look at what a pod has, as an application would.
+    Doctor(doctor::DoctorArguments),
 }
 
 /// Why the program ended.
@@ -30,6 +33,9 @@ pub enum CliError {
     /// `crd` ended.
     #[error(transparent)]
     Crd(#[from] crd::CrdError),
+    /// `doctor` found something, or found nothing out.
+    #[error(transparent)]
+    Doctor(#[from] doctor::DoctorError),
 }
 
 /// Does what the command line says.
@@ -40,5 +46,6 @@ pub fn main(arguments: Arguments) -> Result<(), CliError> {
     match arguments.command {
         Command::Run(arguments) => Ok(run::main(&arguments)?),
         Command::Crd(arguments) => Ok(crd::main(&arguments)?),
+        Command::Doctor(arguments) => Ok(doctor::main(&arguments)?),
     }
 }

@@ -202,7 +202,7 @@ reasons! {
     NoKeyRing,
     /// Entries are encrypted with a key that is not in the ring.
     KeyMissing,
-    /// Entries are encrypted with a revoked key.
+    /// A key is never to be used again, because somebody asked for that; or entries are encrypted with one.
     KeyRevoked,
     /// Entries are encrypted with a key that the operator cannot open.
     KeyClosed,
@@ -231,6 +231,10 @@ reasons! {
     PasswordRotationBlocked,
     /// Another key encrypts, because somebody asked for it.
     KeyRotated,
+    /// Stored entries are being removed, because somebody asked for it.
+    RemovingEntries,
+    /// Stored entries were removed, because somebody asked for it.
+    EntriesRemoved,
 }
 
 impl Reason {

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
-use super::{Guarded, Options, consumers::ConsumerLookup, named::NamedSecrets, prober::Prober, watch::Caches};
+use super::{
+    Guarded, Options, consumers::ConsumerLookup, named::NamedSecrets, prober::Prober, sweeper::Sweeper, watch::Caches,
+};
 use crate::{
     api::v1alpha1::TokenCacheStatus,
     kubernetes::{name, secret::SecretReader, settled::Settled},
@@ -35,6 +37,8 @@ pub struct Context {
     pub consumers: ConsumerLookup,
     /// The looks at Redis servers.
     pub prober: Prober,
+    /// The sweeps of their entries.
+    pub sweeper: Sweeper,
     named: NamedSecrets,
     /// The time between two looks at a server.
     pub probe_period: Duration,
@@ -58,7 +62,7 @@ impl Context {
         client: Client,
         caches: Caches,
         (in_step, stopping): (signal::Receiver<bool>, signal::Receiver<bool>),
-        prober: Prober,
+        (prober, sweeper): (Prober, Sweeper),
         named: NamedSecrets,
         options: &Options,
     ) -> Self {
@@ -72,6 +76,7 @@ impl Context {
             secrets,
             consumers,
             prober,
+            sweeper,
             named,
             probe_period: options.probe_period,
             reporter: options.reporter.clone(),
@@ -144,6 +149,7 @@ impl Context {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
+        self.sweeper.forget(key);
         self.consumers.forget(key);
         self.follow(key, None);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), super::observe::secrets(&key.name));

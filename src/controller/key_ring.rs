@@ -15,13 +15,13 @@ use super::{
     observe::{ObserveError, find_secret, read_error},
 };
 use crate::{
-    api::v1alpha1::{KeyRingStatus, OperationStatus},
+    api::v1alpha1::KeyRingStatus,
     condition::Finding,
     data_protection::{
         health,
         in_use::{self, InUse},
         objects::COMPONENT,
-        observed::Observed,
+        observed::{Beside, Observed},
         plan::{Plan, Publication, plan},
         published::Refused,
         reader::Reader,
@@ -32,6 +32,10 @@ use crate::{
         identity::ORPHANED,
         name,
         write::{self, WriteError},
+    },
+    redis::{
+        self,
+        flush::{self, Flush},
     },
 };
 
@@ -53,20 +57,19 @@ impl KeyRing {
     pub async fn look(
         context: &Context,
         settings: Settings,
-        operations: Vec<OperationStatus>,
+        beside: Beside,
         now: Timestamp,
     ) -> Result<Self, ObserveError> {
-        let mut observed = Observed::nothing(operations);
+        let mut observed = Observed::nothing(beside);
         if settings.rotation.is_some() {
-            observed =
-                observe(context, &settings, observed.operations, watched(context, &settings), Vec::new()).await?;
+            observed = observe(context, &settings, observed.beside, watched(context, &settings), Vec::new()).await?;
         }
         let mut standing = Standing::read(&settings, &observed, now);
         let lacking: Vec<String> = standing.lacking(&settings).collect();
         if standing.mint.is_some() || !lacking.is_empty() {
             let names = listed(context, &settings).await?;
             if !lacking.is_empty() || names.iter().any(|name| !observed.has(name)) {
-                observed = observe(context, &settings, observed.operations, names, lacking).await?;
+                observed = observe(context, &settings, observed.beside, names, lacking).await?;
                 standing = Standing::read(&settings, &observed, now);
             }
         }
@@ -82,7 +85,7 @@ impl KeyRing {
         context.secrets.forget(&owner.namespace, &[name::keys(&owner.name)]);
         let names = listed(context, &self.settings).await?;
         let lacking = self.standing.lacking(&self.settings).collect();
-        let observed = observe(context, &self.settings, self.observed.operations, names, lacking).await?;
+        let observed = observe(context, &self.settings, self.observed.beside, names, lacking).await?;
         let standing = Standing::read(&self.settings, &observed, now);
         let corrected = self.standing.ring.map(|ring| ring.published.strays).unwrap_or_default();
         Ok(Self { settings: self.settings, observed, standing, corrected })
@@ -117,6 +120,27 @@ impl KeyRing {
     pub fn reader(&self) -> Option<Arc<Reader>> {
         let ring = self.standing.ring.as_ref().filter(|ring| !ring.ring.members().is_empty())?;
         Some(Arc::new(Reader::new(ring.key_ring.clone(), self.settings.names())))
+    }
+
+    /// How far the removal of entries is, which the ring tells apart.
+    #[must_use]
+    pub fn flush(&self, redis: &redis::settings::Settings, beside: &Beside, now: Timestamp) -> Flush {
+        let reader = self.reader();
+        let is_revoking = self.standing.revoke.sweep.is_some();
+        let obstacle = is_revoking.then_some("a key is being revoked first");
+        flush::read(&flush::Input {
+            owner: &self.settings.owner,
+            prefix: redis.instance_name.as_str(),
+            wish: &redis.flush,
+            encrypt: redis.encrypt,
+            reader: reader.as_ref(),
+            is_named: self.settings.application_name.is_some(),
+            operations: &beside.operations,
+            progress: beside.sweep.as_ref(),
+            obstacle: obstacle.or(beside.obstacle.as_deref()),
+            consumers: &beside.consumers,
+            now,
+        })
     }
 
     /// When something changes by itself.
@@ -159,7 +183,7 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<u
 async fn observe(
     context: &Context,
     settings: &Settings,
-    operations: Vec<OperationStatus>,
+    beside: Beside,
     names: Vec<String>,
     lacking: Vec<String>,
 ) -> Result<Observed, ObserveError> {
@@ -178,7 +202,7 @@ async fn observe(
         }
     }
     let ring = find_secret(context, owner, &name::keys(&owner.name)).await?;
-    Ok(Observed::new(files, ring, taken, operations))
+    Ok(Observed::new(files, ring, taken, beside))
 }
 
 /// Whether a Secret is of a key, or of a revocation, of this cache.

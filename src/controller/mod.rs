@@ -19,6 +19,7 @@ pub mod plan;
 pub mod prober;
 pub mod report;
 pub mod retry;
+pub mod sweeper;
 pub mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -46,23 +47,26 @@ use self::{
     observe::ObserveError,
     prober::Prober,
     report::{Published, Report, ReportError},
+    sweeper::Sweeper,
 };
 use crate::{
-    api::v1alpha1::{TokenCache, TokenCacheSpec, TokenCacheStatus},
+    api::v1alpha1::{OperationType, TokenCache, TokenCacheSpec, TokenCacheStatus},
     condition::Finding,
-    data_protection::settings::Settings as RingSettings,
+    data_protection::{observed::Beside, settings::Settings as RingSettings},
     kubernetes::{
         name,
-        workload::Source,
+        workload::{Consumers, Source},
         write::{WriteError, WriteErrorClass},
     },
     redis::{
         self,
         credentials::Credentials,
         health::{Moment, health},
+        observed::Observed,
         rollout,
         settings::{Settings, TlsSource},
     },
+    request,
     telemetry::metrics::Metrics,
 };
 
@@ -144,6 +148,7 @@ pub async fn run(
     let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
     metrics.of_entries(prober.counted());
     let (named, changed) = NamedSecrets::new(client.clone());
+    let (sweeper, swept) = Sweeper::new(Context::now);
     let told =
         |news| futures::stream::unfold(news, async |mut news: UnboundedReceiver<Key>| Some((news.recv().await?, news)));
     let (stop, stopping) = signal::channel(false);
@@ -151,8 +156,14 @@ pub async fn run(
         shutdown.await;
         stop.send_replace(true);
     };
-    let context =
-        Arc::new(Context::new(client, caches.clone(), (synced.subscribe(), stopping), prober, named, &options));
+    let context = Arc::new(Context::new(
+        client,
+        caches.clone(),
+        (synced.subscribe(), stopping),
+        (prober, sweeper),
+        named,
+        &options,
+    ));
     // The only one who waits for the stores: of several, kube wakes the last. Everybody else waits for the signal.
     let ready = async move {
         if token_caches.wait_until_ready().await.is_ok() && caches.ready().await.is_ok() {
@@ -166,6 +177,7 @@ pub async fn run(
     let passes = controller
         .reconcile_on(told(news))
         .reconcile_on(told(changed))
+        .reconcile_on(told(swept))
         .graceful_shutdown_on(shutdown)
         .run(pass, retry_after, Arc::clone(&context))
         .for_each(|result| {
@@ -242,8 +254,9 @@ async fn reconcile(
     context: &Context,
     key: &Key,
     cache: &TokenCache,
-    (settings, ring_settings): &(Settings, RingSettings),
+    wanted: &(Settings, RingSettings),
 ) -> Result<Action, PassError> {
+    let (settings, ring_settings) = wanted;
     let followed = match &settings.tls {
         TlsSource::Secret(name) => Some(name.as_str()),
         TlsSource::Managed | TlsSource::Disabled => None,
@@ -252,9 +265,10 @@ async fn reconcile(
     context.follow(key, followed);
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
-    let mut ring = KeyRing::look(context, ring_settings.clone(), previous.operations.clone(), Context::now()).await?;
-    let surplus = observe::surplus(context, settings);
     let credentials = Credentials::read(settings, &observed, Context::now());
+    let beside = beside(context, key, wanted, &observed, &credentials).await;
+    let mut ring = KeyRing::look(context, ring_settings.clone(), beside.clone(), Context::now()).await?;
+    let surplus = observe::surplus(context, settings);
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
     let applied = match Box::pin(apply::apply(&context.client, settings, ring_settings, plan)).await {
         // Gone by the next pass, most likely: not worth a status that says so.
@@ -271,8 +285,9 @@ async fn reconcile(
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
         !plan::is_paused(cache) && (applied.is_ok() || rollout::is_written(settings, &observed, &credentials));
-    match redis::aim(settings, &observed, &credentials, ring.reader(), carried_out) {
-        Some(aim) => context.prober.aim(key, aim),
+    let aim = redis::aim(settings, &observed, &credentials, ring.reader(), carried_out);
+    match &aim {
+        Some(aim) => context.prober.aim(key, aim.clone()),
         None if !carried_out => context.prober.hold(key),
         None => {}
     }
@@ -287,8 +302,14 @@ async fn reconcile(
     let tells_of_samples = health.tells_of_samples();
     let published = Published::of(&observed);
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
-    let operations = [credentials.rotation.operation.clone(), ring.standing.operation.clone()];
-    let operations = operations.into_iter().flatten().collect();
+    let flush = ring.flush(settings, &beside, now);
+    let told = [
+        credentials.rotation.operation.clone(),
+        ring.standing.operation.clone(),
+        ring.standing.revoke.operation.clone(),
+        flush.operation.clone(),
+    ];
+    let operations = told.into_iter().flatten().collect();
     let in_use = redis::in_use(&observed);
     let report = report.map(|report| report.with_operations(operations, &previous.operations));
     let report =
@@ -308,6 +329,8 @@ async fn reconcile(
         }
         None => false,
     };
+    // After the report, so that a sweep is not forgotten before it was told of.
+    context.sweeper.run(key, ring.standing.revoke.sweep.clone().or(flush.sweep), aim.as_ref());
     let applied = applied?;
     // Their watch may lag behind: by the earlier content the next pass would make them once more, in vain.
     context.secrets.forget(&settings.owner.namespace, &applied.minted);
@@ -319,8 +342,34 @@ async fn reconcile(
     } else {
         wake
     };
-    let wake_at = [credentials.rotation.wake_at, ring.wake_at()].into_iter().flatten().min();
+    let wake_at = [credentials.rotation.wake_at, ring.wake_at(), ring.standing.revoke.wake_at, flush.wake_at];
+    let wake_at = wake_at.into_iter().flatten().min();
     Ok(Action::requeue(wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
+}
+
+/// What a pass sees beside Secrets.
+async fn beside(
+    context: &Context,
+    key: &Key,
+    (settings, ring): &(Settings, RingSettings),
+    observed: &Observed,
+    credentials: &Credentials,
+) -> Beside {
+    let operations = observed.operations.clone();
+    let revoked = ring.revoke.as_ref().map(|wish| &wish.request);
+    let tells_of_consumers = request::is_open(settings.flush.request.as_ref(), &operations, OperationType::Flush)
+        || request::is_open(revoked, &operations, OperationType::RevokeKey);
+    let consumers = if tells_of_consumers {
+        context.consumers.consumers(key, &consumers::published(&key.name), Context::now()).await
+    } else {
+        Consumers::Unknown
+    };
+    Beside {
+        operations,
+        sweep: context.sweeper.progress(key),
+        obstacle: redis::obstacle(settings, observed, credentials),
+        consumers: consumers.named(&Source::Secret(name::redis(&key.name))),
+    }
 }
 
 /// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.

@@ -73,9 +73,15 @@ impl Report {
 fn reached(operation: &OperationStatus) -> Option<Reason> {
     match (operation.type_, operation.stage) {
         (OperationType::RotatePassword, stage) => told::reason(stage),
+        (_, OperationStage::Ignored) => Some(Reason::RequestIgnored),
         (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
-        (OperationType::RotateKey, OperationStage::Ignored) => Some(Reason::RequestIgnored),
-        (OperationType::RotateKey, _) => None,
+        (OperationType::RevokeKey, OperationStage::Published) => Some(Reason::KeyRevoked),
+        (OperationType::RevokeKey | OperationType::Flush, OperationStage::Removing) => Some(Reason::RemovingEntries),
+        (OperationType::RevokeKey, OperationStage::Completed) if operation.removed.is_none() => {
+            Some(Reason::KeyRevoked)
+        }
+        (OperationType::RevokeKey | OperationType::Flush, OperationStage::Completed) => Some(Reason::EntriesRemoved),
+        (OperationType::RotateKey | OperationType::RevokeKey | OperationType::Flush, _) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     key_file::{self, Element, FileError},
     key_id::KeyId,
     key_ring::{KeyRing, UnprotectError},
-    payload::{Purposes, RANDOM_BYTES},
+    payload::{self, Purposes, RANDOM_BYTES},
     revocation::Revocation,
     ring::{Choice, KeyState, Ring},
 };
@@ -37,6 +37,23 @@ pub enum DirectoryError {
     /// There is no key.
     #[error("there is no key in any *.xml file: is the Secret with the ring mounted here, as a whole?")]
     Empty,
+}
+
+/// What is wrong with a ring that applications can read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Nothing can be encrypted.
+    #[error("no key can encrypt")]
+    NoKey,
+    /// Applications are left to another key.
+    #[error("no key is active")]
+    NoneActive,
+    /// Some of what was encrypted cannot be read.
+    #[error("{0} of its keys cannot be used, so what they encrypted cannot be read")]
+    Closed(usize),
+    /// Some of what was encrypted cannot be read, most likely.
+    #[error("{0} of its files should be a key and are passed over, so what it encrypted cannot be read")]
+    PassedOver(usize),
 }
 
 /// Why a round trip failed.
@@ -70,27 +87,31 @@ impl Directory {
     /// Reads the files that applications read: those whose names end with `.xml`, dot-files among them.
     ///
     /// # Errors
-    /// Where no application could read any key.
+    /// All that keeps applications from reading any key.
     pub fn read<'files>(
         files: impl IntoIterator<Item = (&'files str, &'files [u8])>,
         pairs: &[Pair],
-    ) -> Result<Self, DirectoryError> {
+    ) -> Result<Self, Vec<DirectoryError>> {
         let (mut keys, mut revocations, mut passed_over): (Vec<Key>, Vec<Revocation>, Vec<_>) = Default::default();
-        for (name, bytes) in files.into_iter().filter(|(name, _)| name.strip_suffix(".xml").is_some()) {
+        let mut errors = Vec::new();
+        for (name, bytes) in files.into_iter().filter(|(name, _)| is_read(name)) {
             match key_file::read(bytes) {
                 Ok(Element::Key(key)) if keys.iter().any(|known| known.id == key.id) => {
-                    return Err(DirectoryError::Duplicate(name.to_owned(), key.id));
+                    errors.push(DirectoryError::Duplicate(name.to_owned(), key.id));
                 }
                 Ok(Element::Key(key)) => keys.push(*key),
                 Ok(Element::Revocation(revocation)) => revocations.push(revocation),
                 Err(error @ (FileError::Malformed(_) | FileError::Revocation(_))) => {
-                    return Err(DirectoryError::File(name.to_owned(), error));
+                    errors.push(DirectoryError::File(name.to_owned(), error));
                 }
                 Err(error @ (FileError::Unknown(_) | FileError::Key(_))) => passed_over.push((name.to_owned(), error)),
             }
         }
-        if keys.is_empty() {
-            return Err(DirectoryError::Empty);
+        if keys.is_empty() && errors.is_empty() {
+            errors.push(DirectoryError::Empty);
+        }
+        if !errors.is_empty() {
+            return Err(errors);
         }
         let key_ring = KeyRing::open(&keys, &revocations, pairs, &KeyRing::default());
         Ok(Self { keys, ring: key_ring.dates(), key_ring, passed_over })
@@ -114,6 +135,22 @@ impl Directory {
             Choice::Nothing => "no key can encrypt: every Protect of an application fails".to_owned(),
         });
         lines
+    }
+
+    /// The worst of what is wrong with it; `None` where nothing is.
+    #[must_use]
+    pub fn fault(&self, now: Timestamp) -> Option<Fault> {
+        let is_key = |(_, why): &&(String, FileError)| matches!(why, FileError::Key(_));
+        match self.ring.choice(now) {
+            Choice::Nothing => return Some(Fault::NoKey),
+            Choice::Fallback(_) => return Some(Fault::NoneActive),
+            Choice::Default(_) => {}
+        }
+        match (self.key_ring.closed().count(), self.passed_over.iter().filter(is_key).count()) {
+            (0, 0) => None,
+            (0, passed_over) => Some(Fault::PassedOver(passed_over)),
+            (closed, _) => Some(Fault::Closed(closed)),
+        }
     }
 
     fn line(&self, key: &Key, now: Timestamp) -> Option<String> {
@@ -144,12 +181,18 @@ impl Directory {
         Ok(protector.protect(&Purposes::new(application, &[PURPOSE]), TEXT, random)?)
     }
 
-    /// Reads a payload that another pod made.
+    /// Reads a payload that another pod made, and returns the key that did it.
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub fn unprotect(&self, application: &str, payload: &[u8]) -> Result<(), RoundTripError> {
+    pub fn unprotect(&self, application: &str, payload: &[u8]) -> Result<KeyId, RoundTripError> {
         let text = self.key_ring.unprotect(&Purposes::new(application, &[PURPOSE]), payload)?;
-        if text.as_slice() == TEXT { Ok(()) } else { Err(RoundTripError::OtherPayload) }
+        payload::key_id(payload).filter(|_| text.as_slice() == TEXT).ok_or(RoundTripError::OtherPayload)
     }
+}
+
+/// Whether applications read a file of this name. On Linux case counts, and dot-files are not passed over.
+#[must_use]
+pub fn is_read(name: &str) -> bool {
+    name.strip_suffix(".xml").is_some()
 }

@@ -16,7 +16,7 @@
 //! | [`entry`], [`class`], [`reader`] | what a stored token-cache entry is, in one word, and what reads it |
 //! | [`in_use`] | which keys and names stored entries show to be in use |
 //! | [`settings`], [`observed`] | what a cache wants of its ring, and what a pass saw |
-//! | [`standing`], [`request`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
+//! | [`standing`], [`request`], [`revoke`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
 //! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod algorithm;
@@ -47,6 +47,7 @@ pub mod published;
 pub mod reader;
 pub mod request;
 pub mod revocation;
+pub mod revoke;
 pub mod ring;
 pub mod rotation;
 pub mod schedule;
@@ -59,6 +60,7 @@ use certificate::{Certificate, Pair};
 use certificates::Kept;
 pub use cipher::CipherError;
 use key::{KeyOrder, MakeError};
+use key_id::KeyId;
 use key_ring::KeyRing;
 pub use key_writer::File;
 use published::Published;
@@ -168,6 +170,12 @@ impl DataProtection {
     #[must_use]
     pub fn at_once(&self, now: Timestamp) -> Option<KeyMint> {
         self.mint_of(Why::Requested, schedule::at_once(&self.ring, self.rotation, now))
+    }
+
+    /// Whether applications encrypt with this key, or will within minutes.
+    #[must_use]
+    pub fn encrypts_with(&self, key: KeyId, now: Timestamp) -> bool {
+        self.ring.newest(now).is_some_and(|newest| newest.id == key)
     }
 
     fn mint_of(&self, why: Why, order: KeyOrder) -> Option<KeyMint> {

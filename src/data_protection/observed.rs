@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::request::REQUESTED_ANNOTATION;
-use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found};
+use super::{key_id::KeyId, request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION};
+use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found, sweep::Progress};
 
 /// What a pass saw of a cache's key ring.
 #[derive(Clone)]
@@ -17,8 +17,21 @@ pub struct Observed {
     pub ring: Found<Arc<Secret>>,
     /// Secrets under the name of a published key whose own Secret is gone, and whose they are, in words.
     pub taken: BTreeMap<String, String>,
+    /// What was seen beside Secrets.
+    pub beside: Beside,
+}
+
+/// What was seen beside Secrets.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
     /// What the status says of requests.
     pub operations: Vec<OperationStatus>,
+    /// How far the latest sweep of the entries is.
+    pub sweep: Option<Progress>,
+    /// Why the entries cannot be swept now, in words.
+    pub obstacle: Option<String>,
+    /// The workloads that use the cache, in words.
+    pub consumers: String,
 }
 
 // By hand: derived, it would print keys.
@@ -36,17 +49,17 @@ impl Observed {
         mut files: Vec<Arc<Secret>>,
         ring: Found<Arc<Secret>>,
         taken: BTreeMap<String, String>,
-        operations: Vec<OperationStatus>,
+        beside: Beside,
     ) -> Self {
         // Of two Secrets that hold a key of the same name the older one counts.
         files.sort_by_key(|secret| (created(secret), name(secret).to_owned()));
-        Self { files, ring, taken, operations }
+        Self { files, ring, taken, beside }
     }
 
     /// Nothing.
     #[must_use]
-    pub fn nothing(operations: Vec<OperationStatus>) -> Self {
-        Self { files: Vec::new(), ring: Found::Nothing, taken: BTreeMap::new(), operations }
+    pub fn nothing(beside: Beside) -> Self {
+        Self { files: Vec::new(), ring: Found::Nothing, taken: BTreeMap::new(), beside }
     }
 
     /// The files in the Secrets of keys, each with the Secret's name, the oldest first.
@@ -73,11 +86,23 @@ impl Observed {
         self.files.iter().filter(holds).map(AsRef::as_ref)
     }
 
-    /// Requests that were answered, each with the file of the key that did it.
+    /// Requests for a key that were answered, each with the file of the key that did it.
     pub fn answered(&self) -> impl Iterator<Item = (Timestamp, &str)> {
-        self.files.iter().filter_map(|secret| {
-            let annotation = secret.metadata.annotations.as_ref()?.get(REQUESTED_ANNOTATION)?;
-            Some((annotation.parse().ok()?, data(secret).next()?.0))
+        self.marked(REQUESTED_ANNOTATION)
+    }
+
+    /// The key that was revoked because of a request of this time.
+    #[must_use]
+    pub fn revoked(&self, requested: Timestamp) -> Option<KeyId> {
+        let (_, file) = self.marked(REVOKED_ANNOTATION).find(|(answered, _)| *answered == requested)?;
+        KeyId::parse(file.strip_prefix("revocation-")?.strip_suffix(".xml")?)
+    }
+
+    /// The files of Secrets that name a request, each with its time.
+    fn marked(&self, annotation: &str) -> impl Iterator<Item = (Timestamp, &str)> {
+        self.files.iter().filter_map(move |secret| {
+            let requested = secret.metadata.annotations.as_ref()?.get(annotation)?;
+            Some((requested.parse().ok()?, data(secret).next()?.0))
         })
     }
 }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    KeyMint, objects, observed::Observed, published::CAPACITY, request::REQUESTED_ANNOTATION, schedule::Why,
-    settings::Settings, standing::Standing,
+    KeyMint, objects, observed::Observed, published::CAPACITY, request::REQUESTED_ANNOTATION,
+    revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings, standing::Standing,
 };
 use crate::kubernetes::{identity::Found, subset};
 
@@ -103,18 +103,28 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
     Plan {
         mint: standing.mint.clone(),
-        files: secrets.filter(is_wanting).collect(),
+        files: secrets.chain(revocation(settings, standing)).filter(is_wanting).collect(),
         ring: publication(settings, observed, standing),
     }
 }
 
+/// The Secret of a revocation that is asked for.
+fn revocation(settings: &Settings, standing: &Standing) -> Option<Secret> {
+    let order = standing.revoke.order.as_ref()?;
+    let mut secret = objects::file_secret(&settings.owner, &order.revocation.file())?;
+    secret.metadata.annotations = Some(BTreeMap::from([(REVOKED_ANNOTATION.to_owned(), order.requested.to_string())]));
+    Some(secret)
+}
+
 fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Publication> {
     let published = &standing.ring.as_ref()?.published;
-    let grows = standing.mint.is_some();
+    let revocation = revocation(settings, standing);
+    let grows = standing.mint.is_some() || revocation.is_some();
     if published.fill().bytes > CAPACITY || (published.files().is_empty() && !grows) {
         return None;
     }
     let mut secret = objects::ring_secret(&settings.owner, published);
+    secret.data.get_or_insert_default().extend(revocation.and_then(|revocation| revocation.data).unwrap_or_default());
     let Some(live) = observed.ring.ours() else { return Some(Publication { secret, strays: Vec::new() }) };
     let there = live.data.iter().flat_map(BTreeMap::keys);
     let strays: Vec<String> = there.filter(|name| !published.files().contains_key(*name)).cloned().collect();

@@ -24,7 +24,7 @@ pub fn answer(
     ring: Option<&DataProtection>,
     now: Timestamp,
 ) -> (Option<OperationStatus>, Option<Timestamp>) {
-    let before = request::entry_in(&observed.operations, OperationType::RotateKey);
+    let before = request::entry_in(&observed.beside.operations, OperationType::RotateKey);
     let requested = match &settings.request {
         None => return (before.filter(|before| before.stage == OperationStage::Completed).cloned(), None),
         Some(Request::Malformed(value)) => {

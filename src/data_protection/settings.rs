@@ -5,10 +5,14 @@
 
 use jiff::Timestamp;
 
-use super::rotation::{Rotation, RotationError};
+use super::{
+    revoke::Wish,
+    rotation::{Rotation, RotationError},
+};
 use crate::{
     api::v1alpha1::{
-        DataProtectionMode, KeyRotationSpec, PAUSED, RECONCILE_ANNOTATION, ROTATE_KEY_ANNOTATION, TokenCache,
+        DataProtectionMode, KeyRotationSpec, PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION,
+        ROTATE_KEY_ANNOTATION, TokenCache,
     },
     kubernetes::identity::Owner,
     request::Request,
@@ -24,6 +28,8 @@ pub struct Settings {
     pub rotation: Option<Rotation>,
     /// What its annotation asks for.
     pub request: Option<Request>,
+    /// The key that its annotation wants revoked.
+    pub revoke: Option<Wish>,
     /// When the `TokenCache` was made.
     pub created: Option<Timestamp>,
     /// The name under which applications encrypt, where the spec tells it.
@@ -58,6 +64,7 @@ impl Settings {
                 DataProtectionMode::None => None,
             },
             request: annotation(ROTATE_KEY_ANNOTATION).map(Request::parse),
+            revoke: annotation(REVOKE_KEY_ANNOTATION).map(Wish::parse),
             created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
             application_name: written.application_name.clone(),
             held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),

@@ -5,7 +5,13 @@
 use jiff::Timestamp;
 
 use super::{
-    DataProtection, Protection, Seen, key_ring::KeyRing, objects, observed::Observed, plan::Mint, settings::Settings,
+    DataProtection, Protection, Seen,
+    key_ring::KeyRing,
+    objects,
+    observed::Observed,
+    plan::Mint,
+    revoke::{self, Revoke},
+    settings::Settings,
 };
 use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found};
 
@@ -21,6 +27,8 @@ pub struct Standing {
     pub mint: Option<Mint>,
     /// What became of the request for another key.
     pub operation: Option<OperationStatus>,
+    /// What becomes of the request to revoke one.
+    pub revoke: Revoke,
 }
 
 impl Standing {
@@ -36,11 +44,17 @@ impl Standing {
         };
         let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, &KeyRing::default()));
         let (operation, asked) = super::request::answer(settings, observed, ring.as_ref(), now);
-        let mint = ring.as_ref().filter(|ring| may_make(observed, ring)).and_then(|ring| match asked {
-            Some(requested) => ring.at_once(now).map(|key| Mint { key, requested: Some(requested) }),
-            None => ring.mint.clone().map(|key| Mint { key, requested: None }),
-        });
-        Self { ring, mint, operation }
+        let revoke = revoke::read(settings, observed, ring.as_ref(), now);
+        let mint =
+            ring.as_ref().filter(|ring| may_make(observed, ring)).and_then(|ring| match (asked, &revoke.order) {
+                (Some(requested), _) => ring.at_once(now).map(|key| Mint { key, requested: Some(requested) }),
+                // What takes its place is there no later than the revocation.
+                (None, Some(order)) if ring.encrypts_with(order.key, now) => {
+                    ring.at_once(now).map(|key| Mint { key, requested: None })
+                }
+                (None, _) => ring.mint.clone().map(|key| Mint { key, requested: None }),
+            });
+        Self { ring, mint, operation, revoke }
     }
 
     /// The Secrets that published keys lack: their own are gone.

@@ -20,6 +20,21 @@ use super::identity::FIELD_MANAGER;
 /// Random bytes that one mint may use.
 pub const RANDOM_BYTES: usize = 128;
 
+/// There is no randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system has no random bytes")]
+pub struct NoRandom;
+
+/// Random bytes. Nothing else draws any.
+///
+/// # Errors
+/// Where the system has none.
+pub fn random<const BYTES: usize>() -> Result<Zeroizing<[u8; BYTES]>, NoRandom> {
+    let mut random = Zeroizing::new([0; BYTES]);
+    rand::fill(random.as_mut_slice()).map_err(|_| NoRandom)?;
+    Ok(random)
+}
+
 const APPLY: &str = "apply";
 const REHEARSE: &str = "rehearse";
 
@@ -165,10 +180,9 @@ fn typed<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Result<Value,
 /// # Errors
 /// What the API server or the way to it answered.
 pub async fn mint(client: &Client, build: impl FnOnce(&[u8]) -> Option<Secret>) -> Result<Option<Secret>, WriteError> {
-    let mut random = Zeroizing::new([0_u8; RANDOM_BYTES]);
     let no_random =
-        |_| WriteError::new::<Secret>("mint", "", kube::Error::Service("the system has no random bytes".into()));
-    rand::fill(random.as_mut_slice()).map_err(no_random)?;
+        |error: NoRandom| WriteError::new::<Secret>("mint", "", kube::Error::Service(error.to_string().into()));
+    let random = random::<RANDOM_BYTES>().map_err(no_random)?;
     let Some(secret) = build(random.as_slice()) else { return Ok(None) };
     if secret.metadata.resource_version.is_some() {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };

@@ -17,6 +17,21 @@ use super::{
 };
 use crate::condition::{ConditionType::RedisAvailable, Finding, Reason};
 
+/// A fault in a few words, for where [`finding`] says the rest.
+#[must_use]
+pub fn in_words(fault: &Fault) -> String {
+    match fault {
+        Fault::Unreachable(why) => format!("Redis could not be reached ({why})"),
+        Fault::Frozen | Fault::Slow => "Redis did not answer in time".to_owned(),
+        Fault::WrongPassword => "Redis wants another password than the operator's".to_owned(),
+        Fault::NoPermission { command, message } => format!("Redis refused {command} to the operator ({message})"),
+        Fault::Loading => "Redis is loading its data".to_owned(),
+        Fault::Full => "Redis has as many clients as it may".to_owned(),
+        Fault::TlsPort | Fault::PlainText | Fault::Certificate(_) => "the TLS handshake with Redis failed".to_owned(),
+        Fault::NotRedis(_) | Fault::Unexpected(_) => "Redis gave an odd answer".to_owned(),
+    }
+}
+
 /// What is said of a server that gave no answer.
 #[must_use]
 pub fn finding(

@@ -11,7 +11,8 @@ pub mod config;
 pub mod credentials;
 mod drift;
 mod durability;
-mod fault;
+pub mod fault;
+pub mod flush;
 pub mod health;
 pub mod objects;
 pub mod observed;
@@ -284,6 +285,15 @@ pub fn in_use(observed: &Observed) -> Option<InUse> {
         .collect();
     let first = answers.first().cloned()?;
     Some(answers.into_iter().skip(1).fold(first, InUse::and))
+}
+
+/// Why no server can be asked for anything now, in words; `None` where one can.
+#[must_use]
+pub fn obstacle(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<String> {
+    let is_known =
+        credentials.operator_password().is_some() && (!settings.has_tls() || credentials.tls.authorities().is_some());
+    let is_there = observed.pods.iter().any(|pod| server(settings, pod).is_some());
+    (!is_known || !is_there).then(|| "there is no Redis server that could be asked, see RedisAvailable".to_owned())
 }
 
 /// What the servers should be.

@@ -4,10 +4,13 @@
 
 use kube::{Resource, ResourceExt};
 
-use super::rotation::{Wish, schedule};
+use super::{
+    flush,
+    rotation::{Wish, schedule},
+};
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, PAUSED, PersistenceSpec, PodSpec, RECONCILE_ANNOTATION,
+        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, PAUSED, PersistenceSpec, PodSpec, RECONCILE_ANNOTATION,
         ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
     kubernetes::{
@@ -44,6 +47,8 @@ pub struct Settings {
     pub acl: Acl,
     /// Whether the applications' password is to be another one, and how it becomes so.
     pub rotation: Wish,
+    /// Whether entries are to be removed.
+    pub flush: flush::Wish,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Whether applications encrypt what they store.
@@ -246,6 +251,7 @@ impl Settings {
             },
             acl: redis.acl,
             rotation: wish(cache)?,
+            flush: flush_wish(cache),
             instance_name,
             encrypt: cache.spec.entries.encrypt,
             application_name: cache.spec.data_protection.application_name.clone(),
@@ -311,6 +317,18 @@ fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
         created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
         held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
     })
+}
+
+/// What a cache wants of its entries.
+fn flush_wish(cache: &TokenCache) -> flush::Wish {
+    let annotation = |key: &str| cache.metadata.annotations.as_ref()?.get(key).map(String::as_str);
+    let written = annotation(FLUSH_ANNOTATION);
+    flush::Wish {
+        request: written.map(Request::parse),
+        what: flush::What::parse(written.unwrap_or_default()),
+        created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
+        held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod apart;
+mod at_every_write;
 mod behaviour;
 mod harness;
 mod survival;

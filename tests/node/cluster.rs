@@ -50,7 +50,8 @@ pub fn cluster(arguments: &[&str], input: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn run(arguments: &[&str], input: &str) -> Output {
+/// As [`cluster`], with how it ended.
+pub fn run(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(repository().join("tests/cluster/node"))
         .args(arguments)
         .stdin(Stdio::piped())

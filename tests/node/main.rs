@@ -4,6 +4,7 @@
 
 mod clients;
 mod cluster;
+mod key_ring;
 mod rights;
 mod volumes;
 
@@ -50,6 +51,16 @@ async fn the_examples_do_what_they_say() {
     .await;
     let read = scene.kubectl(&["logs", "shop-client"]);
     assert!(read.contains("HMSET shop:") && read.contains(r#"{"AccessToken":{}}"#), "{read}");
+
+    scene.make_doctor("shop-doctor", |_| {}).await;
+    within(PATIENCE, "the doctor is done", async || {
+        let status = scene.pods().get("shop-doctor").await.map_err(|error| error.to_string())?.status;
+        let phase = status.unwrap_or_default().phase.unwrap_or_default();
+        if phase == "Succeeded" { Ok(()) } else { Err(phase + " " + &scene.kubectl(&["get", "pods"])) }
+    })
+    .await;
+    let report = scene.kubectl(&["logs", "shop-doctor"]);
+    assert!(report.contains(r#"for the application name "/app" is read again"#), "{report}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tokencache_operator::condition::Finding;
 use tokencache_operator::data_protection::health::{finding, status};
 use tokencache_operator::data_protection::key::KeyOrder;
 use tokencache_operator::data_protection::objects::file_secret;
-use tokencache_operator::data_protection::observed::Observed;
+use tokencache_operator::data_protection::observed::{Beside, Observed};
 use tokencache_operator::data_protection::plan::{Plan, Publication, plan};
 use tokencache_operator::data_protection::published::Refused;
 use tokencache_operator::data_protection::settings::Settings;
@@ -27,13 +27,14 @@ const ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
 
 /// The Secrets of a cache's key ring, and what happens to them.
 #[derive(Clone)]
-struct Keys {
+pub struct Keys {
     cache: TokenCache,
     files: BTreeMap<String, Arc<Secret>>,
     ring: Found<Arc<Secret>>,
     taken: BTreeMap<String, String>,
-    before: Standing,
-    now: Timestamp,
+    pub before: Standing,
+    pub beside: Beside,
+    pub now: Timestamp,
     dice: u8,
 }
 
@@ -42,13 +43,13 @@ impl Keys {
         let mut cache = shop(spec);
         cache.metadata.creation_timestamp = Some(Time(START));
         let settings = Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap();
-        let before = Standing::read(&settings, &Observed::nothing(Vec::new()), START);
+        let before = Standing::read(&settings, &Observed::nothing(Beside::default()), START);
         let (files, taken) = (BTreeMap::new(), BTreeMap::new());
-        Self { cache, files, ring: Found::Nothing, taken, before, now: START, dice: 1 }
+        Self { cache, files, ring: Found::Nothing, taken, before, beside: Beside::default(), now: START, dice: 1 }
     }
 
     /// With a key that is published.
-    fn begun() -> Self {
+    pub fn begun() -> Self {
         let mut ring = Self::of("{}");
         assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
         ring
@@ -59,15 +60,23 @@ impl Keys {
     }
 
     fn observed(&self) -> Observed {
-        let operations = self.before.operation.clone().into_iter().collect();
-        Observed::new(self.files.values().cloned().collect(), self.ring.clone(), self.taken.clone(), operations)
+        Observed::new(self.files.values().cloned().collect(), self.ring.clone(), self.taken.clone(), self.beside())
     }
 
-    fn standing(&self) -> Standing {
+    fn beside(&self) -> Beside {
+        let operations = [self.before.operation.clone(), self.before.revoke.operation.clone()];
+        Beside {
+            operations: operations.into_iter().flatten().collect(),
+            consumers: "Deployment web".to_owned(),
+            ..self.beside.clone()
+        }
+    }
+
+    pub fn standing(&self) -> Standing {
         Standing::read(&self.settings(), &self.observed(), self.now)
     }
 
-    fn plan(&self) -> Plan {
+    pub fn plan(&self) -> Plan {
         plan(&self.settings(), &self.observed(), &self.standing())
     }
 
@@ -77,7 +86,7 @@ impl Keys {
     }
 
     /// Carries the plan out. Says what was written, without the names of keys.
-    fn pass(&mut self) -> Vec<String> {
+    pub fn pass(&mut self) -> Vec<String> {
         let Plan { mint, files, ring } = self.plan();
         let (mut written, mut publication) = (Vec::new(), ring);
         self.before = self.standing();
@@ -100,8 +109,16 @@ impl Keys {
         written
     }
 
+    /// The key that is to be made is made, and the operator ends.
+    pub fn mint_only(&mut self) {
+        let mint = self.plan().mint.unwrap();
+        let secret = mint.secret(&self.settings(), &[self.dice; 128]).unwrap();
+        self.dice += 1;
+        self.store(secret);
+    }
+
     /// Passes, one each day, until this day after the beginning.
-    fn until(&mut self, day: i32) -> Vec<(i64, Vec<String>)> {
+    pub fn until(&mut self, day: i32) -> Vec<(i64, Vec<String>)> {
         let mut written = Vec::new();
         while self.now < START + DAY * day {
             self.now += DAY;
@@ -113,7 +130,7 @@ impl Keys {
         written
     }
 
-    fn annotate(&mut self, key: &str, value: &str) {
+    pub fn annotate(&mut self, key: &str, value: &str) {
         self.cache.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
     }
 
@@ -126,13 +143,13 @@ impl Keys {
         self.standing().operation.map(|operation| operation.stage)
     }
 
-    fn in_ring(&mut self, change: impl FnOnce(&mut BTreeMap<String, ByteString>)) {
+    pub fn in_ring(&mut self, change: impl FnOnce(&mut BTreeMap<String, ByteString>)) {
         let mut secret = Secret::clone(self.ring.ours().unwrap());
         change(secret.data.as_mut().unwrap());
         self.ring = Found::Ours(Arc::new(secret));
     }
 
-    fn published(&self) -> BTreeMap<String, ByteString> {
+    pub fn published(&self) -> BTreeMap<String, ByteString> {
         self.ring.ours().unwrap().data.clone().unwrap()
     }
 
@@ -140,7 +157,7 @@ impl Keys {
         finding(&self.settings(), &self.observed(), &self.standing(), corrected, self.now)
     }
 
-    fn status(&self) -> KeyRingStatus {
+    pub fn status(&self) -> KeyRingStatus {
         status(&self.settings(), &self.observed(), &self.standing(), self.now).unwrap()
     }
 

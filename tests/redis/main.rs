@@ -12,6 +12,7 @@ mod replay;
 mod scene;
 mod servers;
 mod strangers;
+mod sweep;
 mod usage;
 mod users;
 #[allow(dead_code)]

@@ -4,6 +4,7 @@
 mod application;
 mod certificates;
 mod directory;
+mod doctor;
 mod entries;
 mod files;
 mod observed;

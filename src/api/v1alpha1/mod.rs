@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use data_protection::{
-    DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, ROTATE_KEY_ANNOTATION,
+    DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, REVOKE_KEY_ANNOTATION,
+    ROTATE_KEY_ANNOTATION,
 };
 pub use entries::{EntriesSpec, FLUSH_ANNOTATION};
 pub use operations::{OperationStage, OperationStatus, OperationType};

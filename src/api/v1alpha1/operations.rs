@@ -32,6 +32,18 @@ pub struct OperationStatus {
     /// A further request, which is begun when this one is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<Time>,
+    /// How many stored entries were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<i64>,
+    /// How many of them it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affected: Option<i64>,
+    /// How many stored entries were removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<i64>,
+    /// How long it took, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<i64>,
     /// What was done, what is waited for, what to do.
     pub message: String,
 }
@@ -43,6 +55,10 @@ pub enum OperationType {
     RotatePassword,
     /// Another key that encrypts at once: `tokencache.dev/rotate-key-requested`.
     RotateKey,
+    /// A key that is never to be used again: `tokencache.dev/revoke-key-requested`.
+    RevokeKey,
+    /// Stored entries that are to go: `tokencache.dev/flush-requested`.
+    Flush,
 }
 
 /// How far an operation is.
@@ -52,11 +68,13 @@ pub enum OperationStage {
     Ignored,
     /// It is to be done, and cannot be begun yet.
     Waiting,
+    /// What it is about is being counted.
+    Counting,
     /// The new is being added beside the old.
     Adding,
     /// The new is published, and the old is valid still.
     Published,
-    /// The old is being removed.
+    /// The old, or what is not wanted any more, is being removed.
     Removing,
     /// All is done.
     Completed,

@@ -31,9 +31,10 @@ const STRICT: &str =
 const TIE_BREAK: &str = "%R~__Booksleeve_TieBreak";
 const MASTER_CHANGED: &str = "&__Booksleeve_MasterChanged";
 
-/// It looks at keys of any name, to tell those under the prefix from others, and changes none.
+/// It looks at keys of any name, to tell those under the prefix from others, and removes those under it where that is asked
+/// for. Written together with what it may write to: see [`users`].
 const OPERATOR_RULE: &str = "%R~* -@all +ping +info +config|get +config|set +acl|list +acl|setuser +acl|deluser +acl|log \
-    +slowlog|get +scan +type +pttl +hstrlen +hget";
+    +slowlog|get +scan +type +pttl +hstrlen +hget +watch +unwatch +multi +exec +unlink";
 const PROBE_COMMANDS: &str = "-@all +ping";
 const NO_COMMANDS: &str = "-@all";
 
@@ -93,7 +94,7 @@ pub fn users(acl: Acl, instance_name: &InstanceName, hashes: &Hashes) -> Vec<Use
         User {
             // Looking must not make a key look used.
             since_7_2: "+client|no-touch",
-            ..user(OPERATOR, one(operator), OPERATOR_RULE)
+            ..user(OPERATOR, one(operator), &format!("%W~{prefix}* {OPERATOR_RULE}"))
         },
         user(PROBE, one(probe), PROBE_COMMANDS),
     ]
@@ -143,7 +144,8 @@ pub fn knows_7_2(version: &str) -> bool {
 }
 
 /// A prefix as a glob pattern that matches it to the letter.
-fn escape(prefix: &str) -> String {
+#[must_use]
+pub fn escape(prefix: &str) -> String {
     prefix.chars().fold(String::new(), |mut pattern, character| {
         if matches!(character, '*' | '?' | '[' | ']' | '\\') {
             pattern.push('\\');

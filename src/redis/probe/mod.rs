@@ -14,7 +14,7 @@
 //! A server that answers in plain text there is told of, and gets no login.
 //!
 //! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; of use SLOWLOG GET,
-//! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET.
+//! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
 mod bounded;
 mod certificate;
@@ -25,6 +25,7 @@ mod payloads;
 mod reading;
 mod reply;
 mod settings;
+pub mod sweep;
 mod tell;
 mod tls;
 mod usage;

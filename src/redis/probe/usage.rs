@@ -88,7 +88,7 @@ async fn slowest_command(connection: &mut Connection, since: u64) -> Result<Opti
 
 /// Whether what this connection reads leaves alone when a key was last used, which is what LRU policies go by. Asked for
 /// once on each connection.
-async fn spares_clock(connection: &mut Connection, version: &str) -> Result<bool, Failure> {
+pub(super) async fn spares_clock(connection: &mut Connection, version: &str) -> Result<bool, Failure> {
     if let Some(known) = connection.spares_clock {
         return Ok(known);
     }
@@ -167,7 +167,7 @@ async fn scan(connection: &mut Connection, mut cursor: u64, size: usize) -> Resu
     Ok((cursor, names))
 }
 
-fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
+pub(super) fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
     let Value::Array(parts) = answer else { return None };
     let [Value::BulkString(cursor), Value::Array(names)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
     let name = |name| if let Value::BulkString(bytes) = name { Some(bytes) } else { None };

@@ -1,16 +1,12 @@
-//! What the operator must survive: its own death at any moment, hands in its objects, odd wishes, and strangers.
+//! What the operator must survive: hands in its objects, odd wishes, strangers, and its own end.
 
-mod crash;
 mod gone;
 mod hands;
 pub mod history;
-mod key_ring;
 mod odd;
 mod quiet;
-mod renewal;
-pub mod rotation;
 mod secrets;
-mod shape;
+pub mod shape;
 mod spare;
 mod strangers;
 pub mod world;

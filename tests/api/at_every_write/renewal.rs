@@ -11,11 +11,11 @@ use tokencache_operator::redis::tls::certificate::{Authorities, Certificate, Pai
 use tokencache_operator::redis::tls::issue::{self, Issued};
 use tokencache_operator::redis::tls::schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP};
 
-use super::world::{POD, SHOP, World, condition};
 use crate::support::api_server::api_server;
 use crate::support::eventually::{eventually, never};
 use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
+use crate::survival::world::{POD, SHOP, World, condition};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const SIGNED: &str = "signed by the current authority";

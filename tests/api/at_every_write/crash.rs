@@ -3,12 +3,12 @@
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::shape;
-use super::world::{SHOP, World};
 use crate::support::api_server::api_server;
 use crate::support::eventually::eventually;
 use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
+use crate::survival::shape;
+use crate::survival::world::{SHOP, World};
 
 /// How many operators die side by side: a server runs for each.
 const AT_A_TIME: usize = 6;

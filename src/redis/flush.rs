@@ -1,0 +1,293 @@
+//! Stored entries that are to go, because an annotation asks for it: all of them, or those that nobody can read.
+//!
+//! In: what is asked for, what the status said of it, how far the sweep is, the time. Out: what is said, and the sweep that is
+//! to be made. What is to be removed is counted first, and removed under the cache's prefix only: never by FLUSHDB, which
+//! would take what others have there. An operator that ends meanwhile begins the sweep again, and what was removed stays so.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    api::v1alpha1::{FLUSH_ANNOTATION, OperationStage, OperationStatus, OperationType},
+    data_protection::reader::Reader,
+    kubernetes::identity::Owner,
+    request::{self, Request, is},
+    sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, Tally, number},
+};
+
+/// What a cache wants of its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// What its annotation asks for.
+    pub request: Option<Request>,
+    /// Which entries are to go.
+    pub what: What,
+    /// When the `TokenCache` was made.
+    pub created: Option<Timestamp>,
+    /// Whether nothing is to be changed: the cache is paused.
+    pub held: bool,
+}
+
+/// Which entries are to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Every one.
+    All,
+    /// Those that no application can read.
+    Unreadable,
+    /// Nobody knows. Holds the beginning of what was written.
+    Other(String),
+}
+
+impl What {
+    /// Reads the annotation's value, in which the word follows the time. What removes least is meant where there is none.
+    #[must_use]
+    pub fn parse(value: &str) -> Self {
+        match value.split_ascii_whitespace().nth(1) {
+            None | Some("unreadable") => Self::Unreadable,
+            Some("all") => Self::All,
+            Some(other) => Self::Other(other.chars().take(20).collect()),
+        }
+    }
+}
+
+/// What a flush is read from.
+#[derive(Clone, Copy)]
+pub struct Input<'seen> {
+    /// Whose entries.
+    pub owner: &'seen Owner,
+    /// What they begin with.
+    pub prefix: &'seen str,
+    /// What is asked for.
+    pub wish: &'seen Wish,
+    /// Whether applications encrypt.
+    pub encrypt: bool,
+    /// What reads entries; `None` where the operator has no key ring.
+    pub reader: Option<&'seen Arc<Reader>>,
+    /// Whether the application's name is given, rather than guessed.
+    pub is_named: bool,
+    /// What the status says of requests.
+    pub operations: &'seen [OperationStatus],
+    /// How far the latest sweep is.
+    pub progress: Option<&'seen Progress>,
+    /// Why no sweep can be made now.
+    pub obstacle: Option<&'seen str>,
+    /// The workloads that hold entries in their memory, in words.
+    pub consumers: &'seen str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// How far a flush is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Flush {
+    /// What is said of it.
+    pub operation: Option<OperationStatus>,
+    /// The sweep that is to be made.
+    pub sweep: Option<Sweep>,
+    /// When it is to be looked at again.
+    pub wake_at: Option<Timestamp>,
+}
+
+fn said(operation: Option<OperationStatus>) -> Flush {
+    Flush { operation, ..Flush::default() }
+}
+
+fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
+    request::entry(OperationType::Flush, stage, requested, message)
+}
+
+/// Reads how far it is.
+#[must_use]
+pub fn read(input: &Input<'_>) -> Flush {
+    let before = request::entry_in(input.operations, OperationType::Flush);
+    let requested = match &input.wish.request {
+        None => return said(before.filter(|before| before.stage == OperationStage::Completed).cloned()),
+        Some(Request::Malformed(value)) => {
+            let message = request::malformed(input.owner, FLUSH_ANNOTATION, value);
+            return said(Some(entry(OperationStage::Ignored, None, message)));
+        }
+        Some(Request::At(time)) => *time,
+    };
+    let done = before.filter(|before| before.stage.is_final());
+    let before = before.filter(|before| is(before, requested));
+    if let Some(before) = before.filter(|before| before.stage.is_final()) {
+        return said(Some(before.clone()));
+    }
+    if let Some(why) = input.refused(requested, before, done) {
+        let message = request::ignored(input.owner, FLUSH_ANNOTATION, &why);
+        return said(Some(entry(OperationStage::Ignored, Some(requested), message)));
+    }
+    if input.wish.held {
+        let message = format!("nothing is removed yet: {}", request::paused());
+        return said(Some(kept(before, OperationStage::Waiting, requested, message)));
+    }
+    if let Some(obstacle) = input.obstacle {
+        let stage = before.map_or(OperationStage::Waiting, |before| before.stage);
+        return said(Some(kept(before, stage, requested, format!("nothing is removed at the moment: {obstacle}"))));
+    }
+    input.under_way(requested, before)
+}
+
+impl Input<'_> {
+    /// Why a request is not followed. One that was seen in time is, however long it had to wait.
+    fn refused(
+        &self,
+        requested: Timestamp,
+        before: Option<&OperationStatus>,
+        done: Option<&OperationStatus>,
+    ) -> Option<String> {
+        if let What::Other(word) = &self.wish.what {
+            return Some(format!("after the time it says {word:?}, which is neither `all` nor `unreadable`"));
+        }
+        if self.wish.what == What::Unreadable && self.reader.is_none() {
+            let why = "without a key ring (spec.dataProtection.mode is None) the operator cannot tell which entries are \
+                       unreadable: ask for `all`";
+            return Some(why.to_owned());
+        }
+        if before.is_some() {
+            return None;
+        }
+        let latest =
+            done.filter(|done| done.stage == OperationStage::Completed).and_then(|done| done.requested.as_ref());
+        if latest.is_some_and(|latest| requested < latest.0) {
+            return Some("a later request was carried out already".to_owned());
+        }
+        request::refused(requested, self.wish.created, self.now)
+    }
+
+    /// It is followed, and can be.
+    fn under_way(&self, requested: Timestamp, before: Option<&OperationStatus>) -> Flush {
+        let progress = self.progress.filter(|progress| {
+            progress.sweep.id.operation == OperationType::Flush && progress.sweep.id.requested == requested
+        });
+        let (sweep, tally) = match progress {
+            None => (self.first(requested, before), Tally::default()),
+            Some(Progress { sweep, tally, state: State::Done }) => match sweep.id.step {
+                Step::Remove => return said(Some(self.completed(requested, before, *tally))),
+                Step::Count if tally.meant == 0 => return said(Some(self.completed(requested, before, *tally))),
+                Step::Count => (self.removal(requested, before, *tally), Tally::default()),
+            },
+            Some(progress) => (progress.sweep.clone(), progress.tally),
+        };
+        let failure = progress.and_then(|progress| match &progress.state {
+            State::Failing { why, at } => Some((why, *at)),
+            State::Running | State::Done => None,
+        });
+        let stage = match sweep.id.step {
+            Step::Count => OperationStage::Counting,
+            Step::Remove => OperationStage::Removing,
+        };
+        let again = failure.map(|(why, _)| format!(". It is begun again soon, since {why}")).unwrap_or_default();
+        let message = self.goes_on(sweep.id.step, tally, before) + &again;
+        let mut entry = kept(before, stage, requested, message);
+        entry.started = entry.started.or_else(|| Some(request::time(self.now)));
+        if let Some(Progress { sweep, tally, state: State::Done }) = progress
+            && sweep.id.step == Step::Count
+        {
+            (entry.entries, entry.affected) = (Some(number(tally.keys)), Some(number(tally.meant)));
+        }
+        if sweep.id.step == Step::Remove {
+            entry.removed = Some(number(tally.removed.max(sweep.removed_before)));
+        }
+        let wake_at = failure.and_then(|(_, at)| at.checked_add(AGAIN_AFTER).ok());
+        Flush { operation: Some(entry), sweep: Some(sweep), wake_at }
+    }
+
+    /// The sweep that a request begins with.
+    fn first(&self, requested: Timestamp, before: Option<&OperationStatus>) -> Sweep {
+        let step = if self.wish.what == What::All { Step::Remove } else { Step::Count };
+        self.sweep(requested, step, self.selection(Tally::default()), before)
+    }
+
+    fn removal(&self, requested: Timestamp, before: Option<&OperationStatus>, counted: Tally) -> Sweep {
+        self.sweep(requested, Step::Remove, self.selection(counted), before)
+    }
+
+    fn selection(&self, counted: Tally) -> Selection {
+        match self.wish.what {
+            What::All => Selection::All,
+            What::Unreadable | What::Other(_) => {
+                Selection::Unreadable { encrypt: self.encrypt, foreign: self.is_named || counted.opened > 0 }
+            }
+        }
+    }
+
+    fn sweep(&self, requested: Timestamp, step: Step, selection: Selection, before: Option<&OperationStatus>) -> Sweep {
+        let removed = before.and_then(|before| before.removed).and_then(|removed| u64::try_from(removed).ok());
+        Sweep {
+            id: SweepId { operation: OperationType::Flush, requested, step },
+            selection,
+            reader: self.reader.filter(|_| selection.reads()).cloned(),
+            removed_before: removed.unwrap_or_default(),
+        }
+    }
+
+    fn goes_on(&self, step: Step, tally: Tally, before: Option<&OperationStatus>) -> String {
+        let prefix = self.prefix;
+        match step {
+            Step::Count => {
+                format!("entries under {prefix:?} are being read, to count those that no application can read")
+            }
+            Step::Remove => match before.and_then(|before| Some((before.affected?, before.entries?))) {
+                Some((affected, entries)) => {
+                    format!("{affected} of {entries} entries under {prefix:?} are being removed")
+                }
+                None => format!("every entry under {prefix:?} is being removed, {} so far", tally.removed),
+            },
+        }
+    }
+
+    fn completed(&self, requested: Timestamp, before: Option<&OperationStatus>, tally: Tally) -> OperationStatus {
+        let mut entry = kept(before, OperationStage::Completed, requested, String::new());
+        let finished = request::time(self.now);
+        let started = entry.started.get_or_insert_with(|| finished.clone()).0;
+        let seconds = finished.0.duration_since(started).as_secs().max(0);
+        let removed = before.and_then(|before| before.removed).unwrap_or_default().max(number(tally.removed));
+        entry.entries = entry.entries.or(Some(number(tally.keys)));
+        entry.removed = Some(removed);
+        entry.seconds = Some(seconds);
+        entry.finished = Some(finished);
+        entry.message = self.outcome(removed, entry.entries.unwrap_or_default(), tally);
+        entry
+    }
+
+    fn outcome(&self, removed: i64, entries: i64, tally: Tally) -> String {
+        let prefix = self.prefix;
+        let outcome = if removed > 0 {
+            format!(
+                "{removed} of {entries} entries under {prefix:?} were removed. Applications hold entries in their memory too: \
+                 restart {} now, or users go on failing there until those expire",
+                self.consumers
+            )
+        } else {
+            format!("none of {entries} entries under {prefix:?} was to be removed")
+        };
+        let is_unknown = tally.foreign > 0 && !self.is_named && tally.opened == 0;
+        let foreign = is_unknown.then(|| {
+            format!(
+                ". {} were left alone, since no known application name decrypts them: set spec.dataProtection.applicationName \
+                 to the name that the applications have",
+                tally.foreign
+            )
+        });
+        let too_big = (tally.too_big > 0)
+            .then(|| format!(". {} were too big to be looked into, and were left alone", tally.too_big));
+        [Some(outcome), foreign, too_big].into_iter().flatten().collect()
+    }
+}
+
+/// The entry of a stage, with the numbers that were told before.
+fn kept(
+    before: Option<&OperationStatus>,
+    stage: OperationStage,
+    requested: Timestamp,
+    message: String,
+) -> OperationStatus {
+    let fresh = entry(stage, Some(requested), message);
+    match before {
+        None => fresh,
+        Some(before) => OperationStatus { stage: fresh.stage, message: fresh.message, ..before.clone() },
+    }
+}

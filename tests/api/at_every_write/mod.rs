@@ -1,0 +1,7 @@
+//! The operator dies at every write, before it was sent and after, and another one goes on. These tests wait for long, and so
+//! their name is one that has them begin early.
+
+mod crash;
+mod key_ring;
+mod renewal;
+pub mod rotation;

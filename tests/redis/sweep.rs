@@ -1,0 +1,177 @@
+//! Sweeps of real servers: what is counted, what is removed, and what is left alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokencache_operator::api::v1alpha1::OperationType;
+use tokencache_operator::data_protection::key::{Key, KeyOrder};
+use tokencache_operator::data_protection::key_id::KeyId;
+use tokencache_operator::data_protection::key_ring::KeyRing;
+use tokencache_operator::data_protection::payload::Purposes;
+use tokencache_operator::data_protection::reader::Reader;
+use tokencache_operator::redis::probe::sweep::sweep;
+use tokencache_operator::redis::sample::Fault;
+use tokencache_operator::sweep::{Selection, Step, Sweep, SweepId, Tally};
+
+use crate::scene::{admin, config, config_without, login, now, server_of};
+use crate::servers::each;
+use crate::support::redis_server::RedisServer;
+
+const PLAIN: &str = r#"{"AccessToken":{}}"#;
+const UNREADABLE: Selection = Selection::Unreadable { encrypt: true, foreign: false };
+
+/// A key, made from this byte.
+fn key(dice: u8) -> Key {
+    KeyOrder { created: now(), activates: now(), expires: now() }.make(None, &[dice; 128]).unwrap()
+}
+
+fn ring(keys: &[Key]) -> KeyRing {
+    KeyRing::open(keys, &[], &[], &KeyRing::default())
+}
+
+/// What an application of this name stores when it encrypts with this key.
+fn protected(key: &Key, application: &str, text: &str) -> Vec<u8> {
+    let ring = ring(std::slice::from_ref(key));
+    ring.protector(key.id).unwrap().protect(&Purposes::token_cache(application), text.as_bytes(), &[7; 32]).unwrap()
+}
+
+/// Stores an entry as `RedisCache` does.
+fn store(redis: &RedisServer, name: &str, payload: &[u8]) {
+    let script = "local data = ARGV[1]:gsub('..', function(pair) return string.char(tonumber(pair, 16)) end) \
+                  redis.call('HMSET', KEYS[1], 'absexp', '-1', 'sldexp', '-1', 'data', data)";
+    admin(redis, &["EVAL", script, "1", name, &hex::encode(payload)]);
+}
+
+fn wanted(step: Step, selection: Selection, reader: Option<Reader>) -> Sweep {
+    let id = SweepId { operation: OperationType::Flush, requested: now(), step };
+    Sweep { id, selection, reader: reader.map(Arc::new), removed_before: 0 }
+}
+
+async fn swept(redis: &RedisServer, sweep_: &Sweep) -> Result<Tally, Fault> {
+    sweep(&server_of(redis), &login(), None, "shop:", sweep_, |_| {}).await
+}
+
+fn names(redis: &RedisServer) -> Vec<String> {
+    let mut names: Vec<String> = admin(redis, &["KEYS", "*"]).lines().map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// One entry of each kind under the prefix, and what stands beside it.
+fn fill(redis: &RedisServer) -> Reader {
+    let (known, gone) = (key(1), key(2));
+    store(redis, "shop:readable", &protected(&known, "/app", PLAIN));
+    store(redis, "shop:other-name", &protected(&known, "elsewhere", PLAIN));
+    store(redis, "shop:key-gone", &protected(&gone, "/app", PLAIN));
+    store(redis, "shop:no-json", &protected(&known, "/app", "text"));
+    store(redis, "shop:plain", PLAIN.as_bytes());
+    store(redis, "shop:strange", b"text");
+    store(redis, "shopping:strange", b"text");
+    admin(redis, &["SET", "shop:text", "text"]);
+    admin(redis, &["HSET", "shop:other-hash", "field", "value"]);
+    Reader::new(ring(&[known]), vec!["/app".to_owned()])
+}
+
+#[tokio::test]
+async fn of_unreadable_entries_only_those_go_that_no_application_can_read() {
+    for program in each() {
+        let redis = RedisServer::start_program(&program, &config()).await;
+        let reader = fill(&redis);
+        let before = names(&redis);
+        let tally = swept(&redis, &wanted(Step::Count, UNREADABLE, Some(reader.clone()))).await.unwrap();
+        let counted = Tally { keys: 6, meant: 3, opened: 2, foreign: 1, too_big: 0, removed: 0 };
+        assert_eq!(tally, counted, "{program}");
+        assert_eq!(names(&redis), before, "{program}: counting removes nothing");
+        let tally = swept(&redis, &wanted(Step::Remove, UNREADABLE, Some(reader))).await.unwrap();
+        assert_eq!(tally, Tally { removed: 3, ..counted }, "{program}");
+        let left =
+            ["shop:other-hash", "shop:other-name", "shop:plain", "shop:readable", "shop:text", "shopping:strange"];
+        assert_eq!(names(&redis), left, "{program}");
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_under_the_prefix_goes_and_nothing_beside_it() {
+    let redis = RedisServer::start(&config()).await;
+    fill(&redis);
+    let tally = swept(&redis, &wanted(Step::Remove, Selection::All, None)).await.unwrap();
+    assert_eq!(tally, Tally { keys: 8, meant: 8, removed: 8, ..Tally::default() });
+    assert_eq!(names(&redis), ["shopping:strange"]);
+}
+
+#[tokio::test]
+async fn what_one_key_encrypted_is_told_without_that_key() {
+    let redis = RedisServer::start(&config()).await;
+    fill(&redis);
+    let of_key = |step, id: KeyId| wanted(step, Selection::OfKey(id), Some(Reader::new(KeyRing::default(), vec![])));
+    assert_eq!(swept(&redis, &of_key(Step::Count, key(1).id)).await.unwrap().meant, 3);
+    assert_eq!(swept(&redis, &of_key(Step::Remove, key(2).id)).await.unwrap().removed, 1);
+    assert!(!names(&redis).contains(&"shop:key-gone".to_owned()));
+}
+
+#[tokio::test]
+async fn thousands_of_entries_are_swept_in_batches_and_told_as_they_go() {
+    let redis = RedisServer::start(&config()).await;
+    let script = "for i = 1, 5000 do redis.call('HSET', KEYS[1] .. i, 'data', i % 5 == 0 and 'odd' or ARGV[1]) end";
+    admin(&redis, &["EVAL", script, "1", "shop:", PLAIN]);
+    let reader = Reader::new(KeyRing::default(), vec!["/app".to_owned()]);
+    let sweep_ = wanted(Step::Remove, UNREADABLE, Some(reader));
+    let mut told = Vec::new();
+    let tally =
+        sweep(&server_of(&redis), &login(), None, "shop:", &sweep_, |tally| told.push(tally.removed)).await.unwrap();
+    assert_eq!((tally.keys, tally.removed), (5000, 1000));
+    assert!(told.len() > 5 && told.is_sorted(), "{told:?}");
+    assert_eq!(names(&redis).len(), 4000);
+}
+
+/// An application may write an entry anew between the look at it and its removal.
+#[tokio::test]
+async fn an_entry_that_is_written_anew_meanwhile_is_not_lost() {
+    const ENTRIES: usize = 300;
+    let redis = RedisServer::start(&config()).await;
+    let script = "for i = 1, tonumber(ARGV[2]) do redis.call('HSET', KEYS[1] .. i, 'data', ARGV[1]) end";
+    let all = |payload: &str| admin(&redis, &["EVAL", script, "1", "shop:", payload, &ENTRIES.to_string()]);
+    let reader = Reader::new(KeyRing::default(), vec!["/app".to_owned()]);
+    let sweep_ = wanted(Step::Remove, UNREADABLE, Some(reader));
+    for _ in 0..20 {
+        all("odd");
+        let mut writer = redis.client("admin", crate::scene::ADMIN_PASSWORD).await;
+        let writing = async {
+            for number in 1..=ENTRIES {
+                let line = format!("HSET shop:{number} data \"{}\"", PLAIN.replace('"', "\\\""));
+                crate::support::redis_server::say(&mut writer, &line).await;
+            }
+        };
+        let (tally, ()) = tokio::join!(swept(&redis, &sweep_), writing);
+        tally.unwrap();
+        let left = names(&redis).len();
+        assert_eq!(left, ENTRIES, "an entry that was written last was removed");
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_a_sweep_from_its_end_is_told() {
+    let redis = RedisServer::start(&config_without(&["unlink"])).await;
+    fill(&redis);
+    let refused = swept(&redis, &wanted(Step::Remove, Selection::All, None)).await.unwrap_err();
+    assert!(matches!(&refused, Fault::NoPermission { command, .. } if command == "unlink"), "{refused:?}");
+    let server = server_of(&redis);
+    drop(redis);
+    let gone = sweep(&server, &login(), None, "shop:", &wanted(Step::Remove, Selection::All, None), |_| {}).await;
+    assert!(matches!(gone, Err(Fault::Unreachable(_))), "{gone:?}");
+}
+
+/// Payloads of megabytes are read too, and one that is bigger than anything that could be read is left alone.
+#[tokio::test]
+async fn big_entries_are_read_in_parts_and_the_biggest_are_left_alone() {
+    let redis = RedisServer::start(&config()).await;
+    for (name, mebibytes) in [("a", 3), ("b", 3), ("c", 5), ("d", 17)] {
+        let script = "redis.call('HSET', KEYS[1], 'data', string.rep('x', tonumber(ARGV[1])))";
+        admin(&redis, &["EVAL", script, "1", &format!("shop:{name}"), &(mebibytes << 20).to_string()]);
+    }
+    let reader = Reader::new(KeyRing::default(), vec!["/app".to_owned()]);
+    let sweep_ = wanted(Step::Remove, UNREADABLE, Some(reader));
+    let tally = tokio::time::timeout(Duration::from_secs(30), swept(&redis, &sweep_)).await.unwrap().unwrap();
+    assert_eq!((tally.keys, tally.too_big, tally.removed), (4, 1, 3));
+    assert_eq!(names(&redis), ["shop:d"]);
+}
