@@ -4,4 +4,5 @@
 mod crash;
 mod key_ring;
 mod renewal;
+mod revocation;
 pub mod rotation;

@@ -7,6 +7,7 @@ mod drift;
 mod durability;
 mod entries;
 mod faults;
+mod flush;
 mod key_ring;
 mod pods;
 mod policies;

@@ -1,0 +1,165 @@
+//! Stored entries that are removed on request, and a key that is revoked on request.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokencache_operator::data_protection::key_file::{self, Element};
+use tokencache_operator::data_protection::key_id::KeyId;
+use tokencache_operator::data_protection::key_ring::KeyRing;
+use tokencache_operator::data_protection::payload::{MAGIC, Purposes};
+
+use super::scene::{SHOP, World, condition, operator_of, shop};
+use crate::support::eventually::eventually;
+
+const PLAIN: &str = r#"{"AccessToken":{}}"#;
+
+impl World {
+    /// Annotates the cache with a request of this time, and what follows it.
+    pub async fn request(&self, annotation: &str, time: Timestamp, words: &str) {
+        let value = format!("{time} {words}");
+        let annotation = format!("tokencache.dev/{annotation}-requested");
+        self.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {annotation: value}}})).await;
+    }
+
+    /// Waits until the request of this kind has this stage, and returns what is said of it.
+    pub async fn outcome(&self, of: &str, stage: &str) -> Value {
+        let entry = |seen: &Value| {
+            let operations = seen["operations"].as_array().cloned().unwrap_or_default();
+            operations.into_iter().find(|operation| operation["type"] == of).unwrap_or_default()
+        };
+        let wanted = |seen: &Value| entry(seen)["stage"] == stage;
+        entry(&self.status(SHOP, &format!("{of} is {stage}"), wanted).await)
+    }
+
+    /// Stores an entry as an application does.
+    pub async fn store(&self, name: &str, payload: &[u8]) {
+        let script = "local data = ARGV[1]:gsub('..', function(pair) return string.char(tonumber(pair, 16)) end) \
+                      redis.call('HMSET', KEYS[1], 'absexp', '-1', 'sldexp', '-1', 'data', data) \
+                      return redis.call('EXPIRE', KEYS[1], 3600)";
+        assert_eq!(self.app(SHOP, &["EVAL", script, "1", name, &hex::encode(payload)]).await, "1");
+    }
+
+    /// Whether there is an entry of this name.
+    pub async fn has_entry(&self, name: &str) -> bool {
+        !self.app(SHOP, &["HMGET", name, "data"]).await.trim().is_empty()
+    }
+
+    /// The keys that are published, as applications open them.
+    pub async fn key_ring(&self) -> KeyRing {
+        let (mut keys, mut revocations) = (Vec::new(), Vec::new());
+        for text in self.secret("shop-keys").await.into_values() {
+            match key_file::read(text.as_bytes()).unwrap() {
+                Element::Key(key) => keys.push(*key),
+                Element::Revocation(revocation) => revocations.push(revocation),
+            }
+        }
+        KeyRing::open(&keys, &revocations, &[], &KeyRing::default())
+    }
+
+    /// What an application whose content root is `/app` stores when it encrypts with the active key. With that key.
+    pub async fn encrypted(&self) -> (KeyId, Vec<u8>) {
+        let ring = self.key_ring().await;
+        let id = ring.dates().active(Timestamp::now()).unwrap().id;
+        let purposes = Purposes::token_cache("/app");
+        (id, ring.protector(id).unwrap().protect(&purposes, PLAIN.as_bytes(), &[7; 32]).unwrap())
+    }
+}
+
+/// What nobody has the key of.
+fn undecryptable() -> Vec<u8> {
+    [&MAGIC[..], &[9; 96]].concat()
+}
+
+#[tokio::test]
+async fn only_unreadable_entries_are_removed_where_that_is_asked_for() {
+    let (world, _operator) = shop("flush").await;
+    let (_, readable) = world.encrypted().await;
+    world.store("shop:plain", PLAIN.as_bytes()).await;
+    world.store("shop:readable", &readable).await;
+    world.store("shop:lost", &undecryptable()).await;
+    world.request("flush", Timestamp::now(), "unreadable").await;
+    let told = world.outcome("Flush", "Completed").await;
+    assert_eq!((&told["entries"], &told["affected"], &told["removed"]), (&json!(3), &json!(1), &json!(1)), "{told}");
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("1 of 3 entries under \"shop:\" were removed"), "{message}");
+    assert!(message.contains("restart the workloads that use Secret shop-redis"), "{message}");
+    assert!(!world.has_entry("shop:lost").await);
+    assert!(world.has_entry("shop:plain").await && world.has_entry("shop:readable").await);
+    world.event(SHOP, "EntriesRemoved").await;
+    world.quiet().await;
+    assert_eq!(world.outcome("Flush", "Completed").await, told);
+}
+
+#[tokio::test]
+async fn every_entry_is_removed_where_that_is_asked_for_and_a_request_of_long_ago_removes_none() {
+    let (world, _operator) = shop("flush-all").await;
+    world.store("shop:plain", PLAIN.as_bytes()).await;
+    world.request("flush", Timestamp::now() - SignedDuration::from_hours(2), "all").await;
+    let told = world.outcome("Flush", "Ignored").await["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("older than the TokenCache"), "{told}");
+    world.quiet().await;
+    assert!(world.has_entry("shop:plain").await);
+    world.request("flush", Timestamp::now(), "everything").await;
+    world.status(SHOP, "the word is refused", |seen| seen.to_string().contains("neither `all` nor")).await;
+    world.request("flush", Timestamp::now() + SignedDuration::from_secs(1), "all").await;
+    assert_eq!(world.outcome("Flush", "Completed").await["removed"], 1);
+    assert!(!world.has_entry("shop:plain").await);
+}
+
+#[tokio::test]
+async fn a_flush_goes_on_with_another_operator() {
+    let (world, operator) = shop("flush-crash").await;
+    let script = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i, 'data', 'odd') end return 'OK'";
+    assert_eq!(world.app(SHOP, &["EVAL", script, "1", "shop:"]).await, "OK");
+    world.request("flush", Timestamp::now(), "unreadable").await;
+    world.status(SHOP, "it is begun", |seen| seen["operations"].to_string().contains("Flush")).await;
+    operator.kill().await;
+    let _heir = operator_of(&world).await;
+    world.outcome("Flush", "Completed").await;
+    assert!(!world.has_entry("shop:1").await && !world.has_entry("shop:20000").await);
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_followed_by_another_and_what_it_encrypted_is_counted_and_removed() {
+    let (world, _operator) = shop("revoke").await;
+    let (id, readable) = world.encrypted().await;
+    world.store("shop:readable", &readable).await;
+    world.store("shop:plain", PLAIN.as_bytes()).await;
+    world.request("revoke-key", Timestamp::now(), &format!("{} remove", id.short())).await;
+    let told = world.outcome("RevokeKey", "Completed").await;
+    assert_eq!((&told["entries"], &told["affected"], &told["removed"]), (&json!(2), &json!(1), &json!(1)), "{told}");
+    assert!(!world.has_entry("shop:readable").await && world.has_entry("shop:plain").await);
+    let (next, _) = world.encrypted().await;
+    assert_ne!(next, id);
+    assert!(world.secret("shop-keys").await.contains_key(&format!("revocation-{id}.xml")));
+    let status = world.ready(SHOP).await;
+    assert_eq!(condition(&status, "KeyRingReady")["status"], "True", "{status}");
+    let keys = status["keyRing"]["keys"].as_array().unwrap();
+    let known: Vec<_> = keys.iter().map(|key| (key["id"].clone(), key["state"].clone())).collect();
+    assert!(known.contains(&(json!(id.to_string()), json!("Revoked"))), "{known:?}");
+    assert!(known.contains(&(json!(next.to_string()), json!("Active"))), "{known:?}");
+    world.event(SHOP, "KeyRevoked").await;
+    eventually("the numbers are said before the revocation", async || {
+        let mut notes = world.events(SHOP).await.into_iter().filter_map(|event| event.note);
+        notes.any(|note| note.contains("removed")).then_some(()).ok_or_else(|| "no such event".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_is_revoked_also_where_redis_cannot_be_asked() {
+    let (world, operator) = shop("revoke-blind").await;
+    let (id, _) = world.encrypted().await;
+    operator.kill().await;
+    world.edit("StatefulSet", "shop-redis", json!({"spec": {"replicas": 0}})).await;
+    eventually("the server is gone", async || match world.uid("Pod", "shop-redis-0").await {
+        None => Ok(()),
+        Some(_) => Err("it is there".to_owned()),
+    })
+    .await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"pod": {"nodeSelector": {"no": "such"}}}}})).await;
+    let _heir = operator_of(&world).await;
+    world.request("revoke-key", Timestamp::now(), &id.to_string()).await;
+    let told = world.outcome("RevokeKey", "Completed").await;
+    assert_eq!(told["affected"], Value::Null, "{told}");
+    assert_ne!(world.encrypted().await.0, id);
+}
