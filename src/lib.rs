@@ -11,7 +11,7 @@
 //! | [`time`] | durations and times | nothing |
 //! | [`controller`] | observe, plan, apply, report | Kubernetes |
 //! | [`kubernetes`] | identity, names, write verbs, events; knows no `TokenCache` | Kubernetes |
-//! | [`telemetry`] | log and health port | whoever asks |
+//! | [`telemetry`] | log, health and metrics | whoever asks |
 //! | [`cli`] | flags and environment variables | nothing |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

@@ -129,8 +129,8 @@ impl Selection {
             Self::Unreadable { encrypt, foreign } => match entry {
                 Entry::Readable(_) => !encrypt,
                 Entry::Undecryptable { why: Undecryptable::OtherApplication, .. } => foreign,
-                // Applications may have what opens it, and the operator not.
-                Entry::Plain | Entry::Undecryptable { why: Undecryptable::KeyClosed(_), .. } => false,
+                // Applications may have what opens it, and the operator not; and what is strange is nobody's entry.
+                Entry::Plain | Entry::Strange | Entry::Undecryptable { why: Undecryptable::KeyClosed(_), .. } => false,
                 Entry::Undecryptable { .. } | Entry::Undeserializable { .. } => true,
             },
         }
@@ -180,6 +180,7 @@ mod tests {
         let closed = Closed::Foreign(Foreign::Incomplete("master key"));
         for entry in [
             Entry::Plain,
+            Entry::Strange,
             Entry::Readable(key(1)),
             undecryptable(Undecryptable::KeyClosed(closed)),
             undecryptable(Undecryptable::OtherApplication),

@@ -95,6 +95,19 @@ fn an_image_is_named_by_its_tag_or_by_its_digest() {
 }
 
 #[test]
+fn the_ports_are_those_that_the_operator_listens_on() {
+    let help = Command::new(env!("CARGO_BIN_EXE_tokencache-operator")).args(["run", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let objects = template(&[]).unwrap();
+    for name in ["health", "metrics"] {
+        let ports = container(&objects)["ports"].as_array().unwrap().iter();
+        let port = ports.clone().find(|port| port["name"] == name).unwrap()["containerPort"].as_u64().unwrap();
+        let told = help.split(&format!("--{name}-address")).nth(1).unwrap().split("[default: ").nth(1).unwrap();
+        assert!(told.starts_with(&format!("[::]:{port}]")), "{name} {port}: {told}");
+    }
+}
+
+#[test]
 fn the_chart_takes_the_periods_that_the_operator_takes() {
     for period in ["1s", "3600s", "60m", "1h", "0s", "3601s", "61m", "2h", "30"] {
         let refused = Command::new(env!("CARGO_BIN_EXE_tokencache-operator"))

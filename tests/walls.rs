@@ -181,9 +181,9 @@ fn random_bytes_are_drawn_where_secrets_are_minted() {
 }
 
 #[test]
-fn nothing_sleeps_but_the_prober_between_two_looks_and_the_health_port_where_no_connection_can_be_had() {
+fn nothing_sleeps_but_the_prober_between_two_looks_and_a_port_where_no_connection_can_be_had() {
     only(
-        &["src/controller/prober.rs", "src/telemetry/probes.rs"],
+        &["src/controller/prober.rs", "src/telemetry/server.rs"],
         &["sleep", "sleep_until", "interval"],
         "waiting is data",
     );

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +20,8 @@ use crate::{
     controller::{self, Options, Scope},
     telemetry::{
         logs::{self, LogFormat},
-        probes,
+        metrics::Metrics,
+        probes, server,
     },
 };
 
@@ -37,6 +39,9 @@ pub struct RunArguments {
     /// Where kubelet asks /livez and /readyz.
     #[arg(long, env = "HEALTH_ADDRESS", default_value = "[::]:8080")]
     health_address: SocketAddr,
+    /// Where Prometheus asks /metrics.
+    #[arg(long, env = "METRICS_ADDRESS", default_value = "[::]:9402")]
+    metrics_address: SocketAddr,
     /// How a line of the log looks.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -63,6 +68,14 @@ pub enum RunError {
     /// The health port cannot be opened.
     #[error("--health-address {address}: {source}")]
     HealthAddress {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The port for metrics cannot be opened.
+    #[error("--metrics-address {address}: {source}")]
+    MetricsAddress {
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -98,6 +111,9 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
     let address = arguments.health_address;
     let listener = listen(address).await.map_err(|source| RunError::HealthAddress { address, source })?;
+    let address = arguments.metrics_address;
+    let for_metrics = listen(address).await.map_err(|source| RunError::MetricsAddress { address, source })?;
+    let metrics = Arc::new(Metrics::default());
     let (synced, is_synced) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -119,9 +135,12 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
         reporter: arguments.pod_name.clone(),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = ?options.scope, "starting");
+    let health = move |path: &str| probes::answer(path, *is_synced.borrow());
+    let measured = Arc::clone(&metrics);
     tokio::select! {
-        () = controller::run(client, options, synced, shutdown) => Ok(()),
-        () = probes::serve(listener, is_synced) => Ok(()),
+        () = controller::run(client, options, metrics, synced, shutdown) => Ok(()),
+        () = server::serve(listener, health) => Ok(()),
+        () = server::serve(for_metrics, move |path: &str| measured.answer(path)) => Ok(()),
     }
 }
 

@@ -33,6 +33,8 @@ pub enum ConditionType {
     EntriesExpire,
     /// Applications write to the cache.
     InUse,
+    /// Applications can read every entry, as it is to be stored.
+    EntriesReadable,
     /// The cache does its job: the worst of those that do not only advise.
     Ready,
     /// Only the user can help.
@@ -61,6 +63,7 @@ impl ConditionType {
             | Self::LatencyAcceptable
             | Self::EntriesExpire
             | Self::InUse
+            | Self::EntriesReadable
             | Self::Durable => true,
         }
     }
@@ -80,6 +83,7 @@ impl ConditionType {
             Self::LatencyAcceptable => "LatencyAcceptable",
             Self::EntriesExpire => "EntriesExpire",
             Self::InUse => "InUse",
+            Self::EntriesReadable => "EntriesReadable",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Durable => "Durable",

@@ -194,6 +194,29 @@ reasons! {
     /// Nobody has written an entry.
     NeverWritten,
 
+    /// Applications can read every entry.
+    AllReadable,
+    /// No entry is stored.
+    NothingStored,
+    /// Entries are encrypted, and there is no key to try them with.
+    NoKeyRing,
+    /// Entries are encrypted with a key that is not in the ring.
+    KeyMissing,
+    /// A key is never to be used again, because somebody asked for that; or entries are encrypted with one.
+    KeyRevoked,
+    /// Entries are encrypted with a key that the operator cannot open.
+    KeyClosed,
+    /// Entries are encrypted under another application name than they should, or under several.
+    ApplicationNameMismatch,
+    /// Entries are encrypted under an application name that is not known.
+    OtherApplication,
+    /// Entries are no token cache.
+    Undeserializable,
+    /// Entries are encrypted and should not be.
+    EncryptedEntries,
+    /// Entries are not encrypted and should be.
+    PlainEntries,
+
     /// A request of an annotation is not followed.
     RequestIgnored,
     /// Another password of the applications is being made valid beside the earlier one.
@@ -208,8 +231,6 @@ reasons! {
     PasswordRotationBlocked,
     /// Another key encrypts, because somebody asked for it.
     KeyRotated,
-    /// A key is never to be used again, because somebody asked for that.
-    KeyRevoked,
     /// Stored entries are being removed, because somebody asked for it.
     RemovingEntries,
     /// Stored entries were removed, because somebody asked for it.

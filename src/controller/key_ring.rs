@@ -19,6 +19,7 @@ use crate::{
     condition::Finding,
     data_protection::{
         health,
+        in_use::{self, InUse},
         objects::COMPONENT,
         observed::{Beside, Observed},
         plan::{Plan, Publication, plan},
@@ -102,27 +103,38 @@ impl KeyRing {
         health::finding(&self.settings, &self.observed, &self.standing, &self.corrected, now)
     }
 
-    /// Each key, for the status.
+    /// Each key, for the status, and what stored entries show to be in use.
     #[must_use]
-    pub fn status(&self, now: Timestamp) -> Option<KeyRingStatus> {
-        health::status(&self.settings, &self.observed, &self.standing, now)
+    pub fn status(
+        &self,
+        seen: Option<&InUse>,
+        previous: Option<&KeyRingStatus>,
+        now: Timestamp,
+    ) -> Option<KeyRingStatus> {
+        let status = health::status(&self.settings, &self.observed, &self.standing, now)?;
+        Some(in_use::told(status, &self.settings, seen, previous))
+    }
+
+    /// What reads stored entries; `None` where there is no key.
+    #[must_use]
+    pub fn reader(&self) -> Option<Arc<Reader>> {
+        let ring = self.standing.ring.as_ref().filter(|ring| !ring.ring.members().is_empty())?;
+        Some(Arc::new(Reader::new(ring.key_ring.clone(), self.settings.names())))
     }
 
     /// How far the removal of entries is, which the ring tells apart.
     #[must_use]
     pub fn flush(&self, redis: &redis::settings::Settings, beside: &Beside, now: Timestamp) -> Flush {
-        let ring = self.standing.ring.as_ref();
-        let names = ["/app".to_owned(), "/app/".to_owned(), self.settings.owner.name.clone()];
-        let reader = ring.map(|ring| Arc::new(Reader::new(ring.key_ring.clone(), names.to_vec())));
+        let reader = self.reader();
         let is_revoking = self.standing.revoke.sweep.is_some();
         let obstacle = is_revoking.then_some("a key is being revoked first");
         flush::read(&flush::Input {
             owner: &self.settings.owner,
             prefix: redis.instance_name.as_str(),
             wish: &redis.flush,
-            encrypt: true,
+            encrypt: redis.encrypt,
             reader: reader.as_ref(),
-            is_named: false,
+            is_named: self.settings.application_name.is_some(),
             operations: &beside.operations,
             progress: beside.sweep.as_ref(),
             obstacle: obstacle.or(beside.obstacle.as_deref()),

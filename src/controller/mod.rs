@@ -67,6 +67,7 @@ use crate::{
         settings::{Settings, TlsSource},
     },
     request,
+    telemetry::metrics::Metrics,
 };
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
@@ -133,16 +134,19 @@ impl PassError {
     }
 }
 
-/// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is.
+/// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is, and `metrics` tell from
+/// now on what is counted.
 pub async fn run(
     client: Client,
     options: Options,
+    metrics: Arc<Metrics>,
     synced: signal::Sender<bool>,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let (controller, caches) = watch::controller(&client, &options.scope);
     let token_caches = controller.store();
     let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
+    metrics.of_entries(prober.counted());
     let (named, changed) = NamedSecrets::new(client.clone());
     let (sweeper, swept) = Sweeper::new(Context::now);
     let told =
@@ -281,7 +285,7 @@ async fn reconcile(
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
         !plan::is_paused(cache) && (applied.is_ok() || rollout::is_written(settings, &observed, &credentials));
-    let aim = redis::aim(settings, &observed, &credentials, carried_out);
+    let aim = redis::aim(settings, &observed, &credentials, ring.reader(), carried_out);
     match &aim {
         Some(aim) => context.prober.aim(key, aim.clone()),
         None if !carried_out => context.prober.hold(key),
@@ -289,6 +293,10 @@ async fn reconcile(
     }
 
     let now = Context::now();
+    if redis::names_consumers(settings, &observed) {
+        let connection = [Source::Secret(name::redis(&settings.owner.name))];
+        observed.consumers = context.consumers.consumers(key, &connection, now).await;
+    }
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
     let health = health(settings, &observed, &credentials, Moment { now, period, carried_out }).and(ring.finding(now));
     let tells_of_samples = health.tells_of_samples();
@@ -302,8 +310,10 @@ async fn reconcile(
         flush.operation.clone(),
     ];
     let operations = told.into_iter().flatten().collect();
+    let in_use = redis::in_use(&observed);
     let report = report.map(|report| report.with_operations(operations, &previous.operations));
-    let report = report.map(|report| report.with_key_ring(ring.status(now)));
+    let report =
+        report.map(|report| report.with_key_ring(ring.status(in_use.as_ref(), previous.key_ring.as_ref(), now)));
     let wake = match &report {
         None => retry::AWAITING_LOOK,
         Some(report) if report.is_ready() => retry::RESYNC,

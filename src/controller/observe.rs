@@ -26,6 +26,7 @@ use crate::{
     kubernetes::{
         identity::{Found, INSTANCE_LABEL, Owner, Ownership},
         name,
+        workload::Consumers,
     },
     redis::{
         objects,
@@ -99,6 +100,7 @@ pub async fn redis(
         },
         pods: pods(context, owner),
         samples: context.prober.latest(key),
+        consumers: Consumers::Unknown,
         operations,
     })
 }

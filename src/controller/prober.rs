@@ -20,10 +20,13 @@ use tokio::{
 };
 
 use super::{Guarded, Key};
-use crate::redis::{
-    Aim,
-    probe::{Limits, Probe},
-    sample::{Correction, Drift, Parameter, Sample, Server, Want},
+use crate::{
+    redis::{
+        Aim,
+        probe::{Limits, Probe},
+        sample::{Correction, Drift, Parameter, Role, Sample, Server, Want},
+    },
+    telemetry::metrics::Counted,
 };
 
 /// How many servers are looked at at the same time. A look takes at most five seconds, so even where every server of the
@@ -35,7 +38,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// When servers are looked at, and what was seen last.
 pub struct Prober {
     shared: Arc<Shared>,
-    rounds: Mutex<HashMap<Key, Round>>,
+    rounds: Arc<Mutex<HashMap<Key, Round>>>,
 }
 
 struct Shared {
@@ -77,7 +80,7 @@ impl Prober {
             caches,
             news,
         };
-        (Self { shared: Arc::new(shared), rounds: Mutex::default() }, heard)
+        (Self { shared: Arc::new(shared), rounds: Arc::default() }, heard)
     }
 
     /// Looks at these servers from now on; at once, where something about them is new.
@@ -115,6 +118,17 @@ impl Prober {
             .unwrap_or_default()
     }
 
+    /// Tells what the latest look counted of the entries of each cache, whenever it is asked.
+    pub fn counted(&self) -> impl Fn() -> Vec<Counted> + Send + Sync + 'static {
+        let rounds = Arc::clone(&self.rounds);
+        move || {
+            let rounds = rounds.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counted: Vec<Counted> = rounds.iter().filter_map(|(key, round)| round.counted(key)).collect();
+            counted.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+            counted
+        }
+    }
+
     /// Takes note that a pass has reported these samples, so that what they corrected need not be kept.
     pub fn told(&self, key: &Key, samples: &[Sample]) {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,10 +153,20 @@ impl Prober {
 
 impl Drop for Prober {
     fn drop(&mut self) {
-        let rounds = self.rounds.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for round in rounds.values() {
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, round) in rounds.drain() {
             round.task.abort();
         }
+    }
+}
+
+impl Round {
+    /// What the latest look at the primary counted; `None` where it gave no answer.
+    fn counted(&self, key: &Key) -> Option<Counted> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_primary = |sample: &&Sample| sample.outcome.as_ref().is_ok_and(|answer| answer.role == Role::Primary);
+        let counts = latest.samples.iter().find(is_primary)?.counts.clone();
+        Some(Counted { namespace: key.namespace.clone().unwrap_or_default(), name: key.name.clone(), counts })
     }
 }
 

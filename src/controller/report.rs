@@ -269,9 +269,10 @@ fn happening(finding: &Finding) -> Option<Happening> {
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
         ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
-        ConditionType::MemorySufficient | ConditionType::LatencyAcceptable | ConditionType::EntriesExpire => {
-            finding.verdict == Verdict::False
-        }
+        ConditionType::MemorySufficient
+        | ConditionType::LatencyAcceptable
+        | ConditionType::EntriesExpire
+        | ConditionType::EntriesReadable => finding.verdict == Verdict::False,
     };
     let normal = matches!(
         finding.reason,

@@ -18,7 +18,7 @@ use super::{
     key::Closed,
     key_id::KeyId,
     key_ring::{KeyRing, UnprotectError},
-    payload::Purposes,
+    payload::{MAGIC, Purposes},
 };
 
 /// What a stored entry is.
@@ -40,6 +40,9 @@ pub enum Entry {
         /// The key that it was made with; `None` where it is not encrypted.
         key: Option<KeyId>,
     },
+    /// Neither encrypted nor JSON: whatever else stores its things under the prefix, such as the sessions of the same
+    /// application, which uses the same `IDistributedCache` for them.
+    Strange,
 }
 
 /// Why an encrypted entry cannot be read.
@@ -62,7 +65,8 @@ impl Entry {
         let undecryptable = |key: KeyId, why: Undecryptable| Self::Undecryptable { key, why };
         match ring.unprotect(&Purposes::token_cache(application), bytes) {
             Err(UnprotectError::NotProtected) if is_token_cache(bytes) => Self::Plain,
-            Err(UnprotectError::NotProtected) => Self::Undeserializable { key: None },
+            Err(UnprotectError::NotProtected) if is_meant_as_one(bytes) => Self::Undeserializable { key: None },
+            Err(UnprotectError::NotProtected) => Self::Strange,
             Err(UnprotectError::KeyMissing(key)) => undecryptable(key, Undecryptable::KeyMissing),
             Err(UnprotectError::KeyRevoked(key)) => undecryptable(key, Undecryptable::KeyRevoked),
             Err(UnprotectError::KeyClosed(key, closed)) => undecryptable(key, Undecryptable::KeyClosed(closed)),
@@ -78,7 +82,7 @@ impl Entry {
     #[must_use]
     pub fn key(&self) -> Option<KeyId> {
         match self {
-            Self::Plain => None,
+            Self::Plain | Self::Strange => None,
             Self::Readable(key) | Self::Undecryptable { key, .. } => Some(*key),
             Self::Undeserializable { key } => *key,
         }
@@ -94,6 +98,12 @@ impl Entry {
 /// Whether MSAL could deserialise this. Sections may be absent; unknown ones are kept by MSAL as they are.
 fn is_token_cache(bytes: &[u8]) -> bool {
     serde_json::from_slice::<TokenCache>(bytes).is_ok()
+}
+
+/// Whether what is neither encrypted nor a token cache begins as if it were one of the two.
+fn is_meant_as_one(bytes: &[u8]) -> bool {
+    let first = bytes.trim_ascii_start().first();
+    bytes.starts_with(&MAGIC) || matches!(first, Some(b'{' | b'['))
 }
 
 /// What MSAL writes, with everything in it passed over.
@@ -182,6 +192,17 @@ mod tests {
         let key = KeyId::from_payload([1; 16]);
         assert_eq!(entry, Entry::Undecryptable { key, why: Undecryptable::KeyMissing });
         assert!(entry.is_unreadable());
-        assert_eq!(Entry::of(b"\x09\xf0\xc9", &KeyRing::default(), "/app"), Entry::Undeserializable { key: None });
+    }
+
+    #[test]
+    fn what_begins_as_an_entry_and_is_none_is_told_from_what_is_something_else() {
+        let of = |bytes: &[u8]| Entry::of(bytes, &KeyRing::default(), "/app");
+        for bad in [&b"[]"[..], b" {\"AccessToken\":1}", b"{\"AccessToken\":{}", b"\x09\xf0\xc9\xf0"] {
+            assert_eq!(of(bad), Entry::Undeserializable { key: None }, "{bad:?}");
+        }
+        for strange in [&b""[..], b"\x02\x00session", b"CfDJ8", b"\x09\xf0\xc9"] {
+            assert_eq!(of(strange), Entry::Strange, "{strange:?}");
+            assert!(!of(strange).is_unreadable(), "nobody reads it as an entry");
+        }
     }
 }

@@ -65,11 +65,13 @@ pub fn status(settings: &Settings, observed: &Observed, standing: &Standing, now
         created: request::time(member.created),
         activates: request::time(member.activates),
         expires: request::time(member.expires),
+        in_use: None,
     };
     Some(KeyRingStatus {
         secret: name::keys(&settings.owner.name),
         active: ring.ring.active(now).map(|active| active.id.short()),
         next_rotation: ring.due.map(request::time),
+        application_name: None,
         keys: members.into_iter().map(key).collect(),
     })
 }

@@ -13,7 +13,8 @@
 //! | [`ring`], [`rotation`], [`schedule`] | which key encrypts, and when the next one is to be made |
 //! | [`published`], [`import`], [`objects`] | the Secret that applications mount, and what comes into it |
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
-//! | [`entry`], [`reader`] | what a stored token-cache entry is, and what reads it |
+//! | [`entry`], [`class`], [`reader`] | what a stored token-cache entry is, in one word, and what reads it |
+//! | [`in_use`] | which keys and names stored entries show to be in use |
 //! | [`settings`], [`observed`] | what a cache wants of its ring, and what a pass saw |
 //! | [`standing`], [`request`], [`revoke`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
 //! | [`directory`] | the ring as an application reads it from a folder |
@@ -22,6 +23,7 @@ pub mod algorithm;
 pub mod certificate;
 pub mod certificates;
 mod cipher;
+pub mod class;
 mod der;
 mod derivation;
 pub mod directory;
@@ -29,6 +31,7 @@ pub mod encrypted_xml;
 pub mod entry;
 pub mod health;
 pub mod import;
+pub mod in_use;
 pub mod key;
 pub mod key_file;
 pub mod key_id;

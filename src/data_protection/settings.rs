@@ -32,6 +32,8 @@ pub struct Settings {
     pub revoke: Option<Wish>,
     /// When the `TokenCache` was made.
     pub created: Option<Timestamp>,
+    /// The name under which applications encrypt, where the spec tells it.
+    pub application_name: Option<String>,
     /// Whether nothing is to be changed: the cache is paused.
     pub held: bool,
 }
@@ -64,8 +66,25 @@ impl Settings {
             request: annotation(ROTATE_KEY_ANNOTATION).map(Request::parse),
             revoke: annotation(REVOKE_KEY_ANNOTATION).map(Wish::parse),
             created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
+            application_name: written.application_name.clone(),
             held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
         })
+    }
+}
+
+impl Settings {
+    /// The names under which applications may have encrypted, the likeliest first: the one that the spec tells, the folder
+    /// that images of applications have their files in, with and without the slash that some releases of ASP.NET Core trim,
+    /// and the name of the `TokenCache`.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.application_name.iter().cloned().collect();
+        for candidate in ["/app", "/app/", &self.owner.name] {
+            if !names.iter().any(|name| name == candidate) {
+                names.push(candidate.to_owned());
+            }
+        }
+        names
     }
 }
 

@@ -1,5 +1,5 @@
 //! What is worth knowing of a server's use, and no failure: the findings about `MemorySufficient`, `LatencyAcceptable`,
-//! `EntriesExpire` and `InUse`.
+//! `EntriesExpire` and `InUse`. What is said of `EntriesReadable` is in [`super::readability`].
 //!
 //! In: the settings and what the looks at a server add up to. Out: findings. What takes more looks than there were is said
 //! to be on its way.
@@ -9,7 +9,7 @@ use super::{
     settings::Settings,
     usage::{
         Usage,
-        entries::{Entries, Expiry, Form, Population, Prefix, Share},
+        entries::{Entries, Expiry, Population, Prefix, Share},
         latency::{Cause, Latency, Slow},
         memory::{Memory, Sign},
     },
@@ -17,14 +17,14 @@ use super::{
 use crate::{
     api::v1alpha1::EvictionPolicy,
     condition::{
-        ConditionType::{self, EntriesExpire, InUse, LatencyAcceptable, MemorySufficient},
+        ConditionType::{self, EntriesExpire, EntriesReadable, InUse, LatencyAcceptable, MemorySufficient},
         Finding, Reason,
     },
     kubernetes::quantity::format_bytes,
 };
 
-/// The conditions that are found here.
-const CONDITIONS: [ConditionType; 4] = [MemorySufficient, LatencyAcceptable, EntriesExpire, InUse];
+/// The conditions that go by how a server is used.
+const CONDITIONS: [ConditionType; 5] = [MemorySufficient, LatencyAcceptable, EntriesExpire, InUse, EntriesReadable];
 
 /// What goes for a trouble that comes and goes.
 const GOES: &str = "This is said until ten looks running have not seen it";
@@ -170,15 +170,18 @@ fn entries(settings: &Settings, pod: &str, entries: &Entries) -> [Finding; 2] {
         |reason, why: String| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
     match entries {
         Entries::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet")),
-        Entries::Refused(words) => both(
-            Reason::PermissionDenied,
-            format!(
-                "{pod} does not let the operator look at its keys ({words}). {}",
-                drift::restart(settings, pod, "the users from its Secret")
-            ),
-        ),
+        Entries::Refused(words) => both(Reason::PermissionDenied, unseen(settings, pod, words)),
         Entries::Seen(population) => [expiry(settings, pod, population), in_use(settings, pod, population)],
     }
+}
+
+/// What is said where the server does not let the operator look at keys, in these words of its own.
+#[must_use]
+pub fn unseen(settings: &Settings, pod: &str, words: &str) -> String {
+    format!(
+        "{pod} does not let the operator look at its keys ({words}). {}",
+        drift::restart(settings, pod, "the users from its Secret")
+    )
 }
 
 fn expiry(settings: &Settings, pod: &str, population: &Population) -> Finding {
@@ -242,14 +245,7 @@ fn in_use(settings: &Settings, pod: &str, population: &Population) -> Finding {
             sampling(InUse, message)
         }
         Prefix::Used => {
-            let form = match population.form {
-                None => "",
-                Some(Form::Encrypted) => ", encrypted",
-                Some(Form::Plain) => ", not encrypted",
-                Some(Form::Mixed) => ", some of them encrypted or of another kind",
-                Some(Form::Strange) => ", of another kind than Microsoft.Identity.Web writes",
-            };
-            let message = format!("applications write entries with the prefix {prefix:?} to {pod}{form}{beside}");
+            let message = format!("applications write entries with the prefix {prefix:?} to {pod}{beside}");
             Finding::holds(InUse, Reason::Used, message)
         }
         Prefix::Unused => Finding::fails(

@@ -12,7 +12,7 @@ use super::{
     drift, durability, fault,
     observed::Observed,
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
-    rollout,
+    readability, rollout,
     rotation::Rotation,
     sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Role, Sample, Server},
     server,
@@ -239,6 +239,7 @@ fn of_sample(
                 advisory: [access::refusals(settings, &sample.server.pod, answer)]
                     .into_iter()
                     .chain(advice::findings(settings, &sample.server.pod, &answer.usage))
+                    .chain([readability(settings, observed, sample, answer)])
                     .chain([durability::finding(settings, &sample.server.pod, answer)])
                     .collect(),
                 servers: vec![ServerStatus {
@@ -251,6 +252,11 @@ fn of_sample(
             }
         }
     }
+}
+
+fn readability(settings: &Settings, observed: &Observed, sample: &Sample, answer: &Answer) -> Finding {
+    let tried = sample.want.reader.as_ref().map(|reader| reader.names()).unwrap_or_default();
+    readability::finding(settings, &sample.server.pod, &answer.usage, tried, &observed.consumers)
 }
 
 fn unavailable(why: Finding) -> Health {

@@ -20,6 +20,7 @@ pub mod password;
 mod pod;
 mod pod_health;
 pub mod probe;
+mod readability;
 pub mod rollout;
 pub mod rotation;
 pub mod sample;
@@ -27,7 +28,7 @@ pub mod settings;
 pub mod tls;
 pub mod usage;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -37,7 +38,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Serialize;
 
-use crate::kubernetes::{identity::Found, name, subset};
+use crate::{
+    data_protection::{in_use::InUse, reader::Reader},
+    kubernetes::{identity::Found, name, subset},
+};
 use acl::{Hashes, OPERATOR};
 use credentials::{Credentials, Standing};
 use observed::Observed;
@@ -204,7 +208,7 @@ fn is_settled(observed: &Observed, wanted: &StatefulSet) -> bool {
 
 /// The object, unless the live one already is like it. With the UID of the live one, so that another that takes its place
 /// meanwhile is left alone.
-fn missing<T: Serialize + Resource>(live: &Found<std::sync::Arc<T>>, mut wanted: T) -> Option<T> {
+fn missing<T: Serialize + Resource>(live: &Found<Arc<T>>, mut wanted: T) -> Option<T> {
     if live.ours().is_some_and(|live| subset::holds(live.as_ref(), &wanted)) {
         return None;
     }
@@ -237,9 +241,15 @@ pub struct Aim {
 }
 
 /// How the servers are to be looked at; `None` while the operator's password is not known, or whom to
-/// trust.
+/// trust. `reader` reads what entries hold.
 #[must_use]
-pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, carried_out: bool) -> Option<Aim> {
+pub fn aim(
+    settings: &Settings,
+    observed: &Observed,
+    credentials: &Credentials,
+    reader: Option<Arc<Reader>>,
+    carried_out: bool,
+) -> Option<Aim> {
     let password = credentials.operator_password()?.clone();
     if settings.has_tls() && credentials.tls.authorities().is_none() {
         return None;
@@ -253,8 +263,28 @@ pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, 
             .filter_map(|pod| pod.metadata.name.clone())
             .collect(),
         login: Login { username: OPERATOR.to_owned(), password },
-        want: Want { correct: carried_out, ..want(settings, observed, credentials) },
+        want: Want { reader, correct: carried_out, ..want(settings, observed, credentials) },
     })
+}
+
+/// Whether what is to be said wants to know who uses the cache.
+#[must_use]
+pub fn names_consumers(settings: &Settings, observed: &Observed) -> bool {
+    let answers = observed.samples.iter().flat_map(|sample| &sample.outcome);
+    answers.into_iter().any(|answer| readability::names_consumers(settings, &answer.usage))
+}
+
+/// What stored entries show to be in use; `None` where no server could be asked.
+#[must_use]
+pub fn in_use(observed: &Observed) -> Option<InUse> {
+    let answers: Vec<InUse> = observed
+        .samples
+        .iter()
+        .flat_map(|sample| &sample.outcome)
+        .map(|answer| answer.usage.payloads.in_use())
+        .collect();
+    let first = answers.first().cloned()?;
+    Some(answers.into_iter().skip(1).fold(first, InUse::and))
 }
 
 /// Why no server can be asked for anything now, in words; `None` where one can.
@@ -278,6 +308,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         append_only: settings.persistence.is_some(),
         trust: trust(settings, credentials),
         users: users(settings, credentials),
+        reader: None,
         correct: true,
     }
 }

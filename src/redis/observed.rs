@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use super::sample::Sample;
 use crate::{
     api::v1alpha1::OperationStatus,
-    kubernetes::{identity::Found, settled::Settled},
+    kubernetes::{identity::Found, settled::Settled, workload::Consumers},
 };
 
 /// What a pass saw of a cache's Redis.
@@ -49,6 +49,8 @@ pub struct Observed {
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
     pub samples: Vec<Sample>,
+    /// Who uses the cache, where something is to be said of it.
+    pub consumers: Consumers,
     /// What the status says of requests.
     pub operations: Vec<OperationStatus>,
 }
@@ -97,6 +99,7 @@ impl Observed {
             provided_certificate: _,
             pods: _,
             samples: _,
+            consumers: _,
             operations: _,
         } = self;
         [

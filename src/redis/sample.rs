@@ -1,6 +1,6 @@
 //! What one look at one Redis server yields: values only, made by [`super::probe`], read by [`super::health`].
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -8,8 +8,9 @@ use super::{
     acl::{APP, Passwords, User, rules::Rules},
     password::Password,
     tls::certificate::{Authorities, Distrust, Fingerprint},
-    usage::Usage,
+    usage::{Usage, payloads::Counts},
 };
+use crate::data_protection::reader::Reader;
 
 /// How long one look may take as a whole, however many answers it takes.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ pub struct Want {
     pub trust: Option<Trust>,
     /// The users that it should have, and no other; none while they are not known, and then all are left alone.
     pub users: Vec<User>,
+    /// What reads its entries; `None` where there is no key to read them with.
+    pub reader: Option<Arc<Reader>>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
 }
@@ -66,11 +69,22 @@ pub struct Trust {
 }
 
 impl Want {
-    /// Whether the two ask for the same, whether or not they have it corrected.
+    /// Whether the two ask for the same, whether or not they have it corrected. What is read of entries by another reader
+    /// says so itself: it begins anew.
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
-        let Self { max_memory, has_room, eviction_policy, instance_name, append_only, users, trust, correct: _ } = self;
+        let Self {
+            max_memory,
+            has_room,
+            eviction_policy,
+            instance_name,
+            append_only,
+            users,
+            trust,
+            reader: _,
+            correct: _,
+        } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
             && *eviction_policy == other.eviction_policy
@@ -147,6 +161,8 @@ pub struct Sample {
     pub want: Want,
     /// The answer, or why there is none.
     pub outcome: Result<Answer, Fault>,
+    /// What was counted of its entries, to the last one: for metrics. It moves all the time, and is no news.
+    pub counts: Counts,
 }
 
 /// What a server said of itself, after any correction: every value was read back.
@@ -368,6 +384,7 @@ mod tests {
             append_only: false,
             trust: None,
             users: Vec::new(),
+            reader: None,
             correct: true,
         }
     }

@@ -51,6 +51,10 @@ pub struct Settings {
     pub flush: flush::Wish,
     /// Prefix of every key.
     pub instance_name: InstanceName,
+    /// Whether applications encrypt what they store.
+    pub encrypt: bool,
+    /// The name under which they encrypt, where the spec tells it.
+    pub application_name: Option<String>,
     /// Where and how the pods run.
     pub pod: PodSpec,
 }
@@ -249,6 +253,8 @@ impl Settings {
             rotation: wish(cache)?,
             flush: flush_wish(cache),
             instance_name,
+            encrypt: cache.spec.entries.encrypt,
+            application_name: cache.spec.data_protection.application_name.clone(),
             pod: redis.pod.clone(),
         })
     }

@@ -18,4 +18,5 @@ mod support {
     pub mod kubelet;
     pub mod namespace;
     pub mod operator;
+    pub mod stored;
 }

@@ -5,7 +5,7 @@ use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
 use tokencache_operator::redis::sample::Answer;
 use tokencache_operator::redis::usage::{
     Usage,
-    entries::{Entries, Expiry, Form, Population, Prefix, Share},
+    entries::{Entries, Expiry, Population, Prefix, Share},
     latency::{Cause, Latency, Slow},
     memory::{Memory, Sign},
 };
@@ -14,7 +14,7 @@ use super::pods::running;
 use super::seen::{Seen, well};
 
 const POPULATION: Population =
-    Population { prefix: Prefix::Used, expiry: Expiry::All, form: None, others: false, other_database: None };
+    Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None };
 
 fn seen(usage: Usage) -> Seen {
     Seen::pod(&running(true)).outcome(Ok(Answer { usage, ..well() }))
@@ -71,16 +71,11 @@ fn what_is_said_of_latency() {
 #[test]
 fn what_is_said_of_entries() {
     let never = |share| entries(Population { expiry: Expiry::Never(share), ..POPULATION });
-    let form = |form| entries(Population { form: Some(form), ..POPULATION });
     let unused = Population { prefix: Prefix::Unused, ..POPULATION };
     let sampling = Population { prefix: Prefix::NotYetKnown, expiry: Expiry::NotYetKnown, ..POPULATION };
     let refused = Entries::Refused("NOPERM User operator has no permissions to run the 'scan' command".to_owned());
     let cases = [
         entries(POPULATION).told("they expire"),
-        form(Form::Encrypted).told("they are encrypted"),
-        form(Form::Plain).told("they are not encrypted"),
-        form(Form::Mixed).told("they are not alike"),
-        form(Form::Strange).told("they are something else"),
         never(Share::All).told("none expires"),
         never(Share::Most).told("most never expire"),
         never(Share::Some).told("some never expire"),

@@ -9,6 +9,7 @@ use tokencache_operator::redis::sample::{Sample, Server};
 use tokencache_operator::redis::tls::Standing;
 use tokencache_operator::redis::tls::certificate::{Authorities, Certificate, Pair};
 use tokencache_operator::redis::tls::schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP};
+use tokencache_operator::redis::usage::payloads::Counts;
 use tokencache_operator::redis::want;
 
 use super::passwords::with;
@@ -205,6 +206,7 @@ fn look(world: &World, shown: &Certificate) -> Sample {
         taken: world.now,
         want: want(&world.settings(), &world.observed, &world.credentials()),
         outcome: Ok(answer),
+        counts: Counts::default(),
     }
 }
 

@@ -15,6 +15,7 @@ mod objects;
 mod passes;
 mod passwords;
 mod pods;
+mod readability;
 mod revoke;
 mod rotation;
 mod seen;

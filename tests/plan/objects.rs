@@ -26,8 +26,8 @@ redis:
     - {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}
     priorityClassName: high
     imagePullSecrets: [{name: registry}]
-entries: {instanceName: "a*b[c]?\\:"}
-dataProtection: {mode: Managed, rotation: {every: 30d, publishAhead: 4d}}
+entries: {instanceName: "a*b[c]?\\:", encrypt: false}
+dataProtection: {mode: Managed, applicationName: /app, rotation: {every: 30d, publishAhead: 4d}}
 "#;
 
 /// The `TokenCache` and its objects. What is secret is replaced by what it is.

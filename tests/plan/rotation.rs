@@ -16,6 +16,7 @@ use tokencache_operator::redis::credentials::Standing;
 use tokencache_operator::redis::password::{Password, PasswordHash};
 use tokencache_operator::redis::rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION};
 use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Parameter, Sample};
+use tokencache_operator::redis::usage::payloads::Counts;
 use tokencache_operator::redis::{server, want};
 
 use super::passwords::with;
@@ -94,7 +95,8 @@ impl Shop {
         if let (Some(Passwords::These(hashes)), true) = (app, self.answers) {
             self.live = hashes;
         }
-        self.world.observed.samples = vec![Sample { server, taken: self.world.now, want, outcome }];
+        self.world.observed.samples =
+            vec![Sample { server, taken: self.world.now, want, outcome, counts: Counts::default() }];
     }
 
     /// One pass of the controller, and the look after it.

@@ -14,7 +14,7 @@ use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
 use tokencache_operator::redis::sample::{Answer, Drift, Fault, Reload, Role, Sample, Saving, Served};
 use tokencache_operator::redis::tls::certificate::Fingerprint;
-use tokencache_operator::redis::usage::Usage;
+use tokencache_operator::redis::usage::{Usage, payloads::Counts};
 use tokencache_operator::redis::{login_mark, server, want};
 
 use super::pods::{REVISION, marked, on_node, running};
@@ -60,7 +60,8 @@ impl Seen {
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
         let server = server(&self.0.settings(), &self.0.observed.pods[0]).unwrap();
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
-        self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome }];
+        self.0.observed.samples =
+            vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome, counts: Counts::default() }];
         self
     }
 
@@ -126,6 +127,13 @@ impl Seen {
             }
         }
         text
+    }
+
+    /// What is said of one condition.
+    pub fn said_of(self, of: &str, what: &str) -> String {
+        let status = self.status().unwrap();
+        let condition = status.conditions.iter().find(|condition| condition.type_ == of).unwrap();
+        format!("{what}\n{}", sentence(condition))
     }
 
     /// What is said of `Durable`, and how many warnings there are.

@@ -10,7 +10,9 @@ use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokencache_operator::api::v1alpha1::TokenCache;
+use tokencache_operator::data_protection::settings::Settings as RingSettings;
 use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
+use tokencache_operator::kubernetes::workload::Consumers;
 use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
 use tokencache_operator::redis::{Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings};
 
@@ -78,6 +80,7 @@ impl World {
             provided_certificate: None,
             pods: Vec::new(),
             samples: Vec::new(),
+            consumers: Consumers::Unknown,
             operations: Vec::new(),
         };
         let mut world = Self { cache, observed, dice: 1, now: START };
@@ -98,6 +101,10 @@ impl World {
 
     pub fn settings(&self) -> Settings {
         Settings::parse(&self.cache).unwrap()
+    }
+
+    pub fn ring_settings(&self) -> RingSettings {
+        RingSettings::parse(self.settings().owner, &self.cache).unwrap()
     }
 
     pub fn credentials(&self) -> Credentials {
@@ -183,6 +190,7 @@ impl World {
             provided_certificate: _,
             pods: _,
             samples: _,
+            consumers: _,
             operations: _,
         } = &self.observed;
         [

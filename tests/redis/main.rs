@@ -7,6 +7,7 @@ mod durability;
 mod fake;
 mod faults;
 mod held;
+mod payloads;
 mod replay;
 mod scene;
 mod servers;
@@ -20,4 +21,5 @@ mod support {
     pub mod eventually;
     pub mod process;
     pub mod redis_server;
+    pub mod stored;
 }

@@ -81,6 +81,7 @@ pub fn want() -> Want {
         append_only: false,
         trust: None,
         users: users(Acl::Compatible, "shop:"),
+        reader: None,
         correct: true,
     }
 }

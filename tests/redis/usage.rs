@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use tokencache_operator::data_protection::class::Class;
 use tokencache_operator::redis::probe::Probe;
 use tokencache_operator::redis::usage::{
     TOLD_FOR, Usage,
-    entries::{Entries, Expiry, Form, Population, Prefix, Share},
+    entries::{Entries, Expiry, Population, Prefix, Share},
     latency::{Cause, Latency, Slow},
     memory::{Memory, Sign},
 };
@@ -85,33 +86,20 @@ async fn refused_writes_are_told() {
 async fn a_server_that_nobody_has_written_to_is_unused_after_one_look() {
     let redis = RedisServer::start(&config()).await;
     let seen = population(&used(&probe(), &redis).await);
-    assert_eq!(
-        seen,
-        Population { prefix: Prefix::Unused, expiry: Expiry::All, form: None, others: false, other_database: None }
-    );
+    assert_eq!(seen, Population { prefix: Prefix::Unused, expiry: Expiry::All, others: false, other_database: None });
 }
 
 #[tokio::test]
-async fn entries_are_told_from_other_keys_and_by_what_they_look_like() {
+async fn entries_are_told_from_other_keys() {
     let mut redis = RedisServer::start(&config()).await;
     let probe = probe();
     admin(&redis, &["SET", "shop:text", "x"]);
     admin(&redis, &["SET", "else", "x"]);
     let seen = population(&used(&probe, &redis).await);
     assert_eq!((seen.prefix, seen.others, seen.expiry), (Prefix::Unused, true, Expiry::All));
-    admin(
-        &redis,
-        &[
-            "EVAL",
-            "redis.call('HSET', 'shop:1', 'data', '\\9\\240\\201\\240' .. 'key'); \
-        redis.call('EXPIRE', 'shop:1', 60)",
-            "0",
-        ],
-    );
-    assert_eq!(population(&used(&probe, &redis).await).form, Some(Form::Encrypted));
-    write(&redis, "shop:plain", 1, PLAIN, 60);
+    write(&redis, "shop:plain", 2, PLAIN, 60);
     let seen = population(&used(&probe, &redis).await);
-    assert_eq!((seen.prefix, seen.form, seen.expiry), (Prefix::Used, Some(Form::Mixed), Expiry::All));
+    assert_eq!((seen.prefix, seen.expiry), (Prefix::Used, Expiry::All));
     write(&redis, "shop:endless", 2, PLAIN, 0);
     assert_eq!(population(&used(&probe, &redis).await).expiry, Expiry::Never(Share::Most));
     admin(&redis, &["FLUSHALL"]);
@@ -180,8 +168,8 @@ async fn looks_at_a_hundred_thousand_entries_cost_less_than_a_hundredth_of_the_s
     }
     let spent = Duration::from_micros(spent(&redis) - before);
     assert!(spent * 100 < PERIOD * LOOKS, "{spent:?} for {LOOKS} looks");
-    let seen = population(&used(&probe, &redis).await);
-    assert_eq!((seen.prefix, seen.form), (Prefix::Used, Some(Form::Plain)));
+    let seen = used(&probe, &redis).await;
+    assert_eq!((population(&seen).prefix, seen.payloads.has(Class::Plain)), (Prefix::Used, true));
 }
 
 #[tokio::test]

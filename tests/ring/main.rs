@@ -16,3 +16,8 @@ mod vectors;
 mod whole;
 mod world;
 mod years;
+#[allow(dead_code)]
+#[path = "../support"]
+mod support {
+    pub mod stored;
+}

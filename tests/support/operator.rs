@@ -1,10 +1,13 @@
 //! The operator itself, in this process: on a client that a test made, in one namespace, as quick as the test wants it.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use kube::Client;
 use tokencache_operator::controller::{self, Options, Scope};
+use tokencache_operator::telemetry::metrics::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -18,6 +21,7 @@ pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
 /// A running operator. When it is dropped, it stops in the midst of what it does.
 pub struct Operator {
+    metrics: Arc<Metrics>,
     task: JoinHandle<()>,
     synced: watch::Receiver<bool>,
 }
@@ -37,8 +41,16 @@ impl Operator {
     pub fn start_in(client: Client, scope: Scope, probe_period: Duration) -> Self {
         let options = Options { scope, probe_period, reporter: USER_AGENT.to_owned() };
         let (sender, synced) = watch::channel(false);
-        let task = tokio::spawn(controller::run(client, options, sender, pending()));
-        Self { task, synced }
+        let metrics = Arc::new(Metrics::default());
+        let task = tokio::spawn(controller::run(client, options, Arc::clone(&metrics), sender, pending()));
+        Self { metrics, task, synced }
+    }
+
+    /// What it tells Prometheus.
+    pub async fn metrics(&self) -> String {
+        let answer = self.metrics.answer("/metrics");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
     }
 
     /// Waits until its watches are in step.

@@ -20,6 +20,18 @@ pub struct DataProtectionSpec {
     /// applications mount whole. `None`: nobody; keys and Secrets that exist already stay as they are.
     #[serde(default)]
     pub mode: DataProtectionMode,
+    /// The name under which applications encrypt, by which the operator reads stored entries: what they give to
+    /// `SetApplicationName`, or else the folder that they run in (the content root), such as /app. If unset, it is found out
+    /// from stored entries, where it is /app, /app/ or the name of the `TokenCache`. It changes nothing in applications: all
+    /// that are to read each other's entries need the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    #[x_kube(
+        validation = Rule::new("self.size() > 0").message(
+            "applicationName is empty: write what applications give to SetApplicationName, or leave the field out to have it found out from stored entries"
+        )
+    )]
+    pub application_name: Option<String>,
     /// How often another key follows. It restarts nothing, and no key is ever removed.
     #[serde(default)]
     pub rotation: KeyRotationSpec,
@@ -99,6 +111,10 @@ pub struct KeyRingStatus {
     /// When the next key is published; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation: Option<Time>,
+    /// The name under which applications encrypt: as the spec has it, or as it was found out from stored entries; absent
+    /// where it is not known, or where there is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_name: Option<String>,
     /// Every key, in the order of their first use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
@@ -119,6 +135,9 @@ pub struct KeyStatus {
     pub activates: Time,
     /// Until when it could encrypt. It decrypts for ever.
     pub expires: Time,
+    /// Whether stored entries are encrypted with it; absent while that is not known. Cookies are not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_use: Option<bool>,
 }
 
 /// What a key is good for.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// says `all` or `unreadable`.
 pub const FLUSH_ANNOTATION: &str = "tokencache.dev/flush-requested";
 
-/// How applications name their entries.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+/// How applications name their entries, and what they store in them.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct EntriesSpec {
     /// Prefix of every Redis key (`RedisCacheOptions.InstanceName`), published as `Redis__InstanceName`. If unset, the
@@ -22,4 +22,18 @@ pub struct EntriesSpec {
         )
     )]
     pub instance_name: Option<String>,
+    /// Whether applications encrypt what they store (`Encrypt` of `MsalDistributedTokenCacheAdapterOptions`). The operator
+    /// compares stored entries with this and tells where they differ; it does not change applications.
+    #[serde(default = "default_encrypt")]
+    pub encrypt: bool,
+}
+
+impl Default for EntriesSpec {
+    fn default() -> Self {
+        Self { instance_name: None, encrypt: default_encrypt() }
+    }
+}
+
+fn default_encrypt() -> bool {
+    true
 }

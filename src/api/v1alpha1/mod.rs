@@ -101,7 +101,7 @@ pub struct TokenCacheSpec {
     /// The Redis that holds the entries (L2).
     #[serde(default)]
     pub redis: RedisSpec,
-    /// How applications name their entries.
+    /// How applications name their entries, and what they store in them.
     #[serde(default)]
     pub entries: EntriesSpec,
     /// The key ring of ASP.NET Core Data Protection, which all servers of an application share.

@@ -21,6 +21,7 @@ mod certificate;
 mod connection;
 mod greeting;
 mod handshake;
+mod payloads;
 mod reading;
 mod reply;
 mod settings;
@@ -43,7 +44,7 @@ use super::acl;
 use super::sample::{
     Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
 };
-use super::usage::{History, Usage};
+use super::usage::{History, Usage, payloads::Counts};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,14 +99,15 @@ impl Probe {
         let look = timeout_at(end, self.look(server, login, want, &answered)).await;
         let look =
             look.unwrap_or_else(|_| Err(if answered.load(Ordering::Relaxed) { Fault::Slow } else { Fault::Frozen }));
-        let outcome = match look {
+        let (outcome, counts) = match look {
             Ok((answer, connection)) => {
-                Ok(Answer { usage: self.usage(server, login, want, &answer, connection, end).await, ..answer })
+                let (usage, counts) = self.usage(server, login, want, &answer, connection, end).await;
+                (Ok(Answer { usage, ..answer }), counts)
             }
-            Err(fault) => Err(fault),
+            Err(fault) => (Err(fault), Counts::default()),
         };
         let outcome = tell::fit_to_tell(outcome, login, want);
-        Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome }
+        Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome, counts }
     }
 
     /// Closes the connections held to servers that are gone. One that is being looked at right now is closed by the
@@ -165,18 +167,18 @@ impl Probe {
         answer: &Answer,
         connection: Option<Connection>,
         end: Instant,
-    ) -> Usage {
+    ) -> (Usage, Counts) {
         let mut history = self.histories().remove(server).unwrap_or_default();
         if let Some(mut connection) = connection {
-            let read = usage::read(&mut connection, &mut history, &want.instance_name, &answer.version);
+            let read = usage::read(&mut connection, &mut history, want, &answer.version);
             if let Ok(Ok(())) = timeout_at(end, read).await {
                 let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
                 self.held().insert(server.clone(), held);
             }
         }
-        let usage = history.usage().clone();
+        let used = (history.usage().clone(), history.counts());
         self.histories().insert(server.clone(), history);
-        usage
+        used
     }
 
     /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the

@@ -3,7 +3,7 @@
 
 use ::redis::Value;
 
-use crate::redis::usage::{Calls, Reading, entries::Form, latency::SlowCommand};
+use crate::redis::usage::{Calls, Reading, latency::SlowCommand};
 
 /// Longest name of a command that is told.
 const LONGEST_NAME: usize = 32;
@@ -85,15 +85,6 @@ fn slow_command(entry: Value, since: u64) -> Option<SlowCommand> {
     is_recent.then(|| SlowCommand { name: String::from_utf8_lossy(&name).to_ascii_uppercase(), spent })
 }
 
-/// What a payload begins with: the mark of Data Protection, or a JSON object.
-pub(super) fn form(payload: &[u8]) -> Form {
-    match payload {
-        [0x09, 0xF0, 0xC9, 0xF0, ..] => Form::Encrypted,
-        [b'{', b'"' | b'}', ..] => Form::Plain,
-        _ => Form::Strange,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,13 +135,5 @@ mod tests {
         assert_eq!(slowest(log, 15_500_000), Some(SlowCommand { name: "KEYS".to_owned(), spent: 50_000 }));
         let odd = Value::Array(vec![entry(20, 50_000, &["{\"secret"])]);
         assert_eq!(slowest(odd, 0), None);
-    }
-
-    #[test]
-    fn a_payload_is_known_by_its_first_bytes() {
-        assert_eq!(form(&[0x09, 0xF0, 0xC9, 0xF0, 1]), Form::Encrypted);
-        assert_eq!(form(b"{\"AccessToken\":{"), Form::Plain);
-        assert_eq!(form(b"CfDJ8"), Form::Strange);
-        assert_eq!(form(&[]), Form::Strange);
     }
 }

@@ -157,6 +157,7 @@ mod tests {
                 rule: String::new(),
                 since_7_2: "",
             }],
+            reader: None,
             correct: true,
         };
         match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {

@@ -2,7 +2,7 @@
 //! hundred keys, a part of the key space at each look.
 //!
 //! In: a connection, what is remembered, what is wanted. Out: more of what is remembered. Nothing here makes a look fail: what
-//! cannot be read now is read at a later look. No payload is kept, and none is read that is longer than [`LONGEST_PAYLOAD`].
+//! cannot be read now is read at a later look. No payload is kept.
 
 use std::time::Duration;
 
@@ -10,11 +10,14 @@ use ::redis::{Cmd, Value, cmd};
 use tokio::time::Instant;
 
 use super::connection::{Connection, Failure};
-use super::reading;
-use crate::redis::usage::{
-    History,
-    entries::{Batch, Form, Key},
-    latency::SlowCommand,
+use super::{payloads, reading};
+use crate::redis::{
+    sample::Want,
+    usage::{
+        History,
+        entries::{Batch, Key},
+        latency::SlowCommand,
+    },
 };
 
 /// Keys asked for at a look. A server may give some more, and no more than [`MOST_KEYS`] are looked at.
@@ -22,15 +25,12 @@ const KEYS: usize = 400;
 const MOST_KEYS: usize = 500;
 /// A key space from which much has gone is searched in vain for a while: so often at a look.
 const SCANS: usize = 8;
-/// Payloads that are looked into at a look, and how many bytes the longest of them may have.
-const PAYLOADS: usize = 10;
-const LONGEST_PAYLOAD: u64 = 8 * 1024;
 
 /// Reads on, and adds it to what is remembered.
 pub(super) async fn read(
     connection: &mut Connection,
     history: &mut History,
-    prefix: &str,
+    want: &Want,
     version: &str,
 ) -> Result<(), Failure> {
     let round_trip = round_trip(connection).await?;
@@ -47,9 +47,8 @@ pub(super) async fn read(
         None => None,
     };
     let spares_clock = spares_clock(connection, version).await?;
-    let cursor = history.census().cursor();
-    let size = history.census().batch_size(KEYS);
-    let batch = match batch(connection, cursor, size, prefix.as_bytes(), spares_clock).await {
+    history.read_with(want.reader.as_ref());
+    let batch = match batch(connection, history, want, spares_clock).await {
         Ok(batch) => batch,
         Err(Failure::Refused { code, words }) if matches!(code.as_str(), "NOPERM" | "ERR") => refused(words),
         Err(failure) => {
@@ -115,11 +114,12 @@ fn knows_no_touch(version: &str) -> bool {
 /// connection spares it: then they are sent for a few keys only, too few to change what is evicted.
 async fn batch(
     connection: &mut Connection,
-    cursor: u64,
-    size: usize,
-    prefix: &[u8],
+    history: &mut History,
+    want: &Want,
     spares_clock: bool,
 ) -> Result<Batch, Failure> {
+    let cursor = history.census().cursor();
+    let size = history.census().batch_size(KEYS);
     let (cursor, names) = scan(connection, cursor, size).await?;
     let mut keys: Vec<(&Vec<u8>, Key)> = Vec::with_capacity(names.len());
     let asked = names.iter().flat_map(|name| [key("TYPE", name), key("PTTL", name)]).collect();
@@ -128,28 +128,22 @@ async fn batch(
             [Value::SimpleString(kind), Value::Int(left)] if *left != GONE => (kind == "hash", *left >= 0),
             _ => continue,
         };
-        let is_entry = is_hash && name.starts_with(prefix);
-        keys.push((name, Key { is_entry, expires, size: None, form: None }));
+        let is_entry = is_hash && name.starts_with(want.instance_name.as_bytes());
+        keys.push((name, Key { is_entry, expires, size: None, payload: None }));
     }
-    let measured = if spares_clock { MOST_KEYS } else { PAYLOADS };
-    let mut entries: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry).take(measured).collect();
-    let asked = entries.iter().map(|(name, _)| field("HSTRLEN", name)).collect();
-    for ((_, key), size) in entries.iter_mut().zip(all(connection, asked).await?) {
-        key.size = integer(&size).and_then(|size| u64::try_from(size).ok());
-    }
-    entries.retain(|(_, key)| key.size.is_some_and(|size| (1..=LONGEST_PAYLOAD).contains(&size)));
-    entries.truncate(PAYLOADS);
-    let asked = entries.iter().map(|(name, _)| field("HGET", name)).collect();
-    for ((_, key), payload) in entries.iter_mut().zip(all(connection, asked).await?) {
-        key.form = form(&payload);
-    }
+    let mut entries: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry).collect();
+    let (first, left) = history.turn(entries.len());
+    entries.rotate_left(first);
+    let reader = want.reader.as_deref();
+    let looked = payloads::look_into(connection, &mut entries, left, reader, spares_clock).await?;
     // Applications write an entry first and its expiration after it: between the two it has none for a moment.
     let mut endless: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry && !key.expires).collect();
     let asked = endless.iter().map(|(name, _)| key("PTTL", name)).collect();
     for ((_, key), left) in endless.iter_mut().zip(all(connection, asked).await?) {
         key.expires = integer(&left) != Some(ENDLESS);
     }
-    Ok(Batch { cursor, keys: keys.into_iter().map(|(_, key)| key).collect(), refusal: None })
+    let keys = keys.into_iter().map(|(_, key)| key).collect();
+    Ok(Batch { cursor, keys, step: looked.step, passed_over: looked.passed_over, refusal: None })
 }
 
 /// PTTL of a key that never expires, and of one that is not there any more.
@@ -200,10 +194,6 @@ fn refused(words: String) -> Batch {
 
 pub(super) fn integer(answer: &Value) -> Option<i64> {
     if let Value::Int(number) = answer { Some(*number) } else { None }
-}
-
-fn form(payload: &Value) -> Option<Form> {
-    if let Value::BulkString(bytes) = payload { Some(reading::form(bytes)) } else { None }
 }
 
 fn key(command: &str, name: &[u8]) -> Cmd {

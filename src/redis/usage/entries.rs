@@ -3,7 +3,7 @@
 //! In: a few hundred keys at a look, one part of the key space after the other. Out: what they are, in words that do not
 //! move with every key. No key and no payload is kept.
 
-use super::Reading;
+use super::{Reading, payloads::Payload};
 
 /// What stands in a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +24,6 @@ pub struct Population {
     pub prefix: Prefix,
     /// Whether entries expire.
     pub expiry: Expiry,
-    /// What entries look like; `None` while none was looked into.
-    pub form: Option<Form>,
     /// Whether there are keys outside the prefix.
     pub others: bool,
     /// Another database that holds keys.
@@ -67,19 +65,6 @@ pub enum Share {
     All,
 }
 
-/// What an entry's payload looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// As Data Protection writes it.
-    Encrypted,
-    /// As JSON.
-    Plain,
-    /// As something else.
-    Strange,
-    /// Not all alike.
-    Mixed,
-}
-
 /// Some keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -87,6 +72,10 @@ pub struct Batch {
     pub cursor: u64,
     /// What they are.
     pub keys: Vec<Key>,
+    /// How many of the entries among them had their turn to be looked into; `None` where no one is left to have it.
+    pub step: Option<usize>,
+    /// How many had it and are too big for that.
+    pub passed_over: u64,
     /// Why nothing could be seen, in the server's words.
     pub refusal: Option<String>,
 }
@@ -100,8 +89,8 @@ pub struct Key {
     pub expires: bool,
     /// The payload's size in bytes, where it was asked for.
     pub size: Option<u64>,
-    /// What the payload looks like, where it was looked into.
-    pub form: Option<Form>,
+    /// What the payload is, where it was looked into.
+    pub payload: Option<Payload>,
 }
 
 /// The keys seen so far: on the way through the key space, and on the last way that was complete.
@@ -120,7 +109,6 @@ struct Tally {
     never_expire: u64,
     others: u64,
     biggest: u64,
-    form: Option<Form>,
 }
 
 impl Census {
@@ -172,7 +160,6 @@ impl Census {
                 None => Prefix::NotYetKnown,
             },
             expiry: self.expiry(reading),
-            form: self.complete.as_ref().and_then(|tally| tally.form).or(self.current.form),
             others: either(|tally| tally.others > 0),
             other_database: reading.other_database,
         }
@@ -202,10 +189,6 @@ impl Tally {
         self.entries += 1;
         self.never_expire += u64::from(!key.expires);
         self.biggest = self.biggest.max(key.size.unwrap_or_default());
-        self.form = match (self.form, key.form) {
-            (Some(before), Some(now)) if before != now => Some(Form::Mixed),
-            (before, now) => now.or(before),
-        };
     }
 
     fn share(&self) -> Share {
@@ -222,16 +205,16 @@ impl Tally {
 mod tests {
     use super::*;
 
-    const ENTRY: Key = Key { is_entry: true, expires: true, size: Some(3000), form: Some(Form::Encrypted) };
+    const ENTRY: Key = Key { is_entry: true, expires: true, size: Some(3000), payload: None };
     const ENDLESS: Key = Key { expires: false, ..ENTRY };
-    const OTHER: Key = Key { is_entry: false, expires: false, size: None, form: None };
+    const OTHER: Key = Key { is_entry: false, expires: false, size: None, payload: None };
 
     fn reading(keys: u64, expiring: u64) -> Reading {
         Reading { database: (keys, expiring), ..Reading::default() }
     }
 
     fn note(census: &mut Census, cursor: u64, keys: &[Key], reading: &Reading) -> Population {
-        match census.note(Batch { cursor, keys: keys.to_vec(), refusal: None }, reading) {
+        match census.note(Batch { cursor, keys: keys.to_vec(), ..Batch::default() }, reading) {
             Entries::Seen(population) => population,
             other => panic!("{other:?}"),
         }
@@ -272,16 +255,6 @@ mod tests {
     #[test]
     fn where_every_key_expires_by_the_servers_own_count_no_key_need_be_seen() {
         assert_eq!(note(&mut Census::default(), 7, &[], &reading(9, 9)).expiry, Expiry::All);
-    }
-
-    #[test]
-    fn payloads_are_alike_or_mixed() {
-        let plain = Key { form: Some(Form::Plain), ..ENTRY };
-        let unseen = Key { form: None, ..ENTRY };
-        let of = |keys: &[Key]| note(&mut Census::default(), 0, keys, &reading(1, 1)).form;
-        assert_eq!(of(&[unseen]), None);
-        assert_eq!(of(&[ENTRY, unseen, ENTRY]), Some(Form::Encrypted));
-        assert_eq!(of(&[plain, ENTRY, plain]), Some(Form::Mixed));
     }
 
     #[test]

@@ -7,13 +7,19 @@
 
 pub mod entries;
 pub mod latency;
+pub mod ledger;
 pub mod memory;
+pub mod payloads;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use entries::{Batch, Census, Entries};
 use latency::{Latency, SlowCommand, Slowness};
+use ledger::Ledger;
 use memory::{Memory, Pressure};
+use payloads::{Counts, Payloads};
+
+use crate::data_protection::reader::Reader;
 
 /// How many more looks tell of a trouble that was seen, where they do not see it themselves: five minutes at the usual
 /// period.
@@ -28,6 +34,8 @@ pub struct Usage {
     pub latency: Latency,
     /// What stands in it.
     pub entries: Entries,
+    /// What the entries hold.
+    pub payloads: Payloads,
 }
 
 /// What one look read.
@@ -77,6 +85,7 @@ pub struct History {
     pressure: Pressure,
     slowness: Slowness,
     census: Census,
+    ledger: Ledger,
     usage: Usage,
 }
 
@@ -90,6 +99,25 @@ impl History {
     /// The keys that were looked at so far.
     pub fn census(&mut self) -> &mut Census {
         &mut self.census
+    }
+
+    /// What was counted of payloads so far, to the last one.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.ledger.counts()
+    }
+
+    /// Goes on with what reads payloads now: what another one read of them is forgotten.
+    pub fn read_with(&mut self, reader: Option<&Arc<Reader>>) {
+        if self.ledger.meet(reader) {
+            self.usage.payloads = Payloads::default();
+        }
+    }
+
+    /// Of so many entries of a batch, the one from which on payloads are to be looked into, and how many are left.
+    #[must_use]
+    pub fn turn(&self, entries: usize) -> (usize, usize) {
+        self.ledger.turn(entries)
     }
 
     /// Since when a slow command is of interest, as the server's time: the look before, where this one is slow.
@@ -109,11 +137,13 @@ impl History {
     /// Adds what a look read. Comes after [`Self::meet`].
     pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, batch: Batch) {
         let before = self.before.as_ref();
+        let payloads = self.ledger.note(&batch);
         let entries = self.census.note(batch, &reading);
         self.usage = Usage {
             memory: self.pressure.note(before, &reading),
             latency: self.slowness.note(before, &reading, round_trip, slow, self.census.biggest()),
             entries,
+            payloads,
         };
         self.before = Some(reading);
     }

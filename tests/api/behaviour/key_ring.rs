@@ -78,13 +78,14 @@ async fn the_first_key_is_made_at_once_and_published_and_told() {
     let Ok(Element::Key(key)) = key_file::read(text.as_bytes()) else { panic!("{name} is no key") };
     let secret = world.get("Secret", &format!("shop-key-{}", key.id)).await;
     assert_eq!((&secret["immutable"], &secret["metadata"]["ownerReferences"]), (&json!(true), &Value::Null));
-    let status = world.get("TokenCache", SHOP).await["status"].clone();
+    let looked = |seen: &Value| seen["keyRing"]["keys"][0]["inUse"].is_boolean();
+    let status = world.status(SHOP, "what is stored was looked at", looked).await;
     let told = |time: Timestamp| json!(time.to_string());
     assert_eq!(
         status["keyRing"]["keys"],
         json!([{
             "id": key.id.to_string(), "state": "Active", "created": told(key.created), "activates": told(key.activates),
-            "expires": told(key.expires),
+            "expires": told(key.expires), "inUse": false,
         }])
     );
     assert_eq!(status["keyRing"]["active"], key.id.short());

@@ -5,6 +5,7 @@ mod advice;
 mod consumers;
 mod drift;
 mod durability;
+mod entries;
 mod faults;
 mod flush;
 mod key_ring;

@@ -124,8 +124,15 @@ pub async fn has_been(history: &History, of: &str, status: &str, reason: &str) {
 /// Whether this condition is among the warnings that the status counts. What else is advised of depends on whether the
 /// cache is used, and on how fast the machine is.
 pub fn warns_of(status: &Value, condition: &str) -> bool {
-    const ADVISORY: [&str; 6] =
-        ["AccessAllowed", "MemorySufficient", "LatencyAcceptable", "EntriesExpire", "InUse", "Durable"];
+    const ADVISORY: [&str; 7] = [
+        "AccessAllowed",
+        "MemorySufficient",
+        "LatencyAcceptable",
+        "EntriesExpire",
+        "InUse",
+        "EntriesReadable",
+        "Durable",
+    ];
     let conditions = status["conditions"].as_array().unwrap().iter();
     let warnings: Vec<_> = conditions
         .filter(|each| ADVISORY.contains(&each["type"].as_str().unwrap()))

@@ -125,8 +125,17 @@ async fn trouble(world: &World) -> Vec<String> {
     .await;
     world.ready(SHOP).await;
     let mut passwords = rotation(world).await;
-    passwords.extend([foreign, before]);
+    passwords.extend([foreign, before, token(world).await]);
     passwords
+}
+
+/// An entry that is not encrypted and not as it should be. Returns the token in it.
+async fn token(world: &World) -> String {
+    let token = "eyJ0b2tlbiI6Im9mIGEgdXNlciJ9";
+    let entry = format!("{{\"AccessToken\":{{\"a\":{{\"secret\":\"{token}\"}}}},\"Account\":1}}");
+    world.app(SHOP, &["HMSET", "shop:oid.tid", "absexp", "-1", "sldexp", "-1", "data", &entry]).await;
+    world.condition(SHOP, "EntriesReadable", "False", "Undeserializable").await;
+    token.to_owned()
 }
 
 /// Another password of the applications, with a hand in its Secret. Returns those that were valid on the way.

@@ -1,0 +1,172 @@
+//! Whether applications can read what is stored: really decrypted, with the keys that the operator made.
+
+use serde_json::{Value, json};
+use tokencache_operator::data_protection::{
+    key_file::{self, Element},
+    key_ring::KeyRing,
+    payload::Purposes,
+};
+
+use super::scene::{PERIOD, SHOP, World, condition, operator_of, shop, warns_of};
+use crate::support::api_server::api_server;
+use crate::support::eventually::{eventually, never};
+use crate::support::stored::{command, stored};
+
+const CONDITION: &str = "EntriesReadable";
+const PLAIN: &[u8] = b"{\"AccessToken\":{}}";
+
+impl World {
+    /// Stores an entry, as an application does.
+    async fn store(&self, key: &str, data: &[u8]) {
+        let command = command(&format!("shop:{key}"), data);
+        assert_eq!(self.app(SHOP, &command.each_ref().map(String::as_str)).await, "1");
+    }
+
+    /// Stores an entry as an application of this name does, which has the published key.
+    async fn store_encrypted(&self, key: &str, application: &str) {
+        let ring = self.secret("shop-keys").await;
+        let (name, text) = ring.iter().next().unwrap();
+        let Ok(Element::Key(file)) = key_file::read(text.as_bytes()) else { panic!("{name} is no key") };
+        let opened = KeyRing::open(std::slice::from_ref(&file), &[], &[], &KeyRing::default());
+        let protector = opened.protector(file.id).unwrap();
+        let data = protector.protect(&Purposes::token_cache(application), PLAIN, &[7; 32]).unwrap();
+        self.store(key, &data).await;
+    }
+
+    async fn remove(&self, key: &str) {
+        assert_eq!(self.app(SHOP, &["UNLINK", &format!("shop:{key}")]).await, "1");
+    }
+
+    /// Watches that looks at the same entries write nothing.
+    async fn nothing_is_written(&self) {
+        self.quiet().await;
+        let mark = api_server().audit_log().mark();
+        never(PERIOD * 2, "looks at the same entries write nothing", async || {
+            let seen = self.writes_since(mark);
+            (!seen.is_empty()).then(|| format!("{seen:?}"))
+        })
+        .await;
+    }
+}
+
+fn key(status: &Value) -> &Value {
+    &status["keyRing"]["keys"][0]
+}
+
+#[tokio::test]
+async fn an_entry_whose_key_is_missing_is_told_with_the_remedy_until_it_is_gone() {
+    let (world, _operator) = shop("key-missing").await;
+    world.condition(SHOP, CONDITION, "True", "NothingStored").await;
+    let lost = stored().into_iter().find(|entry| entry.is_of("fx-encA:")).unwrap();
+    world.store("lost", &lost.data()).await;
+    let message = world.condition(SHOP, CONDITION, "False", "KeyMissing").await;
+    for words in [
+        "key 89c124f1, which is not in Secret shop-keys",
+        "IDW10802 (json_parse_failed)",
+        "spec.dataProtection.import",
+        "annotate --overwrite tokencache shop tokencache.dev/flush-requested=\"$(date -u +%FT%TZ) unreadable\"",
+        "restart the workloads that use Secret shop-redis",
+    ] {
+        assert!(message.contains(words), "{words:?} is not in {message}");
+    }
+    assert!(world.event(SHOP, "KeyMissing").await.starts_with(&message[..200]));
+    let status = world.ready(SHOP).await;
+    assert!(warns_of(&status, CONDITION) && key(&status)["inUse"] == false, "{status}");
+    world.nothing_is_written().await;
+    world.remove("lost").await;
+    world.condition(SHOP, CONDITION, "True", "NothingStored").await;
+}
+
+#[tokio::test]
+async fn what_is_stored_is_compared_with_whether_applications_are_said_to_encrypt() {
+    let (world, operator) = shop("encrypt").await;
+    world.store("plain", PLAIN).await;
+    let message = world.condition(SHOP, CONDITION, "False", "PlainEntries").await;
+    assert!(
+        message.contains("TokenCache__Encrypt=true") && message.contains("spec.entries.encrypt: false"),
+        "{message}"
+    );
+    let encrypt =
+        async |yes: bool| world.edit("TokenCache", SHOP, json!({"spec": {"entries": {"encrypt": yes}}})).await;
+    encrypt(false).await;
+    world.condition(SHOP, CONDITION, "True", "AllReadable").await;
+    world.store_encrypted("good", "/app").await;
+    let message = world.condition(SHOP, CONDITION, "False", "EncryptedEntries").await;
+    assert!(message.contains("spec.entries.encrypt: true"), "{message}");
+    encrypt(true).await;
+    world.condition(SHOP, CONDITION, "False", "PlainEntries").await;
+    world.remove("plain").await;
+    world.condition(SHOP, CONDITION, "True", "AllReadable").await;
+    let is_found = |seen: &Value| seen["keyRing"]["applicationName"] == "/app" && key(seen)["inUse"] == true;
+    let before = world.status(SHOP, "the application's name is found, and the key is in use", is_found).await;
+
+    // Another operator has not looked at anything yet, and takes nothing back.
+    world.nothing_is_written().await;
+    let mark = api_server().audit_log().mark();
+    operator.kill().await;
+    let operator = operator_of(&world).await;
+    operator.synced().await;
+    never(PERIOD * 2, "a restart changes nothing that is told", async || {
+        let seen = world.writes_since(mark);
+        (!seen.is_empty()).then(|| format!("{seen:?}"))
+    })
+    .await;
+    assert_eq!(world.get("TokenCache", SHOP).await["status"], before);
+}
+
+#[tokio::test]
+async fn entries_under_other_application_names_are_told() {
+    let (world, _operator) = shop("names").await;
+    world.store_encrypted("one", "/app").await;
+    world.condition(SHOP, CONDITION, "True", "AllReadable").await;
+    world.store_encrypted("two", "/app/").await;
+    let message = world.condition(SHOP, CONDITION, "False", "ApplicationNameMismatch").await;
+    assert!(message.contains("application names \"/app\" and \"/app/\""), "{message}");
+    world.status(SHOP, "no name is the right one", |seen| seen["keyRing"]["applicationName"].is_null()).await;
+    world.remove("two").await;
+    world.condition(SHOP, CONDITION, "True", "AllReadable").await;
+
+    let name = async |name: Value| {
+        world.edit("TokenCache", SHOP, json!({"spec": {"dataProtection": {"applicationName": name}}})).await;
+    };
+    name(json!("shop-web")).await;
+    let message = world.condition(SHOP, CONDITION, "False", "ApplicationNameMismatch").await;
+    assert!(message.contains("spec.dataProtection.applicationName is \"shop-web\""), "{message}");
+    world.status(SHOP, "the spec's name is told", |seen| seen["keyRing"]["applicationName"] == "shop-web").await;
+    world.store_encrypted("one", "elsewhere").await;
+    let message = world.condition(SHOP, CONDITION, "False", "OtherApplication").await;
+    assert!(message.contains("\"shop-web\", \"/app\", \"/app/\", \"shop\""), "{message}");
+    name(json!("elsewhere")).await;
+    world.condition(SHOP, CONDITION, "True", "AllReadable").await;
+    name(Value::Null).await;
+    let status = world.status(SHOP, "nothing reads it", |seen| condition(seen, CONDITION)["status"] == "False").await;
+    assert_eq!(condition(&status, CONDITION)["reason"], "OtherApplication");
+    let refused = world.try_create("empty", json!({"dataProtection": {"applicationName": ""}})).await.unwrap_err();
+    assert!(refused.to_string().contains("applicationName is empty"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_was_counted_is_in_metrics_as_long_as_the_cache_is_there() {
+    let (world, operator) = shop("metrics").await;
+    world.store_encrypted("one", "/app").await;
+    world.store_encrypted("two", "/app").await;
+    world.store("plain", PLAIN).await;
+    let key = world.get("TokenCache", SHOP).await["status"]["keyRing"]["active"].as_str().unwrap().to_owned();
+    let labels = format!("namespace=\"{}\",name=\"shop\"", world.namespace);
+    let lines = [
+        format!("tokencache_entries{{{labels}}} 3"),
+        format!("tokencache_entries_sampled{{{labels},class=\"readable\",key=\"{key}\"}} 2"),
+        format!("tokencache_entries_sampled{{{labels},class=\"plain\",key=\"\"}} 1"),
+    ];
+    eventually("every entry is counted", async || {
+        let text = operator.metrics().await;
+        if lines.iter().all(|line| text.lines().any(|told| told == line)) { Ok(()) } else { Err(text) }
+    })
+    .await;
+    world.delete("TokenCache", SHOP).await;
+    eventually("the cache's series are gone with it", async || {
+        let text = operator.metrics().await;
+        if text.contains("name=\"shop\"") { Err(text) } else { Ok(()) }
+    })
+    .await;
+}
