@@ -235,15 +235,16 @@ async fn reconcile(
     cache: &TokenCache,
     (settings, ring_settings): &(Settings, RingSettings),
 ) -> Result<Action, PassError> {
-    let followed = match &settings.tls {
+    let of_tls = match &settings.tls {
         TlsSource::Secret(name) => Some(name.as_str()),
         TlsSource::Managed | TlsSource::Disabled => None,
     };
-    // Before it is read, so that no change of it is missed.
-    context.follow(key, followed);
+    // Before they are read, so that no change of them is missed.
+    context.follow(key, &of_tls.into_iter().chain(ring_settings.named()).collect::<Vec<_>>());
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
-    let mut ring = KeyRing::look(context, ring_settings.clone(), previous.operations.clone(), Context::now()).await?;
+    let mut ring =
+        KeyRing::look(context, key, ring_settings.clone(), previous.operations.clone(), Context::now()).await?;
     let surplus = observe::surplus(context, settings);
     let credentials = Credentials::read(settings, &observed, Context::now());
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
@@ -257,7 +258,7 @@ async fn reconcile(
         observed.settled = Some(settled.clone());
     }
     if applied.as_ref().is_ok_and(|applied| applied.of_ring > 0) {
-        ring = ring.look_again(context, Context::now()).await?;
+        ring = ring.look_again(context, key, Context::now()).await?;
     }
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
@@ -277,7 +278,8 @@ async fn reconcile(
     let operations = [credentials.rotation.operation.clone(), ring.standing.operation.clone()];
     let operations = operations.into_iter().flatten().collect();
     let report = report.map(|report| report.with_operations(operations, &previous.operations));
-    let report = report.map(|report| report.with_key_ring(ring.status(now)));
+    let minted = ring.minted(previous.key_ring.as_ref());
+    let report = report.map(|report| report.with_key_ring(ring.status(now), minted));
     let wake = match &report {
         None => retry::AWAITING_LOOK,
         Some(report) if report.is_ready() => retry::RESYNC,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::request::REQUESTED_ANNOTATION;
+use super::{provided::IMPORTED_ANNOTATION, request::REQUESTED_ANNOTATION};
 use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found};
 
 /// What a pass saw of a cache's key ring.
@@ -19,6 +19,18 @@ pub struct Observed {
     pub taken: BTreeMap<String, String>,
     /// What the status says of requests.
     pub operations: Vec<OperationStatus>,
+    inputs: Inputs,
+}
+
+/// What a pass saw beside the keys.
+#[derive(Clone, Default)]
+pub struct Inputs {
+    /// The Secrets that the user provides, by their names.
+    pub provided: BTreeMap<String, Arc<Secret>>,
+    /// The Secret with the certificates. It has no owner: its labels say whose it is.
+    pub certificates: Found<Arc<Secret>>,
+    /// The start of the oldest process that uses the ring; `None` where there is no process.
+    pub oldest_process: Option<Timestamp>,
 }
 
 // By hand: derived, it would print keys.
@@ -40,13 +52,31 @@ impl Observed {
     ) -> Self {
         // Of two Secrets that hold a key of the same name the older one counts.
         files.sort_by_key(|secret| (created(secret), name(secret).to_owned()));
-        Self { files, ring, taken, operations }
+        Self { files, ring, taken, operations, inputs: Inputs::default() }
+    }
+
+    /// With what was seen beside the keys.
+    #[must_use]
+    pub fn with(self, inputs: Inputs) -> Self {
+        Self { inputs, ..self }
+    }
+
+    /// What was seen beside the keys.
+    #[must_use]
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// A Secret that the user provides.
+    #[must_use]
+    pub fn provided(&self, name: &str) -> Option<&Secret> {
+        self.inputs.provided.get(name).map(AsRef::as_ref)
     }
 
     /// Nothing.
     #[must_use]
     pub fn nothing(operations: Vec<OperationStatus>) -> Self {
-        Self { files: Vec::new(), ring: Found::Nothing, taken: BTreeMap::new(), operations }
+        Self::new(Vec::new(), Found::Nothing, BTreeMap::new(), operations)
     }
 
     /// The files in the Secrets of keys, each with the Secret's name, the oldest first.
@@ -73,11 +103,29 @@ impl Observed {
         self.files.iter().filter(holds).map(AsRef::as_ref)
     }
 
+    /// What the first Secret of a key holds under the name of this file.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.iter().flat_map(|secret| data(secret)).find(|(file, _)| *file == name).map(|(_, bytes)| bytes)
+    }
+
+    /// How many Secrets of keys were made from the files of this Secret.
+    #[must_use]
+    pub fn imported_from(&self, secret: &str) -> usize {
+        let from = |file: &Secret| annotation(file, IMPORTED_ANNOTATION).is_some_and(|from| from == secret);
+        self.files.iter().filter(|file| from(file)).count()
+    }
+
+    /// The Secrets of keys and of certificates that somebody gave an owner, with which the garbage collector would take them.
+    pub fn owned(&self) -> impl Iterator<Item = &Secret> {
+        let own = self.files.iter().chain(self.inputs.certificates.ours()).map(AsRef::as_ref);
+        own.filter(|secret| secret.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty()))
+    }
+
     /// Requests that were answered, each with the file of the key that did it.
     pub fn answered(&self) -> impl Iterator<Item = (Timestamp, &str)> {
         self.files.iter().filter_map(|secret| {
-            let annotation = secret.metadata.annotations.as_ref()?.get(REQUESTED_ANNOTATION)?;
-            Some((annotation.parse().ok()?, data(secret).next()?.0))
+            Some((annotation(secret, REQUESTED_ANNOTATION)?.parse().ok()?, data(secret).next()?.0))
         })
     }
 }
@@ -86,6 +134,12 @@ impl Observed {
 #[must_use]
 pub fn created(secret: &Secret) -> Option<Timestamp> {
     secret.metadata.creation_timestamp.as_ref().map(|created| created.0)
+}
+
+/// What an annotation of a Secret says.
+#[must_use]
+pub fn annotation<'secret>(secret: &'secret Secret, key: &str) -> Option<&'secret str> {
+    secret.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 fn name(secret: &Secret) -> &str {

@@ -102,7 +102,9 @@ fn the_name_of_the_application_is_found_among_several() {
     assert_eq!(name("fx-otherapp:"), Some(2));
     assert_eq!(reader.read(&data("fx-plain:")), Read { entry: Entry::Plain, name: None });
     let read = Reader::new(ring, vec!["/app".to_owned()]).read(&data("fx-encB:"));
-    assert!(matches!(read.entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. }) && read.name.is_none());
+    assert!(
+        matches!(read.entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. }) && read.name.is_none()
+    );
 }
 
 #[test]

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use data_protection::{
-    DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, ROTATE_KEY_ANNOTATION,
+    DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, NamedSecret,
+    ROTATE_KEY_ANNOTATION,
 };
 pub use entries::EntriesSpec;
 pub use operations::{OperationStage, OperationStatus, OperationType};
@@ -85,9 +86,14 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), because Services are named after it"
     ),
     validation = Rule::new(
-        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis', self.metadata.name + '-keys'])"
+        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis', self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
     ).message(
         "spec.redis.tls.secretName names a Secret that the operator makes itself: give your Secret another name"
+    ),
+    validation = Rule::new(
+        "!([has(self.spec.dataProtection.certificate) ? self.spec.dataProtection.certificate.secretName : '', has(self.spec.dataProtection.import) ? self.spec.dataProtection.import.secretName : ''] + (has(self.spec.dataProtection.previous) ? self.spec.dataProtection.previous.map(previous, previous.secretName) : [])).exists(name, name in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
+    ).message(
+        "spec.dataProtection names a Secret that the operator makes itself, as certificate, previous or import: give your Secret another name"
     ),
     validation = Rule::new(
         "(has(self.spec.entries.instanceName) ? self.spec.entries.instanceName : self.metadata.name + ':') == (has(oldSelf.spec.entries.instanceName) ? oldSelf.spec.entries.instanceName : oldSelf.metadata.name + ':')"
