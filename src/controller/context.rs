@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
-use super::{Guarded, Options, named::NamedSecrets, prober::Prober, watch::Caches};
+use super::{Guarded, Options, consumers::ConsumerLookup, named::NamedSecrets, prober::Prober, watch::Caches};
 use crate::{
     api::v1alpha1::TokenCacheStatus,
     data_protection::key_ring::KeyRing,
@@ -32,6 +32,8 @@ pub struct Context {
     pub stopping: signal::Receiver<bool>,
     /// Secrets, by name.
     pub secrets: SecretReader,
+    /// Who uses what is published.
+    pub consumers: ConsumerLookup,
     /// The looks at Redis servers.
     pub prober: Prober,
     named: NamedSecrets,
@@ -63,12 +65,14 @@ impl Context {
         options: &Options,
     ) -> Self {
         let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
+        let consumers = ConsumerLookup::new(client.clone());
         Self {
             client,
             caches,
             in_step,
             stopping,
             secrets,
+            consumers,
             prober,
             named,
             probe_period: options.probe_period,
@@ -157,6 +161,7 @@ impl Context {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
+        self.consumers.forget(key);
         self.follow(key, &[]);
         self.open(key, None);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), super::observe::secrets(&key.name));

@@ -29,6 +29,7 @@ use crate::{
     kubernetes::{
         identity::{Found, ORPHANED},
         name,
+        workload::{Consumers, Source},
         write::{self, WriteError},
     },
 };
@@ -60,16 +61,15 @@ impl KeyRing {
             observed =
                 observe(context, &settings, observed.operations, watched(context, &settings), Vec::new()).await?;
         }
-        let mut standing = Standing::read(&settings, &observed, &context.opened(key), now);
+        let (mut observed, mut standing) = read(context, key, &settings, observed, now).await;
         let lacking: Vec<String> = standing.lacking(&settings).collect();
         if standing.mint.is_some() || !lacking.is_empty() {
             let names = listed(context, &settings).await?;
             if !lacking.is_empty() || names.iter().any(|name| !observed.has(name)) {
-                observed = observe(context, &settings, observed.operations, names, lacking).await?;
-                standing = Standing::read(&settings, &observed, &context.opened(key), now);
+                let again = observe(context, &settings, observed.operations, names, lacking).await?;
+                (observed, standing) = read(context, key, &settings, again, now).await;
             }
         }
-        context.open(key, standing.ring.as_ref().map(|ring| &ring.key_ring));
         Ok(Self { settings, observed, standing, corrected: Corrected::default() })
     }
 
@@ -87,8 +87,7 @@ impl KeyRing {
         let lacking = self.standing.lacking(&self.settings).collect();
         let corrected = health::corrected(&self.settings, &self.observed, &self.standing);
         let observed = observe(context, &self.settings, self.observed.operations, names, lacking).await?;
-        let standing = Standing::read(&self.settings, &observed, &context.opened(key), now);
-        context.open(key, standing.ring.as_ref().map(|ring| &ring.key_ring));
+        let (observed, standing) = read(context, key, &self.settings, observed, now).await;
         Ok(Self { settings: self.settings, observed, standing, corrected })
     }
 
@@ -162,6 +161,32 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<u
         changed += 1;
     }
     Ok(changed)
+}
+
+/// How far the ring is, by what was observed. Only where it depends on them, the processes that use it are asked for: while it
+/// cannot be found out, they are taken for older than anything that is published.
+async fn read(
+    context: &Context,
+    key: &Key,
+    settings: &Settings,
+    observed: Observed,
+    now: Timestamp,
+) -> (Observed, Standing) {
+    let earlier = context.opened(key);
+    let mut standing = Standing::read(settings, &observed, &earlier, now);
+    let mut observed = observed;
+    if standing.ring.as_ref().is_some_and(|ring| ring.depends_on_processes) {
+        let name = &settings.owner.name;
+        let published = [name::keys(name), name::key_certificates(name)].map(Source::Secret);
+        let oldest = match context.consumers.consumers(key, &published, now).await {
+            Consumers::Unknown => Some(Timestamp::MIN),
+            known @ Consumers::Known(_) => known.oldest_start(),
+        };
+        observed = observed.since(oldest);
+        standing = Standing::read(settings, &observed, &earlier, now);
+    }
+    context.open(key, standing.ring.as_ref().map(|ring| &ring.key_ring));
+    (observed, standing)
 }
 
 /// Reads the Secrets of these names, the published one, and what stands under the names of those that are lacking.

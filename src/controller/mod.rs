@@ -10,6 +10,7 @@
 //! that could keep a namespace from going.
 
 pub mod apply;
+pub mod consumers;
 pub mod context;
 pub mod key_ring;
 pub mod named;

@@ -83,6 +83,16 @@ impl AtHand<'_> {
         copy.map_or(whole(now), |copy| copy.published)
     }
 
+    /// Whether it depends on the processes that use the ring which one that is.
+    #[must_use]
+    pub fn depend_on_processes(&self, keys: &[Key]) -> bool {
+        let others = self.previous.iter().chain(self.copies.iter().map(|copy| &copy.pair));
+        self.current.is_some_and(|current| {
+            let is_other = |pair: &Pair| pair.thumbprint() != current.thumbprint();
+            !needed(keys).contains(&current.thumbprint()) && others.into_iter().any(is_other)
+        })
+    }
+
     /// The one that the next key is encrypted to; `None` where it is to be plain. See [`for_new_keys`].
     #[must_use]
     pub fn for_next_key(&self, keys: &[Key], oldest_process: Option<Timestamp>, now: Timestamp) -> Option<Pair> {

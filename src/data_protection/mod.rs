@@ -122,6 +122,8 @@ pub struct DataProtection {
     pub certificates: Kept,
     /// Since when applications can read each of them.
     pub certificates_since: BTreeMap<Thumbprint, Timestamp>,
+    /// Whether what the next key is encrypted to depends on the processes that use the ring.
+    pub depends_on_processes: bool,
     /// A key that is to be made.
     pub mint: Option<KeyMint>,
     /// When the next key is to be made.
@@ -176,6 +178,7 @@ impl DataProtection {
         let since = |pair: &Pair| (pair.thumbprint(), at_hand.published(pair.thumbprint(), now));
         let certificates_since = certificates.pairs.iter().map(since).collect();
         let key_ring = KeyRing::open(published.keys(), published.revocations(), &certificates.pairs, earlier);
+        let depends_on_processes = at_hand.depend_on_processes(published.keys());
         let ring = key_ring.dates();
         let schedule = schedule::schedule(&ring, rotation, now);
         let mut read = Self {
@@ -184,6 +187,7 @@ impl DataProtection {
             key_ring,
             certificates,
             certificates_since,
+            depends_on_processes,
             mint: None,
             due: schedule.due,
             wake_at: schedule.wake_at,

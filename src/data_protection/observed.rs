@@ -67,6 +67,13 @@ impl Observed {
         &self.inputs
     }
 
+    /// With the start of the oldest process that uses the ring.
+    #[must_use]
+    pub fn since(mut self, oldest_process: Option<Timestamp>) -> Self {
+        self.inputs.oldest_process = oldest_process;
+        self
+    }
+
     /// A Secret that the user provides.
     #[must_use]
     pub fn provided(&self, name: &str) -> Option<&Secret> {

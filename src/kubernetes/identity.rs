@@ -20,6 +20,8 @@ pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const PART_OF: &str = "app.kubernetes.io/part-of";
+/// The label with which a Deployment tells its pods apart, and which ends the names of its `ReplicaSet`s.
+pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// The object that owns others, by what never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! What any operator needs of Kubernetes: identity, names, the four write verbs, reading Secrets, events. It knows no
-//! `TokenCache`.
+//! What any operator needs of Kubernetes: identity, names, the four write verbs, reading Secrets, who uses them, events. It
+//! knows no `TokenCache`.
 
 pub mod event;
 pub mod identity;
@@ -8,4 +8,5 @@ pub mod quantity;
 pub mod secret;
 pub mod settled;
 pub mod subset;
+pub mod workload;
 pub mod write;

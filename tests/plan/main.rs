@@ -4,6 +4,7 @@
 mod advice;
 mod certificates;
 mod changes;
+mod consumers;
 mod durability;
 mod golden;
 mod key_ring;

@@ -2,6 +2,7 @@
 
 mod access;
 mod advice;
+mod consumers;
 mod drift;
 mod durability;
 mod faults;

@@ -1,0 +1,116 @@
+//! Who uses what is published for a cache: looked up at the moment at which somebody wants to know.
+//!
+//! In: a cache, and what is asked about. Out: the workloads. It lists the pods of the namespace, page by page, and keeps of
+//! them for a minute who uses what, so that a pass in trouble does not list at every turn. Without an answer, or the right to
+//! list, nothing is known, and no pass fails for it.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, api::ListParams};
+use tokio::time::timeout;
+
+use super::Key;
+use crate::kubernetes::{
+    name,
+    workload::{Consumers, Source, Uses},
+};
+
+/// How long an answer is kept.
+const KEPT: SignedDuration = SignedDuration::from_mins(1);
+/// How long all pages together may take: a fraction of what a pass may.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How many pods come at once.
+const PAGE: u32 = 500;
+/// Those that have ended use nothing; a namespace with Jobs has many.
+const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// Who uses what is published for each cache.
+pub struct ConsumerLookup {
+    client: Client,
+    looked: Mutex<HashMap<Key, Look>>,
+}
+
+/// What was found, and when; `None` where it could not be found out.
+struct Look {
+    at: Timestamp,
+    uses: Option<Uses>,
+}
+
+/// What applications take from a cache.
+#[must_use]
+pub fn published(cache: &str) -> [Source; 4] {
+    [
+        Source::Secret(name::redis(cache)),
+        Source::Secret(name::keys(cache)),
+        Source::Secret(name::key_certificates(cache)),
+        Source::ConfigMap(name::settings(cache)),
+    ]
+}
+
+impl ConsumerLookup {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client, looked: Mutex::default() }
+    }
+
+    /// Who uses any of these, which are among what is [`published`].
+    pub async fn consumers(&self, key: &Key, of: &[Source], now: Timestamp) -> Consumers {
+        let known =
+            |uses: &Option<Uses>| uses.as_ref().map_or(Consumers::Unknown, |uses| Consumers::Known(uses.consumers(of)));
+        // By a clock that may have been set back.
+        let is_young = |look: &&Look| now.duration_since(look.at).abs() < KEPT;
+        if let Some(look) = self.looked().get(key).filter(is_young) {
+            return known(&look.uses);
+        }
+        let uses = self.look(key).await;
+        let consumers = known(&uses);
+        self.looked().insert(key.clone(), Look { at: now, uses });
+        consumers
+    }
+
+    /// Forgets a cache that is gone.
+    pub fn forget(&self, key: &Key) {
+        self.looked().remove(key);
+    }
+
+    fn looked(&self) -> MutexGuard<'_, HashMap<Key, Look>> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn look(&self, key: &Key) -> Option<Uses> {
+        let why = match timeout(LIMIT, self.list(key)).await {
+            Ok(Ok(uses)) => return Some(uses),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not done within {} s", LIMIT.as_secs()),
+        };
+        tracing::warn!(
+            cache = key.name,
+            namespace = key.namespace,
+            why,
+            "the pods cannot be listed: no workload is named"
+        );
+        None
+    }
+
+    async fn list(&self, key: &Key) -> Result<Uses, kube::Error> {
+        let pods = Api::<Pod>::namespaced(self.client.clone(), key.namespace.as_deref().unwrap_or_default());
+        let sources = published(&key.name);
+        let mut uses = Uses::default();
+        let mut params = ListParams::default().fields(NOT_ENDED).limit(PAGE);
+        loop {
+            let page = pods.list(&params).await?;
+            page.items.iter().for_each(|pod| uses.add(pod, &sources));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(uses),
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Who uses what is published, as the operator finds it out.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use tokencache_operator::controller::{
+    Key,
+    consumers::{ConsumerLookup, published},
+};
+use tokencache_operator::kubernetes::workload::{Consumers, Source};
+
+use super::scene::SHOP;
+use crate::support::api_server::api_server;
+use crate::support::eventually::eventually;
+use crate::support::namespace::fresh_namespace;
+use crate::support::operator::USER_AGENT;
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A namespace in which nobody runs pods.
+async fn namespace(prefix: &str) -> (Client, String) {
+    let client = api_server().client("tests").await;
+    let namespace = fresh_namespace(&client, prefix).await;
+    (client, namespace)
+}
+
+/// A pod's spec that has these Secrets in its variables.
+fn using(secrets: &[&str]) -> Value {
+    let variables: Vec<_> = secrets.iter().map(|name| json!({"secretRef": {"name": name}})).collect();
+    json!({"containers": [{"name": "app", "image": "registry.example/app:1", "envFrom": variables}]})
+}
+
+async fn make_pod(client: &Client, namespace: &str, name: &str, secrets: &[&str]) {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let pod = json!({"metadata": {"name": name}, "spec": using(secrets)});
+    // The account that it gets is made a moment after its namespace.
+    eventually("the pod is accepted", async || {
+        let made = pods.create(&PostParams::default(), &serde_json::from_value(pod.clone()).unwrap()).await;
+        made.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+}
+
+fn names(found: &Consumers) -> Vec<String> {
+    let Consumers::Known(found) = found else { panic!("nothing is known") };
+    found.iter().map(|consumer| consumer.workload.to_string()).collect()
+}
+
+#[tokio::test]
+async fn workloads_are_found_with_the_time_since_which_they_run() {
+    let (client, namespace) = namespace("consumers").await;
+    let labels = json!({"app": "web"});
+    let template = json!({"metadata": {"labels": labels}, "spec": using(&["shop-keys", "shop-redis"])});
+    let spec = json!({"replicas": 2, "selector": {"matchLabels": labels}, "template": template});
+    let deployment = serde_json::from_value(json!({"metadata": {"name": "web"}, "spec": spec})).unwrap();
+    Api::<Deployment>::namespaced(client.clone(), &namespace)
+        .create(&PostParams::default(), &deployment)
+        .await
+        .unwrap();
+    make_pod(&client, &namespace, "cleanup", &["shop-redis"]).await;
+    make_pod(&client, &namespace, "stranger", &["other-keys"]).await;
+
+    let key = Key::new(SHOP).within(&namespace);
+    let now = Timestamp::now();
+    let all = published(SHOP);
+    eventually("the Deployment and the pod are found", async || {
+        // Another one each time: each keeps what it has found.
+        let found = ConsumerLookup::new(client.clone()).consumers(&key, &all, now).await;
+        if names(&found) == ["Deployment web", "Pod cleanup"] { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    let lookup = ConsumerLookup::new(client.clone());
+    let of_keys = [Source::Secret("shop-keys".to_owned())];
+    assert_eq!(lookup.consumers(&key, &of_keys, now).await.oldest_start(), None, "no container runs");
+    let status = json!({"status": {"phase": "Running", "containerStatuses": [{
+        "name": "app", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+        "state": {"running": {"startedAt": "2026-01-01T10:00:00Z"}},
+    }]}});
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let web = pods.list(&kube::api::ListParams::default().labels("app=web")).await.unwrap().items;
+    let first = web[0].metadata.name.clone().unwrap();
+    pods.patch_status(&first, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    let found = lookup.consumers(&key, &of_keys, now + MINUTE).await;
+    assert_eq!(names(&found), ["Deployment web"]);
+    assert_eq!(found.oldest_start(), Some("2026-01-01T10:00:00Z".parse().unwrap()));
+    let ended = json!({"status": {"phase": "Succeeded"}});
+    pods.patch_status("cleanup", &PatchParams::default(), &Patch::Merge(ended)).await.unwrap();
+    assert_eq!(names(&lookup.consumers(&key, &all, now + MINUTE * 2).await), ["Deployment web"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_a_minute_and_forgotten_with_its_cache() {
+    let (client, namespace) = namespace("kept").await;
+    let lookup = ConsumerLookup::new(client.clone());
+    let key = Key::new(SHOP).within(&namespace);
+    let (all, now) = (published(SHOP), Timestamp::now());
+    assert_eq!(lookup.consumers(&key, &all, now).await, Consumers::Known(Vec::new()));
+    make_pod(&client, &namespace, "web", &["shop-keys"]).await;
+    let almost = now + MINUTE - SignedDuration::from_secs(1);
+    assert_eq!(lookup.consumers(&key, &all, almost).await, Consumers::Known(Vec::new()));
+    assert_eq!(names(&lookup.consumers(&key, &all, now + MINUTE).await), ["Pod web"]);
+    make_pod(&client, &namespace, "api", &["shop-keys"]).await;
+    assert_eq!(names(&lookup.consumers(&key, &all, now + MINUTE).await), ["Pod web"]);
+    // What a clock that was set back kept would be young for long.
+    assert_eq!(names(&lookup.consumers(&key, &all, now - MINUTE).await), ["Pod api", "Pod web"]);
+    make_pod(&client, &namespace, "zoo", &["shop-keys"]).await;
+    lookup.forget(&key);
+    assert_eq!(names(&lookup.consumers(&key, &all, now - MINUTE).await), ["Pod api", "Pod web", "Pod zoo"]);
+}
+
+#[tokio::test]
+async fn more_pods_than_come_at_once_are_all_looked_at() {
+    let (client, namespace) = namespace("pages").await;
+    let make = |index: usize| {
+        let (client, namespace) = (client.clone(), namespace.clone());
+        async move {
+            let name = format!("pod-{index:03}");
+            make_pod(&client, &namespace, &name, &["shop-keys"]).await;
+        }
+    };
+    futures::StreamExt::for_each_concurrent(futures::stream::iter(0..PODS), 20, make).await;
+    let lookup = ConsumerLookup::new(client);
+    let found = lookup.consumers(&Key::new(SHOP).within(&namespace), &published(SHOP), Timestamp::now()).await;
+    assert_eq!(names(&found).len(), PODS);
+}
+
+/// One more than come at once.
+const PODS: usize = 501;
+
+#[tokio::test]
+async fn without_the_right_to_list_pods_nobody_is_known_and_nothing_fails() {
+    let (_client, namespace) = namespace("forbidden").await;
+    let lookup = ConsumerLookup::new(api_server().client_as("nobody", USER_AGENT).await);
+    let found = lookup.consumers(&Key::new(SHOP).within(&namespace), &published(SHOP), Timestamp::now()).await;
+    assert_eq!(found, Consumers::Unknown);
+}
