@@ -67,28 +67,24 @@ impl Told<'_> {
         let groups = some_of(groups);
         let first = self.provided.unusable.first();
         let awaited = first.map(|unusable| format!(". Perhaps it is this: {}", self.unusable(unusable, "previous")));
-        let leads_to = match &self.provided.certificate {
-            _ if !self.ring.is_sealed(self.now) => "",
-            None => {
-                ". No other key takes their place, since it would be plain: set spec.dataProtection.certificate for one that is \
-                 encrypted"
-            }
-            Some(_) => ". No other key takes their place until the Secrets that are named can be read",
+        let held_back = match &self.provided.certificate {
+            _ if !self.ring.is_sealed(self.now) => None,
+            None => Some("since it would be plain: set spec.dataProtection.certificate for one that is encrypted"),
+            Some(_) => Some("since the certificate may come yet: make the Secret that is named, or do not name it"),
         };
-        let by_hand = if leads_to.is_empty() {
-            String::new()
-        } else {
-            format!(", or ask for one with the annotation {ROTATE_KEY_ANNOTATION}")
-        };
+        let held_back = held_back.map(|why| {
+            format!(". No other key encrypts in its place, {why}; or ask for one with the annotation {ROTATE_KEY_ANNOTATION}")
+        });
         (count > 0).then(|| {
             fails(
                 Reason::CertificateMissing,
                 format!(
                     "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. Put the certificate and its \
-                     private key into a Secret of type kubernetes.io/tls, and name that in spec.dataProtection.previous{}{leads_to}{by_hand}",
+                     private key into a Secret of type kubernetes.io/tls, and name that in spec.dataProtection.previous{}{}",
                     if count == 1 { "there is a key that".to_owned() } else { format!("there are {count} keys that") },
                     if count == 1 { "it" } else { "they" },
                     awaited.unwrap_or_default(),
+                    held_back.unwrap_or_default(),
                 ),
             )
         })

@@ -50,15 +50,17 @@ impl Told<'_> {
             leads_to.push("What a key that is not taken over encrypted cannot be read with this ring");
         }
         leads_to.push(if self.ring.ring.members().is_empty() {
-            "Nothing else is in it, and no first key is made, since that would begin another ring"
-        } else {
+            "There is no other key in it, and no first key is made, since that would begin another ring"
+        } else if import.pending.is_empty() {
             "Everything else in it is taken over"
+        } else {
+            "Everything else in it is about to be taken over"
         });
         let count = import.refused.len();
         fails(
             Reason::ImportRefused,
             format!(
-                "of Secret {}, which spec.dataProtection.import names, {count} {} not taken over: {}. {}. Put something in its place \
+                "of Secret {}, which spec.dataProtection.import names, {count} {} not taken over: {}. {}. Put one in its place \
                  that can be read; or, to do without, take it out of the Secret, or remove spec.dataProtection.import",
                 import.secret,
                 if count == 1 { "file is" } else { "files are" },

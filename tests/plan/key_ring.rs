@@ -10,12 +10,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use tokencache_operator::api::v1alpha1::{KeyRingStatus, OperationStage as Stage, TokenCache};
 use tokencache_operator::condition::Finding;
-use tokencache_operator::data_protection::health::{finding, status};
+use tokencache_operator::data_protection::health::{Corrected, corrected, finding, minted, status};
 use tokencache_operator::data_protection::key::KeyOrder;
+use tokencache_operator::data_protection::key_ring::KeyRing;
 use tokencache_operator::data_protection::objects::file_secret;
-use tokencache_operator::data_protection::observed::Observed;
+use tokencache_operator::data_protection::observed::{Inputs, Observed};
 use tokencache_operator::data_protection::plan::{Plan, Publication, plan};
-use tokencache_operator::data_protection::published::Refused;
 use tokencache_operator::data_protection::settings::Settings;
 use tokencache_operator::data_protection::standing::Standing;
 use tokencache_operator::kubernetes::identity::Found;
@@ -27,60 +27,75 @@ const ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
 
 /// The Secrets of a cache's key ring, and what happens to them.
 #[derive(Clone)]
-struct Keys {
-    cache: TokenCache,
-    files: BTreeMap<String, Arc<Secret>>,
-    ring: Found<Arc<Secret>>,
+pub struct Keys {
+    pub cache: TokenCache,
+    pub files: BTreeMap<String, Arc<Secret>>,
+    pub ring: Found<Arc<Secret>>,
     taken: BTreeMap<String, String>,
+    pub inputs: Inputs,
     before: Standing,
-    now: Timestamp,
+    pub now: Timestamp,
     dice: u8,
 }
 
 impl Keys {
-    fn of(spec: &str) -> Self {
+    pub fn of(spec: &str) -> Self {
         let mut cache = shop(spec);
         cache.metadata.creation_timestamp = Some(Time(START));
         let settings = Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap();
-        let before = Standing::read(&settings, &Observed::nothing(Vec::new()), START);
-        let (files, taken) = (BTreeMap::new(), BTreeMap::new());
-        Self { cache, files, ring: Found::Nothing, taken, before, now: START, dice: 1 }
+        let before = Standing::read(&settings, &Observed::nothing(Vec::new()), &KeyRing::default(), START);
+        let (files, taken, inputs) = (BTreeMap::new(), BTreeMap::new(), Inputs::default());
+        Self { cache, files, ring: Found::Nothing, taken, inputs, before, now: START, dice: 1 }
     }
 
     /// With a key that is published.
-    fn begun() -> Self {
+    pub fn begun() -> Self {
         let mut ring = Self::of("{}");
         assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
         ring
     }
 
-    fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         Settings::parse(World::new(self.cache.clone()).settings().owner, &self.cache).unwrap()
     }
 
     fn observed(&self) -> Observed {
         let operations = self.before.operation.clone().into_iter().collect();
-        Observed::new(self.files.values().cloned().collect(), self.ring.clone(), self.taken.clone(), operations)
+        let files = self.files.values().cloned().collect();
+        Observed::new(files, self.ring.clone(), self.taken.clone(), operations).with(self.inputs.clone())
     }
 
-    fn standing(&self) -> Standing {
-        Standing::read(&self.settings(), &self.observed(), self.now)
+    pub fn standing(&self) -> Standing {
+        Standing::read(&self.settings(), &self.observed(), &KeyRing::default(), self.now)
     }
 
-    fn plan(&self) -> Plan {
+    pub fn plan(&self) -> Plan {
         plan(&self.settings(), &self.observed(), &self.standing())
     }
 
-    fn store(&mut self, mut secret: Secret) {
+    pub fn store(&mut self, mut secret: Secret) {
         secret.metadata.creation_timestamp = Some(Time(self.now));
         self.files.insert(secret.name_any(), Arc::new(secret));
     }
 
     /// Carries the plan out. Says what was written, without the names of keys.
-    fn pass(&mut self) -> Vec<String> {
-        let Plan { mint, files, ring } = self.plan();
+    pub fn pass(&mut self) -> Vec<String> {
+        let Plan { owned, certificates, mint, files, ring } = self.plan();
         let (mut written, mut publication) = (Vec::new(), ring);
         self.before = self.standing();
+        for metadata in owned {
+            written.push("disown".to_owned());
+            let disowned = |secret: &mut Arc<Secret>| Arc::make_mut(secret).metadata.owner_references = None;
+            match (self.files.get_mut(&metadata.name.unwrap()), &mut self.inputs.certificates) {
+                (Some(file), _) => disowned(file),
+                (None, Found::Ours(certificates)) => disowned(certificates),
+                (None, _) => panic!("nobody has seen it"),
+            }
+        }
+        if let Some(Publication { secret, strays }) = certificates {
+            written.push(published(&secret, &strays));
+            self.inputs.certificates = Found::Ours(stored(secret));
+        }
         if let Some(mint) = mint {
             let secret = mint.secret(&self.settings(), &[self.dice; 128]).unwrap();
             self.dice += 1;
@@ -93,15 +108,14 @@ impl Keys {
             self.store(secret);
         }
         if let Some(Publication { secret, strays }) = publication {
-            let without = if strays.is_empty() { String::new() } else { format!(" without {strays:?}") };
-            written.push(format!("Secret {}{without}", secret.name_any()));
+            written.push(published(&secret, &strays));
             self.ring = Found::Ours(stored(secret));
         }
         written
     }
 
     /// Passes, one each day, until this day after the beginning.
-    fn until(&mut self, day: i32) -> Vec<(i64, Vec<String>)> {
+    pub fn until(&mut self, day: i32) -> Vec<(i64, Vec<String>)> {
         let mut written = Vec::new();
         while self.now < START + DAY * day {
             self.now += DAY;
@@ -113,11 +127,11 @@ impl Keys {
         written
     }
 
-    fn annotate(&mut self, key: &str, value: &str) {
+    pub fn annotate(&mut self, key: &str, value: &str) {
         self.cache.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
     }
 
-    fn ask(&mut self) {
+    pub fn ask(&mut self) {
         let now = self.now.to_string();
         self.annotate(ANNOTATION, &now);
     }
@@ -126,30 +140,40 @@ impl Keys {
         self.standing().operation.map(|operation| operation.stage)
     }
 
-    fn in_ring(&mut self, change: impl FnOnce(&mut BTreeMap<String, ByteString>)) {
+    pub fn in_ring(&mut self, change: impl FnOnce(&mut BTreeMap<String, ByteString>)) {
         let mut secret = Secret::clone(self.ring.ours().unwrap());
         change(secret.data.as_mut().unwrap());
         self.ring = Found::Ours(Arc::new(secret));
     }
 
-    fn published(&self) -> BTreeMap<String, ByteString> {
+    pub fn published(&self) -> BTreeMap<String, ByteString> {
         self.ring.ours().unwrap().data.clone().unwrap()
     }
 
-    fn finding(&self, corrected: &[Refused]) -> Option<Finding> {
+    /// What the next pass puts right.
+    pub fn corrected(&self) -> Corrected {
+        corrected(&self.settings(), &self.observed(), &self.standing())
+    }
+
+    /// What is told of keys that this status does not have.
+    pub fn minted(&self, before: Option<&KeyRingStatus>) -> Vec<String> {
+        minted(&self.settings(), &self.observed(), &self.standing(), before)
+    }
+
+    pub fn finding(&self, corrected: &Corrected) -> Option<Finding> {
         finding(&self.settings(), &self.observed(), &self.standing(), corrected, self.now)
     }
 
-    fn status(&self) -> KeyRingStatus {
+    pub fn status(&self) -> KeyRingStatus {
         status(&self.settings(), &self.observed(), &self.standing(), self.now).unwrap()
     }
 
     /// What is said, with the names of keys in the order of their first use.
-    fn told(&self, what: &str) -> String {
-        self.told_with(what, &[])
+    pub fn told(&self, what: &str) -> String {
+        self.told_with(what, &Corrected::default())
     }
 
-    fn told_with(&self, what: &str, corrected: &[Refused]) -> String {
+    pub fn told_with(&self, what: &str, corrected: &Corrected) -> String {
         let Some(finding) = self.finding(corrected) else { return format!("{what}\n  (nothing is said)\n") };
         let said = [finding.verdict.as_str(), finding.reason.as_str()].join(" ");
         let mut text = format!("{what}\n  {said}\n    {}\n", finding.message);
@@ -166,6 +190,12 @@ impl Keys {
         }
         text
     }
+}
+
+/// What was written of a Secret that applications mount.
+fn published(secret: &Secret, strays: &[String]) -> String {
+    let without = if strays.is_empty() { String::new() } else { format!(" without {strays:?}") };
+    format!("Secret {}{without}", secret.name_any())
 }
 
 #[test]
@@ -193,9 +223,9 @@ fn keys_follow_each_other_and_none_is_ever_removed() {
 fn between_two_keys_nothing_that_is_said_moves() {
     let mut ring = Keys::begun();
     ring.now += DAY;
-    let (told, status) = (ring.finding(&[]), ring.status());
+    let (told, status) = (ring.finding(&Corrected::default()), ring.status());
     ring.until(86);
-    assert_eq!((ring.finding(&[]), ring.status()), (told, status));
+    assert_eq!((ring.finding(&Corrected::default()), ring.status()), (told, status));
 }
 
 #[test]
@@ -295,7 +325,7 @@ fn with_mode_none_there_is_nothing_to_do_or_to_say() {
     let mut ring = Keys::begun();
     ring.cache.spec.data_protection = serde_json::from_value(serde_json::json!({"mode": "None"})).unwrap();
     assert!(ring.plan().is_empty());
-    assert_eq!(ring.finding(&[]), None);
+    assert_eq!(ring.finding(&Corrected::default()), None);
 }
 
 #[test]
@@ -355,9 +385,9 @@ fn what_is_said_of_a_key_ring() {
         {
             let mut ring = begun.clone();
             stray(&mut ring);
-            let strays = ring.standing().ring.unwrap().published.strays;
+            let corrected = ring.corrected();
             ring.pass();
-            ring.told_with("strange files, after they were removed", &strays)
+            ring.told_with("strange files, after they were removed", &corrected)
         },
         after("paused until the last key is over", &|ring| {
             pause(ring);
@@ -396,7 +426,7 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
         ring.in_ring(|live| {
             live.extend(files.into_iter().map(|file| (file.name, ByteString(file.content.to_vec()))));
         });
-        ring.finding(&[]).unwrap()
+        ring.finding(&Corrected::default()).unwrap()
     };
     let size = ring.published().pop_first().unwrap().1.0.len();
     let fits = |share: usize| u32::try_from((1 << 20) * share / 100 / size).unwrap();

@@ -8,6 +8,7 @@ mod consumers;
 mod durability;
 mod golden;
 mod key_ring;
+mod key_ring_inputs;
 mod memory;
 mod messages;
 mod objects;

@@ -13,7 +13,7 @@ pub const ROTATE_KEY_ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(
-        "self.mode != 'None' || (!has(self.certificate) && !has(self.previous) && !has(self.import))"
+        "self.mode != 'None' || (!has(self.certificate) && !has(self.previous) && !has(self.__import__))"
     ).message(
         "dataProtection.certificate, previous and import say nothing with dataProtection.mode None, where the operator makes and publishes no keys: set mode to Managed, or remove them"
     ),
