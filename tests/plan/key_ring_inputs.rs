@@ -219,7 +219,7 @@ fn keys_that_are_plain_stay_plain_when_a_certificate_is_set_and_encrypted_ones_s
 #[test]
 fn without_a_usable_certificate_no_first_key_is_made_not_even_in_plain() {
     for provide in [&|_: &mut Keys| {}, &|ring: &mut Keys| ring.provide("mine", BTreeMap::new()), &|ring: &mut Keys| {
-        ring.certify("mine", "current", "previous")
+        ring.certify("mine", "current", "previous");
     }] as [&dyn Fn(&mut Keys); 3]
     {
         let mut ring = Keys::of(CERTIFIED);

@@ -7,6 +7,7 @@ mod drift;
 mod durability;
 mod faults;
 mod key_ring;
+pub mod key_ring_inputs;
 mod pods;
 mod policies;
 mod ready;

@@ -5,6 +5,7 @@ mod gone;
 mod hands;
 pub mod history;
 mod key_ring;
+mod key_ring_inputs;
 mod odd;
 mod quiet;
 mod renewal;
