@@ -91,9 +91,14 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         "spec.redis.tls.secretName names a Secret that the operator makes itself: give your Secret another name"
     ),
     validation = Rule::new(
-        "!([has(self.spec.dataProtection.certificate) ? self.spec.dataProtection.certificate.secretName : '', has(self.spec.dataProtection.__import__) ? self.spec.dataProtection.__import__.secretName : ''] + (has(self.spec.dataProtection.previous) ? self.spec.dataProtection.previous.map(previous, previous.secretName) : [])).exists(name, name in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
+        "!has(self.spec.dataProtection.certificate) || !(self.spec.dataProtection.certificate.secretName in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
     ).message(
-        "spec.dataProtection names a Secret that the operator makes itself, as certificate, previous or import: give your Secret another name"
+        "spec.dataProtection.certificate.secretName names a Secret that the operator makes itself: give your Secret another name"
+    ),
+    validation = Rule::new(
+        "!has(self.spec.dataProtection.__import__) || !(self.spec.dataProtection.__import__.secretName in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
+    ).message(
+        "spec.dataProtection.import.secretName names a Secret that the operator makes itself: give your Secret another name"
     ),
     validation = Rule::new(
         "(has(self.spec.entries.instanceName) ? self.spec.entries.instanceName : self.metadata.name + ':') == (has(oldSelf.spec.entries.instanceName) ? oldSelf.spec.entries.instanceName : oldSelf.metadata.name + ':')"

@@ -454,7 +454,6 @@ async fn what_makes_no_sense_of_certificates_and_imports_is_refused_with_its_fie
         (json!({"import": named("")}), "secretName"),
         (json!({"import": {}}), "secretName"),
         (json!({"import": named("shop-keys")}), "that the operator makes itself"),
-        (json!({"previous": [named("a"), named("shop-keys-certificates")]}), "that the operator makes itself"),
         (json!({"certificate": named("shop-keys-certificates")}), "that the operator makes itself"),
     ] {
         let refused = world.try_create(SHOP, json!({ "dataProtection": spec })).await.unwrap_err();
