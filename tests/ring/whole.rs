@@ -22,10 +22,10 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
-struct Cluster {
+pub struct Cluster {
     secrets: Vec<File>,
-    published: Vec<File>,
-    protection: Protection,
+    pub published: Vec<File>,
+    pub protection: Protection,
     previous: Vec<Pair>,
     copies: Vec<Candidate>,
     oldest_process: Option<Timestamp>,
@@ -34,7 +34,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn new(protection: Protection) -> Self {
+    pub fn new(protection: Protection) -> Self {
         Self {
             secrets: Vec::new(),
             published: Vec::new(),
@@ -47,7 +47,7 @@ impl Cluster {
         }
     }
 
-    fn read(&self, now: Timestamp) -> DataProtection {
+    pub fn read(&self, now: Timestamp) -> DataProtection {
         let files = |files: &'_ [File]| -> Vec<(String, Vec<u8>)> {
             files.iter().map(|file| (file.name.clone(), file.content.to_vec())).collect()
         };
@@ -65,7 +65,7 @@ impl Cluster {
     }
 
     /// One pass: a key where one is due, then what is published, then the certificates that are kept.
-    fn pass(&mut self, now: Timestamp) -> Option<Why> {
+    pub fn pass(&mut self, now: Timestamp) -> Option<Why> {
         let minted = self.read(now).mint.map(|mint| {
             self.secrets.push(mint.file(&dice::<128>(self.secrets.len() as u64)).unwrap());
             mint.why
@@ -117,7 +117,7 @@ fn after_a_renewal_new_keys_are_for_the_new_certificate_and_the_old_one_stays_wi
     assert_eq!(thumbprints(&cluster).len(), 2);
 }
 
-fn encrypted(pair: &Pair) -> Protection {
+pub fn encrypted(pair: &Pair) -> Protection {
     Protection::Certificate(Box::new(pair.clone()))
 }
 
