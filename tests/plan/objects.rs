@@ -27,7 +27,12 @@ redis:
     priorityClassName: high
     imagePullSecrets: [{name: registry}]
 entries: {instanceName: "a*b[c]?\\:"}
-dataProtection: {mode: Managed, rotation: {every: 30d, publishAhead: 4d}}
+dataProtection:
+  mode: Managed
+  rotation: {every: 30d, publishAhead: 4d}
+  certificate: {secretName: shop-dp}
+  previous: [{secretName: shop-dp-before}]
+  import: {secretName: old-ring}
 "#;
 
 /// The `TokenCache` and its objects. What is secret is replaced by what it is.
