@@ -104,6 +104,8 @@ reasons! {
     CertificateMissing,
     /// What should be a certificate or a key is none.
     CertificateMalformed,
+    /// The certificate has a key of another kind than RSA.
+    CertificateNotRsa,
     /// The key belongs to another certificate.
     KeyMismatch,
     /// The certificate's time is over.
@@ -142,6 +144,12 @@ reasons! {
     NoActiveKey,
     /// A Secret of a key holds something else.
     KeyMalformed,
+    /// There is no Secret with the ring that is to be taken over.
+    ImportMissing,
+    /// Something of the ring that is to be taken over cannot be.
+    ImportRefused,
+    /// A key was made, and will encrypt.
+    KeyMinted,
 
     /// Nothing was refused of late.
     NothingRefused,
@@ -256,10 +264,13 @@ impl Reason {
                 | Self::PasswordMismatch
                 | Self::InvalidImageName
                 | Self::CertificateMalformed
+                | Self::CertificateNotRsa
                 | Self::KeyMismatch
                 | Self::CertificateNameMismatch
                 | Self::RingFull
                 | Self::KeyMalformed
+                | Self::ImportMissing
+                | Self::ImportRefused
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::TokenCacheStatus,
+    data_protection::key_ring::KeyRing,
     kubernetes::{name, secret::SecretReader, settled::Settled},
 };
 
@@ -47,6 +48,7 @@ pub struct Context {
     failures: Mutex<HashMap<Key, u32>>,
     written: Mutex<HashMap<Key, Written>>,
     settled: Mutex<HashMap<Key, Settled>>,
+    opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
 }
 
 /// A status that was written, and the version of the object that the cache had then.
@@ -83,6 +85,7 @@ impl Context {
             failures: Mutex::default(),
             written: Mutex::default(),
             settled: Mutex::default(),
+            opened: Mutex::default(),
         }
     }
 
@@ -136,10 +139,24 @@ impl Context {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Has a pass come whenever this Secret changes, which the user provides, and no other one.
-    pub fn follow(&self, key: &Key, secret: Option<&str>) {
-        if let Some(before) = self.named.follow(key, secret) {
-            self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &[before]);
+    /// Has a pass come whenever one of these Secrets changes, which the user provides, and no others.
+    pub fn follow(&self, key: &Key, secrets: &[&str]) {
+        let before = self.named.follow(key, secrets);
+        self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &before);
+    }
+
+    /// What the last pass has opened of a cache's key ring.
+    pub fn opened(&self, key: &Key) -> Arc<KeyRing> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
+    }
+
+    /// Remembers what a pass has opened of a cache's key ring; nothing, where it has none.
+    pub fn open(&self, key: &Key, opened: Option<&KeyRing>) {
+        let mut rings = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match opened {
+            None => drop(rings.remove(key)),
+            Some(opened) if rings.get(key).is_some_and(|known| **known == *opened) => {}
+            Some(opened) => drop(rings.insert(key.clone(), Arc::new(opened.clone()))),
         }
     }
 
@@ -151,9 +168,11 @@ impl Context {
         self.prober.forget(key);
         self.sweeper.forget(key);
         self.consumers.forget(key);
-        self.follow(key, None);
+        self.follow(key, &[]);
+        self.open(key, None);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), super::observe::secrets(&key.name));
-        let is_of_it = |secret: &str| name::is_ring_file(&key.name, secret) || named.iter().any(|name| name == secret);
+        let is_of_it =
+            |secret: &str| name::outlives_its_owner(&key.name, secret) || named.iter().any(|name| name == secret);
         self.secrets.forget_where(namespace, is_of_it);
     }
 }

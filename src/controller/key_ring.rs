@@ -2,15 +2,16 @@
 //!
 //! In: the settings of the ring. Out: what was seen, as values; then the writes of its plan. Which Secrets there are is read
 //! from the watch, and once more from the API server before any is made: an answer that was lost, or a watch that lags behind,
-//! must not lead to a second key. No Secret of a key is ever changed or deleted.
+//! must not lead to a second key. No Secret of a key is ever changed or deleted, but that an owner is taken from it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::Client;
+use kube::{Client, runtime::reflector::ObjectRef};
 
 use super::{
+    Key,
     context::Context,
     observe::{ObserveError, find_secret, read_error},
 };
@@ -18,19 +19,19 @@ use crate::{
     api::v1alpha1::KeyRingStatus,
     condition::Finding,
     data_protection::{
-        health,
+        health::{self, Corrected},
         in_use::{self, InUse},
         objects::COMPONENT,
-        observed::{Beside, Observed},
+        observed::{Beside, Inputs, Observed},
         plan::{Plan, Publication, plan},
-        published::Refused,
         reader::Reader,
         settings::Settings,
         standing::Standing,
     },
     kubernetes::{
-        identity::ORPHANED,
+        identity::{Found, ORPHANED},
         name,
+        workload::{Consumers, Source},
         write::{self, WriteError},
     },
     redis::{
@@ -46,7 +47,7 @@ pub struct KeyRing {
     /// How far it is.
     pub standing: Standing,
     /// What was put right in this pass.
-    corrected: Vec<Refused>,
+    corrected: Corrected,
 }
 
 impl KeyRing {
@@ -56,6 +57,7 @@ impl KeyRing {
     /// Where the API server did not answer.
     pub async fn look(
         context: &Context,
+        key: &Key,
         settings: Settings,
         beside: Beside,
         now: Timestamp,
@@ -64,30 +66,33 @@ impl KeyRing {
         if settings.rotation.is_some() {
             observed = observe(context, &settings, observed.beside, watched(context, &settings), Vec::new()).await?;
         }
-        let mut standing = Standing::read(&settings, &observed, now);
+        let (mut observed, mut standing) = read(context, key, &settings, observed, now).await;
         let lacking: Vec<String> = standing.lacking(&settings).collect();
         if standing.mint.is_some() || !lacking.is_empty() {
             let names = listed(context, &settings).await?;
             if !lacking.is_empty() || names.iter().any(|name| !observed.has(name)) {
-                observed = observe(context, &settings, observed.beside, names, lacking).await?;
-                standing = Standing::read(&settings, &observed, now);
+                let again = observe(context, &settings, observed.beside, names, lacking).await?;
+                (observed, standing) = read(context, key, &settings, again, now).await;
             }
         }
-        Ok(Self { settings, observed, standing, corrected: Vec::new() })
+        Ok(Self { settings, observed, standing, corrected: Corrected::default() })
     }
 
     /// Looks again at what was written a moment ago, so that it is told as it stands.
     ///
     /// # Errors
     /// Where the API server did not answer.
-    pub async fn look_again(self, context: &Context, now: Timestamp) -> Result<Self, ObserveError> {
+    pub async fn look_again(self, context: &Context, key: &Key, now: Timestamp) -> Result<Self, ObserveError> {
         let owner = &self.settings.owner;
-        context.secrets.forget(&owner.namespace, &[name::keys(&owner.name)]);
+        let published = [name::keys(&owner.name), name::key_certificates(&owner.name)];
+        let disowned: Vec<String> = self.observed.owned().filter_map(|secret| secret.metadata.name.clone()).collect();
+        context.secrets.forget(&owner.namespace, &published);
+        context.secrets.forget(&owner.namespace, &disowned);
         let names = listed(context, &self.settings).await?;
         let lacking = self.standing.lacking(&self.settings).collect();
+        let corrected = health::corrected(&self.settings, &self.observed, &self.standing);
         let observed = observe(context, &self.settings, self.observed.beside, names, lacking).await?;
-        let standing = Standing::read(&self.settings, &observed, now);
-        let corrected = self.standing.ring.map(|ring| ring.published.strays).unwrap_or_default();
+        let (observed, standing) = read(context, key, &self.settings, observed, now).await;
         Ok(Self { settings: self.settings, observed, standing, corrected })
     }
 
@@ -143,6 +148,12 @@ impl KeyRing {
         })
     }
 
+    /// What is told of keys that the status does not have yet.
+    #[must_use]
+    pub fn minted(&self, before: Option<&KeyRingStatus>) -> Vec<String> {
+        health::minted(&self.settings, &self.observed, &self.standing, before)
+    }
+
     /// When something changes by itself.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
@@ -151,13 +162,25 @@ impl KeyRing {
 }
 
 /// Carries a plan out: the Secrets of keys come before they are published, so that no key is ever in one place only that
-/// somebody may write to. Returns how many objects were written.
+/// somebody may write to; and certificates come before the keys that need them. Returns how many objects were written.
 ///
 /// # Errors
 /// The first write that failed. Those before it stand; the next pass goes on from there.
 pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<usize, WriteError> {
-    let Plan { mint, files, mut ring } = plan;
-    let mut changed = 0;
+    let Plan { owned, certificates, mint, files, mut ring } = plan;
+    let mut changed = owned.len();
+    for metadata in owned {
+        write::disown(client, &metadata).await?;
+    }
+    if let Some(Publication { secret, strays }) = certificates {
+        if secret.metadata.uid.is_some() {
+            write::amend(client, &secret, &strays).await?;
+        } else if write::create(client, &secret).await?.is_none() {
+            // Somebody's, or one that was not seen yet. No key is published without its certificate.
+            return Ok(changed);
+        }
+        changed += 1;
+    }
     if let Some(mint) = mint
         && let Some(made) = write::mint(client, |random| mint.secret(settings, random)).await?
     {
@@ -179,6 +202,32 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<u
     Ok(changed)
 }
 
+/// How far the ring is, by what was observed. Only where it depends on them, the processes that use it are asked for: while it
+/// cannot be found out, they are taken for older than anything that is published.
+async fn read(
+    context: &Context,
+    key: &Key,
+    settings: &Settings,
+    observed: Observed,
+    now: Timestamp,
+) -> (Observed, Standing) {
+    let earlier = context.opened(key);
+    let mut standing = Standing::read(settings, &observed, &earlier, now);
+    let mut observed = observed;
+    if standing.ring.as_ref().is_some_and(|ring| ring.depends_on_processes) {
+        let name = &settings.owner.name;
+        let published = [name::keys(name), name::key_certificates(name)].map(Source::Secret);
+        let oldest = match context.consumers.consumers(key, &published, now).await {
+            Consumers::Unknown => Some(Timestamp::MIN),
+            known @ Consumers::Known(_) => known.oldest_start(),
+        };
+        observed = observed.since(oldest);
+        standing = Standing::read(settings, &observed, &earlier, now);
+    }
+    context.open(key, standing.ring.as_ref().map(|ring| &ring.key_ring));
+    (observed, standing)
+}
+
 /// Reads the Secrets of these names, the published one, and what stands under the names of those that are lacking.
 async fn observe(
     context: &Context,
@@ -197,12 +246,53 @@ async fn observe(
         if is_file(settings, &secret.metadata) {
             files.push(secret);
         } else if index >= count {
-            let holder = Some(owner.holder(&secret.metadata)).filter(|holder| holder != ORPHANED);
-            taken.insert(name, holder.unwrap_or_else(|| "nobody, since its labels were removed".to_owned()));
+            taken.insert(name, holder(settings, &secret.metadata));
         }
     }
     let ring = find_secret(context, owner, &name::keys(&owner.name)).await?;
-    Ok(Observed::new(files, ring, taken, beside))
+    let inputs = Inputs {
+        provided: provided(context, settings).await?,
+        certificates: certificates(context, settings).await?,
+        oldest_process: None,
+    };
+    Ok(Observed::new(files, ring, taken, beside).with(inputs))
+}
+
+/// The Secrets that the user provides. They have no label of ours, and so are in no cache: they are read at every pass, of
+/// which each change of them makes one.
+async fn provided(context: &Context, settings: &Settings) -> Result<BTreeMap<String, Arc<Secret>>, ObserveError> {
+    let mut provided = BTreeMap::new();
+    for name in settings.named() {
+        let live = context.secrets.read(&settings.owner.namespace, name).await;
+        if let Some(secret) = live.map_err(|source| read_error::<Secret>(name, source))? {
+            provided.insert(name.to_owned(), secret);
+        }
+    }
+    Ok(provided)
+}
+
+/// The Secret with the certificates. Most rings have none: it is asked for only where the watch shows it, or where one is
+/// expected.
+async fn certificates(context: &Context, settings: &Settings) -> Result<Found<Arc<Secret>>, ObserveError> {
+    let owner = &settings.owner;
+    let name = name::key_certificates(&owner.name);
+    let is_expected = settings.certificate.is_some() || !settings.previous.is_empty();
+    let watched = context.caches.secrets.get(&ObjectRef::new(&name).within(&owner.namespace)).is_some();
+    if !watched && !is_expected {
+        return Ok(Found::Nothing);
+    }
+    let live = context.secrets.read(&owner.namespace, &name).await;
+    let Some(secret) = live.map_err(|source| read_error::<Secret>(&name, source))? else { return Ok(Found::Nothing) };
+    if owner.is_labelled(COMPONENT, &secret.metadata) {
+        return Ok(Found::Ours(secret));
+    }
+    Ok(Found::Foreign(holder(settings, &secret.metadata)))
+}
+
+/// Who has a Secret that lacks the labels which tell that it is of this cache, in words.
+fn holder(settings: &Settings, metadata: &ObjectMeta) -> String {
+    let holder = Some(settings.owner.holder(metadata)).filter(|holder| holder != ORPHANED);
+    holder.unwrap_or_else(|| "nobody, since its labels were removed".to_owned())
 }
 
 /// Whether a Secret is of a key, or of a revocation, of this cache.

@@ -257,17 +257,17 @@ async fn reconcile(
     wanted: &(Settings, RingSettings),
 ) -> Result<Action, PassError> {
     let (settings, ring_settings) = wanted;
-    let followed = match &settings.tls {
+    let of_tls = match &settings.tls {
         TlsSource::Secret(name) => Some(name.as_str()),
         TlsSource::Managed | TlsSource::Disabled => None,
     };
-    // Before it is read, so that no change of it is missed.
-    context.follow(key, followed);
+    // Before they are read, so that no change of them is missed.
+    context.follow(key, &of_tls.into_iter().chain(ring_settings.named()).collect::<Vec<_>>());
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
     let credentials = Credentials::read(settings, &observed, Context::now());
     let beside = beside(context, key, wanted, &observed, &credentials).await;
-    let mut ring = KeyRing::look(context, ring_settings.clone(), beside.clone(), Context::now()).await?;
+    let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
     let surplus = observe::surplus(context, settings);
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
     let applied = match Box::pin(apply::apply(&context.client, settings, ring_settings, plan)).await {
@@ -280,7 +280,7 @@ async fn reconcile(
         observed.settled = Some(settled.clone());
     }
     if applied.as_ref().is_ok_and(|applied| applied.of_ring > 0) {
-        ring = ring.look_again(context, Context::now()).await?;
+        ring = ring.look_again(context, key, Context::now()).await?;
     }
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
@@ -312,8 +312,9 @@ async fn reconcile(
     let operations = told.into_iter().flatten().collect();
     let in_use = redis::in_use(&observed);
     let report = report.map(|report| report.with_operations(operations, &previous.operations));
-    let report =
-        report.map(|report| report.with_key_ring(ring.status(in_use.as_ref(), previous.key_ring.as_ref(), now)));
+    let minted = ring.minted(previous.key_ring.as_ref());
+    let key_ring = ring.status(in_use.as_ref(), previous.key_ring.as_ref(), now);
+    let report = report.map(|report| report.with_key_ring(key_ring, minted));
     let wake = match &report {
         None => retry::AWAITING_LOOK,
         Some(report) if report.is_ready() => retry::RESYNC,

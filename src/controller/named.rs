@@ -23,18 +23,15 @@ use super::Key;
 pub struct NamedSecrets {
     client: Client,
     news: mpsc::UnboundedSender<Key>,
-    followed: Mutex<HashMap<Key, Followed>>,
+    followed: Mutex<HashMap<Key, HashMap<String, Followed>>>,
 }
 
-/// The watch of the Secret that one `TokenCache` names.
-struct Followed {
-    secret: String,
-    task: AbortHandle,
-}
+/// The watch of a Secret that a `TokenCache` names.
+struct Followed(AbortHandle);
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
@@ -46,20 +43,25 @@ impl NamedSecrets {
         (Self { client, news, followed: Mutex::default() }, heard)
     }
 
-    /// Watches this Secret for a `TokenCache` from now on, and no other. Returns the name of the one that it watched before,
-    /// if that was another.
-    pub fn follow(&self, key: &Key, secret: Option<&str>) -> Option<String> {
+    /// Watches these Secrets for a `TokenCache` from now on, and no others. Returns the names of those that it watched before
+    /// and does not any more.
+    pub fn follow(&self, key: &Key, secrets: &[&str]) -> Vec<String> {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |followed: &Followed| Some(followed.secret.as_str()) == secret && !followed.task.is_finished();
-        if followed.get(key).is_some_and(is_same) {
-            return None;
+        let mut before = followed.remove(key).unwrap_or_default();
+        before.retain(|_, watch| !watch.0.is_finished());
+        let mut now = HashMap::new();
+        for &secret in secrets {
+            let watched = before.remove_entry(secret).or_else(|| now.remove_entry(secret));
+            let begin = || {
+                let task = tokio::spawn(watch(self.client.clone(), key.clone(), secret.to_owned(), self.news.clone()));
+                (secret.to_owned(), Followed(task.abort_handle()))
+            };
+            now.extend([watched.unwrap_or_else(begin)]);
         }
-        let before = followed.remove(key).map(|before| before.secret.clone());
-        if let Some(secret) = secret {
-            let task = tokio::spawn(watch(self.client.clone(), key.clone(), secret.to_owned(), self.news.clone()));
-            followed.insert(key.clone(), Followed { secret: secret.to_owned(), task: task.abort_handle() });
+        if !now.is_empty() {
+            followed.insert(key.clone(), now);
         }
-        before
+        before.into_keys().collect()
     }
 }
 

@@ -54,10 +54,16 @@ impl Report {
         self
     }
 
-    /// With the key ring.
+    /// With the key ring, and what is told of keys that are new in it.
     #[must_use]
-    pub fn with_key_ring(mut self, key_ring: Option<KeyRingStatus>) -> Self {
+    pub fn with_key_ring(mut self, key_ring: Option<KeyRingStatus>, minted: Vec<String>) -> Self {
         self.status.key_ring = key_ring;
+        let reason = Reason::KeyMinted.as_str();
+        self.happenings.extend(minted.into_iter().map(|note| Happening {
+            event_type: EventType::Normal,
+            reason,
+            note,
+        }));
         self
     }
 

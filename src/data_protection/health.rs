@@ -1,14 +1,19 @@
-//! What is said of a cache's key ring: `KeyRingReady`, and each key in the status.
+//! What is said of a cache's key ring: `KeyRingReady`, each key in the status, and keys that are new. Of what the user provides
+//! for it `certificate_health` and `import_health` speak.
 //!
 //! In: the settings, what was observed, how far the ring is, the time. Out: a finding and values, in which nothing moves that
 //! does not change the matter.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    DataProtection,
-    observed::{Observed, created},
+    DataProtection, certificate_health,
+    observed::{Observed, annotation, created},
+    plan::WHY_ANNOTATION,
+    provided::Provided,
     published::Refused,
+    request::REQUESTED_ANNOTATION,
     ring::{Choice, KeyState, Member},
     settings::Settings,
     standing::{self, Standing},
@@ -26,30 +31,94 @@ use crate::{
 /// How many things of one kind a message names.
 const NAMED: usize = 3;
 
-/// What is said of the ring; `None` where the operator makes none. `corrected` are the files that were put right a moment ago.
+/// What was put right a moment ago.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Corrected {
+    /// Files of the published ring, and why they did not stay.
+    pub ring: Vec<Refused>,
+    /// What was done to other Secrets, in sentences.
+    pub others: Vec<String>,
+}
+
+/// What carrying the plan out puts right.
+#[must_use]
+pub fn corrected(settings: &Settings, observed: &Observed, standing: &Standing) -> Corrected {
+    let Some(ring) = &standing.ring else { return Corrected::default() };
+    let owned = observed.owned().map(|secret| {
+        format!("{}, and would have been deleted with that, so the owner was taken away", has_owner(secret))
+    });
+    let certificates = certificate_health::drift(observed, ring);
+    let certificates = certificates
+        .map(|what| format!("Secret {} was put right ({what})", name::key_certificates(&settings.owner.name)));
+    Corrected { ring: ring.published.strays.clone(), others: owned.chain(certificates).collect() }
+}
+
+/// What is said of the ring; `None` where the operator makes none.
 #[must_use]
 pub fn finding(
     settings: &Settings,
     observed: &Observed,
     standing: &Standing,
-    corrected: &[Refused],
+    corrected: &Corrected,
     now: Timestamp,
 ) -> Option<Finding> {
     let ring = standing.ring.as_ref()?;
-    let told = Told { settings, observed, ring, secret: name::keys(&settings.owner.name), now };
+    let (secret, provided) = (name::keys(&settings.owner.name), &standing.provided);
+    let told = Told { settings, observed, ring, provided, secret, now };
     let found = [
         Told::taken,
+        Told::certificates_taken,
         Told::held_by_another,
         Told::collected,
         Told::malformed,
         Told::full,
+        Told::certificate_unusable,
+        Told::import_incomplete,
+        Told::sealed,
+        Told::damaged,
         Told::missing,
+        Told::owned,
         Told::unpublished,
+        Told::certificates_unpublished,
         Told::inactive,
     ]
     .into_iter()
     .find_map(|check| check(&told));
     Some(found.unwrap_or_else(|| told.well(corrected)))
+}
+
+/// What is told of keys that are new since this was said in the status: those that nobody asked for by a request, which has
+/// words of its own, and that were made for this `TokenCache`.
+#[must_use]
+pub fn minted(
+    settings: &Settings,
+    observed: &Observed,
+    standing: &Standing,
+    before: Option<&KeyRingStatus>,
+) -> Vec<String> {
+    let members = standing.ring.as_ref().map(|ring| ring.ring.members()).unwrap_or_default();
+    // A status that was lost makes no news of what is old.
+    if before.is_none() && members.len() > 1 {
+        return Vec::new();
+    }
+    let is_told =
+        |member: &Member| before.is_some_and(|before| before.keys.iter().any(|key| key.id == member.id.to_string()));
+    let told = members.iter().filter(|member| !is_told(member)).filter_map(|member| {
+        let file = member.id.file_name();
+        let holder = observed.holders(&file).next()?;
+        let why = annotation(holder, WHY_ANNOTATION).filter(|_| annotation(holder, REQUESTED_ANNOTATION).is_none())?;
+        let is_older = settings.created.is_some_and(|since| created(holder).is_some_and(|made| made < since));
+        (!is_older).then(|| {
+            format!(
+                "key {} was made, since {why}. It is published in Secret {}, and encrypts from {} on; earlier keys go on \
+                 decrypting",
+                member.id.short(),
+                name::keys(&settings.owner.name),
+                member.activates
+            )
+        })
+    });
+    told.collect()
 }
 
 /// Each key; `None` where there is no ring of the cache's own.
@@ -88,12 +157,13 @@ fn state(state: KeyState) -> State {
 }
 
 /// What a sentence is made from.
-struct Told<'seen> {
-    settings: &'seen Settings,
-    observed: &'seen Observed,
-    ring: &'seen DataProtection,
-    secret: String,
-    now: Timestamp,
+pub(super) struct Told<'seen> {
+    pub settings: &'seen Settings,
+    pub observed: &'seen Observed,
+    pub ring: &'seen DataProtection,
+    pub provided: &'seen Provided,
+    pub secret: String,
+    pub now: Timestamp,
 }
 
 impl Told<'_> {
@@ -178,6 +248,25 @@ impl Told<'_> {
         ))
     }
 
+    fn owned(&self) -> Option<Finding> {
+        let secret = self.observed.owned().next()?;
+        Some(
+            self.drifts(
+                &format!("{}, and would be deleted with that", has_owner(secret)),
+                "the owner is being taken away",
+            ),
+        )
+    }
+
+    /// What is not as it should be, and is being put right, or left alone.
+    pub fn drifts(&self, what: &str, repair: &str) -> Finding {
+        if self.settings.held {
+            fails(Reason::DriftWhilePaused, format!("{what}. It is left alone: {}", request::paused()))
+        } else {
+            fails(Reason::Provisioning, format!("{what}; {repair}"))
+        }
+    }
+
     fn unpublished(&self) -> Option<Finding> {
         let live = self.observed.live();
         let wanted = self.ring.published.files();
@@ -192,11 +281,7 @@ impl Told<'_> {
         } else {
             format!("Secret {} is not as it should be: {}", self.secret, listed(strays))
         };
-        Some(if self.settings.held {
-            fails(Reason::DriftWhilePaused, format!("{what}. It is left alone: {}", request::paused()))
-        } else {
-            fails(Reason::Provisioning, format!("{what}; it is being written"))
-        })
+        Some(self.drifts(&what, "it is being written"))
     }
 
     fn inactive(&self) -> Option<Finding> {
@@ -222,11 +307,17 @@ impl Told<'_> {
     }
 
     /// The ring is as it should be.
-    fn well(&self, corrected: &[Refused]) -> Finding {
+    fn well(&self, corrected: &Corrected) -> Finding {
         let fill = self.ring.published.fill();
-        let base = self.active_and_next();
-        if !corrected.is_empty() {
-            let told = format!("Secret {} was put right: {}. {base}", self.secret, listed(corrected));
+        let mut base = self.active_and_next();
+        for more in [self.encrypts_to(), self.imported()].into_iter().flatten() {
+            base = format!("{base}. {more}");
+        }
+        let of_ring = (!corrected.ring.is_empty())
+            .then(|| format!("Secret {} was put right: {}", self.secret, listed(&corrected.ring)));
+        let put_right: Vec<String> = of_ring.into_iter().chain(corrected.others.iter().cloned()).collect();
+        if !put_right.is_empty() {
+            let told = format!("{}. {base}", put_right.join(". "));
             return Finding::holds(KeyRingReady, Reason::DriftCorrected, told);
         }
         if fill.is_high() {
@@ -272,21 +363,35 @@ impl Told<'_> {
     }
 
     fn is_adopted(&self, member: &Member) -> bool {
-        let file = format!("key-{}.xml", member.id);
+        let file = member.id.file_name();
         let made = self.observed.holders(&file).filter_map(created).min();
         made.is_some_and(|made| self.settings.created.is_some_and(|since| made < since))
     }
 }
 
-fn fails(reason: Reason, message: impl Into<String>) -> Finding {
+/// That a Secret has an owner, and which.
+fn has_owner(secret: &Secret) -> String {
+    let owner = secret.metadata.owner_references.iter().flatten().next();
+    let owner = owner.map_or_else(String::new, |owner| format!("{} {}", owner.kind, owner.name));
+    format!("Secret {} was given an owner ({owner})", secret.metadata.name.as_deref().unwrap_or_default())
+}
+
+pub(super) fn fails(reason: Reason, message: impl Into<String>) -> Finding {
     Finding::fails(KeyRingReady, reason, message)
 }
 
 /// The first few files, and why they are told.
-fn listed(refused: &[Refused]) -> String {
-    let named: Vec<String> =
-        refused.iter().take(NAMED).map(|refused| format!("{}: {}", refused.file, refused.why)).collect();
-    let more = refused.len().saturating_sub(NAMED);
-    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+pub(super) fn listed(refused: &[Refused]) -> String {
+    some_of(refused.iter().map(|refused| format!("{}: {}", refused.file, refused.why)))
+}
+
+/// The first few, and how many more there are.
+pub(super) fn some_of(all: impl IntoIterator<Item = String>) -> String {
+    let mut all = all.into_iter();
+    let named: Vec<String> = all.by_ref().take(NAMED).collect();
+    let more = match all.count() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
     named.join("; ") + &more
 }

@@ -149,7 +149,7 @@ impl Key {
     /// What its file is called.
     #[must_use]
     pub fn file_name(&self) -> String {
-        format!("key-{}.xml", self.id)
+        self.id.file_name()
     }
 
     /// What it is encrypted to; `None` where it is not.

@@ -43,6 +43,12 @@ impl KeyId {
     pub fn short(self) -> String {
         self.to_string().chars().take(8).collect()
     }
+
+    /// What the file of its key is called.
+    #[must_use]
+    pub fn file_name(self) -> String {
+        format!("key-{self}.xml")
+    }
 }
 
 impl fmt::Display for KeyId {

@@ -15,12 +15,13 @@
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
 //! | [`entry`], [`class`], [`reader`] | what a stored token-cache entry is, in one word, and what reads it |
 //! | [`in_use`] | which keys and names stored entries show to be in use |
-//! | [`settings`], [`observed`] | what a cache wants of its ring, and what a pass saw |
+//! | [`settings`], [`observed`], [`provided`] | what a cache wants of its ring, what a pass saw, what of it the user provides |
 //! | [`standing`], [`request`], [`revoke`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
 //! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod algorithm;
 pub mod certificate;
+mod certificate_health;
 pub mod certificates;
 mod cipher;
 pub mod class;
@@ -31,6 +32,7 @@ pub mod encrypted_xml;
 pub mod entry;
 pub mod health;
 pub mod import;
+mod import_health;
 pub mod in_use;
 pub mod key;
 pub mod key_file;
@@ -43,6 +45,7 @@ pub mod observed;
 pub mod payload;
 mod pfx;
 pub mod plan;
+pub mod provided;
 pub mod published;
 pub mod reader;
 pub mod request;
@@ -54,12 +57,15 @@ pub mod schedule;
 pub mod settings;
 pub mod standing;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use certificate::{Certificate, Pair};
-use certificates::Kept;
+use certificate::{Certificate, Pair, Thumbprint};
+use certificates::{AtHand, Candidate, Kept};
 pub use cipher::CipherError;
-use key::{KeyOrder, MakeError};
+use encrypted_xml::OpenError;
+use key::{Closed, KeyOrder, MakeError};
 use key_id::KeyId;
 use key_ring::KeyRing;
 pub use key_writer::File;
@@ -90,8 +96,21 @@ pub struct Seen<'seen> {
     pub protection: Protection,
     /// Certificates that the user names beside it.
     pub previous: &'seen [Pair],
-    /// Certificates that were kept.
-    pub copies: &'seen [Pair],
+    /// Certificates that are published now.
+    pub copies: &'seen [Candidate],
+    /// The start of the oldest process that uses the ring; `None` where there is no process.
+    pub oldest_process: Option<Timestamp>,
+    /// What the user names and is not there.
+    pub awaited: Awaited,
+}
+
+/// What the user names and is not there, or cannot be used. What may come yet is not replaced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Awaited {
+    /// A ring to take over: no first key is made.
+    pub ring: bool,
+    /// Certificates beside the current one: no key takes the place of those that are encrypted to them.
+    pub certificates: bool,
 }
 
 /// What is known of a ring, and what is to be done.
@@ -105,6 +124,10 @@ pub struct DataProtection {
     pub key_ring: KeyRing,
     /// The certificates that are to be published and kept.
     pub certificates: Kept,
+    /// Since when applications can read each of them.
+    pub certificates_since: BTreeMap<Thumbprint, Timestamp>,
+    /// Whether what the next key is encrypted to depends on the processes that use the ring.
+    pub depends_on_processes: bool,
     /// A key that is to be made.
     pub mint: Option<KeyMint>,
     /// When the next key is to be made.
@@ -112,6 +135,7 @@ pub struct DataProtection {
     /// When something changes by itself.
     pub wake_at: Option<Timestamp>,
     protection: Protection,
+    awaited: Awaited,
     rotation: Rotation,
 }
 
@@ -143,12 +167,22 @@ impl DataProtection {
     pub fn read(seen: &Seen<'_>, rotation: Rotation, now: Timestamp, earlier: &KeyRing) -> Self {
         let published = Published::of(seen.sources.iter().copied(), seen.live.iter().copied());
         let current = match &seen.protection {
-            Protection::Certificate(pair) => Some(pair.as_ref().clone()),
+            Protection::Certificate(pair) => Some(pair.as_ref()),
             Protection::Plain | Protection::Unavailable => None,
         };
-        let named: Vec<Pair> = current.into_iter().chain(seen.previous.iter().cloned()).collect();
-        let certificates = certificates::kept(published.keys(), &named, seen.copies);
+        let at_hand = AtHand { current, previous: seen.previous, copies: seen.copies };
+        let next = at_hand.for_next_key(published.keys(), seen.oldest_process, now);
+        // While one of those that are named is missing, nothing that is published goes.
+        let is_complete = !matches!(seen.protection, Protection::Unavailable) && !seen.awaited.certificates;
+        let kept = seen.copies.iter().map(|copy| &copy.pair);
+        let named = current.into_iter().chain(seen.previous).chain(&next).chain(kept.clone().filter(|_| !is_complete));
+        let named: Vec<Pair> = named.cloned().collect();
+        let kept: Vec<Pair> = kept.cloned().collect();
+        let certificates = certificates::kept(published.keys(), &named, &kept);
+        let since = |pair: &Pair| (pair.thumbprint(), at_hand.published(pair.thumbprint(), now));
+        let certificates_since = certificates.pairs.iter().map(since).collect();
         let key_ring = KeyRing::open(published.keys(), published.revocations(), &certificates.pairs, earlier);
+        let depends_on_processes = at_hand.depend_on_processes(published.keys());
         let ring = key_ring.dates();
         let schedule = schedule::schedule(&ring, rotation, now);
         let mut read = Self {
@@ -156,19 +190,72 @@ impl DataProtection {
             ring,
             key_ring,
             certificates,
+            certificates_since,
+            depends_on_processes,
             mint: None,
             due: schedule.due,
             wake_at: schedule.wake_at,
-            protection: seen.protection.clone(),
+            protection: match next {
+                Some(pair) => Protection::Certificate(Box::new(pair)),
+                None => seen.protection.clone(),
+            },
+            awaited: seen.awaited,
             rotation,
         };
-        read.mint = schedule.order.and_then(|(why, order)| read.mint_of(why, order));
+        let order = schedule.order.filter(|(why, _)| !read.is_held_back(*why, now));
+        read.mint = order.and_then(|(why, order)| read.mint_of(why, order));
         read
+    }
+
+    /// The certificate that the next key is encrypted to, if there is one.
+    #[must_use]
+    pub fn encrypts_to(&self) -> Option<&Certificate> {
+        match &self.protection {
+            Protection::Certificate(pair) => Some(pair.certificate()),
+            Protection::Plain | Protection::Unavailable => None,
+        }
+    }
+
+    /// Whether a key can be made at all.
+    #[must_use]
+    pub fn can_mint(&self) -> bool {
+        let begins_another = self.awaited.ring && self.ring.members().is_empty();
+        !matches!(self.protection, Protection::Unavailable) && !begins_another
+    }
+
+    /// The keys that cannot be read for want of a certificate, and which. Revoked ones are not among them.
+    pub fn sealed(&self) -> impl Iterator<Item = (KeyId, Thumbprint)> {
+        self.key_ring.closed().filter_map(|(id, closed)| match closed {
+            Closed::Encrypted(OpenError::CertificateMissing(thumbprint)) => Some((id, *thumbprint)),
+            Closed::Encrypted(OpenError::Damaged(_)) | Closed::NoMasterKey | Closed::Foreign(_) => None,
+        })
+    }
+
+    /// Whether the key that would encrypt cannot be read for want of a certificate, so that nothing else may take its place
+    /// by itself: neither while the certificate may come yet, nor where the other one would be plain.
+    #[must_use]
+    pub fn is_sealed(&self, now: Timestamp) -> bool {
+        let newest = self.ring.newest(now).map(|newest| newest.id);
+        let is_newest = |id: KeyId| newest.is_none_or(|newest| newest == id);
+        let may_come = self.awaited.certificates || matches!(self.protection, Protection::Plain);
+        may_come && self.sealed().any(|(id, _)| is_newest(id))
+    }
+
+    fn is_held_back(&self, why: Why, now: Timestamp) -> bool {
+        match why {
+            Why::First => self.awaited.ring,
+            Why::NothingUsable => self.is_sealed(now),
+            Why::UnusableAhead => self.awaited.certificates && self.sealed().next().is_some(),
+            Why::NothingActivated | Why::RotationDue | Why::ExpiresSoon | Why::Requested => false,
+        }
     }
 
     /// The key that replaces the active one at once, because somebody asked for it; `None` while none can be made.
     #[must_use]
     pub fn at_once(&self, now: Timestamp) -> Option<KeyMint> {
+        if !self.can_mint() {
+            return None;
+        }
         self.mint_of(Why::Requested, schedule::at_once(&self.ring, self.rotation, now))
     }
 

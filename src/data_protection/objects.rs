@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
+    certificate::Thumbprint,
     certificates::{self, Kept},
     key_writer::File,
     published::Published,
@@ -43,19 +45,21 @@ pub fn ring_secret(owner: &Owner, published: &Published) -> Secret {
 }
 
 /// The Secret with the certificates that keys are encrypted to, for applications to mount, whole. Without an owner: while a
-/// key needs one, it is nowhere else once the user's own Secret was renewed.
+/// key needs one, it is nowhere else once the user's own Secret was renewed. It says since when each is published.
 #[must_use]
-pub fn certificates_secret(owner: &Owner, kept: &Kept) -> Secret {
-    let metadata =
-        ObjectMeta { owner_references: None, ..owner.metadata(name::key_certificates(&owner.name), COMPONENT) };
+pub fn certificates_secret(owner: &Owner, kept: &Kept, published: &BTreeMap<Thumbprint, Timestamp>) -> Secret {
+    let since = published.iter().map(|(of, time)| (certificates::published_annotation(*of), time.to_string()));
+    let metadata = ObjectMeta {
+        owner_references: None,
+        annotations: Some(since.collect()),
+        ..owner.metadata(name::key_certificates(&owner.name), COMPONENT)
+    };
     let data = certificates::files(&kept.pairs).into_iter().map(|(name, content)| (name, ByteString(content.to_vec())));
     Secret { metadata, data: Some(data.collect()), ..Secret::default() }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::data_protection::{
         key::KeyOrder,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{key_id::KeyId, request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION};
+use super::{key_id::KeyId, provided::IMPORTED_ANNOTATION, request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION};
 use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found, sweep::Progress};
 
 /// What a pass saw of a cache's key ring.
@@ -17,6 +17,7 @@ pub struct Observed {
     pub ring: Found<Arc<Secret>>,
     /// Secrets under the name of a published key whose own Secret is gone, and whose they are, in words.
     pub taken: BTreeMap<String, String>,
+    inputs: Inputs,
     /// What was seen beside Secrets.
     pub beside: Beside,
 }
@@ -32,6 +33,17 @@ pub struct Beside {
     pub obstacle: Option<String>,
     /// The workloads that use the cache, in words.
     pub consumers: String,
+}
+
+/// What a pass saw of what the ring is made from.
+#[derive(Clone, Default)]
+pub struct Inputs {
+    /// The Secrets that the user provides, by their names.
+    pub provided: BTreeMap<String, Arc<Secret>>,
+    /// The Secret with the certificates. It has no owner: its labels say whose it is.
+    pub certificates: Found<Arc<Secret>>,
+    /// The start of the oldest process that uses the ring; `None` where there is no process.
+    pub oldest_process: Option<Timestamp>,
 }
 
 // By hand: derived, it would print keys.
@@ -53,13 +65,38 @@ impl Observed {
     ) -> Self {
         // Of two Secrets that hold a key of the same name the older one counts.
         files.sort_by_key(|secret| (created(secret), name(secret).to_owned()));
-        Self { files, ring, taken, beside }
+        Self { files, ring, taken, inputs: Inputs::default(), beside }
+    }
+
+    /// With what was seen beside the keys.
+    #[must_use]
+    pub fn with(self, inputs: Inputs) -> Self {
+        Self { inputs, ..self }
+    }
+
+    /// What was seen beside the keys.
+    #[must_use]
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// With the start of the oldest process that uses the ring.
+    #[must_use]
+    pub fn since(mut self, oldest_process: Option<Timestamp>) -> Self {
+        self.inputs.oldest_process = oldest_process;
+        self
+    }
+
+    /// A Secret that the user provides.
+    #[must_use]
+    pub fn provided(&self, name: &str) -> Option<&Secret> {
+        self.inputs.provided.get(name).map(AsRef::as_ref)
     }
 
     /// Nothing.
     #[must_use]
     pub fn nothing(beside: Beside) -> Self {
-        Self { files: Vec::new(), ring: Found::Nothing, taken: BTreeMap::new(), beside }
+        Self::new(Vec::new(), Found::Nothing, BTreeMap::new(), beside)
     }
 
     /// The files in the Secrets of keys, each with the Secret's name, the oldest first.
@@ -86,6 +123,25 @@ impl Observed {
         self.files.iter().filter(holds).map(AsRef::as_ref)
     }
 
+    /// What the first Secret of a key holds under the name of this file.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.iter().flat_map(|secret| data(secret)).find(|(file, _)| *file == name).map(|(_, bytes)| bytes)
+    }
+
+    /// How many Secrets of keys were made from the files of this Secret.
+    #[must_use]
+    pub fn imported_from(&self, secret: &str) -> usize {
+        let from = |file: &Secret| annotation(file, IMPORTED_ANNOTATION).is_some_and(|from| from == secret);
+        self.files.iter().filter(|file| from(file)).count()
+    }
+
+    /// The Secrets of keys and of certificates that somebody gave an owner, with which the garbage collector would take them.
+    pub fn owned(&self) -> impl Iterator<Item = &Secret> {
+        let own = self.files.iter().chain(self.inputs.certificates.ours()).map(AsRef::as_ref);
+        own.filter(|secret| secret.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty()))
+    }
+
     /// Requests for a key that were answered, each with the file of the key that did it.
     pub fn answered(&self) -> impl Iterator<Item = (Timestamp, &str)> {
         self.marked(REQUESTED_ANNOTATION)
@@ -101,8 +157,7 @@ impl Observed {
     /// The files of Secrets that name a request, each with its time.
     fn marked(&self, annotation: &str) -> impl Iterator<Item = (Timestamp, &str)> {
         self.files.iter().filter_map(move |secret| {
-            let requested = secret.metadata.annotations.as_ref()?.get(annotation)?;
-            Some((requested.parse().ok()?, data(secret).next()?.0))
+            Some((self::annotation(secret, annotation)?.parse().ok()?, data(secret).next()?.0))
         })
     }
 }
@@ -111,6 +166,12 @@ impl Observed {
 #[must_use]
 pub fn created(secret: &Secret) -> Option<Timestamp> {
     secret.metadata.creation_timestamp.as_ref().map(|created| created.0)
+}
+
+/// What an annotation of a Secret says.
+#[must_use]
+pub fn annotation<'secret>(secret: &'secret Secret, key: &str) -> Option<&'secret str> {
+    secret.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 fn name(secret: &Secret) -> &str {

@@ -6,20 +6,27 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    KeyMint, objects, observed::Observed, published::CAPACITY, request::REQUESTED_ANNOTATION,
-    revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings, standing::Standing,
+    DataProtection, File, KeyMint, objects, observed::Observed, provided::IMPORTED_ANNOTATION, published::CAPACITY,
+    request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings, standing::Standing,
 };
 use crate::kubernetes::{identity::Found, subset};
+
+/// The annotation of a key's Secret that says why the key was made.
+pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
 
 /// What is to be written, in this order.
 #[derive(Clone, Default, PartialEq)]
 pub struct Plan {
+    /// Secrets of keys and of certificates whose owners are to be taken away, as they were seen.
+    pub owned: Vec<ObjectMeta>,
+    /// The certificates, before a key that needs one is published.
+    pub certificates: Option<Publication>,
     /// A key whose bytes are drawn when its Secret is created.
     pub mint: Option<Mint>,
-    /// Secrets of keys that are published, and whose own are gone: to be created, never overwritten.
+    /// Secrets of keys that are published and whose own are gone, or that are taken over: to be created, never overwritten.
     pub files: Vec<Secret>,
     /// The published ring.
     pub ring: Option<Publication>,
@@ -34,10 +41,10 @@ pub struct Mint {
     pub requested: Option<Timestamp>,
 }
 
-/// The published ring, as it is to be written.
+/// A Secret that applications mount, as it is to be written.
 #[derive(Clone, PartialEq)]
 pub struct Publication {
-    /// The Secret, with the UID of the live one, and its version where there are strays.
+    /// The Secret, with the UID of the live one, and its version where something depends on what it held.
     pub secret: Secret,
     /// Files in the live one that do not stay.
     pub strays: Vec<String>,
@@ -48,8 +55,10 @@ impl fmt::Debug for Plan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let files: Vec<_> = self.files.iter().map(|secret| secret.metadata.name.as_deref()).collect();
         let strays = self.ring.as_ref().map(|ring| &ring.strays);
+        let certificates = self.certificates.as_ref().map(|certificates| &certificates.strays);
         formatter
             .debug_struct("Plan")
+            .field("certificates", &certificates)
             .field("mint", &self.mint)
             .field("files", &files)
             .field("ring", &strays)
@@ -67,7 +76,8 @@ impl Plan {
     /// Whether it begins a ring, which need not be before the rest of the spec is known to be good.
     #[must_use]
     pub fn begins(&self) -> bool {
-        self.mint.as_ref().is_some_and(|mint| mint.key.why == Why::First)
+        let is_new = self.ring.as_ref().is_some_and(|ring| ring.secret.metadata.uid.is_none());
+        self.mint.as_ref().is_some_and(|mint| mint.key.why == Why::First) || (is_new && !self.files.is_empty())
     }
 }
 
@@ -76,8 +86,9 @@ impl Mint {
     #[must_use]
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
         let mut secret = objects::file_secret(&settings.owner, &self.key.file(random).ok()?)?;
-        secret.metadata.annotations =
-            self.requested.map(|requested| BTreeMap::from([(REQUESTED_ANNOTATION.to_owned(), requested.to_string())]));
+        let requested = self.requested.map(|requested| (REQUESTED_ANNOTATION.to_owned(), requested.to_string()));
+        let why = (WHY_ANNOTATION.to_owned(), self.key.why.to_string());
+        secret.metadata.annotations = Some(requested.into_iter().chain([why]).collect());
         Some(secret)
     }
 }
@@ -98,12 +109,15 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
         return Plan::default();
     }
-    let secrets = ring.published.orphans.iter().filter_map(|file| objects::file_secret(&settings.owner, file));
+    let orphans = ring.published.orphans.iter().filter_map(|file| objects::file_secret(&settings.owner, file));
+    let pending = standing.provided.pending().iter().filter_map(|file| imported(settings, file));
     // One that is there and holds something else is told, and not written again and again in vain.
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
     Plan {
+        owned: observed.owned().map(|secret| secret.metadata.clone()).collect(),
+        certificates: certificates(settings, observed, ring),
         mint: standing.mint.clone(),
-        files: secrets.chain(revocation(settings, standing)).filter(is_wanting).collect(),
+        files: orphans.chain(pending).chain(revocation(settings, standing)).filter(is_wanting).collect(),
         ring: publication(settings, observed, standing),
     }
 }
@@ -116,6 +130,40 @@ fn revocation(settings: &Settings, standing: &Standing) -> Option<Secret> {
     Some(secret)
 }
 
+/// The Secret of a key that is taken over.
+fn imported(settings: &Settings, file: &File) -> Option<Secret> {
+    let mut secret = objects::file_secret(&settings.owner, file)?;
+    let from = settings.import.clone().map(|from| (IMPORTED_ANNOTATION.to_owned(), from));
+    secret.metadata.annotations = Some(from.into_iter().collect());
+    Some(secret)
+}
+
+fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection) -> Option<Publication> {
+    // What was published once stays for those who mount it.
+    if ring.certificates.pairs.is_empty() {
+        return None;
+    }
+    let mut secret = objects::certificates_secret(&settings.owner, &ring.certificates, &ring.certificates_since);
+    match &observed.inputs().certificates {
+        Found::Nothing => Some(Publication { secret, strays: Vec::new() }),
+        Found::Earlier | Found::Foreign(_) => None,
+        Found::Ours(live) => {
+            let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
+            if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
+                return None;
+            }
+            secret.metadata.uid.clone_from(&live.metadata.uid);
+            // What another pass has put there meanwhile, of which nobody else has a copy, must not go.
+            secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
+            Some(Publication { secret, strays })
+        }
+    }
+}
+
+fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    live.data.iter().flat_map(BTreeMap::keys).filter(|name| !is_wanted(name)).cloned().collect()
+}
+
 fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Publication> {
     let published = &standing.ring.as_ref()?.published;
     let revocation = revocation(settings, standing);
@@ -126,8 +174,7 @@ fn publication(settings: &Settings, observed: &Observed, standing: &Standing) ->
     let mut secret = objects::ring_secret(&settings.owner, published);
     secret.data.get_or_insert_default().extend(revocation.and_then(|revocation| revocation.data).unwrap_or_default());
     let Some(live) = observed.ring.ours() else { return Some(Publication { secret, strays: Vec::new() }) };
-    let there = live.data.iter().flat_map(BTreeMap::keys);
-    let strays: Vec<String> = there.filter(|name| !published.files().contains_key(*name)).cloned().collect();
+    let strays = strays(live, |name| published.files().contains_key(name));
     if !grows && strays.is_empty() && subset::holds(live.as_ref(), &secret) {
         return None;
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        DataProtectionMode, KeyRotationSpec, PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION,
+        DataProtectionMode, KeyRotationSpec, NamedSecret, PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION,
         ROTATE_KEY_ANNOTATION, TokenCache,
     },
     kubernetes::identity::Owner,
@@ -26,6 +26,12 @@ pub struct Settings {
     pub owner: Owner,
     /// How often keys change; `None` where the operator makes none.
     pub rotation: Option<Rotation>,
+    /// The Secret with the certificate that new keys are encrypted to; `None` where they are plain.
+    pub certificate: Option<String>,
+    /// The Secrets with other certificates that keys are encrypted to.
+    pub previous: Vec<String>,
+    /// The Secret with a ring that is to be taken over.
+    pub import: Option<String>,
     /// What its annotation asks for.
     pub request: Option<Request>,
     /// The key that its annotation wants revoked.
@@ -57,18 +63,29 @@ impl Settings {
     pub fn parse(owner: Owner, cache: &TokenCache) -> Result<Self, SettingsError> {
         let annotation = |key: &str| cache.metadata.annotations.as_ref()?.get(key).map(String::as_str);
         let written = &cache.spec.data_protection;
+        let is_managed = written.mode == DataProtectionMode::Managed;
+        let named = |secret: &Option<NamedSecret>| secret.as_ref().filter(|_| is_managed).map(name);
+        let certificate = named(&written.certificate);
         Ok(Self {
             owner,
             rotation: match written.mode {
-                DataProtectionMode::Managed => Some(rotation(&written.rotation)?),
+                DataProtectionMode::Managed => Some(rotation(&written.rotation, certificate.is_some())?),
                 DataProtectionMode::None => None,
             },
+            certificate,
+            previous: written.previous.iter().filter(|_| is_managed).map(name).collect(),
+            import: named(&written.import),
             request: annotation(ROTATE_KEY_ANNOTATION).map(Request::parse),
             revoke: annotation(REVOKE_KEY_ANNOTATION).map(Wish::parse),
             created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
             application_name: written.application_name.clone(),
             held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
         })
+    }
+
+    /// The user's Secrets that this is about.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.certificate.iter().chain(&self.previous).chain(&self.import).map(String::as_str)
     }
 }
 
@@ -88,9 +105,13 @@ impl Settings {
     }
 }
 
-fn rotation(written: &KeyRotationSpec) -> Result<Rotation, SettingsError> {
+fn name(secret: &NamedSecret) -> String {
+    secret.secret_name.clone()
+}
+
+fn rotation(written: &KeyRotationSpec, has_certificate: bool) -> Result<Rotation, SettingsError> {
     let duration =
         |field, text: &str| time::duration(text).ok_or_else(|| SettingsError::Duration(field, text.to_owned()));
     let (every, ahead) = (duration("every", &written.every)?, duration("publishAhead", &written.publish_ahead)?);
-    Ok(Rotation::new(every, ahead, false)?)
+    Ok(Rotation::new(every, ahead, has_certificate)?)
 }

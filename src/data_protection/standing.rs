@@ -5,11 +5,12 @@
 use jiff::Timestamp;
 
 use super::{
-    DataProtection, Protection, Seen,
+    DataProtection, Protection, Seen, certificates,
     key_ring::KeyRing,
     objects,
     observed::Observed,
     plan::Mint,
+    provided::Provided,
     revoke::{self, Revoke},
     settings::Settings,
 };
@@ -29,20 +30,34 @@ pub struct Standing {
     pub operation: Option<OperationStatus>,
     /// What becomes of the request to revoke one.
     pub revoke: Revoke,
+    /// What the user provides for it.
+    pub provided: Provided,
 }
 
 impl Standing {
-    /// Reads what was seen.
+    /// Reads what was seen. What `earlier` has opened is not opened again.
     #[must_use]
-    pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
+    pub fn read(settings: &Settings, observed: &Observed, earlier: &KeyRing, now: Timestamp) -> Self {
+        let provided = Provided::read(settings, observed);
+        let inputs = observed.inputs();
+        let copies = inputs.certificates.ours().map(|secret| certificates::published(secret, now)).unwrap_or_default();
+        let mut sources = observed.sources();
+        let place = settings.import.as_deref().unwrap_or_default();
+        sources.extend(provided.pending().iter().map(|file| (place, file.content.as_slice())));
         let seen = Seen {
-            sources: observed.sources(),
+            sources,
             live: observed.live(),
-            protection: Protection::Plain,
-            previous: &[],
-            copies: &[],
+            // What cannot be published cannot be used.
+            protection: match inputs.certificates {
+                Found::Foreign(_) | Found::Earlier if settings.certificate.is_some() => Protection::Unavailable,
+                _ => provided.protection(),
+            },
+            previous: &provided.previous,
+            copies: &copies,
+            oldest_process: inputs.oldest_process,
+            awaited: provided.awaited(),
         };
-        let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, &KeyRing::default()));
+        let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, earlier));
         let (operation, asked) = super::request::answer(settings, observed, ring.as_ref(), now);
         let revoke = revoke::read(settings, observed, ring.as_ref(), now);
         let mint =
@@ -54,20 +69,20 @@ impl Standing {
                 }
                 (None, _) => ring.mint.clone().map(|key| Mint { key, requested: None }),
             });
-        Self { ring, mint, operation, revoke }
+        Self { ring, mint, operation, revoke, provided }
     }
 
-    /// The Secrets that published keys lack: their own are gone.
+    /// The Secrets that keys lack: those of published ones that are gone, and those of a ring that is taken over.
     pub fn lacking<'ring>(&'ring self, settings: &'ring Settings) -> impl Iterator<Item = String> {
-        let orphans = self.ring.iter().flat_map(|ring| &ring.published.orphans);
+        let orphans = self.ring.iter().flat_map(|ring| &ring.published.orphans).chain(self.provided.pending());
         orphans.filter_map(|file| objects::file_secret(&settings.owner, file)?.metadata.name)
     }
 }
 
-/// Whether a key can be made: there is a place to publish it, and room.
+/// Whether a key can be made: there is a place to publish it, room, and what it is to be encrypted to.
 #[must_use]
 pub fn may_make(observed: &Observed, ring: &DataProtection) -> bool {
-    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && has_room(ring)
+    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && has_room(ring) && ring.can_mint()
 }
 
 /// Whether the ring has room for one more key.

@@ -50,9 +50,10 @@ pub enum Ownership {
 }
 
 /// What was found under a name that an owner needs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Found<T> {
     /// Nothing.
+    #[default]
     Nothing,
     /// The owner's own object.
     Ours(T),

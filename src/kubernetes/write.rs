@@ -1,4 +1,4 @@
-//! The write verbs on what the operator owns: apply, amend, clear, mint (or create) and retire. (The fourth, claim, is for users' objects.)
+//! The write verbs on what the operator owns: apply, amend, clear, disown, mint (or create) and retire. (The fourth, claim, is for users' objects.)
 //!
 //! In: objects that a plan wants. Out: the API server's answer. They decide nothing: whether something is to be written,
 //! and whether a name is free, is settled before.
@@ -239,6 +239,20 @@ pub async fn clear(client: &Client, seen: &ObjectMeta, keys: &[String]) -> Resul
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let cleared = api::<Secret>(client, seen).patch_metadata(name, &params, &Patch::Merge(body)).await;
     cleared.map(drop).map_err(|error| WriteError::new::<Secret>("clear", name, error))
+}
+
+/// Takes the owners from a Secret that outlives them, if it still is the one that was seen. Of one that is immutable that is
+/// all that can change.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn disown(client: &Client, seen: &ObjectMeta) -> Result<(), WriteError> {
+    let name = seen.name.as_deref().unwrap_or_default();
+    let metadata = json!({"uid": seen.uid, "resourceVersion": seen.resource_version, "ownerReferences": null});
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    let disowned = api::<Secret>(client, seen).patch_metadata(name, &params, &patch).await;
+    disowned.map(drop).map_err(|error| WriteError::new::<Secret>("disown", name, error))
 }
 
 /// Deletes an owned object, if it still is the one that was seen. That it is gone already is fine.

@@ -10,12 +10,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use tokencache_operator::api::v1alpha1::{KeyRingStatus, OperationStage as Stage, TokenCache};
 use tokencache_operator::condition::Finding;
-use tokencache_operator::data_protection::health::{finding, status};
+use tokencache_operator::data_protection::health::{Corrected, corrected, finding, minted, status};
 use tokencache_operator::data_protection::key::KeyOrder;
+use tokencache_operator::data_protection::key_ring::KeyRing;
 use tokencache_operator::data_protection::objects::file_secret;
-use tokencache_operator::data_protection::observed::{Beside, Observed};
+use tokencache_operator::data_protection::observed::{Beside, Inputs, Observed};
 use tokencache_operator::data_protection::plan::{Plan, Publication, plan};
-use tokencache_operator::data_protection::published::Refused;
 use tokencache_operator::data_protection::settings::Settings;
 use tokencache_operator::data_protection::standing::Standing;
 use tokencache_operator::kubernetes::identity::Found;
@@ -28,10 +28,11 @@ const ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
 /// The Secrets of a cache's key ring, and what happens to them.
 #[derive(Clone)]
 pub struct Keys {
-    cache: TokenCache,
-    files: BTreeMap<String, Arc<Secret>>,
-    ring: Found<Arc<Secret>>,
+    pub cache: TokenCache,
+    pub files: BTreeMap<String, Arc<Secret>>,
+    pub ring: Found<Arc<Secret>>,
     taken: BTreeMap<String, String>,
+    pub inputs: Inputs,
     pub before: Standing,
     pub beside: Beside,
     pub now: Timestamp,
@@ -39,13 +40,23 @@ pub struct Keys {
 }
 
 impl Keys {
-    fn of(spec: &str) -> Self {
+    pub fn of(spec: &str) -> Self {
         let mut cache = shop(spec);
         cache.metadata.creation_timestamp = Some(Time(START));
         let settings = Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap();
-        let before = Standing::read(&settings, &Observed::nothing(Beside::default()), START);
-        let (files, taken) = (BTreeMap::new(), BTreeMap::new());
-        Self { cache, files, ring: Found::Nothing, taken, before, beside: Beside::default(), now: START, dice: 1 }
+        let before = Standing::read(&settings, &Observed::nothing(Beside::default()), &KeyRing::default(), START);
+        let (files, taken, inputs) = (BTreeMap::new(), BTreeMap::new(), Inputs::default());
+        Self {
+            cache,
+            files,
+            ring: Found::Nothing,
+            taken,
+            inputs,
+            before,
+            beside: Beside::default(),
+            now: START,
+            dice: 1,
+        }
     }
 
     /// With a key that is published.
@@ -55,12 +66,13 @@ impl Keys {
         ring
     }
 
-    fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         Settings::parse(World::new(self.cache.clone()).settings().owner, &self.cache).unwrap()
     }
 
     fn observed(&self) -> Observed {
-        Observed::new(self.files.values().cloned().collect(), self.ring.clone(), self.taken.clone(), self.beside())
+        let files = self.files.values().cloned().collect();
+        Observed::new(files, self.ring.clone(), self.taken.clone(), self.beside()).with(self.inputs.clone())
     }
 
     fn beside(&self) -> Beside {
@@ -73,23 +85,36 @@ impl Keys {
     }
 
     pub fn standing(&self) -> Standing {
-        Standing::read(&self.settings(), &self.observed(), self.now)
+        Standing::read(&self.settings(), &self.observed(), &KeyRing::default(), self.now)
     }
 
     pub fn plan(&self) -> Plan {
         plan(&self.settings(), &self.observed(), &self.standing())
     }
 
-    fn store(&mut self, mut secret: Secret) {
+    pub fn store(&mut self, mut secret: Secret) {
         secret.metadata.creation_timestamp = Some(Time(self.now));
         self.files.insert(secret.name_any(), Arc::new(secret));
     }
 
     /// Carries the plan out. Says what was written, without the names of keys.
     pub fn pass(&mut self) -> Vec<String> {
-        let Plan { mint, files, ring } = self.plan();
+        let Plan { owned, certificates, mint, files, ring } = self.plan();
         let (mut written, mut publication) = (Vec::new(), ring);
         self.before = self.standing();
+        for metadata in owned {
+            written.push("disown".to_owned());
+            let disowned = |secret: &mut Arc<Secret>| Arc::make_mut(secret).metadata.owner_references = None;
+            match (self.files.get_mut(&metadata.name.unwrap()), &mut self.inputs.certificates) {
+                (Some(file), _) => disowned(file),
+                (None, Found::Ours(certificates)) => disowned(certificates),
+                (None, _) => panic!("nobody has seen it"),
+            }
+        }
+        if let Some(Publication { secret, strays }) = certificates {
+            written.push(published(&secret, &strays));
+            self.inputs.certificates = Found::Ours(stored(secret));
+        }
         if let Some(mint) = mint {
             let secret = mint.secret(&self.settings(), &[self.dice; 128]).unwrap();
             self.dice += 1;
@@ -102,8 +127,7 @@ impl Keys {
             self.store(secret);
         }
         if let Some(Publication { secret, strays }) = publication {
-            let without = if strays.is_empty() { String::new() } else { format!(" without {strays:?}") };
-            written.push(format!("Secret {}{without}", secret.name_any()));
+            written.push(published(&secret, &strays));
             self.ring = Found::Ours(stored(secret));
         }
         written
@@ -134,7 +158,7 @@ impl Keys {
         self.cache.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
     }
 
-    fn ask(&mut self) {
+    pub fn ask(&mut self) {
         let now = self.now.to_string();
         self.annotate(ANNOTATION, &now);
     }
@@ -153,7 +177,17 @@ impl Keys {
         self.ring.ours().unwrap().data.clone().unwrap()
     }
 
-    fn finding(&self, corrected: &[Refused]) -> Option<Finding> {
+    /// What the next pass puts right.
+    pub fn corrected(&self) -> Corrected {
+        corrected(&self.settings(), &self.observed(), &self.standing())
+    }
+
+    /// What is told of keys that this status does not have.
+    pub fn minted(&self, before: Option<&KeyRingStatus>) -> Vec<String> {
+        minted(&self.settings(), &self.observed(), &self.standing(), before)
+    }
+
+    pub fn finding(&self, corrected: &Corrected) -> Option<Finding> {
         finding(&self.settings(), &self.observed(), &self.standing(), corrected, self.now)
     }
 
@@ -162,11 +196,11 @@ impl Keys {
     }
 
     /// What is said, with the names of keys in the order of their first use.
-    fn told(&self, what: &str) -> String {
-        self.told_with(what, &[])
+    pub fn told(&self, what: &str) -> String {
+        self.told_with(what, &Corrected::default())
     }
 
-    fn told_with(&self, what: &str, corrected: &[Refused]) -> String {
+    pub fn told_with(&self, what: &str, corrected: &Corrected) -> String {
         let Some(finding) = self.finding(corrected) else { return format!("{what}\n  (nothing is said)\n") };
         let said = [finding.verdict.as_str(), finding.reason.as_str()].join(" ");
         let mut text = format!("{what}\n  {said}\n    {}\n", finding.message);
@@ -183,6 +217,12 @@ impl Keys {
         }
         text
     }
+}
+
+/// What was written of a Secret that applications mount.
+fn published(secret: &Secret, strays: &[String]) -> String {
+    let without = if strays.is_empty() { String::new() } else { format!(" without {strays:?}") };
+    format!("Secret {}{without}", secret.name_any())
 }
 
 #[test]
@@ -210,9 +250,9 @@ fn keys_follow_each_other_and_none_is_ever_removed() {
 fn between_two_keys_nothing_that_is_said_moves() {
     let mut ring = Keys::begun();
     ring.now += DAY;
-    let (told, status) = (ring.finding(&[]), ring.status());
+    let (told, status) = (ring.finding(&Corrected::default()), ring.status());
     ring.until(86);
-    assert_eq!((ring.finding(&[]), ring.status()), (told, status));
+    assert_eq!((ring.finding(&Corrected::default()), ring.status()), (told, status));
 }
 
 #[test]
@@ -312,7 +352,7 @@ fn with_mode_none_there_is_nothing_to_do_or_to_say() {
     let mut ring = Keys::begun();
     ring.cache.spec.data_protection = serde_json::from_value(serde_json::json!({"mode": "None"})).unwrap();
     assert!(ring.plan().is_empty());
-    assert_eq!(ring.finding(&[]), None);
+    assert_eq!(ring.finding(&Corrected::default()), None);
 }
 
 #[test]
@@ -372,9 +412,9 @@ fn what_is_said_of_a_key_ring() {
         {
             let mut ring = begun.clone();
             stray(&mut ring);
-            let strays = ring.standing().ring.unwrap().published.strays;
+            let corrected = ring.corrected();
             ring.pass();
-            ring.told_with("strange files, after they were removed", &strays)
+            ring.told_with("strange files, after they were removed", &corrected)
         },
         after("paused until the last key is over", &|ring| {
             pause(ring);
@@ -413,7 +453,7 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
         ring.in_ring(|live| {
             live.extend(files.into_iter().map(|file| (file.name, ByteString(file.content.to_vec()))));
         });
-        ring.finding(&[]).unwrap()
+        ring.finding(&Corrected::default()).unwrap()
     };
     let size = ring.published().pop_first().unwrap().1.0.len();
     let fits = |share: usize| u32::try_from((1 << 20) * share / 100 / size).unwrap();

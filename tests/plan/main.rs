@@ -9,6 +9,7 @@ mod durability;
 mod flush;
 mod golden;
 mod key_ring;
+mod key_ring_inputs;
 mod memory;
 mod messages;
 mod objects;

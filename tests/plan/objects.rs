@@ -27,7 +27,13 @@ redis:
     priorityClassName: high
     imagePullSecrets: [{name: registry}]
 entries: {instanceName: "a*b[c]?\\:", encrypt: false}
-dataProtection: {mode: Managed, applicationName: /app, rotation: {every: 30d, publishAhead: 4d}}
+dataProtection:
+  mode: Managed
+  applicationName: /app
+  rotation: {every: 30d, publishAhead: 4d}
+  certificate: {secretName: shop-dp}
+  previous: [{secretName: shop-dp-before}]
+  import: {secretName: old-ring}
 "#;
 
 /// The `TokenCache` and its objects. What is secret is replaced by what it is.

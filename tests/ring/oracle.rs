@@ -9,13 +9,17 @@ use tokencache_operator::data_protection::{
     certificate::Pair,
     certificates,
     key::Key,
+    objects::{certificates_secret, ring_secret},
     payload::Purposes,
     revocation::Revocation,
     rotation::Rotation,
     schedule::{at_once, schedule},
 };
 
+use tokencache_operator::kubernetes::identity::Owner;
+
 use crate::vectors::{dice, open, pair, pairs};
+use crate::whole::{Cluster, encrypted};
 
 const APPLICATION: &str = "/app";
 
@@ -133,6 +137,59 @@ fn a_web_application_that_only_its_environment_tells_of_the_ring_reads_it_as_a_v
         .unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("unprotected e30="), "{said}");
+}
+
+#[test]
+fn a_web_application_reads_what_is_published_before_and_after_a_renewal_by_pfx_and_by_pem() {
+    let Some(oracle) = asked() else { return };
+    let day = jiff::SignedDuration::from_hours(24);
+    let begin = Timestamp::now() - day * 100;
+    let mut cluster = Cluster::new(encrypted(&pair("previous")));
+    cluster.pass(begin);
+    cluster.protection = encrypted(&pair("current"));
+    for since in 1..=100 {
+        cluster.pass(begin + day * since);
+    }
+    let read = cluster.read(Timestamp::now());
+    let owner = Owner {
+        api_version: String::new(),
+        kind: String::new(),
+        namespace: String::new(),
+        name: "shop".to_owned(),
+        uid: String::new(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let [ring, certificates] = ["ring", "certificates"].map(|name| folder.path().join(name));
+    let published = certificates_secret(&owner, &read.certificates, &read.certificates_since);
+    for (folder, secret) in [(&ring, ring_secret(&owner, &read.published)), (&certificates, published)] {
+        std::fs::create_dir(folder).unwrap();
+        for (name, content) in secret.data.unwrap() {
+            std::fs::write(folder.join(name), content.0).unwrap();
+        }
+    }
+    let purposes = Purposes::token_cache(APPLICATION);
+    let payload = |(seed, key): (u64, &Key)| {
+        read.key_ring.protector(key.id).unwrap().protect(&purposes, b"{}", &dice(seed)).unwrap()
+    };
+    let payloads: Vec<Vec<u8>> = (70..).zip(read.published.keys()).map(payload).collect();
+    assert_eq!((payloads.len(), read.certificates.pairs.len()), (2, 2));
+    let file = |pair: &Pair, extension: &str| {
+        certificates.join(format!("{}.{extension}", pair.thumbprint())).display().to_string()
+    };
+    let by_pfx = |pair: &Pair| ["--pfx".to_owned(), format!("{}:", file(pair, "pfx"))];
+    let by_pem = |pair: &Pair| ["--pem".to_owned(), [file(pair, "crt"), file(pair, "key")].join(":")];
+    for way in [&by_pfx as &dyn Fn(&Pair) -> [String; 2], &by_pem] {
+        let output = Command::new(&oracle)
+            .env("DOTNET_ReadOnlyDataProtectionKeyDirectory", &ring)
+            .args(["env", "--app", APPLICATION, "--purpose", "msal_cache"])
+            .args(read.certificates.pairs.iter().flat_map(way))
+            .args(payloads.iter().flat_map(|payload| ["--unprotect".to_owned(), STANDARD.encode(payload)]))
+            .output()
+            .unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches("unprotected e30=").count(), payloads.len(), "{said}");
+    }
 }
 
 #[test]

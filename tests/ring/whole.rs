@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
-    DataProtection, File, Protection, Seen,
+    Awaited, DataProtection, File, Protection, Seen,
     certificate::{Pair, Thumbprint},
+    certificates::Candidate,
+    encrypted_xml::EncryptedSecret,
     entry::Entry,
     key::Key,
     key_ring::KeyRing,
@@ -20,20 +22,32 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
-struct Cluster {
+pub struct Cluster {
     secrets: Vec<File>,
-    published: Vec<File>,
-    protection: Protection,
-    copies: Vec<Pair>,
+    pub published: Vec<File>,
+    pub protection: Protection,
+    previous: Vec<Pair>,
+    copies: Vec<Candidate>,
+    oldest_process: Option<Timestamp>,
+    awaited: Awaited,
     opened: KeyRing,
 }
 
 impl Cluster {
-    fn new(protection: Protection) -> Self {
-        Self { secrets: Vec::new(), published: Vec::new(), protection, copies: Vec::new(), opened: KeyRing::default() }
+    pub fn new(protection: Protection) -> Self {
+        Self {
+            secrets: Vec::new(),
+            published: Vec::new(),
+            protection,
+            previous: Vec::new(),
+            copies: Vec::new(),
+            oldest_process: None,
+            awaited: Awaited::default(),
+            opened: KeyRing::default(),
+        }
     }
 
-    fn read(&self, now: Timestamp) -> DataProtection {
+    pub fn read(&self, now: Timestamp) -> DataProtection {
         let files = |files: &'_ [File]| -> Vec<(String, Vec<u8>)> {
             files.iter().map(|file| (file.name.clone(), file.content.to_vec())).collect()
         };
@@ -42,14 +56,16 @@ impl Cluster {
             sources: sources.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect(),
             live: live.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect(),
             protection: self.protection.clone(),
-            previous: &[],
+            previous: &self.previous,
             copies: &self.copies,
+            oldest_process: self.oldest_process,
+            awaited: self.awaited,
         };
         DataProtection::read(&seen, Rotation::default(), now, &self.opened)
     }
 
     /// One pass: a key where one is due, then what is published, then the certificates that are kept.
-    fn pass(&mut self, now: Timestamp) -> Option<Why> {
+    pub fn pass(&mut self, now: Timestamp) -> Option<Why> {
         let minted = self.read(now).mint.map(|mint| {
             self.secrets.push(mint.file(&dice::<128>(self.secrets.len() as u64)).unwrap());
             mint.why
@@ -58,7 +74,9 @@ impl Cluster {
         assert_eq!(read.mint, None);
         let files = read.published.files().iter();
         self.published = files.map(|(name, content)| File { name: name.clone(), content: content.clone() }).collect();
-        self.copies.clone_from(&read.certificates.pairs);
+        let copy =
+            |pair: &Pair| Candidate { pair: pair.clone(), published: read.certificates_since[&pair.thumbprint()] };
+        self.copies = read.certificates.pairs.iter().map(copy).collect();
         self.opened.clone_from(&read.key_ring);
         assert_eq!(self.read(now).published, read.published);
         minted
@@ -66,7 +84,7 @@ impl Cluster {
 }
 
 fn thumbprints(cluster: &Cluster) -> Vec<Thumbprint> {
-    cluster.copies.iter().map(Pair::thumbprint).collect()
+    cluster.copies.iter().map(|copy| copy.pair.thumbprint()).collect()
 }
 
 #[test]
@@ -99,11 +117,103 @@ fn after_a_renewal_new_keys_are_for_the_new_certificate_and_the_old_one_stays_wi
     assert_eq!(thumbprints(&cluster).len(), 2);
 }
 
+pub fn encrypted(pair: &Pair) -> Protection {
+    Protection::Certificate(Box::new(pair.clone()))
+}
+
+/// The certificate that the newest key is encrypted to.
+fn newest(cluster: &Cluster) -> Option<Thumbprint> {
+    let read = cluster.read(NOW);
+    let newest = read.published.keys().iter().max_by_key(|key| key.activates).unwrap();
+    newest.encrypted().map(EncryptedSecret::thumbprint)
+}
+
 #[test]
-fn while_the_certificate_cannot_be_used_no_key_is_made() {
+fn while_the_certificate_cannot_be_used_no_key_is_made_and_nothing_that_is_published_goes() {
     let mut cluster = Cluster::new(Protection::Unavailable);
     assert_eq!(cluster.pass(NOW), None);
     assert_eq!(cluster.read(NOW).at_once(NOW), None);
+    let mut cluster = Cluster::new(Protection::Plain);
+    cluster.pass(NOW);
+    cluster.protection = encrypted(&pair("current"));
+    cluster.pass(NOW + DAY);
+    // No key needs it yet, and applications know it already.
+    cluster.protection = Protection::Unavailable;
+    cluster.pass(NOW + DAY * 2);
+    assert_eq!(thumbprints(&cluster), [pair("current").thumbprint()]);
+    assert_eq!((cluster.pass(NOW + DAY * 400), cluster.secrets.len()), (None, 1));
+}
+
+#[test]
+fn a_renewed_certificate_waits_until_every_process_knows_it_and_the_one_before_stays_until_then() {
+    let (old, new) = (pair("previous"), pair("current"));
+    let mut cluster = Cluster::new(Protection::Plain);
+    cluster.pass(NOW);
+    cluster.protection = encrypted(&old);
+    cluster.pass(NOW + DAY);
+    cluster.oldest_process = Some(NOW + DAY * 2);
+    cluster.protection = encrypted(&new);
+    cluster.pass(NOW + DAY * 3);
+    // No key needs the old one, but the next one will.
+    assert_eq!(thumbprints(&cluster), [new.thumbprint(), old.thumbprint()]);
+    assert!(cluster.read(NOW + DAY * 4).depends_on_processes);
+    assert_eq!(cluster.pass(NOW + DAY * 90), Some(Why::RotationDue));
+    assert_eq!(newest(&cluster), Some(old.thumbprint()));
+    cluster.oldest_process = Some(NOW + DAY * 100);
+    assert_eq!(cluster.pass(NOW + DAY * 180), Some(Why::RotationDue));
+    assert_eq!(newest(&cluster), Some(new.thumbprint()));
+    assert!(!cluster.read(NOW + DAY * 181).depends_on_processes);
+    // Whatever restarts later: it was used.
+    cluster.oldest_process = Some(NOW);
+    assert_eq!(cluster.pass(NOW + DAY * 280), Some(Why::RotationDue));
+    assert_eq!(newest(&cluster), Some(new.thumbprint()));
+    assert_eq!(thumbprints(&cluster).len(), 2);
+}
+
+#[test]
+fn where_the_certificates_were_lost_and_came_back_at_one_time_the_one_before_is_used() {
+    let (old, new) = (pair("previous"), pair("current"));
+    let mut cluster = Cluster::new(encrypted(&new));
+    cluster.previous = vec![old.clone()];
+    cluster.oldest_process = Some(NOW - DAY);
+    assert_eq!(cluster.pass(NOW), Some(Why::First));
+    assert_eq!(newest(&cluster), Some(old.thumbprint()));
+}
+
+#[test]
+fn when_every_key_is_lost_with_its_certificate_one_key_comes_where_another_certificate_is_there_and_none_in_plain() {
+    let (lost, other) = (pair("previous"), pair("current"));
+    let mut cluster = Cluster::new(encrypted(&lost));
+    cluster.pass(NOW);
+    cluster.copies.clear();
+    cluster.opened = KeyRing::default();
+    cluster.protection = Protection::Plain;
+    assert_eq!(cluster.pass(NOW + DAY), None);
+    let read = cluster.read(NOW + DAY);
+    assert!(read.is_sealed(NOW + DAY));
+    assert_eq!(read.sealed().map(|(_, of)| of).collect::<Vec<_>>(), [lost.thumbprint()]);
+    // Whoever wants a plain one asks for it.
+    assert!(read.at_once(NOW + DAY).is_some());
+    cluster.protection = encrypted(&other);
+    cluster.awaited.certificates = true;
+    assert_eq!(cluster.pass(NOW + DAY), None);
+    cluster.awaited.certificates = false;
+    assert_eq!(cluster.pass(NOW + DAY), Some(Why::NothingUsable));
+    let passes: Vec<Option<Why>> = (1..80).map(|day| cluster.pass(NOW + DAY * day)).collect();
+    assert!(passes.iter().all(Option::is_none), "{passes:?}");
+    assert_eq!(newest(&cluster), Some(other.thumbprint()));
+}
+
+#[test]
+fn while_a_ring_is_awaited_no_first_key_is_made_not_even_on_request_and_later_ones_follow_as_ever() {
+    let mut cluster = Cluster::new(Protection::Plain);
+    cluster.awaited.ring = true;
+    assert_eq!(cluster.pass(NOW), None);
+    assert_eq!(cluster.read(NOW).at_once(NOW), None);
+    cluster.awaited.ring = false;
+    cluster.pass(NOW);
+    cluster.awaited.ring = true;
+    assert_eq!(cluster.pass(NOW + DAY * 87), Some(Why::RotationDue));
 }
 
 #[test]

@@ -15,6 +15,18 @@ pub const REVOKE_KEY_ANNOTATION: &str = "tokencache.dev/revoke-key-requested";
 /// The key ring of ASP.NET Core Data Protection, which all servers of an application share.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "self.mode != 'None' || (!has(self.certificate) && !has(self.previous) && !has(self.__import__))"
+    ).message(
+        "dataProtection.certificate, previous and import say nothing with dataProtection.mode None, where the operator makes and publishes no keys: set mode to Managed, or remove them"
+    ),
+    validation = Rule::new(
+        "!has(self.certificate) || !self.rotation.every.matches('^[0-9]{1,9}(d|h|m|s)$') || int(self.rotation.every.substring(0, self.rotation.every.size() - 1)) * (self.rotation.every.endsWith('d') ? 86400 : self.rotation.every.endsWith('h') ? 3600 : self.rotation.every.endsWith('m') ? 60 : 1) >= 2592000"
+    ).message(
+        "with dataProtection.certificate, rotation.every must be at least 30d, since a key that is encrypted to a certificate takes four times the room, and no key is ever removed; for example 90d"
+    )
+)]
 pub struct DataProtectionSpec {
     /// Who makes the keys. `Managed`: the operator makes them and publishes them in Secret `<name>-keys`, which
     /// applications mount whole. `None`: nobody; keys and Secrets that exist already stay as they are.
@@ -35,6 +47,38 @@ pub struct DataProtectionSpec {
     /// How often another key follows. It restarts nothing, and no key is ever removed.
     #[serde(default)]
     pub rotation: KeyRotationSpec,
+    /// The certificate that new keys are encrypted to; without one they are plain. Its Secret is of type
+    /// `kubernetes.io/tls`, with `tls.crt` and `tls.key`, as cert-manager writes it, and has an RSA key of at least 2048
+    /// bits. Applications find it in Secret `<name>-keys-certificates`, with every earlier one that a key still needs. A
+    /// renewed certificate is used once every process that uses the ring has started after it was published. Keys that exist
+    /// already stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<NamedSecret>,
+    /// Certificates of the same form that keys are encrypted to which exist already, such as those of a ring that is
+    /// imported. They are published too. A certificate that `certificate` named earlier is kept without being named here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["secretName".into()]))]
+    pub previous: Vec<NamedSecret>,
+    /// A ring that exists already, to be taken over: its Secret holds key files (`*.xml`), or the one file that
+    /// `PersistKeysToAzureBlobStorage` writes. Its keys go on as they are, and others follow them. Until it was read, no first
+    /// key is made. Once its keys are taken over, the Secret and this field may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<NamedSecret>,
+}
+
+/// A Secret of this namespace, which the operator reads and never changes.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedSecret {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
+            "secretName must be the name of a Secret: lower-case letters, digits, '-' and '.', as DNS-1123 has it"
+        )
+    )]
+    pub secret_name: String,
 }
 
 /// Who makes the keys.

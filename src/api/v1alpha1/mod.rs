@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use amount::Amount;
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use data_protection::{
-    DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, REVOKE_KEY_ANNOTATION,
-    ROTATE_KEY_ANNOTATION,
+    DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, NamedSecret,
+    REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION,
 };
 pub use entries::{EntriesSpec, FLUSH_ANNOTATION};
 pub use operations::{OperationStage, OperationStatus, OperationType};
@@ -86,9 +86,19 @@ pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
         "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), because Services are named after it"
     ),
     validation = Rule::new(
-        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis', self.metadata.name + '-keys'])"
+        "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis', self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
     ).message(
         "spec.redis.tls.secretName names a Secret that the operator makes itself: give your Secret another name"
+    ),
+    validation = Rule::new(
+        "!has(self.spec.dataProtection.certificate) || !(self.spec.dataProtection.certificate.secretName in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
+    ).message(
+        "spec.dataProtection.certificate.secretName names a Secret that the operator makes itself: give your Secret another name"
+    ),
+    validation = Rule::new(
+        "!has(self.spec.dataProtection.__import__) || !(self.spec.dataProtection.__import__.secretName in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
+    ).message(
+        "spec.dataProtection.import.secretName names a Secret that the operator makes itself: give your Secret another name"
     ),
     validation = Rule::new(
         "(has(self.spec.entries.instanceName) ? self.spec.entries.instanceName : self.metadata.name + ':') == (has(oldSelf.spec.entries.instanceName) ? oldSelf.spec.entries.instanceName : oldSelf.metadata.name + ':')"

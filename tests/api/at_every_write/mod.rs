@@ -3,6 +3,7 @@
 
 mod crash;
 mod key_ring;
+mod key_ring_inputs;
 mod renewal;
 mod revocation;
 pub mod rotation;

@@ -17,7 +17,7 @@ const PLAIN: &[u8] = b"{\"AccessToken\":{}}";
 
 impl World {
     /// Stores an entry, as an application does.
-    async fn store(&self, key: &str, data: &[u8]) {
+    pub async fn store(&self, key: &str, data: &[u8]) {
         let command = command(&format!("shop:{key}"), data);
         assert_eq!(self.app(SHOP, &command.each_ref().map(String::as_str)).await, "1");
     }

@@ -17,7 +17,7 @@ const RING: &str = "shop-keys";
 impl World {
     /// Waits until the ring has this many keys, as the status tells them, each in a Secret of its own and published; and
     /// returns the files.
-    async fn ring(&self, count: usize) -> BTreeMap<String, String> {
+    pub async fn ring(&self, count: usize) -> BTreeMap<String, String> {
         let wanted = |status: &Value| {
             let reason = &condition(status, "KeyRingReady")["reason"];
             let keys = status["keyRing"]["keys"].as_array().map(Vec::len);

@@ -9,6 +9,7 @@ mod entries;
 mod faults;
 mod flush;
 mod key_ring;
+pub mod key_ring_inputs;
 mod pods;
 mod policies;
 mod ready;

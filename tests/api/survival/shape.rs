@@ -63,6 +63,8 @@ fn without_the_run(object: &Value) -> Value {
         for mark in [PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION, request::REQUESTED_ANNOTATION] {
             marks.entry(mark).and_modify(|time| *time = "TIME".into());
         }
+        let since = marks.iter_mut().filter(|(mark, _)| mark.starts_with("tokencache.dev/published-"));
+        since.for_each(|(_, time)| *time = "TIME".into());
     }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
         && spec.get("clusterIP").is_some_and(|address| address != "None")

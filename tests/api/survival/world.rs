@@ -251,6 +251,13 @@ impl World {
         data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
     }
 
+    /// The bytes of each key of a Secret; nothing, where there is none.
+    pub async fn files(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let data = secrets.get_opt(name).await.unwrap().and_then(|secret| secret.data).unwrap_or_default();
+        data.into_iter().map(|(key, value)| (key, value.0)).collect()
+    }
+
     /// Whether a client that trusts the published bundle gets an answer over TLS: PONG, or what it gets instead.
     pub async fn ping_trusting_the_bundle(&self) -> Result<(), String> {
         let binding = self.secret("shop-redis").await;

@@ -1,0 +1,520 @@
+//! Certificates and rings that the user provides, pass by pass, on values: what is written, and what is said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt;
+use rcgen::{CertificateParams, KeyPair};
+use tokencache_operator::data_protection::certificate::Certificate;
+use tokencache_operator::data_protection::certificates;
+use tokencache_operator::data_protection::health::Corrected;
+use tokencache_operator::data_protection::key_file::{self, Element};
+use tokencache_operator::data_protection::settings::Settings;
+use tokencache_operator::kubernetes::identity::Found;
+
+use super::key_ring::Keys;
+use super::world::{START, World, shop};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// A spec with a certificate.
+const CERTIFIED: &str = "dataProtection: {certificate: {secretName: mine}}";
+/// A spec with a ring to take over.
+const IMPORTING: &str = "dataProtection: {import: {secretName: old-ring}}";
+/// The name of a key that nobody here can use.
+const FOREIGN: &str = "80732141-ec8f-4b80-af9c-c4d2d1ff8901";
+
+fn vector(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/data-protection").join(name)).unwrap()
+}
+
+/// The files of one of ASP.NET Core's own rings.
+fn vectors(ring: &str) -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/data-protection").join(ring);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
+        .collect()
+}
+
+/// The same as the one file that Azure Blob Storage would have.
+fn repository(ring: &str) -> Vec<u8> {
+    let texts = vectors(ring).into_values().map(|bytes| String::from_utf8(bytes).unwrap());
+    let elements: Vec<String> = texts.map(|text| text[text.find("<key").unwrap()..].to_owned()).collect();
+    format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<repository>{}</repository>", elements.concat()).into_bytes()
+}
+
+/// A key that Key Vault protects.
+fn of_key_vault() -> Vec<u8> {
+    let (_, bytes) = vectors("cert-current").pop_first().unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let id = text.split('"').find(|word| word.len() == FOREIGN.len() && word.contains('-')).unwrap().to_owned();
+    let vault = "Azure.Extensions.AspNetCore.DataProtection.Keys.AzureKeyVaultXmlDecryptor";
+    let ours = "Microsoft.AspNetCore.DataProtection.XmlEncryption.EncryptedXmlDecryptor";
+    text.replace(ours, vault).replace(&id, FOREIGN).into_bytes()
+}
+
+fn thumbprint(name: &str) -> String {
+    Certificate::parse(&vector(&format!("{name}.crt.pem"))).unwrap().thumbprint().to_string()
+}
+
+impl Keys {
+    fn provide(&mut self, name: &str, data: BTreeMap<String, Vec<u8>>) {
+        let data = data.into_iter().map(|(key, bytes)| (key, ByteString(bytes))).collect();
+        self.inputs.provided.insert(name.to_owned(), Arc::new(Secret { data: Some(data), ..Secret::default() }));
+    }
+
+    /// Puts a certificate of the vectors into a Secret, with a private key of the vectors.
+    fn certify(&mut self, secret: &str, certificate: &str, key: &str) {
+        let (certificate, key) = (vector(&format!("{certificate}.crt.pem")), vector(&format!("{key}.key.pem")));
+        self.provide(secret, BTreeMap::from([("tls.crt".to_owned(), certificate), ("tls.key".to_owned(), key)]));
+    }
+
+    /// With a key that is encrypted to a certificate.
+    fn certified() -> Self {
+        let mut ring = Self::of(CERTIFIED);
+        ring.certify("mine", "previous", "previous");
+        assert_eq!(ring.pass(), ["Secret shop-keys-certificates", "mint", "Secret shop-keys"]);
+        ring
+    }
+
+    /// With a ring to take over, at a time at which one of its keys encrypts.
+    fn importing() -> Self {
+        let mut ring = Self::of(IMPORTING);
+        ring.now = START + DAY * 328;
+        ring
+    }
+
+    fn spec(&mut self, spec: &str) {
+        self.cache.spec = shop(spec).spec;
+    }
+
+    fn in_certificates(&mut self, change: impl FnOnce(&mut Secret)) {
+        let mut secret = Secret::clone(self.inputs.certificates.ours().unwrap());
+        change(&mut secret);
+        self.inputs.certificates = Found::Ours(Arc::new(secret));
+    }
+
+    /// The names of the files beside the ring, with the certificates by the names of their vectors.
+    fn certificates(&self) -> BTreeSet<String> {
+        let data = self.inputs.certificates.ours().unwrap().data.clone().unwrap();
+        let named = |name: String| {
+            ["previous", "current"].iter().fold(name, |name, vector| name.replace(&thumbprint(vector), vector))
+        };
+        data.into_keys().map(named).collect()
+    }
+
+    /// What each published key is encrypted to, in the order of their first use.
+    fn encrypted_to(&self) -> Vec<Option<String>> {
+        let keys = self.published().into_values().filter_map(|bytes| match key_file::read(&bytes.0).unwrap() {
+            Element::Key(key) => Some(key),
+            Element::Revocation(_) => None,
+        });
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_by_key(|key| key.activates);
+        keys.iter().map(|key| Some(key.encrypted()?.thumbprint().to_string())).collect()
+    }
+
+    /// What is said, with the certificates by the names of their vectors.
+    fn says(&self, what: &str) -> String {
+        named(&self.told(what))
+    }
+}
+
+fn named(text: &str) -> String {
+    let certificates = ["previous", "current", "rsa4096"];
+    certificates.iter().fold(text.to_owned(), |text, name| text.replace(&thumbprint(name), &format!("<{name}>")))
+}
+
+#[test]
+fn certificates_are_published_before_the_key_that_needs_one_and_then_there_is_nothing_to_do() {
+    let ring = Keys::certified();
+    assert!(ring.plan().is_empty());
+    assert_eq!(ring.encrypted_to(), [Some(thumbprint("previous"))]);
+    let files = ["previous.crt", "previous.key", "previous.pfx"].map(str::to_owned);
+    assert_eq!(ring.certificates(), files.into());
+    let secret = ring.inputs.certificates.ours().unwrap();
+    assert_eq!(secret.metadata.owner_references, None);
+    let since = certificates::published(secret, START + DAY)[0].published;
+    assert_eq!(since, START);
+}
+
+#[test]
+fn after_a_renewal_the_earlier_certificate_stays_published_and_the_keys_stay_readable() {
+    let mut ring = Keys::certified();
+    ring.certify("mine", "current", "current");
+    assert_eq!(ring.pass(), ["Secret shop-keys-certificates"]);
+    assert_eq!(ring.certificates().len(), 6);
+    assert!(ring.plan().is_empty());
+    let made = ["mint", "Secret shop-keys"].map(str::to_owned).to_vec();
+    assert_eq!(ring.until(100), [(87, made)]);
+    assert_eq!(ring.encrypted_to(), [Some(thumbprint("previous")), Some(thumbprint("current"))]);
+    assert!(ring.status().keys.iter().all(|key| key.state != tokencache_operator::api::v1alpha1::KeyState::Unreadable));
+}
+
+#[test]
+fn while_a_process_runs_that_has_not_read_the_renewed_certificate_new_keys_are_for_the_earlier_one() {
+    let mut ring = Keys::certified();
+    ring.inputs.oldest_process = Some(START + DAY);
+    ring.now = START + DAY * 2;
+    ring.certify("mine", "current", "current");
+    ring.pass();
+    ring.until(88);
+    assert_eq!(ring.encrypted_to(), [Some(thumbprint("previous")), Some(thumbprint("previous"))]);
+    ring.inputs.oldest_process = Some(START + DAY * 100);
+    ring.until(180);
+    assert_eq!(ring.encrypted_to().last().unwrap(), &Some(thumbprint("current")));
+}
+
+#[test]
+fn certificates_that_were_edited_or_deleted_are_published_again_as_far_as_they_are_there() {
+    let mut begun = Keys::certified();
+    begun.certify("mine", "current", "current");
+    begun.pass();
+    let after = |change: &dyn Fn(&mut Keys)| {
+        let mut ring = begun.clone();
+        change(&mut ring);
+        let written = ring.pass();
+        assert!(ring.plan().is_empty());
+        (named(&written.join(", ")), ring.certificates().len())
+    };
+    let again = "Secret shop-keys-certificates".to_owned();
+    // The earlier one is nowhere else, and its key is lost with it: so another one comes.
+    let replaced = format!("{again}, mint, Secret shop-keys");
+    assert_eq!(after(&|ring| ring.inputs.certificates = Found::Nothing), (replaced, 3));
+    let lost = |secret: &mut Secret| {
+        secret.data.as_mut().unwrap().remove(&format!("{}.pfx", thumbprint("previous"))).unwrap();
+    };
+    assert_eq!(after(&|ring| ring.in_certificates(lost)), (again.clone(), 6));
+    let undated = |secret: &mut Secret| secret.metadata.annotations = None;
+    assert_eq!(after(&|ring| ring.in_certificates(undated)), (again.clone(), 6));
+    let stray = |secret: &mut Secret| {
+        secret.data.as_mut().unwrap().insert("mine.pfx".to_owned(), ByteString(vec![1]));
+    };
+    assert_eq!(after(&|ring| ring.in_certificates(stray)), (again + " without [\"mine.pfx\"]", 6));
+}
+
+#[test]
+fn keys_that_are_plain_stay_plain_when_a_certificate_is_set_and_encrypted_ones_stay_readable_without() {
+    let mut ring = Keys::begun();
+    let first = ring.published();
+    ring.spec(CERTIFIED);
+    ring.certify("mine", "current", "current");
+    assert_eq!(ring.pass(), ["Secret shop-keys-certificates"]);
+    ring.until(91);
+    assert!(first.iter().all(|(name, file)| ring.published().get(name) == Some(file)));
+    assert_eq!(ring.encrypted_to(), [None, Some(thumbprint("current"))]);
+    ring.spec("{}");
+    ring.inputs.provided.clear();
+    assert!(ring.plan().is_empty());
+    ring.until(181);
+    assert_eq!(ring.encrypted_to(), [None, Some(thumbprint("current")), None]);
+    assert_eq!(ring.certificates().len(), 3);
+}
+
+#[test]
+fn without_a_usable_certificate_no_first_key_is_made_not_even_in_plain() {
+    for provide in [&|_: &mut Keys| {}, &|ring: &mut Keys| ring.provide("mine", BTreeMap::new()), &|ring: &mut Keys| {
+        ring.certify("mine", "current", "previous");
+    }] as [&dyn Fn(&mut Keys); 3]
+    {
+        let mut ring = Keys::of(CERTIFIED);
+        provide(&mut ring);
+        ring.ask();
+        assert!(ring.plan().is_empty());
+    }
+    let mut ring = Keys::of(CERTIFIED);
+    ring.certify("mine", "current", "current");
+    ring.inputs.certificates = Found::Foreign("Deployment web".to_owned());
+    assert!(ring.plan().is_empty());
+}
+
+#[test]
+fn a_ring_is_taken_over_as_it_is_and_goes_on_and_its_secret_may_go() {
+    for files in [vectors("cbc-hmac"), BTreeMap::from([("keys.xml".to_owned(), repository("cbc-hmac"))])] {
+        let mut ring = Keys::importing();
+        ring.provide("old-ring", files);
+        assert_eq!(ring.pass(), ["create", "create", "create", "Secret shop-keys"]);
+        assert_eq!(ring.files.values().filter(|secret| secret.immutable == Some(true)).count(), 3);
+        assert_eq!(ring.published().len(), 3);
+        assert!(ring.plan().is_empty());
+        let before = ring.status();
+        ring.inputs.provided.clear();
+        assert!(ring.plan().is_empty());
+        assert_eq!(ring.status(), before);
+        assert_eq!(ring.finding(&Corrected::default()).unwrap().verdict.as_str(), "True");
+    }
+    // A file is a key and no more: byte for byte it is what was there.
+    let mut ring = Keys::importing();
+    ring.provide("old-ring", vectors("cbc-hmac"));
+    ring.pass();
+    let published: BTreeMap<String, Vec<u8>> = ring.published().into_iter().map(|(name, it)| (name, it.0)).collect();
+    assert_eq!(published, vectors("cbc-hmac"));
+}
+
+#[test]
+fn an_import_that_stopped_midway_goes_on_and_what_is_added_later_is_taken_over_too() {
+    let mut ring = Keys::importing();
+    ring.provide("old-ring", vectors("cbc-hmac"));
+    let first = ring.plan().files.swap_remove(0);
+    ring.store(first);
+    assert_eq!(ring.pass(), ["create", "create", "Secret shop-keys"]);
+    let mut more = vectors("cbc-hmac");
+    more.extend(vectors("gcm"));
+    ring.provide("old-ring", more);
+    assert_eq!(ring.pass(), ["create", "create", "create", "Secret shop-keys"]);
+    assert_eq!(ring.status().keys.len(), 6);
+}
+
+#[test]
+fn no_first_key_is_made_before_the_ring_that_is_to_be_taken_over_was_read() {
+    let mut ring = Keys::importing();
+    ring.ask();
+    assert!(ring.plan().is_empty());
+    ring.provide("old-ring", BTreeMap::new());
+    assert!(ring.plan().is_empty());
+    ring.provide("old-ring", BTreeMap::from([("key.xml".to_owned(), of_key_vault())]));
+    assert!(ring.plan().is_empty());
+    ring.spec("{}");
+    assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
+}
+
+#[test]
+fn a_ring_of_certificates_is_readable_once_they_are_named_and_no_plain_key_comes_before() {
+    let mut ring = Keys::importing();
+    ring.provide("old-ring", vectors("cert-previous"));
+    assert_eq!(ring.pass(), ["create", "create", "create", "Secret shop-keys"]);
+    assert!(ring.plan().is_empty());
+    ring.spec(
+        "dataProtection: {import: {secretName: old-ring}, previous: [{secretName: theirs}], certificate: {secretName: mine}}",
+    );
+    ring.certify("mine", "current", "current");
+    assert_eq!(ring.pass(), ["Secret shop-keys-certificates"]);
+    assert!(ring.plan().is_empty(), "the one that is named may come yet");
+    ring.certify("theirs", "previous", "previous");
+    assert_eq!(ring.pass(), ["Secret shop-keys-certificates"]);
+    assert!(ring.plan().is_empty());
+    assert!(ring.status().active.is_some());
+}
+
+#[test]
+fn an_owner_is_taken_from_what_outlives_every_owner() {
+    let mut ring = Keys::certified();
+    let owner = OwnerReference { kind: "Deployment".to_owned(), name: "web".to_owned(), ..OwnerReference::default() };
+    let (_, key) = ring.files.iter_mut().next().unwrap();
+    Arc::make_mut(key).metadata.owner_references = Some(vec![owner.clone()]);
+    ring.in_certificates(|secret| secret.metadata.owner_references = Some(vec![owner]));
+    let told = ring.told("before");
+    assert!(told.contains("False Provisioning") && told.contains("was given an owner (Deployment web)"), "{told}");
+    let corrected = ring.corrected();
+    assert_eq!(ring.pass(), ["disown", "disown"]);
+    assert!(ring.plan().is_empty());
+    let told = ring.told_with("after", &corrected);
+    assert!(told.contains("True DriftCorrected") && told.contains("the owner was taken away"), "{told}");
+    ring.annotate("tokencache.dev/reconcile", "paused");
+    let (_, key) = ring.files.iter_mut().next().unwrap();
+    Arc::make_mut(key).metadata.owner_references = Some(vec![OwnerReference::default()]);
+    assert!(ring.plan().is_empty());
+    assert!(ring.told("paused").contains("False DriftWhilePaused"));
+}
+
+#[test]
+fn a_key_that_was_made_is_told_once_with_the_reason_and_one_of_an_earlier_cache_or_on_request_is_not() {
+    let mut ring = Keys::begun();
+    let first = ring.minted(None);
+    assert!(first.len() == 1 && first[0].contains("since there was none"), "{first:?}");
+    let before = ring.status();
+    assert!(ring.minted(Some(&before)).is_empty());
+    ring.until(88);
+    let second = ring.minted(Some(&before));
+    let next = ring.status().keys[1].activates.0.to_string();
+    assert!(second.len() == 1 && second[0].contains("since rotation is due"), "{second:?}");
+    assert!(second[0].contains(&next), "{second:?}");
+    assert!(ring.minted(None).is_empty(), "a status that was lost is no news");
+    let before = ring.status();
+    ring.ask();
+    ring.pass();
+    assert!(ring.minted(Some(&before)).is_empty());
+    let mut ring = Keys::begun();
+    ring.cache.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(START + DAY));
+    assert!(ring.minted(None).is_empty());
+}
+
+#[test]
+fn with_a_certificate_keys_change_every_thirty_days_at_most() {
+    let refused = |data_protection: &str| {
+        let cache = shop(&format!("dataProtection: {data_protection}"));
+        Settings::parse(World::new(cache.clone()).settings().owner, &cache)
+    };
+    let why = refused("{certificate: {secretName: mine}, rotation: {every: 29d}}").unwrap_err().to_string();
+    assert!(why.contains("write 30d or more where a certificate is set"), "{why}");
+    let settings = refused("{mode: None, certificate: {secretName: mine}, previous: [{secretName: a}]}").unwrap();
+    assert_eq!(settings.named().count(), 0, "nothing is read for what is not made");
+}
+
+#[test]
+fn what_is_said_of_certificates() {
+    let of = |what: &str, change: &dyn Fn(&mut Keys)| {
+        let mut ring = Keys::of(CERTIFIED);
+        change(&mut ring);
+        ring.says(what)
+    };
+    let begun = Keys::certified();
+    let after = |what: &str, change: &dyn Fn(&mut Keys)| {
+        let mut ring = begun.clone();
+        change(&mut ring);
+        ring.says(what)
+    };
+    let elliptic = |ring: &mut Keys| {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default().self_signed(&key).unwrap();
+        let data = [("tls.crt", certificate.pem()), ("tls.key", key.serialize_pem())];
+        ring.provide("mine", data.map(|(name, text)| (name.to_owned(), text.into_bytes())).into());
+    };
+    let renew = |ring: &mut Keys| {
+        ring.certify("mine", "current", "current");
+        ring.pass();
+    };
+    let told = [
+        of("there is no Secret yet", &|_| {}),
+        of("there is no Secret yet, and a key is asked for", &Keys::ask),
+        of("the Secret is empty", &|ring| ring.provide("mine", BTreeMap::new())),
+        of("an elliptic curve", &elliptic),
+        of("the key of another", &|ring| ring.certify("mine", "current", "previous")),
+        of("the place of the certificates is somebody's", &|ring| {
+            ring.certify("mine", "current", "current");
+            ring.inputs.certificates = Found::Foreign("Deployment web".to_owned());
+        }),
+        begun.says("a key"),
+        after("the Secret is gone", &|ring| ring.inputs.provided.clear()),
+        after("renewed, with a process that has not read it", &|ring| {
+            ring.inputs.oldest_process = Some(START + DAY);
+            ring.now = START + DAY * 2;
+            renew(ring);
+        }),
+        after("renewed, and nobody uses it", &renew),
+        after("renewed, while paused", &|ring| {
+            ring.annotate("tokencache.dev/reconcile", "paused");
+            renew(ring);
+        }),
+        after("edited, while paused", &|ring| {
+            ring.annotate("tokencache.dev/reconcile", "paused");
+            ring.in_certificates(|secret| {
+                secret.data.as_mut().unwrap().insert("mine.pfx".to_owned(), ByteString(vec![1]));
+            });
+        }),
+        {
+            let mut ring = begun.clone();
+            ring.in_certificates(|secret| {
+                secret.data.as_mut().unwrap().insert("mine.pfx".to_owned(), ByteString(vec![1]));
+            });
+            let corrected = ring.corrected();
+            ring.pass();
+            named(&ring.told_with("edited, and put right", &corrected))
+        },
+        after("the certificate is lost, and there is another", &|ring| {
+            ring.inputs.certificates = Found::Nothing;
+            renew(ring);
+        }),
+        after("the certificate is lost, and another is named that is not there", &|ring| {
+            ring.inputs.certificates = Found::Nothing;
+            ring.certify("mine", "current", "current");
+            ring.spec("dataProtection: {certificate: {secretName: mine}, previous: [{secretName: theirs}]}");
+            ring.pass();
+        }),
+        after("the certificate is lost, and none is named", &|ring| {
+            ring.inputs.certificates = Found::Nothing;
+            ring.spec("{}");
+            ring.pass();
+        }),
+        after("one that no key needs is not there", &|ring| {
+            ring.spec("dataProtection: {certificate: {secretName: mine}, previous: [{secretName: theirs}]}");
+        }),
+        {
+            let mut ring = Keys::begun();
+            ring.spec(CERTIFIED);
+            ring.certify("mine", "current", "current");
+            ring.pass();
+            ring.says("a plain key, and a certificate")
+        },
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_is_said_of_a_ring_that_is_taken_over() {
+    let of = |what: &str, change: &dyn Fn(&mut Keys)| {
+        let mut ring = Keys::importing();
+        change(&mut ring);
+        ring.says(what)
+    };
+    let mixed = || {
+        let mut files = vectors("cbc-hmac");
+        files.insert("a-vault.xml".to_owned(), of_key_vault());
+        files.insert("notes.txt".to_owned(), b"<oops".to_vec());
+        files
+    };
+    let told = [
+        of("there is no Secret yet", &|_| {}),
+        of("there is nothing in it", &|ring| ring.provide("old-ring", BTreeMap::new())),
+        of("nobody can read it", &|ring| {
+            ring.provide("old-ring", BTreeMap::from([("a-vault.xml".to_owned(), of_key_vault())]));
+        }),
+        of("nobody can read a part of it", &|ring| {
+            ring.provide("old-ring", mixed());
+            ring.pass();
+        }),
+        of("it is another key of the same name", &|ring| {
+            ring.provide("old-ring", vectors("cbc-hmac"));
+            ring.pass();
+            let (name, bytes) = vectors("cbc-hmac").pop_first().unwrap();
+            let other = String::from_utf8(bytes).unwrap().replace("HMACSHA256", "HMACSHA512").into_bytes();
+            ring.provide("old-ring", BTreeMap::from([(name, other)]));
+        }),
+        of("it waits while paused", &|ring| {
+            ring.annotate("tokencache.dev/reconcile", "paused");
+            ring.provide("old-ring", vectors("cbc-hmac"));
+            ring.pass();
+        }),
+        of("it is taken over", &|ring| {
+            ring.provide("old-ring", vectors("cbc-hmac"));
+            ring.pass();
+        }),
+        of("it was taken over, and is gone", &|ring| {
+            ring.provide("old-ring", vectors("cbc-hmac"));
+            ring.pass();
+            ring.inputs.provided.clear();
+        }),
+        of("its certificate is wanting", &|ring| {
+            ring.provide("old-ring", vectors("cert-previous"));
+            ring.pass();
+        }),
+        {
+            let mut ring = Keys::begun();
+            ring.spec(IMPORTING);
+            ring.says("there are keys, and no Secret")
+        },
+    ];
+    let told = told.join("\n").replace(FOREIGN, "<a foreign key>");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn of_what_is_provided_nothing_secret_prints_itself() {
+    let mut ring = Keys::certified();
+    ring.provide("old-ring", vectors("cbc-hmac"));
+    ring.spec("dataProtection: {certificate: {secretName: mine}, import: {secretName: old-ring}}");
+    let printed =
+        format!("{:?} {:?} {:?}", ring.standing(), ring.plan(), ring.files.values().next().unwrap().name_any());
+    let master = vectors("cbc-hmac").into_values().map(|bytes| String::from_utf8(bytes).unwrap());
+    for text in master {
+        let value = text.split("<value>").nth(1).unwrap().split("</value>").next().unwrap();
+        assert!(!printed.contains(&value[..16]), "{value}");
+    }
+    let key = String::from_utf8(vector("previous.key.pem")).unwrap();
+    assert!(!printed.contains(key.lines().nth(1).unwrap()));
+}
