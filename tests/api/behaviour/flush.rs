@@ -108,7 +108,7 @@ async fn every_entry_is_removed_where_that_is_asked_for_and_a_request_of_long_ag
 #[tokio::test]
 async fn a_flush_goes_on_with_another_operator() {
     let (world, operator) = shop("flush-crash").await;
-    let script = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i, 'data', 'odd') end return 'OK'";
+    let script = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i, 'data', '{odd') end return 'OK'";
     assert_eq!(world.app(SHOP, &["EVAL", script, "1", "shop:"]).await, "OK");
     world.request("flush", Timestamp::now(), "unreadable").await;
     world.status(SHOP, "it is begun", |seen| seen["operations"].to_string().contains("Flush")).await;
