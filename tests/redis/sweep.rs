@@ -79,13 +79,14 @@ async fn of_unreadable_entries_only_those_go_that_no_application_can_read() {
         let reader = fill(&redis);
         let before = names(&redis);
         let tally = swept(&redis, &wanted(Step::Count, UNREADABLE, Some(reader.clone()))).await.unwrap();
-        let counted = Tally { keys: 6, meant: 3, opened: 2, foreign: 1, too_big: 0, removed: 0 };
+        let counted = Tally { keys: 6, meant: 2, opened: 2, foreign: 1, too_big: 0, removed: 0 };
         assert_eq!(tally, counted, "{program}");
         assert_eq!(names(&redis), before, "{program}: counting removes nothing");
         let tally = swept(&redis, &wanted(Step::Remove, UNREADABLE, Some(reader))).await.unwrap();
-        assert_eq!(tally, Tally { removed: 3, ..counted }, "{program}");
+        assert_eq!(tally, Tally { removed: 2, ..counted }, "{program}");
         let left =
-            ["shop:other-hash", "shop:other-name", "shop:plain", "shop:readable", "shop:text", "shopping:strange"];
+            ["other-hash", "other-name", "plain", "readable", "strange", "text"].map(|name| format!("shop:{name}"));
+        let left = [&left[..], &["shopping:strange".to_owned()]].concat();
         assert_eq!(names(&redis), left, "{program}");
     }
 }
@@ -112,7 +113,7 @@ async fn what_one_key_encrypted_is_told_without_that_key() {
 #[tokio::test]
 async fn thousands_of_entries_are_swept_in_batches_and_told_as_they_go() {
     let redis = RedisServer::start(&config()).await;
-    let script = "for i = 1, 5000 do redis.call('HSET', KEYS[1] .. i, 'data', i % 5 == 0 and 'odd' or ARGV[1]) end";
+    let script = "for i = 1, 5000 do redis.call('HSET', KEYS[1] .. i, 'data', i % 5 == 0 and '{odd' or ARGV[1]) end";
     admin(&redis, &["EVAL", script, "1", "shop:", PLAIN]);
     let reader = Reader::new(KeyRing::default(), vec!["/app".to_owned()]);
     let sweep_ = wanted(Step::Remove, UNREADABLE, Some(reader));
@@ -134,7 +135,7 @@ async fn an_entry_that_is_written_anew_meanwhile_is_not_lost() {
     let reader = Reader::new(KeyRing::default(), vec!["/app".to_owned()]);
     let sweep_ = wanted(Step::Remove, UNREADABLE, Some(reader));
     for _ in 0..20 {
-        all("odd");
+        all("{odd");
         let mut writer = redis.client("admin", crate::scene::ADMIN_PASSWORD).await;
         let writing = async {
             for number in 1..=ENTRIES {
@@ -166,7 +167,7 @@ async fn what_keeps_a_sweep_from_its_end_is_told() {
 async fn big_entries_are_read_in_parts_and_the_biggest_are_left_alone() {
     let redis = RedisServer::start(&config()).await;
     for (name, mebibytes) in [("a", 3), ("b", 3), ("c", 5), ("d", 17)] {
-        let script = "redis.call('HSET', KEYS[1], 'data', string.rep('x', tonumber(ARGV[1])))";
+        let script = "redis.call('HSET', KEYS[1], 'data', string.rep('[', tonumber(ARGV[1])))";
         admin(&redis, &["EVAL", script, "1", &format!("shop:{name}"), &(mebibytes << 20).to_string()]);
     }
     let reader = Reader::new(KeyRing::default(), vec!["/app".to_owned()]);

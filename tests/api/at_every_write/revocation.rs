@@ -21,7 +21,7 @@ async fn settled(prefix: &str) -> (World, String) {
     world.create(SHOP, json!({})).await;
     world.ready(SHOP).await;
     let (id, entry) = world.encrypted().await;
-    world.store("entry", &entry).await;
+    world.store("shop:entry", &entry).await;
     world.quiet().await;
     operator.kill().await;
     (world, id.to_string())

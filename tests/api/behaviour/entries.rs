@@ -1,40 +1,28 @@
 //! Whether applications can read what is stored: really decrypted, with the keys that the operator made.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokencache_operator::data_protection::{
-    key_file::{self, Element},
-    key_ring::KeyRing,
-    payload::Purposes,
-};
+use tokencache_operator::data_protection::payload::Purposes;
 
 use super::scene::{PERIOD, SHOP, World, condition, operator_of, shop, warns_of};
 use crate::support::api_server::api_server;
 use crate::support::eventually::{eventually, never};
-use crate::support::stored::{command, stored};
+use crate::support::stored::stored;
 
 const CONDITION: &str = "EntriesReadable";
 const PLAIN: &[u8] = b"{\"AccessToken\":{}}";
 
 impl World {
-    /// Stores an entry, as an application does.
-    pub async fn store(&self, key: &str, data: &[u8]) {
-        let command = command(&format!("shop:{key}"), data);
-        assert_eq!(self.app(SHOP, &command.each_ref().map(String::as_str)).await, "1");
-    }
-
     /// Stores an entry as an application of this name does, which has the published key.
     async fn store_encrypted(&self, key: &str, application: &str) {
-        let ring = self.secret("shop-keys").await;
-        let (name, text) = ring.iter().next().unwrap();
-        let Ok(Element::Key(file)) = key_file::read(text.as_bytes()) else { panic!("{name} is no key") };
-        let opened = KeyRing::open(std::slice::from_ref(&file), &[], &[], &KeyRing::default());
-        let protector = opened.protector(file.id).unwrap();
-        let data = protector.protect(&Purposes::token_cache(application), PLAIN, &[7; 32]).unwrap();
-        self.store(key, &data).await;
+        let ring = self.key_ring().await;
+        let id = ring.dates().active(Timestamp::now()).unwrap().id;
+        let purposes = Purposes::token_cache(application);
+        self.store(key, &ring.protector(id).unwrap().protect(&purposes, PLAIN, &[7; 32]).unwrap()).await;
     }
 
     async fn remove(&self, key: &str) {
-        assert_eq!(self.app(SHOP, &["UNLINK", &format!("shop:{key}")]).await, "1");
+        assert_eq!(self.app(SHOP, &["UNLINK", key]).await, "1");
     }
 
     /// Watches that looks at the same entries write nothing.
@@ -58,7 +46,7 @@ async fn an_entry_whose_key_is_missing_is_told_with_the_remedy_until_it_is_gone(
     let (world, _operator) = shop("key-missing").await;
     world.condition(SHOP, CONDITION, "True", "NothingStored").await;
     let lost = stored().into_iter().find(|entry| entry.is_of("fx-encA:")).unwrap();
-    world.store("lost", &lost.data()).await;
+    world.store("shop:lost", &lost.data()).await;
     let message = world.condition(SHOP, CONDITION, "False", "KeyMissing").await;
     for words in [
         "key 89c124f1, which is not in Secret shop-keys",
@@ -73,14 +61,14 @@ async fn an_entry_whose_key_is_missing_is_told_with_the_remedy_until_it_is_gone(
     let status = world.ready(SHOP).await;
     assert!(warns_of(&status, CONDITION) && key(&status)["inUse"] == false, "{status}");
     world.nothing_is_written().await;
-    world.remove("lost").await;
+    world.remove("shop:lost").await;
     world.condition(SHOP, CONDITION, "True", "NothingStored").await;
 }
 
 #[tokio::test]
 async fn what_is_stored_is_compared_with_whether_applications_are_said_to_encrypt() {
     let (world, operator) = shop("encrypt").await;
-    world.store("plain", PLAIN).await;
+    world.store("shop:plain", PLAIN).await;
     let message = world.condition(SHOP, CONDITION, "False", "PlainEntries").await;
     assert!(
         message.contains("TokenCache__Encrypt=true") && message.contains("spec.entries.encrypt: false"),
@@ -90,12 +78,12 @@ async fn what_is_stored_is_compared_with_whether_applications_are_said_to_encryp
         async |yes: bool| world.edit("TokenCache", SHOP, json!({"spec": {"entries": {"encrypt": yes}}})).await;
     encrypt(false).await;
     world.condition(SHOP, CONDITION, "True", "AllReadable").await;
-    world.store_encrypted("good", "/app").await;
+    world.store_encrypted("shop:good", "/app").await;
     let message = world.condition(SHOP, CONDITION, "False", "EncryptedEntries").await;
     assert!(message.contains("spec.entries.encrypt: true"), "{message}");
     encrypt(true).await;
     world.condition(SHOP, CONDITION, "False", "PlainEntries").await;
-    world.remove("plain").await;
+    world.remove("shop:plain").await;
     world.condition(SHOP, CONDITION, "True", "AllReadable").await;
     let is_found = |seen: &Value| seen["keyRing"]["applicationName"] == "/app" && key(seen)["inUse"] == true;
     let before = world.status(SHOP, "the application's name is found, and the key is in use", is_found).await;
@@ -117,13 +105,13 @@ async fn what_is_stored_is_compared_with_whether_applications_are_said_to_encryp
 #[tokio::test]
 async fn entries_under_other_application_names_are_told() {
     let (world, _operator) = shop("names").await;
-    world.store_encrypted("one", "/app").await;
+    world.store_encrypted("shop:one", "/app").await;
     world.condition(SHOP, CONDITION, "True", "AllReadable").await;
-    world.store_encrypted("two", "/app/").await;
+    world.store_encrypted("shop:two", "/app/").await;
     let message = world.condition(SHOP, CONDITION, "False", "ApplicationNameMismatch").await;
     assert!(message.contains("application names \"/app\" and \"/app/\""), "{message}");
     world.status(SHOP, "no name is the right one", |seen| seen["keyRing"]["applicationName"].is_null()).await;
-    world.remove("two").await;
+    world.remove("shop:two").await;
     world.condition(SHOP, CONDITION, "True", "AllReadable").await;
 
     let name = async |name: Value| {
@@ -133,7 +121,7 @@ async fn entries_under_other_application_names_are_told() {
     let message = world.condition(SHOP, CONDITION, "False", "ApplicationNameMismatch").await;
     assert!(message.contains("spec.dataProtection.applicationName is \"shop-web\""), "{message}");
     world.status(SHOP, "the spec's name is told", |seen| seen["keyRing"]["applicationName"] == "shop-web").await;
-    world.store_encrypted("one", "elsewhere").await;
+    world.store_encrypted("shop:one", "elsewhere").await;
     let message = world.condition(SHOP, CONDITION, "False", "OtherApplication").await;
     assert!(message.contains("\"shop-web\", \"/app\", \"/app/\", \"shop\""), "{message}");
     name(json!("elsewhere")).await;
@@ -148,9 +136,9 @@ async fn entries_under_other_application_names_are_told() {
 #[tokio::test]
 async fn what_was_counted_is_in_metrics_as_long_as_the_cache_is_there() {
     let (world, operator) = shop("metrics").await;
-    world.store_encrypted("one", "/app").await;
-    world.store_encrypted("two", "/app").await;
-    world.store("plain", PLAIN).await;
+    world.store_encrypted("shop:one", "/app").await;
+    world.store_encrypted("shop:two", "/app").await;
+    world.store("shop:plain", PLAIN).await;
     let key = world.get("TokenCache", SHOP).await["status"]["keyRing"]["active"].as_str().unwrap().to_owned();
     let labels = format!("namespace=\"{}\",name=\"shop\"", world.namespace);
     let lines = [

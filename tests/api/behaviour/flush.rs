@@ -30,6 +30,14 @@ impl World {
         entry(&self.status(SHOP, &format!("{of} is {stage}"), wanted).await)
     }
 
+    /// Stores an entry as an application does.
+    pub async fn store(&self, name: &str, payload: &[u8]) {
+        let script = "local data = ARGV[1]:gsub('..', function(pair) return string.char(tonumber(pair, 16)) end) \
+                      redis.call('HMSET', KEYS[1], 'absexp', '-1', 'sldexp', '-1', 'data', data) \
+                      return redis.call('EXPIRE', KEYS[1], 3600)";
+        assert_eq!(self.app(SHOP, &["EVAL", script, "1", name, &hex::encode(payload)]).await, "1");
+    }
+
     /// Whether there is an entry of this name.
     pub async fn has_entry(&self, name: &str) -> bool {
         !self.app(SHOP, &["HMGET", name, "data"]).await.trim().is_empty()
@@ -65,9 +73,9 @@ fn undecryptable() -> Vec<u8> {
 async fn only_unreadable_entries_are_removed_where_that_is_asked_for() {
     let (world, _operator) = shop("flush").await;
     let (_, readable) = world.encrypted().await;
-    world.store("plain", PLAIN.as_bytes()).await;
-    world.store("readable", &readable).await;
-    world.store("lost", &undecryptable()).await;
+    world.store("shop:plain", PLAIN.as_bytes()).await;
+    world.store("shop:readable", &readable).await;
+    world.store("shop:lost", &undecryptable()).await;
     world.request("flush", Timestamp::now(), "unreadable").await;
     let told = world.outcome("Flush", "Completed").await;
     assert_eq!((&told["entries"], &told["affected"], &told["removed"]), (&json!(3), &json!(1), &json!(1)), "{told}");
@@ -84,7 +92,7 @@ async fn only_unreadable_entries_are_removed_where_that_is_asked_for() {
 #[tokio::test]
 async fn every_entry_is_removed_where_that_is_asked_for_and_a_request_of_long_ago_removes_none() {
     let (world, _operator) = shop("flush-all").await;
-    world.store("plain", PLAIN.as_bytes()).await;
+    world.store("shop:plain", PLAIN.as_bytes()).await;
     world.request("flush", Timestamp::now() - SignedDuration::from_hours(2), "all").await;
     let told = world.outcome("Flush", "Ignored").await["message"].as_str().unwrap().to_owned();
     assert!(told.contains("older than the TokenCache"), "{told}");
@@ -100,7 +108,7 @@ async fn every_entry_is_removed_where_that_is_asked_for_and_a_request_of_long_ag
 #[tokio::test]
 async fn a_flush_goes_on_with_another_operator() {
     let (world, operator) = shop("flush-crash").await;
-    let script = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i, 'data', 'odd') end return 'OK'";
+    let script = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i, 'data', '{odd') end return 'OK'";
     assert_eq!(world.app(SHOP, &["EVAL", script, "1", "shop:"]).await, "OK");
     world.request("flush", Timestamp::now(), "unreadable").await;
     world.status(SHOP, "it is begun", |seen| seen["operations"].to_string().contains("Flush")).await;
@@ -114,8 +122,8 @@ async fn a_flush_goes_on_with_another_operator() {
 async fn a_revoked_key_is_followed_by_another_and_what_it_encrypted_is_counted_and_removed() {
     let (world, _operator) = shop("revoke").await;
     let (id, readable) = world.encrypted().await;
-    world.store("readable", &readable).await;
-    world.store("plain", PLAIN.as_bytes()).await;
+    world.store("shop:readable", &readable).await;
+    world.store("shop:plain", PLAIN.as_bytes()).await;
     world.request("revoke-key", Timestamp::now(), &format!("{} remove", id.short())).await;
     let told = world.outcome("RevokeKey", "Completed").await;
     assert_eq!((&told["entries"], &told["affected"], &told["removed"]), (&json!(2), &json!(1), &json!(1)), "{told}");
