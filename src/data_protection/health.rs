@@ -97,28 +97,29 @@ pub fn minted(
     before: Option<&KeyRingStatus>,
 ) -> Vec<String> {
     let members = standing.ring.as_ref().map(|ring| ring.ring.members()).unwrap_or_default();
-    // A status that was lost makes no news of what is old.
-    if before.is_none() && members.len() > 1 {
-        return Vec::new();
-    }
     let is_told =
         |member: &Member| before.is_some_and(|before| before.keys.iter().any(|key| key.id == member.id.to_string()));
-    let told = members.iter().filter(|member| !is_told(member)).filter_map(|member| {
+    let mut told: Vec<(Option<Timestamp>, String)> = Vec::new();
+    for member in members.iter().filter(|member| !is_told(member)) {
         let file = member.id.file_name();
-        let holder = observed.holders(&file).next()?;
-        let why = annotation(holder, WHY_ANNOTATION).filter(|_| annotation(holder, REQUESTED_ANNOTATION).is_none())?;
-        let is_older = settings.created.is_some_and(|since| created(holder).is_some_and(|made| made < since));
-        (!is_older).then(|| {
-            format!(
+        let Some(holder) = observed.holders(&file).next() else { continue };
+        let (why, made) = (annotation(holder, WHY_ANNOTATION), created(holder));
+        let is_older = settings.created.is_some_and(|since| made.is_some_and(|made| made < since));
+        if let Some(why) = why.filter(|_| !is_older && annotation(holder, REQUESTED_ANNOTATION).is_none()) {
+            let note = format!(
                 "key {} was made, since {why}. It is published in Secret {}, and encrypts from {} on; earlier keys go on \
                  decrypting",
                 member.id.short(),
                 name::keys(&settings.owner.name),
                 member.activates
-            )
-        })
-    });
-    told.collect()
+            );
+            told.push((made, note));
+        }
+    }
+    told.sort();
+    // A status that was lost makes no news of what is old.
+    let old = if before.is_none() { told.len().saturating_sub(1) } else { 0 };
+    told.into_iter().skip(old).map(|(_, note)| note).collect()
 }
 
 /// Each key; `None` where there is no ring of the cache's own.
