@@ -27,7 +27,7 @@ use crate::{
         standing::Standing,
     },
     kubernetes::{
-        identity::ORPHANED,
+        identity::{ORPHANED, Owner},
         name,
         write::{self, WriteError},
     },
@@ -76,8 +76,7 @@ impl KeyRing {
     /// # Errors
     /// Where the API server did not answer.
     pub async fn look_again(self, context: &Context, now: Timestamp) -> Result<Self, ObserveError> {
-        let owner = &self.settings.owner;
-        context.secrets.forget(&owner.namespace, &[name::keys(&owner.name)]);
+        forget(context, &self.settings.owner);
         let names = listed(context, &self.settings).await?;
         let lacking = self.standing.lacking(&self.settings).collect();
         let observed = observe(context, &self.settings, self.observed.operations, names, lacking).await?;
@@ -111,8 +110,14 @@ impl KeyRing {
     }
 }
 
+/// Has the next look ask for the published ring, whatever the watch shows by then.
+pub fn forget(context: &Context, owner: &Owner) {
+    context.secrets.forget(&owner.namespace, &[name::keys(&owner.name)]);
+}
+
 /// Carries a plan out: the Secrets of keys come before they are published, so that no key is ever in one place only that
-/// somebody may write to. Returns how many objects were written.
+/// somebody may write to. The ring is written over what was seen of it, and over nothing else: so it never shrinks, also where
+/// somebody else, or an answer that was lost, has added a key meanwhile. Returns how many objects were written.
 ///
 /// # Errors
 /// The first write that failed. Those before it stand; the next pass goes on from there.
@@ -130,7 +135,9 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<u
         changed += usize::from(write::create(client, &secret).await?.is_some());
     }
     if let Some(Publication { secret, strays }) = ring {
-        if strays.is_empty() {
+        if secret.metadata.uid.is_none() {
+            write::create(client, &secret).await?;
+        } else if strays.is_empty() {
             write::apply(client, &secret).await?;
         } else {
             write::amend(client, &secret, &strays).await?;
