@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, general_purpose::NO_PAD},
+};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
@@ -29,6 +32,12 @@ use crate::{
 
 /// More than a payload ever has, in characters.
 const LONGEST_PAYLOAD: u64 = 64 << 10;
+
+/// As .NET writes payloads; read with or without padding, and also where the end was cut off, so that this is what is told.
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
 
 /// The files of a folder, by their names.
 type Files = BTreeMap<String, Zeroizing<Vec<u8>>>;
@@ -119,7 +128,7 @@ pub fn main(arguments: &DoctorArguments) -> Result<(), DoctorError> {
     let ring = ring(&arguments.dir, &pairs)?;
     match &arguments.unprotect {
         Some(payload) => say(&[arguments.unprotect(&ring, payload)?]),
-        None if arguments.protect => say(&[BASE64_URL_SAFE_NO_PAD.encode(arguments.protect(&ring)?)]),
+        None if arguments.protect => say(&[BASE64URL.encode(arguments.protect(&ring)?)]),
         None => arguments.examine(&ring, &pairs),
     }
 }
@@ -148,8 +157,7 @@ impl RingArguments {
 
     fn unprotect(&self, ring: &Directory, payload: &str) -> Result<String, DoctorError> {
         let payload = if payload == "-" { payload_from_input()? } else { payload.to_owned() };
-        let payload = payload.trim().trim_end_matches('=');
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| DoctorError::NoPayload)?;
+        let payload = BASE64URL.decode(payload.trim()).map_err(|_| DoctorError::NoPayload)?;
         match ring.unprotect(&self.application, &payload) {
             Ok(key) => Ok(format!("the payload is read: {key} encrypted it")),
             Err(RoundTripError::Unprotect(UnprotectError::NotProtected)) => Err(DoctorError::NoPayload),

@@ -29,7 +29,7 @@ use crate::{
         standing::Standing,
     },
     kubernetes::{
-        identity::{Found, ORPHANED},
+        identity::{Found, ORPHANED, Owner},
         name,
         workload::{Consumers, Source},
         write::{self, WriteError},
@@ -84,9 +84,8 @@ impl KeyRing {
     /// Where the API server did not answer.
     pub async fn look_again(self, context: &Context, key: &Key, now: Timestamp) -> Result<Self, ObserveError> {
         let owner = &self.settings.owner;
-        let published = [name::keys(&owner.name), name::key_certificates(&owner.name)];
         let disowned: Vec<String> = self.observed.owned().filter_map(|secret| secret.metadata.name.clone()).collect();
-        context.secrets.forget(&owner.namespace, &published);
+        forget(context, owner);
         context.secrets.forget(&owner.namespace, &disowned);
         let names = listed(context, &self.settings).await?;
         let lacking = self.standing.lacking(&self.settings).collect();
@@ -161,8 +160,15 @@ impl KeyRing {
     }
 }
 
+/// Has the next look ask for what is published, whatever the watch shows by then.
+pub fn forget(context: &Context, owner: &Owner) {
+    context.secrets.forget(&owner.namespace, &[name::keys(&owner.name), name::key_certificates(&owner.name)]);
+}
+
 /// Carries a plan out: the Secrets of keys come before they are published, so that no key is ever in one place only that
-/// somebody may write to; and certificates come before the keys that need them. Returns how many objects were written.
+/// somebody may write to; and certificates come before the keys that need them. The ring is written over what was seen of it,
+/// and over nothing else: so it never shrinks, also where somebody else, or an answer that was lost, has added a key
+/// meanwhile. Returns how many objects were written.
 ///
 /// # Errors
 /// The first write that failed. Those before it stand; the next pass goes on from there.
@@ -192,7 +198,9 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<u
         changed += usize::from(write::create(client, &secret).await?.is_some());
     }
     if let Some(Publication { secret, strays }) = ring {
-        if strays.is_empty() {
+        if secret.metadata.uid.is_none() {
+            write::create(client, &secret).await?;
+        } else if strays.is_empty() {
             write::apply(client, &secret).await?;
         } else {
             write::amend(client, &secret, &strays).await?;

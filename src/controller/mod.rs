@@ -270,7 +270,12 @@ async fn reconcile(
     let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
     let surplus = observe::surplus(context, settings);
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
-    let applied = match Box::pin(apply::apply(&context.client, settings, ring_settings, plan)).await {
+    let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan)).await;
+    if applied.is_err() {
+        // It may have been written, and is never written again over a version that is not its last.
+        key_ring::forget(context, &settings.owner);
+    }
+    let applied = match applied {
         // Gone by the next pass, most likely: not worth a status that says so.
         Err(error) if error.may_pass() && context.failures(key) < retry::TOLERATED => return Err(error.into()),
         applied => applied,

@@ -73,8 +73,13 @@ pub fn plan(
     surplus: Vec<Retiree>,
 ) -> Plan {
     let owner = &settings.owner.name;
-    if is_paused(cache) || observed.taken(owner).is_some() || observed.leftover(owner).is_some() {
+    if is_paused(cache) {
         return Plan::default();
+    }
+    if observed.taken(owner).is_some() || observed.leftover(owner).is_some() {
+        // What applications encrypt with does not wait for Redis. None is begun for a cache that may be in the wrong place.
+        let ring = if ring.begins() { data_protection::plan::Plan::default() } else { ring };
+        return Plan { ring, ..Plan::default() };
     }
     let redis = redis::plan(settings, observed, credentials);
     let spent = credentials.rotation.spent.clone();

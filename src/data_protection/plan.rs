@@ -44,7 +44,7 @@ pub struct Mint {
 /// A Secret that applications mount, as it is to be written.
 #[derive(Clone, PartialEq)]
 pub struct Publication {
-    /// The Secret, with the UID of the live one, and its version where something depends on what it held.
+    /// The Secret, with the UID and the version of the live one, if there is one.
     pub secret: Secret,
     /// Files in the live one that do not stay.
     pub strays: Vec<String>,
@@ -179,8 +179,7 @@ fn publication(settings: &Settings, observed: &Observed, standing: &Standing) ->
         return None;
     }
     secret.metadata.uid.clone_from(&live.metadata.uid);
-    if !strays.is_empty() {
-        secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
-    }
+    // Over a later version, a ring that was put together without a key that is in it by now would take that key away.
+    secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
     Some(Publication { secret, strays })
 }

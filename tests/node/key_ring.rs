@@ -11,8 +11,10 @@ use crate::support::eventually::within;
 impl Scene {
     /// Makes a pod of `examples/doctor.yaml`, under this name and with these changes to its spec.
     pub async fn make_doctor(&self, name: &str, change: impl FnOnce(&mut Value)) {
-        let example = std::fs::read_to_string(repository().join("examples/doctor.yaml")).unwrap();
-        let mut pod: Value = serde_yaml::from_str(&example).unwrap();
+        let example = repository().join("examples/doctor.yaml").display().to_string();
+        // As kubectl reads it, to which 0440 is a number.
+        let read = self.kubectl(&["create", "--dry-run=client", "--output=json", "--filename", &example]);
+        let mut pod: Value = serde_json::from_str(&read).unwrap();
         let operator = self.operator().await.spec.unwrap().template.spec.unwrap();
         pod["metadata"]["name"] = name.into();
         pod["spec"]["containers"][0]["image"] = operator.containers[0].image.clone().unwrap().into();

@@ -1,9 +1,10 @@
 //! The controller's plan around that of Redis: rehearsal, pause, names that are taken, what nothing needs any more.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 use tokencache_operator::controller::plan::{Plan, Retiree, RetireeKind, plan};
-use tokencache_operator::data_protection::plan as ring;
+use tokencache_operator::data_protection::{KeyMint, key::KeyOrder, plan as ring, schedule::Why};
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::objects::stateful_set;
 
@@ -76,6 +77,24 @@ fn one_name_that_is_taken_keeps_everything_from_being_made() {
     let mut world = World::new(shop("{}"));
     world.observed.service = Found::Foreign("Deployment web".to_owned());
     assert_eq!(planned(&world, surplus()), Plan::default());
+}
+
+#[test]
+fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
+    let ring = |why: Why| {
+        let now = Timestamp::UNIX_EPOCH;
+        let order = KeyOrder { created: now, activates: now, expires: now };
+        let mint = ring::Mint { key: KeyMint { why, order, certificate: None }, requested: None };
+        ring::Plan { mint: Some(mint), ..ring::Plan::default() }
+    };
+    let mut world = World::new(shop("{}"));
+    for found in [Found::Foreign("Deployment web".to_owned()), Found::Earlier] {
+        world.observed.service = found;
+        let planned = |ring| plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring, vec![]);
+        assert_eq!(planned(ring(Why::First)), Plan::default());
+        let rotated = ring(Why::RotationDue);
+        assert_eq!(planned(rotated.clone()), Plan { ring: rotated, ..Plan::default() });
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub struct Write {
 pub struct Writes {
     death: Option<Death>,
     lost: Option<usize>,
+    hears: bool,
     state: Arc<Mutex<State>>,
     died: Arc<tokio::sync::watch::Sender<bool>>,
 }
@@ -51,12 +52,13 @@ enum Verdict {
     Pass,
     LoseAnswer,
     Refuse,
+    Hold,
 }
 
 impl Writes {
     /// Only counts.
     pub fn counted() -> Self {
-        Self { death: None, lost: None, state: Arc::default(), died: Arc::default() }
+        Self { death: None, lost: None, hears: true, state: Arc::default(), died: Arc::default() }
     }
 
     /// Counts, and dies.
@@ -67,6 +69,11 @@ impl Writes {
     /// Counts, and loses the answer to this write. The client lives on.
     pub fn losing_answer(index: usize) -> Self {
         Self { lost: Some(index), ..Self::counted() }
+    }
+
+    /// Hears nothing of Secrets after it has listed them: a watch that lags behind, for ever.
+    pub fn deaf(self) -> Self {
+        Self { hears: false, ..self }
     }
 
     /// Every write so far, with the one that was fatal.
@@ -90,7 +97,7 @@ impl Writes {
             return Verdict::Refuse;
         }
         if !is_write(request) {
-            return Verdict::Pass;
+            return if self.hears || !is_watch_of_secrets(request) { Verdict::Pass } else { Verdict::Hold };
         }
         let index = state.log.len();
         state.log.push(Write { index, method: request.method().clone(), path: request.uri().to_string() });
@@ -116,6 +123,11 @@ fn is_write(request: &Request<Body>) -> bool {
     let question = request.uri().path().ends_with("reviews");
     let dry = request.uri().query().is_some_and(|query| query.contains("dryRun=All"));
     writes && !question && !dry
+}
+
+fn is_watch_of_secrets(request: &Request<Body>) -> bool {
+    request.uri().path().ends_with("/secrets")
+        && request.uri().query().is_some_and(|query| query.contains("watch=true"))
 }
 
 impl fmt::Display for Write {
@@ -168,6 +180,7 @@ where
                 Box::pin(async move { answer.await.map_err(Into::into) })
             }
             Verdict::Refuse => Box::pin(async { Err("the client is dead: the request was not sent".into()) }),
+            Verdict::Hold => Box::pin(std::future::pending()),
             Verdict::LoseAnswer => {
                 let answer = self.inner.call(request);
                 let (died, is_fatal) = (Arc::clone(&self.writes.died), self.writes.death.is_some());

@@ -1,9 +1,25 @@
 //! The operator dies at every write of a key that was asked for, before it was sent and after, or loses an answer: no key is
 //! lost, and none is made twice.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
+use tokencache_operator::api::v1alpha1::TokenCache;
+use tokencache_operator::controller::key_ring;
+use tokencache_operator::data_protection::{
+    observed::Observed,
+    plan::{Plan, plan},
+    settings::Settings,
+    standing::Standing,
+};
+use tokencache_operator::kubernetes::write::{WriteError, WriteErrorClass};
+use tokencache_operator::redis::settings::Settings as RedisSettings;
 
 use crate::support::api_server::api_server;
 use crate::support::faults::{Death, Writes};
@@ -79,10 +95,10 @@ async fn an_operator_that_dies_at_any_write_of_a_new_key_leaves_what_another_one
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_makes_no_second_key() {
+async fn an_answer_that_is_lost_makes_no_second_key_also_where_the_watch_never_shows_the_first() {
     let begins = |index: usize| async move {
         let world = World::new("begins").await;
-        let writes = Writes::losing_answer(index);
+        let writes = Writes::losing_answer(index).deaf();
         let client = api_server().client_through(USER_AGENT, &writes).await;
         let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
         world.create(SHOP, json!({})).await;
@@ -91,7 +107,7 @@ async fn an_answer_that_is_lost_makes_no_second_key() {
     };
     let goes_on = |index: usize| async move {
         let world = settled("goes-on").await;
-        let writes = Writes::losing_answer(index);
+        let writes = Writes::losing_answer(index).deaf();
         let client = api_server().client_through(USER_AGENT, &writes).await;
         let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
         world.ask_for_key(&Timestamp::now().to_string()).await;
@@ -103,7 +119,63 @@ async fn an_answer_that_is_lost_makes_no_second_key() {
         .await;
 }
 
+#[tokio::test]
+async fn two_operators_that_see_the_same_never_take_a_key_of_each_other_away() {
+    let world = World::new("same-sight").await;
+    world.create(SHOP, json!({})).await;
+    let (one, other) = (world.ring_as_seen().await, world.ring_as_seen().await);
+    one.carry_out(&world).await.unwrap();
+    let first = world.secret("shop-keys").await;
+    assert_eq!(first.len(), 1);
+    other.carry_out(&world).await.unwrap();
+    assert_eq!(world.secret("shop-keys").await, first, "it is there by now, and known to be less than there is");
+    world.ring_as_seen().await.carry_out(&world).await.unwrap();
+    let both = world.secret("shop-keys").await;
+    assert_eq!(both, world.keys().await.into_values().flatten().collect());
+
+    world.ask_for_key(&Timestamp::now().to_string()).await;
+    let (one, other) = (world.ring_as_seen().await, world.ring_as_seen().await);
+    one.carry_out(&world).await.unwrap();
+    let three = world.secret("shop-keys").await;
+    assert!(three.len() == 3 && both.iter().all(|(name, text)| three.get(name) == Some(text)));
+    let refused = other.carry_out(&world).await.unwrap_err();
+    assert_eq!(refused.class(), WriteErrorClass::Conflict, "{refused}");
+    assert_eq!(world.secret("shop-keys").await, three);
+    world.ring_as_seen().await.carry_out(&world).await.unwrap();
+    let all = world.secret("shop-keys").await;
+    assert_eq!((all.len(), &all), (4, &world.keys().await.into_values().flatten().collect()));
+}
+
+/// What a pass has planned for a ring.
+struct Planned {
+    settings: Settings,
+    plan: Plan,
+}
+
+impl Planned {
+    async fn carry_out(self, world: &World) -> Result<usize, WriteError> {
+        key_ring::apply(&world.client, &self.settings, self.plan).await
+    }
+}
+
 impl World {
+    /// What a pass plans that sees what there is now.
+    async fn ring_as_seen(&self) -> Planned {
+        let caches: Api<TokenCache> = Api::namespaced(self.client.clone(), &self.namespace);
+        let cache = caches.get(SHOP).await.unwrap();
+        let owner = RedisSettings::parse(&cache).unwrap().owner;
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let there = secrets.list(&ListParams::default()).await.unwrap().items.into_iter().map(Arc::new);
+        let (of_ring, others): (Vec<_>, Vec<_>) = there.partition(|secret| secret.name_any() == "shop-keys");
+        let files = others.into_iter().filter(|secret| secret.name_any().starts_with("shop-key-")).collect();
+        let ring = owner.found(of_ring.into_iter().next(), |secret| &secret.metadata);
+        let observed = Observed::new(files, ring, BTreeMap::new(), Vec::new());
+        let settings = Settings::parse(owner, &cache).unwrap();
+        let standing = Standing::read(&settings, &observed, Timestamp::now());
+        let plan = plan(&settings, &observed, &standing);
+        Planned { settings, plan }
+    }
+
     /// Makes sure that there are so many keys, all published, and no other comes.
     async fn has_keys(&self, count: usize, writes: &Writes) {
         self.quiet().await;
