@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCache;
 use tokencache_operator::controller::key_ring;
 use tokencache_operator::data_protection::{
-    observed::Observed,
+    key_ring::KeyRing,
+    observed::{Beside, Observed},
     plan::{Plan, plan},
     settings::Settings,
     standing::Standing,
@@ -169,9 +170,9 @@ impl World {
         let (of_ring, others): (Vec<_>, Vec<_>) = there.partition(|secret| secret.name_any() == "shop-keys");
         let files = others.into_iter().filter(|secret| secret.name_any().starts_with("shop-key-")).collect();
         let ring = owner.found(of_ring.into_iter().next(), |secret| &secret.metadata);
-        let observed = Observed::new(files, ring, BTreeMap::new(), Vec::new());
+        let observed = Observed::new(files, ring, BTreeMap::new(), Beside::default());
         let settings = Settings::parse(owner, &cache).unwrap();
-        let standing = Standing::read(&settings, &observed, Timestamp::now());
+        let standing = Standing::read(&settings, &observed, &KeyRing::default(), Timestamp::now());
         let plan = plan(&settings, &observed, &standing);
         Planned { settings, plan }
     }
