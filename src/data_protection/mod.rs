@@ -15,7 +15,8 @@
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
 //! | [`entry`], [`reader`] | what a stored token-cache entry is, and what reads it |
 //! | [`settings`], [`observed`], [`provided`] | what a cache wants of its ring, what a pass saw, what of it the user provides |
-//! | [`standing`], [`request`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
+//! | [`standing`], [`request`], [`plan`] | how far it is, what is asked for, what is to be written |
+//! | [`health`], [`news`] | what is said of it, and of what happened to it |
 //! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod algorithm;
@@ -37,6 +38,7 @@ pub mod key_id;
 pub mod key_ring;
 mod key_writer;
 pub mod master_key;
+pub mod news;
 pub mod objects;
 pub mod observed;
 pub mod payload;
