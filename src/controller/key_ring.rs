@@ -19,8 +19,9 @@ use crate::{
     api::v1alpha1::KeyRingStatus,
     condition::Finding,
     data_protection::{
-        health::{self, Corrected},
+        health,
         in_use::{self, InUse},
+        news::{self, Corrected},
         objects::COMPONENT,
         observed::{Beside, Inputs, Observed},
         plan::{Plan, Publication, plan},
@@ -89,7 +90,7 @@ impl KeyRing {
         context.secrets.forget(&owner.namespace, &disowned);
         let names = listed(context, &self.settings).await?;
         let lacking = self.standing.lacking(&self.settings).collect();
-        let corrected = health::corrected(&self.settings, &self.observed, &self.standing);
+        let corrected = news::corrected(&self.settings, &self.observed, &self.standing);
         let observed = observe(context, &self.settings, self.observed.beside, names, lacking).await?;
         let (observed, standing) = read(context, key, &self.settings, observed, now).await;
         Ok(Self { settings: self.settings, observed, standing, corrected })
@@ -150,7 +151,7 @@ impl KeyRing {
     /// What is told of keys that the status does not have yet.
     #[must_use]
     pub fn minted(&self, before: Option<&KeyRingStatus>) -> Vec<String> {
-        health::minted(&self.settings, &self.observed, &self.standing, before)
+        news::minted(&self.settings, &self.observed, &self.standing, before)
     }
 
     /// When something changes by itself.

@@ -127,6 +127,11 @@ impl Told<'_> {
 
     /// What new keys are encrypted to, as a sentence for a ring that is well.
     pub(super) fn encrypts_to(&self) -> Option<String> {
+        let keys = self.ring.published.keys();
+        let plain = keys.iter().filter(|key| key.encrypted().is_none()).count();
+        if self.provided.certificate.is_none() && plain < keys.len() {
+            return Some("New keys are plain, since spec.dataProtection.certificate names no certificate".to_owned());
+        }
         let Some(Ok(current)) = &self.provided.certificate else { return None };
         let (current, used) = (current.certificate(), self.ring.encrypts_to()?);
         let from = self.settings.certificate.as_deref().unwrap_or_default();
@@ -141,8 +146,6 @@ impl Told<'_> {
                 described(current)
             )
         };
-        let keys = self.ring.published.keys();
-        let plain = keys.iter().filter(|key| key.encrypted().is_none()).count();
         let plain = match plain {
             0 => String::new(),
             1 => format!(". 1 of {} keys is plain, and stays so", keys.len()),

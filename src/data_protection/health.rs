@@ -1,19 +1,17 @@
-//! What is said of a cache's key ring: `KeyRingReady`, each key in the status, and keys that are new. Of what the user provides
+//! What is said of a cache's key ring: `KeyRingReady`, and each key in the status. Of what the user provides
 //! for it `certificate_health` and `import_health` speak.
 //!
 //! In: the settings, what was observed, how far the ring is, the time. Out: a finding and values, in which nothing moves that
 //! does not change the matter.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    DataProtection, certificate_health,
-    observed::{Observed, annotation, created},
-    plan::WHY_ANNOTATION,
+    DataProtection,
+    news::{Corrected, has_owner},
+    observed::{Observed, created},
     provided::Provided,
     published::Refused,
-    request::REQUESTED_ANNOTATION,
     ring::{Choice, KeyState, Member},
     settings::Settings,
     standing::{self, Standing},
@@ -30,28 +28,6 @@ use crate::{
 
 /// How many things of one kind a message names.
 const NAMED: usize = 3;
-
-/// What was put right a moment ago.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Corrected {
-    /// Files of the published ring, and why they did not stay.
-    pub ring: Vec<Refused>,
-    /// What was done to other Secrets, in sentences.
-    pub others: Vec<String>,
-}
-
-/// What carrying the plan out puts right.
-#[must_use]
-pub fn corrected(settings: &Settings, observed: &Observed, standing: &Standing) -> Corrected {
-    let Some(ring) = &standing.ring else { return Corrected::default() };
-    let owned = observed.owned().map(|secret| {
-        format!("{}, and would have been deleted with that, so the owner was taken away", has_owner(secret))
-    });
-    let certificates = certificate_health::drift(observed, ring);
-    let certificates = certificates
-        .map(|what| format!("Secret {} was put right ({what})", name::key_certificates(&settings.owner.name)));
-    Corrected { ring: ring.published.strays.clone(), others: owned.chain(certificates).collect() }
-}
 
 /// What is said of the ring; `None` where the operator makes none.
 #[must_use]
@@ -85,41 +61,6 @@ pub fn finding(
     .into_iter()
     .find_map(|check| check(&told));
     Some(found.unwrap_or_else(|| told.well(corrected)))
-}
-
-/// What is told of keys that are new since this was said in the status: those that nobody asked for by a request, which has
-/// words of its own, and that were made for this `TokenCache`.
-#[must_use]
-pub fn minted(
-    settings: &Settings,
-    observed: &Observed,
-    standing: &Standing,
-    before: Option<&KeyRingStatus>,
-) -> Vec<String> {
-    let members = standing.ring.as_ref().map(|ring| ring.ring.members()).unwrap_or_default();
-    let is_told =
-        |member: &Member| before.is_some_and(|before| before.keys.iter().any(|key| key.id == member.id.to_string()));
-    let mut told: Vec<(Option<Timestamp>, String)> = Vec::new();
-    for member in members.iter().filter(|member| !is_told(member)) {
-        let file = member.id.file_name();
-        let Some(holder) = observed.holders(&file).next() else { continue };
-        let (why, made) = (annotation(holder, WHY_ANNOTATION), created(holder));
-        let is_older = settings.created.is_some_and(|since| made.is_some_and(|made| made < since));
-        if let Some(why) = why.filter(|_| !is_older && annotation(holder, REQUESTED_ANNOTATION).is_none()) {
-            let note = format!(
-                "key {} was made, since {why}. It is published in Secret {}, and encrypts from {} on; earlier keys go on \
-                 decrypting",
-                member.id.short(),
-                name::keys(&settings.owner.name),
-                member.activates
-            );
-            told.push((made, note));
-        }
-    }
-    told.sort();
-    // A status that was lost makes no news of what is old.
-    let old = if before.is_none() { told.len().saturating_sub(1) } else { 0 };
-    told.into_iter().skip(old).map(|(_, note)| note).collect()
 }
 
 /// Each key; `None` where there is no ring of the cache's own.
@@ -368,13 +309,6 @@ impl Told<'_> {
         let made = self.observed.holders(&file).filter_map(created).min();
         made.is_some_and(|made| self.settings.created.is_some_and(|since| made < since))
     }
-}
-
-/// That a Secret has an owner, and which.
-fn has_owner(secret: &Secret) -> String {
-    let owner = secret.metadata.owner_references.iter().flatten().next();
-    let owner = owner.map_or_else(String::new, |owner| format!("{} {}", owner.kind, owner.name));
-    format!("Secret {} was given an owner ({owner})", secret.metadata.name.as_deref().unwrap_or_default())
 }
 
 pub(super) fn fails(reason: Reason, message: impl Into<String>) -> Finding {

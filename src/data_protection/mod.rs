@@ -16,7 +16,8 @@
 //! | [`entry`], [`class`], [`reader`] | what a stored token-cache entry is, in one word, and what reads it |
 //! | [`in_use`] | which keys and names stored entries show to be in use |
 //! | [`settings`], [`observed`], [`provided`] | what a cache wants of its ring, what a pass saw, what of it the user provides |
-//! | [`standing`], [`request`], [`revoke`], [`plan`], [`health`] | how far it is, what is asked for, what is to be written, what is said |
+//! | [`standing`], [`request`], [`revoke`], [`plan`] | how far it is, what is asked for, what is to be written |
+//! | [`health`], [`news`] | what is said of it, and of what happened to it |
 //! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod algorithm;
@@ -40,6 +41,7 @@ pub mod key_id;
 pub mod key_ring;
 mod key_writer;
 pub mod master_key;
+pub mod news;
 pub mod objects;
 pub mod observed;
 pub mod payload;

@@ -90,6 +90,13 @@ pub struct Flush {
     pub wake_at: Option<Timestamp>,
 }
 
+/// When entries were removed last, whatever it was asked for.
+#[must_use]
+pub fn last(operations: &[OperationStatus]) -> Option<Timestamp> {
+    let removed = operations.iter().filter(|operation| operation.removed.is_some_and(|removed| removed > 0));
+    removed.filter_map(|operation| operation.finished.as_ref()).map(|finished| finished.0).max()
+}
+
 fn said(operation: Option<OperationStatus>) -> Flush {
     Flush { operation, ..Flush::default() }
 }

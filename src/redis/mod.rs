@@ -309,6 +309,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         trust: trust(settings, credentials),
         users: users(settings, credentials),
         reader: None,
+        swept: flush::last(&observed.operations),
         correct: true,
     }
 }

@@ -51,6 +51,8 @@ pub struct Want {
     pub users: Vec<User>,
     /// What reads its entries; `None` where there is no key to read them with.
     pub reader: Option<Arc<Reader>>,
+    /// When entries were removed last on request: what was counted before that is forgotten.
+    pub swept: Option<Timestamp>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
 }
@@ -83,6 +85,7 @@ impl Want {
             users,
             trust,
             reader: _,
+            swept: _,
             correct: _,
         } = self;
         *max_memory == other.max_memory
@@ -385,6 +388,7 @@ mod tests {
             trust: None,
             users: Vec::new(),
             reader: None,
+            swept: None,
             correct: true,
         }
     }

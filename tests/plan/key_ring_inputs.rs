@@ -12,8 +12,8 @@ use kube::ResourceExt;
 use rcgen::{CertificateParams, KeyPair};
 use tokencache_operator::data_protection::certificate::Certificate;
 use tokencache_operator::data_protection::certificates;
-use tokencache_operator::data_protection::health::Corrected;
 use tokencache_operator::data_protection::key_file::{self, Element};
+use tokencache_operator::data_protection::news::Corrected;
 use tokencache_operator::data_protection::settings::Settings;
 use tokencache_operator::kubernetes::identity::Found;
 
@@ -431,6 +431,7 @@ fn what_is_said_of_certificates() {
             ring.spec("{}");
             ring.pass();
         }),
+        after("there are encrypted keys, and no certificate is named any more", &|ring| ring.spec("{}")),
         after("one that no key needs is not there", &|ring| {
             ring.spec("dataProtection: {certificate: {secretName: mine}, previous: [{secretName: theirs}]}");
         }),

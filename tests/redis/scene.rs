@@ -82,6 +82,7 @@ pub fn want() -> Want {
         trust: None,
         users: users(Acl::Compatible, "shop:"),
         reader: None,
+        swept: None,
         correct: true,
     }
 }

@@ -158,6 +158,7 @@ mod tests {
                 since_7_2: "",
             }],
             reader: None,
+            swept: None,
             correct: true,
         };
         match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {

@@ -47,7 +47,7 @@ pub(super) async fn read(
         None => None,
     };
     let spares_clock = spares_clock(connection, version).await?;
-    history.read_with(want.reader.as_ref());
+    history.read_with(want.reader.as_ref(), want.swept);
     let batch = match batch(connection, history, want, spares_clock).await {
         Ok(batch) => batch,
         Err(Failure::Refused { code, words }) if matches!(code.as_str(), "NOPERM" | "ERR") => refused(words),

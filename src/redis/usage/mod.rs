@@ -13,6 +13,8 @@ pub mod payloads;
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
+
 use entries::{Batch, Census, Entries};
 use latency::{Latency, SlowCommand, Slowness};
 use ledger::Ledger;
@@ -86,6 +88,7 @@ pub struct History {
     slowness: Slowness,
     census: Census,
     ledger: Ledger,
+    swept: Option<Timestamp>,
     usage: Usage,
 }
 
@@ -107,8 +110,12 @@ impl History {
         self.ledger.counts()
     }
 
-    /// Goes on with what reads payloads now: what another one read of them is forgotten.
-    pub fn read_with(&mut self, reader: Option<&Arc<Reader>>) {
+    /// Goes on with what reads payloads now: what another one read of them is forgotten, and so is what was counted before
+    /// entries were removed on request, which would be told for as long as the next way through the keys takes.
+    pub fn read_with(&mut self, reader: Option<&Arc<Reader>>, swept: Option<Timestamp>) {
+        if self.swept != swept {
+            *self = Self { census: Census::default(), ledger: Ledger::default(), swept, ..std::mem::take(self) };
+        }
         if self.ledger.meet(reader) {
             self.usage.payloads = Payloads::default();
         }
