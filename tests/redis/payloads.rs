@@ -182,3 +182,19 @@ async fn in_a_database_of_hundreds_every_entry_has_its_turn_and_one_that_is_too_
         assert_eq!((sample.counts.entries, sample.counts.passed_over >= 1), (702, true), "{program}");
     }
 }
+
+/// In a large cache the next way through the keys takes its time.
+#[tokio::test]
+async fn what_was_counted_before_entries_were_removed_on_request_is_told_no_more() {
+    let redis = RedisServer::start(&config()).await;
+    let script = "for i = 1, 3000 do redis.call('HSET', KEYS[1] .. i, 'data', ARGV[1]) end return 'OK'";
+    let fill = |payload: &str| admin(&redis, &["EVAL", script, "1", "shop:", payload]);
+    fill("odd");
+    let (probe, want) = (probe(), reader(ring("ring"), &[APPLICATION]));
+    assert!(payloads(&sampled(&probe, &redis, &want).await).has(Strange));
+    fill("{}");
+    assert!(payloads(&sampled(&probe, &redis, &want).await).has(Strange), "of this window");
+    let swept = Want { swept: Some(crate::scene::now()), ..want };
+    assert!(!payloads(&sampled(&probe, &redis, &swept).await).has(Strange));
+    assert!(payloads(&sampled(&probe, &redis, &swept).await).has(Plain));
+}
