@@ -18,7 +18,7 @@ use super::{
     provided::Unusable,
 };
 use crate::{
-    api::v1alpha1::ROTATE_KEY_ANNOTATION,
+    api::v1alpha1::{REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION},
     condition::{Finding, Reason},
     kubernetes::{identity::Found, name},
 };
@@ -80,7 +80,8 @@ impl Told<'_> {
                 Reason::CertificateMissing,
                 format!(
                     "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. Put the certificate and its \
-                     private key into a Secret of type kubernetes.io/tls, and name that in spec.dataProtection.previous{}{}",
+                     private key into a Secret of type kubernetes.io/tls, and name that in spec.dataProtection.previous; where they are \
+                     lost for good, revoke the keys (annotation {REVOKE_KEY_ANNOTATION}){}{}",
                     if count == 1 { "there is a key that".to_owned() } else { format!("there are {count} keys that") },
                     if count == 1 { "it" } else { "they" },
                     awaited.unwrap_or_default(),
