@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
 use tokencache_operator::data_protection::key_file::{self, Element};
-use tokencache_operator::data_protection::request;
+use tokencache_operator::data_protection::{request, revoke};
 use tokencache_operator::redis::rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION};
 use tokencache_operator::redis::{objects, password::Password};
 
@@ -60,7 +60,8 @@ fn without_the_run(object: &Value) -> Value {
     object["owned"] = owned;
     object.as_object_mut().unwrap().remove("status");
     if let Some(marks) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-        for mark in [PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION, request::REQUESTED_ANNOTATION] {
+        let of_keys = [request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION];
+        for mark in of_keys.into_iter().chain([PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION]) {
             marks.entry(mark).and_modify(|time| *time = "TIME".into());
         }
         let since = marks.iter_mut().filter(|(mark, _)| mark.starts_with("tokencache.dev/published-"));
