@@ -223,6 +223,8 @@ func (t *apiTier) serverArguments(etcd, port, auditLog string) []string {
 		"--audit-policy-file=" + t.path("audit-policy.yaml"),
 		"--audit-log-path=" + auditLog,
 		"--audit-log-mode=blocking",
+		// In megabytes. A log that is rotated while it is counted could not be counted.
+		"--audit-log-maxsize=10240",
 	}
 }
 

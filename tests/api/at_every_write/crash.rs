@@ -1,17 +1,14 @@
 //! The operator dies at every write of a first pass, before it was sent and after.
 
-use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
+use super::everywhere;
 use crate::support::api_server::api_server;
 use crate::support::eventually::eventually;
 use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::shape;
 use crate::survival::world::{SHOP, World};
-
-/// How many operators die side by side: a server runs for each.
-const AT_A_TIME: usize = 6;
 
 /// The shape of a cache that nothing disturbed, and the number of writes that it took.
 async fn undisturbed() -> (Value, usize) {
@@ -69,15 +66,9 @@ async fn survives(death: Death, wanted: &Value) -> bool {
 #[tokio::test]
 async fn an_operator_that_dies_at_any_write_leaves_what_another_one_completes_with_the_same_passwords() {
     let (wanted, count) = undisturbed().await;
-    assert!(count >= PARTS_AND_STATUS, "{count} writes are fewer than there are objects");
     assert_eq!(wanted["ControllerRevision"], 1);
     assert_eq!(wanted["Pod"], 1);
-    let deaths = (0..count).flat_map(|index| [Death::BeforeWrite(index), Death::AfterWrite(index)]);
-    let died: Vec<bool> =
-        stream::iter(deaths).map(|death| survives(death, &wanted)).buffer_unordered(AT_A_TIME).collect().await;
-    let died = died.into_iter().filter(|died| *died).count();
-    println!("{died} deaths at {count} writes");
-    assert!(died >= 2 * PARTS_AND_STATUS, "only {died} operators died");
+    everywhere(count, PARTS_AND_STATUS, |death| survives(death, &wanted)).await;
 }
 
 /// Eleven objects, a key and the ring, and at least one status.

@@ -22,14 +22,12 @@ use tokencache_operator::data_protection::{
 use tokencache_operator::kubernetes::write::{WriteError, WriteErrorClass};
 use tokencache_operator::redis::settings::Settings as RedisSettings;
 
+use super::everywhere;
 use crate::support::api_server::api_server;
 use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::shape;
 use crate::survival::world::{SHOP, World};
-
-/// How many operators die side by side: a server runs for each.
-const AT_A_TIME: usize = 6;
 
 /// A cache that is ready, with nobody to look after it.
 async fn settled(prefix: &str) -> World {
@@ -86,13 +84,7 @@ async fn survives(death: Death, wanted: &Value) -> bool {
 #[tokio::test]
 async fn an_operator_that_dies_at_any_write_of_a_new_key_leaves_what_another_one_completes_and_no_key_is_made_twice() {
     let (wanted, count) = undisturbed().await;
-    assert!(count >= STEPS, "{count} writes are fewer than there are steps");
-    let deaths = (0..count).flat_map(|index| [Death::BeforeWrite(index), Death::AfterWrite(index)]);
-    let died: Vec<bool> =
-        stream::iter(deaths).map(|death| survives(death, &wanted)).buffer_unordered(AT_A_TIME).collect().await;
-    let died = died.into_iter().filter(|died| *died).count();
-    println!("{died} deaths at {count} writes");
-    assert!(died >= 2 * STEPS, "only {died} operators died");
+    everywhere(count, STEPS, |death| survives(death, &wanted)).await;
 }
 
 #[tokio::test]

@@ -1,19 +1,16 @@
 //! The operator dies at every write of an import and of a renewal, before it was sent and after: no key and no certificate is
 //! lost, and none is made twice.
 
-use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::everywhere;
 use crate::behaviour::key_ring_inputs::{certificate, encrypted_to, old_ring, with_certificate, with_import};
 use crate::support::api_server::api_server;
 use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::shape;
 use crate::survival::world::{SHOP, World};
-
-/// How many operators die side by side: a server runs for each.
-const AT_A_TIME: usize = 6;
 
 /// What becomes of a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,13 +121,7 @@ impl Change {
 
     async fn survives_every_write(self) {
         let (wanted, count) = self.undisturbed().await;
-        assert!(count >= STEPS, "{count} writes are fewer than there are steps");
-        let deaths = (0..count).flat_map(|index| [Death::BeforeWrite(index), Death::AfterWrite(index)]);
-        let died: Vec<bool> =
-            stream::iter(deaths).map(|death| self.survives(death, &wanted)).buffer_unordered(AT_A_TIME).collect().await;
-        let died = died.into_iter().filter(|died| *died).count();
-        println!("{self:?}: {died} deaths at {count} writes");
-        assert!(died >= 2 * STEPS, "only {died} operators died");
+        everywhere(count, STEPS, |death| self.survives(death, &wanted)).await;
     }
 }
 

@@ -1,18 +1,15 @@
 //! The operator dies at every write of a key's revocation, before it was sent and after: the key is revoked in the end, one
 //! other takes its place, and what it encrypted is removed.
 
-use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::everywhere;
 use crate::support::api_server::api_server;
 use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::shape;
 use crate::survival::world::{SHOP, World};
-
-/// How many operators die side by side: a server runs for each.
-const AT_A_TIME: usize = 6;
 
 /// A cache that is ready and has an entry, with nobody to look after it, and the key that encrypts.
 async fn settled(prefix: &str) -> (World, String) {
@@ -78,13 +75,7 @@ async fn survives(death: Death, wanted: &Value) -> bool {
 #[tokio::test]
 async fn an_operator_that_dies_at_any_write_of_a_revocation_leaves_what_another_one_completes() {
     let (wanted, count) = undisturbed().await;
-    assert!(count >= STEPS, "{count} writes are fewer than there are steps");
-    let deaths = (0..count).flat_map(|index| [Death::BeforeWrite(index), Death::AfterWrite(index)]);
-    let died: Vec<bool> =
-        stream::iter(deaths).map(|death| survives(death, &wanted)).buffer_unordered(AT_A_TIME).collect().await;
-    let died = died.into_iter().filter(|died| *died).count();
-    println!("{died} deaths at {count} writes");
-    assert!(died >= 2 * STEPS, "only {died} operators died");
+    everywhere(count, STEPS, |death| survives(death, &wanted)).await;
 }
 
 /// The count is told, the key is made, the revocation too, and both are published; the end is told, with an event.

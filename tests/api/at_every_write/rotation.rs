@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokencache_operator::redis::rotation::record::PUBLISHED_ANNOTATION;
 
+use super::everywhere;
 use crate::support::api_server::api_server;
 use crate::support::eventually::eventually;
 use crate::support::faults::{Death, Writes};
@@ -15,8 +15,6 @@ use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::shape;
 use crate::survival::world::{SHOP, World};
 
-/// How many operators die side by side: a server runs for each.
-const AT_A_TIME: usize = 6;
 /// The overlap of these tests: long enough that a death and a new start fit into it.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(4);
 
@@ -148,13 +146,7 @@ async fn survives(death: Death, wanted: &Value) -> bool {
 #[tokio::test]
 async fn an_operator_that_dies_at_any_write_of_a_rotation_leaves_what_another_one_completes_and_nobody_is_refused() {
     let (wanted, count) = undisturbed().await;
-    assert!(count >= STEPS, "{count} writes are fewer than there are steps");
-    let deaths = (0..count).flat_map(|index| [Death::BeforeWrite(index), Death::AfterWrite(index)]);
-    let died: Vec<bool> =
-        stream::iter(deaths).map(|death| survives(death, &wanted)).buffer_unordered(AT_A_TIME).collect().await;
-    let died = died.into_iter().filter(|died| *died).count();
-    println!("{died} deaths at {count} writes");
-    assert!(died >= 2 * STEPS, "only {died} operators died");
+    everywhere(count, STEPS, |death| survives(death, &wanted)).await;
 }
 
 /// The Secret of the rotation is made, dated and deleted; the users are written twice, the binding once; and at least three

@@ -103,6 +103,7 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             latency,
             ["EntriesExpire", "True", "AllExpire"],
             ["InUse", "False", "NeverWritten"],
+            ["EntriesReadable", "True", "NothingStored"],
             ["Durable", "False", "InMemory"],
         ]
     );
