@@ -32,6 +32,8 @@ func startProcess(folder, name string, arguments ...string) (*process, error) {
 	defer log.Close()
 	command := exec.Command(path, append(prefix, arguments...)...)
 	command.Dir = folder
+	// Two cores are all there is, and memory is not what tests lack: so collect garbage less often.
+	command.Env = append(os.Environ(), "GOGC=400")
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,

@@ -84,8 +84,11 @@ impl AuditLog {
         file.read_to_string(&mut text).expect("UTF-8");
         // The last line may be half written, and so may the one in which the mark lies.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        // Many others write to it; only what may be of this namespace is worth parsing.
+        let named = format!("\"{namespace}\"");
         whole
             .lines()
+            .filter(|line| line.contains(&named))
             .filter_map(|line| serde_json::from_str::<Request>(line).ok())
             .filter(|request| request.object_ref.namespace == namespace)
             .collect()

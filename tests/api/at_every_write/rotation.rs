@@ -55,7 +55,7 @@ impl World {
     /// where somebody is.
     pub async fn nobody_is_refused(&self, old: &str, overlap: SignedDuration) {
         // Often enough to see it, and not so often that the looking is all that the machine does.
-        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        let mut pace = tokio::time::interval(Duration::from_millis(250));
         loop {
             pace.tick().await;
             let Some(binding) = self.api("Secret").get_opt("shop-redis").await.unwrap() else { continue };
