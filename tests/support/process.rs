@@ -97,6 +97,8 @@ impl Process {
             if let Some(status) = self.ended() {
                 panic!("{status}: {}", self.log());
             }
+            // Twice: somebody who looks for a free port may listen there for a moment.
+            TcpStream::connect(address).await.map_err(|error| error.to_string())?;
             TcpStream::connect(address).await.map_err(|error| error.to_string())
         })
         .await;
