@@ -161,7 +161,14 @@ async fn a_restart_of_the_operator_flips_nothing() {
     let scene = Scene::new("restart").await;
     scene.apply(json!({"maxMemory": "32Mi"})).await;
     scene.ready().await;
-    let before = scene.caches().get("shop").await.unwrap().metadata.resource_version;
+    // The first look tells whether it is ready, and a later one all that is to be told.
+    let before = within(PATIENCE, "it is told whether the key is in use", async || {
+        let cache = scene.caches().get("shop").await.map_err(|error| error.to_string())?;
+        let keys = cache.status.and_then(|status| status.key_ring).map(|ring| ring.keys).unwrap_or_default();
+        let told = !keys.is_empty() && keys.iter().all(|key| key.in_use.is_some());
+        if told { Ok(cache.metadata.resource_version) } else { Err(format!("{keys:?}")) }
+    })
+    .await;
     let operators = Api::<Pod>::namespaced(scene.client.clone(), OPERATOR_NAMESPACE);
     let ours = ListParams::default().labels("app.kubernetes.io/name=tokencache-operator");
     let old: Vec<_> = operators.list(&ours).await.unwrap().iter().map(ResourceExt::uid).collect();
