@@ -16,7 +16,7 @@ mod support {
     pub mod namespace;
 }
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cluster::{OPERATOR, OPERATOR_NAMESPACE, PATIENCE, Scene, cluster, repository};
 use k8s_openapi::api::core::v1::Pod;
@@ -156,17 +156,23 @@ async fn a_deleted_pod_comes_back_with_the_same_passwords() {
     assert!(!told.contains("CrashLoop"), "{told}");
 }
 
+/// After which time without a change a status is taken to be complete: the looks that follow each other in haste at first are
+/// over by then.
+const SETTLED: Duration = Duration::from_secs(5);
+
 #[tokio::test]
 async fn a_restart_of_the_operator_flips_nothing() {
     let scene = Scene::new("restart").await;
     scene.apply(json!({"maxMemory": "32Mi"})).await;
     scene.ready().await;
-    // The first look tells whether it is ready, and a later one all that is to be told.
-    let before = within(PATIENCE, "it is told whether the key is in use", async || {
-        let cache = scene.caches().get("shop").await.map_err(|error| error.to_string())?;
-        let keys = cache.status.and_then(|status| status.key_ring).map(|ring| ring.keys).unwrap_or_default();
-        let told = !keys.is_empty() && keys.iter().all(|key| key.in_use.is_some());
-        if told { Ok(cache.metadata.resource_version) } else { Err(format!("{keys:?}")) }
+    // The first looks tell whether it is ready, and later ones all that is to be told.
+    let mut seen = (None, Instant::now());
+    let before = within(PATIENCE, "all is told", async || {
+        let now = scene.caches().get("shop").await.map_err(|error| error.to_string())?.metadata.resource_version;
+        if seen.0 != now {
+            seen = (now.clone(), Instant::now());
+        }
+        if seen.1.elapsed() > SETTLED { Ok(now) } else { Err(format!("{now:?}")) }
     })
     .await;
     let operators = Api::<Pod>::namespaced(scene.client.clone(), OPERATOR_NAMESPACE);
