@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,6 +35,14 @@ const (
 
 //go:embed audit-policy.yaml
 var auditPolicy []byte
+
+// idle are controllers that would only cost here: endpoints refuse the loopback
+// addresses that pods have, again and again, and no node has anything to it but
+// a name.
+var idle = []string{
+	"-endpoints-controller", "-endpointslice-controller", "-endpointslice-mirroring-controller",
+	"-node-ipam-controller", "-node-lifecycle-controller", "-taint-eviction-controller", "-ttl-controller",
+}
 
 // apiTier is a control plane without a scheduler or nodes: what tests need that
 // stand in for the pods themselves.
@@ -236,6 +245,7 @@ func (t *apiTier) managerArguments() []string {
 		"--use-service-account-credentials",
 		"--root-ca-file=" + t.path("ca.crt"),
 		"--service-account-private-key-file=" + t.path("service-account.key"),
+		"--controllers=*," + strings.Join(idle, ","),
 		// With the default of 20 it would be what tests with a thousand resources measure.
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",

@@ -75,7 +75,12 @@ impl AuditLog {
     }
 
     /// All requests in `namespace` since `mark`, oldest first.
-    pub fn since(&self, mark: Mark, namespace: &str) -> Vec<Request> {
+    pub fn since(&self, mut mark: Mark, namespace: &str) -> Vec<Request> {
+        self.next(&mut mark, namespace)
+    }
+
+    /// As [`Self::since`], with the mark moved to the end of what was read: who asks again and again reads each line once.
+    pub fn next(&self, mark: &mut Mark, namespace: &str) -> Vec<Request> {
         let mut file = File::open(&self.path).expect("the audit log is there");
         let length = file.metadata().expect("a file has a length").len();
         assert!(length >= mark.0, "the audit log was rotated: what came before can't be counted any more");
@@ -83,7 +88,8 @@ impl AuditLog {
         let mut text = String::new();
         file.read_to_string(&mut text).expect("UTF-8");
         // The last line may be half written, and so may the one in which the mark lies.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        mark.0 += whole.len() as u64;
         // Many others write to it; only what may be of this namespace is worth parsing.
         let named = format!("\"{namespace}\"");
         whole
@@ -95,8 +101,13 @@ impl AuditLog {
     }
 
     /// Writes in `namespace` since `mark` by clients whose user agent starts with `user_agent`.
-    pub fn writes_since(&self, mark: Mark, namespace: &str, user_agent: &str) -> Vec<Request> {
-        let mut requests = self.since(mark, namespace);
+    pub fn writes_since(&self, mut mark: Mark, namespace: &str, user_agent: &str) -> Vec<Request> {
+        self.next_writes(&mut mark, namespace, user_agent)
+    }
+
+    /// As [`Self::writes_since`], with the mark moved to the end of what was read.
+    pub fn next_writes(&self, mark: &mut Mark, namespace: &str, user_agent: &str) -> Vec<Request> {
+        let mut requests = self.next(mark, namespace);
         requests.retain(|request| request.is_write() && request.user_agent.starts_with(user_agent));
         requests
     }

@@ -40,6 +40,6 @@ pub async fn never(period: Duration, what: &str, mut seen: impl AsyncFnMut() -> 
         if let Ok(Some(sight)) = timeout_at(end, seen()).await {
             panic!("{what}, but this was seen: {sight}");
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(100)).await;
     }
 }

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
 use serde_json::{Value, json};
 use tokencache_operator::redis::rotation::record::PUBLISHED_ANNOTATION;
 
@@ -12,8 +14,9 @@ use crate::support::api_server::api_server;
 use crate::support::eventually::eventually;
 use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
+use crate::survival::login::log_in;
 use crate::survival::shape;
-use crate::survival::world::{SHOP, World};
+use crate::survival::world::{POD, SHOP, World};
 
 /// The overlap of these tests: long enough that a death and a new start fit into it.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(4);
@@ -55,13 +58,20 @@ impl World {
     /// where somebody is.
     pub async fn nobody_is_refused(&self, old: &str, overlap: SignedDuration) {
         // Often enough to see it, and not so often that the looking is all that the machine does.
-        let mut pace = tokio::time::interval(Duration::from_millis(250));
+        let mut pace = tokio::time::interval(Duration::from_millis(200));
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         loop {
             pace.tick().await;
-            let Some(binding) = self.api("Secret").get_opt("shop-redis").await.unwrap() else { continue };
-            let [_, Some(published)] = self.passwords().await else { continue };
-            assert!(!self.refuses(&published).await, "the published password is refused");
-            let refused = self.refuses(old).await;
+            let Some(binding) = secrets.get_opt("shop-redis").await.unwrap() else { continue };
+            let Some(published) = password(&binding) else { continue };
+            let address = self.kubelet.pod(POD).address().await;
+            // That it does not answer is no refusal.
+            let refuses = async |password: &str| {
+                let answer = log_in(&binding, address, password).await;
+                answer.is_ok_and(|answer| REFUSALS.iter().any(|code| answer.contains(code)))
+            };
+            assert!(!refuses(&published).await, "the published password is refused");
+            let refused = refuses(old).await;
             let since = binding.metadata.annotations.unwrap_or_default().remove(PUBLISHED_ANNOTATION);
             let ends = since.map(|since| since.parse::<Timestamp>().unwrap() + overlap);
             assert!(!refused || ends.is_some_and(|ends| Timestamp::now() >= ends), "the old one is refused too early");
@@ -69,11 +79,14 @@ impl World {
     }
 
     async fn next_password(&self) -> Option<String> {
-        let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
-            kube::Api::namespaced(self.client.clone(), &self.namespace);
-        let data = secrets.get_opt("shop-redis-rotation").await.unwrap()?.data?;
-        Some(String::from_utf8(data["password"].0.clone()).unwrap())
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        password(&secrets.get_opt("shop-redis-rotation").await.unwrap()?)
     }
+}
+
+fn password(secret: &Secret) -> Option<String> {
+    let password = secret.data.as_ref()?.get("password")?;
+    Some(String::from_utf8(password.0.clone()).unwrap())
 }
 
 /// A cache that is ready, with nobody to look after it, and the password that it begins with.

@@ -3,6 +3,7 @@
 mod gone;
 mod hands;
 pub mod history;
+pub mod login;
 mod odd;
 mod quiet;
 mod secrets;

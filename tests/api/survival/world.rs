@@ -276,13 +276,14 @@ impl World {
     /// Waits until the operator has written nothing for a while: two of its probe periods.
     pub async fn quiet(&self) {
         let log = api_server().audit_log();
-        let mut since = (log.mark(), std::time::Instant::now());
+        let (mut mark, mut since) = (log.mark(), std::time::Instant::now());
+        let mut last = Vec::new();
         eventually("the operator has nothing more to write", async || {
-            let seen = self.writes_since(since.0);
+            let seen = log.next_writes(&mut mark, &self.namespace, USER_AGENT);
             if !seen.is_empty() {
-                since = (log.mark(), std::time::Instant::now());
+                (last, since) = (seen, std::time::Instant::now());
             }
-            if since.1.elapsed() > super::TWO_PERIODS { Ok(()) } else { Err(format!("{seen:?}")) }
+            if since.elapsed() > super::TWO_PERIODS { Ok(()) } else { Err(format!("{last:?}")) }
         })
         .await;
     }

@@ -25,6 +25,8 @@ pub enum Check {
 pub struct Prober {
     check: Check,
     period: Duration,
+    /// The period once it has succeeded, where that is another one.
+    settled: Duration,
     patience: Duration,
     successes_wanted: i32,
     failures_wanted: i32,
@@ -35,7 +37,9 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// A readiness or startup probe. It runs more often than the pod asks for, so that tests are quick.
+    /// A readiness or startup probe. Until it succeeds it runs more often than the pod asks for, so that tests are quick.
+    /// From then on the pod's period is good enough: each check is three processes and a TLS handshake, and all pods of
+    /// all tests together would spend more on them than on what is tested.
     pub fn quick(probe: &Probe, check: Check) -> Self {
         let mut prober = Self::patient(probe, check);
         prober.period = prober.period.min(Duration::from_millis(500));
@@ -49,9 +53,11 @@ impl Prober {
         let seconds = |value: Option<i32>, default: u64| {
             Duration::from_secs(value.and_then(|value| u64::try_from(value).ok()).unwrap_or(default))
         };
+        let period = seconds(probe.period_seconds, 10);
         Self {
             check,
-            period: seconds(probe.period_seconds, 10),
+            period,
+            settled: period,
             // A busy machine must not look like a broken server.
             patience: seconds(probe.timeout_seconds, 1).max(Duration::from_secs(3)),
             successes_wanted: probe.success_threshold.unwrap_or(1),
@@ -70,7 +76,7 @@ impl Prober {
             (self.successes, self.failures) = if success { (self.successes + 1, 0) } else { (0, self.failures + 1) };
         }
         if self.running.is_empty() && Instant::now() >= self.next {
-            self.next = Instant::now() + self.period;
+            self.next = Instant::now() + if self.successes > 0 { self.settled } else { self.period };
             let log = log.try_clone().expect("a file can be shared");
             self.running.spawn(run(self.check.clone(), self.patience, log));
         }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
@@ -46,8 +47,9 @@ impl Process {
     }
 
     fn start(program: &Path, arguments: &[String], run: &Run, log: &File) -> io::Result<Self> {
-        // setpriv arms the death signal and then becomes the program, so the process is the program's own.
-        let child = Command::new("setpriv")
+        // setpriv arms the death signal and then becomes the program, so the process is the program's own. By its path: to
+        // look a name up, with an environment of the child's own, this whole process would be forked.
+        let child = Command::new(setpriv())
             .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
             .args(arguments)
@@ -97,6 +99,11 @@ pub fn signal_group(leader: i32, signal: Signal) {
     if let Some(group) = Pid::from_raw(leader) {
         let _ = kill_process_group(group, signal);
     }
+}
+
+fn setpriv() -> &'static Path {
+    static SETPRIV: OnceLock<PathBuf> = OnceLock::new();
+    SETPRIV.get_or_init(|| find("setpriv", &std::env::var("PATH").unwrap_or_default()).expect("setpriv is installed"))
 }
 
 /// Looks a program up as `execvp` would.
