@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{Client, runtime::reflector::ObjectRef};
+use kube::Client;
 
 use super::{
     Key,
@@ -286,7 +286,7 @@ async fn certificates(context: &Context, settings: &Settings) -> Result<Found<Ar
     let owner = &settings.owner;
     let name = name::key_certificates(&owner.name);
     let is_expected = settings.certificate.is_some() || !settings.previous.is_empty();
-    let watched = context.caches.secrets.get(&ObjectRef::new(&name).within(&owner.namespace)).is_some();
+    let watched = context.caches.secrets.get(&owner.namespace, &name).is_some();
     if !watched && !is_expected {
         return Ok(Found::Nothing);
     }
@@ -312,7 +312,8 @@ fn is_file(settings: &Settings, metadata: &ObjectMeta) -> bool {
 }
 
 fn watched(context: &Context, settings: &Settings) -> Vec<String> {
-    context.secrets.watched(&settings.owner.namespace, |metadata| is_file(settings, metadata))
+    let owner = &settings.owner;
+    context.secrets.watched(&owner.namespace, &owner.name, |metadata| is_file(settings, metadata))
 }
 
 async fn listed(context: &Context, settings: &Settings) -> Result<Vec<String>, ObserveError> {

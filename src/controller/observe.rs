@@ -12,7 +12,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
-    runtime::reflector::{Lookup, ObjectRef, Store},
+    runtime::reflector::Lookup,
 };
 use serde::de::DeserializeOwned;
 
@@ -24,7 +24,8 @@ use super::{
 use crate::{
     api::v1alpha1::{OperationStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
-        identity::{Found, INSTANCE_LABEL, Owner, Ownership},
+        cache::Cache,
+        identity::{Found, Owner, Ownership},
         name,
         workload::Consumers,
     },
@@ -112,7 +113,7 @@ async fn rotation(
     operations: &[OperationStatus],
 ) -> Result<Found<Arc<Secret>>, ObserveError> {
     let name = name::redis_rotation(&settings.owner.name);
-    let watched = context.caches.secrets.get(&ObjectRef::new(&name).within(&settings.owner.namespace)).is_some();
+    let watched = context.caches.secrets.get(&settings.owner.namespace, &name).is_some();
     if watched || rotation::is_expected(settings, operations) {
         return find_secret(context, &settings.owner, &name).await;
     }
@@ -132,7 +133,7 @@ pub async fn status(client: &Client, cache: &ObjectMeta) -> Result<Option<TokenC
 }
 
 /// The object of this name. What the watch does not show may still be there: somebody else's, or made a moment ago.
-async fn find<K>(context: &Context, owner: &Owner, cache: &Store<K>, name: &str) -> Result<Found<Arc<K>>, ObserveError>
+async fn find<K>(context: &Context, owner: &Owner, cache: &Cache<K>, name: &str) -> Result<Found<Arc<K>>, ObserveError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Lookup<DynamicType = ()>
@@ -140,8 +141,7 @@ where
         + Clone
         + Debug,
 {
-    let cached = cache.get(&ObjectRef::new(name).within(&owner.namespace));
-    let live = match cached {
+    let live = match cache.get(&owner.namespace, name) {
         Some(object) => Some(object),
         None => Api::<K>::namespaced(context.client.clone(), &owner.namespace)
             .get_opt(name)
@@ -170,9 +170,8 @@ pub(super) fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube
 /// Not by its UID: while it is made anew, the pods of the earlier one stay.
 fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
     let set = name::redis(&owner.name);
-    let named = (0..objects::REPLICAS).filter_map(|ordinal| {
-        context.caches.pods.get(&ObjectRef::new(&format!("{set}-{ordinal}")).within(&owner.namespace))
-    });
+    let named = (0..objects::REPLICAS)
+        .filter_map(|ordinal| context.caches.pods.get(&owner.namespace, &format!("{set}-{ordinal}")));
     let made_by_set = |pod: &Arc<Pod>| {
         pod.owner_references().iter().any(|reference| reference.kind == "StatefulSet" && reference.name == set)
     };
@@ -217,19 +216,16 @@ pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
     surplus
 }
 
-fn beside<K>(owner: &Owner, cache: &Store<K>, planned: &[String], kind: RetireeKind) -> Vec<Retiree>
+fn beside<K>(owner: &Owner, cache: &Cache<K>, planned: &[String], kind: RetireeKind) -> Vec<Retiree>
 where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone,
 {
-    // Every object of the cluster passes by here: the owner's UID, which nobody else has, is asked first.
     let ours = |metadata: &ObjectMeta| {
-        metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner.uid)
-            && metadata.namespace.as_deref() == Some(&owner.namespace)
-            && metadata.labels.as_ref().and_then(|labels| labels.get(INSTANCE_LABEL)) == Some(&owner.name)
-            && metadata.deletion_timestamp.is_none()
+        metadata.deletion_timestamp.is_none()
             && metadata.name.as_ref().is_some_and(|name| !planned.contains(name))
             && owner.ownership(metadata) == Ownership::Ours
     };
-    let surplus = cache.state_filter(|object| ours(Resource::meta(object)));
-    surplus.iter().map(|object| Retiree { kind, metadata: Resource::meta(object.as_ref()).clone() }).collect()
+    let labelled = cache.of_instance(&owner.namespace, &owner.name).into_iter();
+    let surplus = labelled.map(|object| Resource::meta(object.as_ref()).clone()).filter(ours);
+    surplus.map(|metadata| Retiree { kind, metadata }).collect()
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -20,7 +20,7 @@ use kube::{
     runtime::{
         Controller, WatchStreamExt,
         controller::Config,
-        reflector::{self, Store, store::WriterDropped},
+        reflector::{self, store::WriterDropped},
         watcher,
     },
 };
@@ -29,7 +29,10 @@ use serde::de::DeserializeOwned;
 use super::{Guarded, Key, Scope};
 use crate::{
     api::v1alpha1::TokenCache,
-    kubernetes::identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR, POD_SELECTOR},
+    kubernetes::{
+        cache::Cache,
+        identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR, POD_SELECTOR},
+    },
 };
 
 /// How many passes run at the same time.
@@ -39,17 +42,17 @@ const CONCURRENT_PASSES: u16 = 16;
 #[derive(Clone)]
 pub struct Caches {
     /// All accounts that the operator made.
-    pub service_accounts: Store<ServiceAccount>,
+    pub service_accounts: Cache<ServiceAccount>,
     /// All Services that the operator made.
-    pub services: Store<Service>,
+    pub services: Cache<Service>,
     /// All `ConfigMap`s that the operator made.
-    pub config_maps: Store<ConfigMap>,
+    pub config_maps: Cache<ConfigMap>,
     /// All `StatefulSet`s that the operator made.
-    pub stateful_sets: Store<StatefulSet>,
+    pub stateful_sets: Cache<StatefulSet>,
     /// All pods of those `StatefulSet`s.
-    pub pods: Store<Pod>,
+    pub pods: Cache<Pod>,
     /// The metadata of all Secrets that the operator made.
-    pub secrets: Store<PartialObjectMeta<Secret>>,
+    pub secrets: Cache<PartialObjectMeta<Secret>>,
 }
 
 impl Caches {
@@ -72,7 +75,7 @@ impl Caches {
 #[must_use]
 pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Caches) {
     let (token_caches, changed) = kept::<Guarded>(client, scope, watcher::Config::default());
-    let controller = Controller::for_stream(changed.map(Ok), token_caches)
+    let controller = Controller::for_stream(changed.map(Ok), token_caches.store())
         .with_config(Config::default().concurrency(CONCURRENT_PASSES));
     let ours = || watcher::Config::default().labels(MANAGED_SELECTOR);
     let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours());
@@ -96,7 +99,7 @@ fn kept<K>(
     client: &Client,
     scope: &Scope,
     config: watcher::Config,
-) -> (Store<K>, impl Stream<Item = K> + Send + 'static)
+) -> (Cache<K>, impl Stream<Item = K> + Send + 'static)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
@@ -107,13 +110,16 @@ where
         + 'static,
 {
     let (store, writer) = reflector::store();
+    let cache = Cache::over(store);
+    let noted = cache.clone();
     let watched = watcher(scope.api::<K>(client), config).default_backoff().modify(slim);
+    let watched = watched.inspect_ok(move |event| noted.note(event));
     let changes = watched.reflect(writer).touched_objects().filter_map(async |change| {
         change
             .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; it is tried again"))
             .ok()
     });
-    (store, changes.boxed())
+    (cache, changes.boxed())
 }
 
 /// Keeps of `managedFields` only the entry that says what we applied: the others are most of an object's size.

@@ -1,6 +1,7 @@
-//! What any operator needs of Kubernetes: identity, names, the four write verbs, reading Secrets, who uses them, events. It
-//! knows no `TokenCache`.
+//! What any operator needs of Kubernetes: identity, names, what the watches show, the write verbs, reading Secrets, who uses
+//! them, events. It knows no `TokenCache`.
 
+pub mod cache;
 pub mod event;
 pub mod identity;
 pub mod name;

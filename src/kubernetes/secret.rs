@@ -9,24 +9,21 @@ use std::{
 };
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{
-    Api, Client, ResourceExt,
-    api::ListParams,
-    core::PartialObjectMeta,
-    runtime::reflector::{ObjectRef, Store},
-};
+use kube::{Api, Client, ResourceExt, api::ListParams, core::PartialObjectMeta};
+
+use super::cache::Cache;
 
 /// Where passes read Secrets.
 pub struct SecretReader {
     client: Client,
-    metadata: Store<PartialObjectMeta<Secret>>,
+    metadata: Cache<PartialObjectMeta<Secret>>,
     fetched: Mutex<HashMap<(String, String), Arc<Secret>>>,
 }
 
 impl SecretReader {
     /// A reader that trusts `metadata` to tell which Secrets changed.
     #[must_use]
-    pub fn new(client: Client, metadata: Store<PartialObjectMeta<Secret>>) -> Self {
+    pub fn new(client: Client, metadata: Cache<PartialObjectMeta<Secret>>) -> Self {
         Self { client, metadata, fetched: Mutex::default() }
     }
 
@@ -36,8 +33,7 @@ impl SecretReader {
     /// What the API server or the way to it answered.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
         let key = (namespace.to_owned(), name.to_owned());
-        let reference = ObjectRef::new(name).within(namespace);
-        let watched = self.metadata.get(&reference).and_then(|metadata| metadata.resource_version());
+        let watched = self.metadata.get(namespace, name).and_then(|metadata| metadata.resource_version());
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(fetched) = fetched.filter(|fetched| watched.is_some() && fetched.resource_version() == watched) {
             return Ok(Some(fetched));
@@ -62,13 +58,14 @@ impl SecretReader {
         cache.retain(|(kept_namespace, name), _| kept_namespace != namespace || !is_forgotten(name));
     }
 
-    /// The names of the Secrets of a namespace whose metadata, as it was watched, is as wanted.
+    /// The names of the Secrets of an instance whose metadata, as it was watched, is as wanted.
     #[must_use]
-    pub fn watched(&self, namespace: &str, is_wanted: impl Fn(&ObjectMeta) -> bool) -> Vec<String> {
-        let wanted = self.metadata.state_filter(|secret| {
-            secret.metadata.namespace.as_deref() == Some(namespace) && is_wanted(&secret.metadata)
-        });
-        wanted.iter().filter_map(|secret| secret.metadata.name.clone()).collect()
+    pub fn watched(&self, namespace: &str, instance: &str, is_wanted: impl Fn(&ObjectMeta) -> bool) -> Vec<String> {
+        let of_instance = self.metadata.of_instance(namespace, instance).into_iter();
+        of_instance
+            .filter(|secret| is_wanted(&secret.metadata))
+            .filter_map(|secret| secret.metadata.name.clone())
+            .collect()
     }
 
     /// The names of the Secrets of a namespace with these labels, as they are at this moment.

@@ -66,12 +66,12 @@ impl World {
             let Some(published) = password(&binding) else { continue };
             let address = self.kubelet.pod(POD).address().await;
             // That it does not answer is no refusal.
-            let refuses = async |password: &str| {
+            let is_refused = async |password: &str| {
                 let answer = log_in(&binding, address, password).await;
                 answer.is_ok_and(|answer| REFUSALS.iter().any(|code| answer.contains(code)))
             };
-            assert!(!refuses(&published).await, "the published password is refused");
-            let refused = refuses(old).await;
+            assert!(!is_refused(&published).await, "the published password is refused");
+            let refused = is_refused(old).await;
             let since = binding.metadata.annotations.unwrap_or_default().remove(PUBLISHED_ANNOTATION);
             let ends = since.map(|since| since.parse::<Timestamp>().unwrap() + overlap);
             assert!(!refused || ends.is_some_and(|ends| Timestamp::now() >= ends), "the old one is refused too early");

@@ -18,4 +18,5 @@ mod scene;
 mod sight;
 mod silence;
 mod spec;
+mod strangers;
 mod tls;

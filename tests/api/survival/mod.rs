@@ -1,4 +1,4 @@
-//! What the operator must survive: hands in its objects, odd wishes, strangers, and its own end.
+//! What the operator must survive: hands in its objects, odd wishes, and its own end.
 
 mod gone;
 mod hands;
@@ -9,7 +9,6 @@ mod quiet;
 mod secrets;
 pub mod shape;
 mod spare;
-mod strangers;
 pub mod world;
 
 use std::time::Duration;

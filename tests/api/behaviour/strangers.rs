@@ -3,11 +3,11 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::TWO_PERIODS;
-use super::world::{PARTS, SHOP, World, condition};
 use crate::support::api_server::api_server;
 use crate::support::eventually::never;
 use crate::support::operator::Operator;
+use crate::survival::TWO_PERIODS;
+use crate::survival::world::{PARTS, SHOP, World, condition};
 
 /// An object of this kind and name that has nothing to do with a cache.
 fn stranger(kind: &str, name: &str) -> Value {
