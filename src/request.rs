@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION},
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, TokenCache},
     kubernetes::identity::Owner,
     time::whole,
 };
@@ -37,6 +37,24 @@ impl Request {
         let time = value.split_ascii_whitespace().next().and_then(|word| word.parse().ok());
         time.map_or_else(|| Self::Malformed(value.chars().take(TOLD).collect()), |time| Self::At(whole(time)))
     }
+}
+
+/// The value of an annotation.
+#[must_use]
+pub fn annotation<'cache>(cache: &'cache TokenCache, key: &str) -> Option<&'cache str> {
+    cache.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// Whether a `TokenCache` asks to be left alone.
+#[must_use]
+pub fn is_paused(cache: &TokenCache) -> bool {
+    annotation(cache, RECONCILE_ANNOTATION) == Some(PAUSED)
+}
+
+/// When a `TokenCache` was made.
+#[must_use]
+pub fn created(cache: &TokenCache) -> Option<Timestamp> {
+    cache.metadata.creation_timestamp.as_ref().map(|created| created.0)
 }
 
 /// Why a request of this time, which nobody has seen before, is not followed; `None` where it is.

@@ -47,6 +47,8 @@ pub struct KeyRing {
     observed: Observed,
     /// How far it is.
     pub standing: Standing,
+    /// What reads stored entries; `None` where there is no key.
+    pub reader: Option<Arc<Reader>>,
     /// What was put right in this pass.
     corrected: Corrected,
 }
@@ -76,7 +78,7 @@ impl KeyRing {
                 (observed, standing) = read(context, key, &settings, again, now).await;
             }
         }
-        Ok(Self { settings, observed, standing, corrected: Corrected::default() })
+        Ok(Self { reader: reader(&settings, &standing), settings, observed, standing, corrected: Corrected::default() })
     }
 
     /// Looks again at what was written a moment ago, so that it is told as it stands.
@@ -93,7 +95,8 @@ impl KeyRing {
         let corrected = news::corrected(&self.settings, &self.observed, &self.standing);
         let observed = observe(context, &self.settings, self.observed.beside, names, lacking).await?;
         let (observed, standing) = read(context, key, &self.settings, observed, now).await;
-        Ok(Self { settings: self.settings, observed, standing, corrected })
+        let reader = reader(&self.settings, &standing);
+        Ok(Self { settings: self.settings, observed, standing, reader, corrected })
     }
 
     /// What is to be written.
@@ -120,17 +123,9 @@ impl KeyRing {
         Some(in_use::told(status, &self.settings, seen, previous))
     }
 
-    /// What reads stored entries; `None` where there is no key.
-    #[must_use]
-    pub fn reader(&self) -> Option<Arc<Reader>> {
-        let ring = self.standing.ring.as_ref().filter(|ring| !ring.ring.members().is_empty())?;
-        Some(Arc::new(Reader::new(ring.key_ring.clone(), self.settings.names())))
-    }
-
     /// How far the removal of entries is, which the ring tells apart.
     #[must_use]
     pub fn flush(&self, redis: &redis::settings::Settings, beside: &Beside, now: Timestamp) -> Flush {
-        let reader = self.reader();
         let is_revoking = self.standing.revoke.sweep.is_some();
         let obstacle = is_revoking.then_some("a key is being revoked first");
         flush::read(&flush::Input {
@@ -138,7 +133,7 @@ impl KeyRing {
             prefix: redis.instance_name.as_str(),
             wish: &redis.flush,
             encrypt: redis.encrypt,
-            reader: reader.as_ref(),
+            reader: self.reader.as_ref(),
             is_named: self.settings.application_name.is_some(),
             operations: &beside.operations,
             progress: beside.sweep.as_ref(),
@@ -159,6 +154,11 @@ impl KeyRing {
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.standing.ring.as_ref().and_then(|ring| ring.wake_at)
     }
+}
+
+fn reader(settings: &Settings, standing: &Standing) -> Option<Arc<Reader>> {
+    let ring = standing.ring.as_ref().filter(|ring| !ring.ring.members().is_empty())?;
+    Some(Arc::new(Reader::new(ring.key_ring.clone(), settings.names())))
 }
 
 /// Has the next look ask for what is published, whatever the watch shows by then.

@@ -289,8 +289,8 @@ async fn reconcile(
     }
     // A spec that does not reach the StatefulSet reaches no server either: there it is looked at only.
     let carried_out =
-        !plan::is_paused(cache) && (applied.is_ok() || rollout::is_written(settings, &observed, &credentials));
-    let aim = redis::aim(settings, &observed, &credentials, ring.reader(), carried_out);
+        !request::is_paused(cache) && (applied.is_ok() || rollout::is_written(settings, &observed, &credentials));
+    let aim = redis::aim(settings, &observed, &credentials, ring.reader.clone(), carried_out);
     match &aim {
         Some(aim) => context.prober.aim(key, aim.clone()),
         None if !carried_out => context.prober.hold(key),

@@ -1,13 +1,13 @@
 //! Puts the capabilities' plans together. Pure: the same input, the same plan.
 
 use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::ResourceExt;
 
 use crate::{
-    api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, TokenCache},
+    api::v1alpha1::TokenCache,
     condition::{ConditionType, Verdict},
     data_protection,
     redis::{self, credentials::Credentials, observed::Observed, rollout, settings::Settings},
+    request,
 };
 
 /// What is to be done, and nothing that is done already.
@@ -56,12 +56,6 @@ impl Plan {
     }
 }
 
-/// Whether a `TokenCache` asks to be left alone.
-#[must_use]
-pub fn is_paused(cache: &TokenCache) -> bool {
-    cache.annotations().get(RECONCILE_ANNOTATION).is_some_and(|value| value == PAUSED)
-}
-
 /// What is to be done for a cache.
 #[must_use]
 pub fn plan(
@@ -73,7 +67,7 @@ pub fn plan(
     surplus: Vec<Retiree>,
 ) -> Plan {
     let owner = &settings.owner.name;
-    if is_paused(cache) {
+    if request::is_paused(cache) {
         return Plan::default();
     }
     if observed.taken(owner).is_some() || observed.leftover(owner).is_some() {

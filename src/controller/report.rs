@@ -25,6 +25,7 @@ use crate::{
         write::{WriteError, WriteErrorClass},
     },
     redis::{advice, health::Health, observed::Observed, rotation::told, settings::Settings},
+    request,
 };
 
 /// What a pass has to say.
@@ -147,7 +148,7 @@ pub fn report(
     };
     required.insert(0, spec_valid);
     let [mut ready, stalled] = summary(&required);
-    if super::plan::is_paused(cache) && ready.reason != Reason::DriftWhilePaused {
+    if request::is_paused(cache) && ready.reason != Reason::DriftWhilePaused {
         ready.message += ". Paused: nothing is changed or repaired while the annotation ";
         ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
     }

@@ -11,11 +11,10 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        DataProtectionMode, KeyRotationSpec, NamedSecret, PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION,
-        ROTATE_KEY_ANNOTATION, TokenCache,
+        DataProtectionMode, KeyRotationSpec, NamedSecret, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION, TokenCache,
     },
     kubernetes::identity::Owner,
-    request::Request,
+    request::{self, Request},
     time,
 };
 
@@ -61,7 +60,6 @@ impl Settings {
     /// # Errors
     /// The first thing that cannot be carried out.
     pub fn parse(owner: Owner, cache: &TokenCache) -> Result<Self, SettingsError> {
-        let annotation = |key: &str| cache.metadata.annotations.as_ref()?.get(key).map(String::as_str);
         let written = &cache.spec.data_protection;
         let is_managed = written.mode == DataProtectionMode::Managed;
         let named = |secret: &Option<NamedSecret>| secret.as_ref().filter(|_| is_managed).map(name);
@@ -75,11 +73,11 @@ impl Settings {
             certificate,
             previous: written.previous.iter().filter(|_| is_managed).map(name).collect(),
             import: named(&written.import),
-            request: annotation(ROTATE_KEY_ANNOTATION).map(Request::parse),
-            revoke: annotation(REVOKE_KEY_ANNOTATION).map(Wish::parse),
-            created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
+            request: request::annotation(cache, ROTATE_KEY_ANNOTATION).map(Request::parse),
+            revoke: request::annotation(cache, REVOKE_KEY_ANNOTATION).map(Wish::parse),
+            created: request::created(cache),
             application_name: written.application_name.clone(),
-            held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
+            held: request::is_paused(cache),
         })
     }
 

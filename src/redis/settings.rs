@@ -10,15 +10,15 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, PAUSED, PersistenceSpec, PodSpec, RECONCILE_ANNOTATION,
-        ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
+        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, PersistenceSpec, PodSpec, ROTATE_PASSWORD_ANNOTATION, TlsMode,
+        TokenCache, WhenDeleted,
     },
     kubernetes::{
         identity::Owner,
         name,
         quantity::{self, format_bytes},
     },
-    request::Request,
+    request::{self, Request},
 };
 
 /// The port that Redis listens on without TLS.
@@ -310,24 +310,22 @@ impl Settings {
 /// What a cache wants of its applications' password.
 fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
     let written = &cache.spec.redis.password_rotation.overlap;
-    let annotation = |key: &str| cache.metadata.annotations.as_ref()?.get(key).map(String::as_str);
     Ok(Wish {
         overlap: schedule::overlap(written).ok_or_else(|| SettingsError::Overlap(written.clone()))?,
-        request: annotation(ROTATE_PASSWORD_ANNOTATION).map(Request::parse),
-        created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
-        held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
+        request: request::annotation(cache, ROTATE_PASSWORD_ANNOTATION).map(Request::parse),
+        created: request::created(cache),
+        held: request::is_paused(cache),
     })
 }
 
 /// What a cache wants of its entries.
 fn flush_wish(cache: &TokenCache) -> flush::Wish {
-    let annotation = |key: &str| cache.metadata.annotations.as_ref()?.get(key).map(String::as_str);
-    let written = annotation(FLUSH_ANNOTATION);
+    let written = request::annotation(cache, FLUSH_ANNOTATION);
     flush::Wish {
         request: written.map(Request::parse),
         what: flush::What::parse(written.unwrap_or_default()),
-        created: cache.metadata.creation_timestamp.as_ref().map(|created| created.0),
-        held: annotation(RECONCILE_ANNOTATION) == Some(PAUSED),
+        created: request::created(cache),
+        held: request::is_paused(cache),
     }
 }
 

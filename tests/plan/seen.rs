@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCacheStatus;
 use tokencache_operator::controller::{
     apply::Applied,
-    plan::is_paused,
     report::{Published, report},
 };
 use tokencache_operator::kubernetes::identity::Found;
@@ -16,6 +15,7 @@ use tokencache_operator::redis::sample::{Answer, Drift, Fault, Reload, Role, Sam
 use tokencache_operator::redis::tls::certificate::Fingerprint;
 use tokencache_operator::redis::usage::{Usage, payloads::Counts};
 use tokencache_operator::redis::{login_mark, server, want};
+use tokencache_operator::request;
 
 use super::pods::{REVISION, marked, on_node, running};
 use super::world::{World, shop};
@@ -151,7 +151,7 @@ impl Seen {
         }
         let Self(world) = self;
         let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
-        let carried_out = !is_paused(&world.cache);
+        let carried_out = !request::is_paused(&world.cache);
         let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
         let health = health(&settings, &world.observed, &world.credentials(), moment);
         let applied = Applied { changed: 0, of_ring: 0, minted: Vec::new(), settled: None };
