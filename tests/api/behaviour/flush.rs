@@ -9,6 +9,8 @@ use tokencache_operator::data_protection::payload::{MAGIC, Purposes};
 
 use super::scene::{SHOP, World, condition, operator_of, shop};
 use crate::support::eventually::eventually;
+use crate::support::kubelet::Fault;
+use crate::survival::world::POD;
 
 const PLAIN: &str = r#"{"AccessToken":{}}"#;
 
@@ -151,12 +153,12 @@ async fn a_key_is_revoked_also_where_redis_cannot_be_asked() {
     let (id, _) = world.encrypted().await;
     operator.kill().await;
     world.edit("StatefulSet", "shop-redis", json!({"spec": {"replicas": 0}})).await;
-    eventually("the server is gone", async || match world.uid("Pod", "shop-redis-0").await {
+    eventually("the server is gone", async || match world.uid("Pod", POD).await {
         None => Ok(()),
         Some(_) => Err("it is there".to_owned()),
     })
     .await;
-    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"pod": {"nodeSelector": {"no": "such"}}}}})).await;
+    world.kubelet.pod(POD).inject(Fault::Unschedulable);
     let _heir = operator_of(&world).await;
     world.request("revoke-key", Timestamp::now(), &id.to_string()).await;
     let told = world.outcome("RevokeKey", "Completed").await;
