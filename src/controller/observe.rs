@@ -225,7 +225,7 @@ where
             && metadata.name.as_ref().is_some_and(|name| !planned.contains(name))
             && owner.ownership(metadata) == Ownership::Ours
     };
-    let labelled = cache.of_instance(&owner.namespace, &owner.name).into_iter();
-    let surplus = labelled.map(|object| Resource::meta(object.as_ref()).clone()).filter(ours);
-    surplus.map(|metadata| Retiree { kind, metadata }).collect()
+    let labelled = cache.of_instance(&owner.namespace, &owner.name);
+    let surplus = labelled.iter().map(|object| Resource::meta(object.as_ref())).filter(|metadata| ours(metadata));
+    surplus.map(|metadata| Retiree { kind, metadata: metadata.clone() }).collect()
 }

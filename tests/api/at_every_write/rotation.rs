@@ -16,7 +16,7 @@ use crate::support::faults::{Death, Writes};
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::login::log_in;
 use crate::survival::shape;
-use crate::survival::world::{POD, SHOP, World};
+use crate::survival::world::{POD, SHOP, World, password};
 
 /// The overlap of these tests: long enough that a death and a new start fit into it.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(4);
@@ -82,11 +82,6 @@ impl World {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         password(&secrets.get_opt("shop-redis-rotation").await.unwrap()?)
     }
-}
-
-fn password(secret: &Secret) -> Option<String> {
-    let password = secret.data.as_ref()?.get("password")?;
-    Some(String::from_utf8(password.0.clone()).unwrap())
 }
 
 /// A cache that is ready, with nobody to look after it, and the password that it begins with.

@@ -212,10 +212,7 @@ impl World {
     /// The operator's password and the applications', where they exist.
     pub async fn passwords(&self) -> [Option<String>; 2] {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let of = async |name: &str| {
-            let data = secrets.get_opt(name).await.unwrap()?.data?;
-            Some(String::from_utf8(data.get("password")?.0.clone()).unwrap())
-        };
+        let of = async |name: &str| password(&secrets.get_opt(name).await.unwrap()?);
         [of("shop-redis-operator").await, of("shop-redis").await]
     }
 
@@ -300,6 +297,12 @@ pub async fn ping_over_tls(binding: &BTreeMap<String, String>, address: &str, tr
         .await
         .unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// The password in a Secret, where there is one.
+pub fn password(secret: &Secret) -> Option<String> {
+    let password = secret.data.as_ref()?.get("password")?;
+    Some(String::from_utf8(password.0.clone()).unwrap())
 }
 
 /// A condition of a status.
