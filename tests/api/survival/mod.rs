@@ -9,6 +9,7 @@ mod quiet;
 mod secrets;
 pub mod shape;
 mod spare;
+mod upgrade;
 pub mod world;
 
 use std::time::Duration;

@@ -9,7 +9,7 @@ use super::world::{POD, SHOP, World, condition};
 use crate::support::eventually::{eventually, never};
 
 /// Text as the data of a Secret.
-fn base64(text: &str) -> serde_json::Value {
+pub fn base64(text: &str) -> serde_json::Value {
     serde_json::to_value(k8s_openapi::ByteString(text.as_bytes().to_vec())).unwrap()
 }
 
