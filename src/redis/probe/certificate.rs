@@ -1,7 +1,7 @@
 //! The certificate that a server shows to whom connects now: compared with the wanted one, loaded where it is another, and
 //! looked at again, since a server may answer OK and go on with the old one.
 //!
-//! It is loaded from the files that the server should name and from no other: those that it names may hold anything by now.
+//! It is loaded from a file of the name that the wanted one has, and of no other: what the server names may hold anything by now.
 //! Where what it shows proves nothing, but the connection is from before that, on which it did prove who it is, the wanted one
 //! is loaded over that: connections outlive the certificate that they were opened with.
 
@@ -44,34 +44,24 @@ pub(super) async fn bring_in_line(
         (Err(fault), _) => return Err(fault),
     };
     let Some(wanted) = &trust.certificate else { return Ok((Some(served(shown, Reload::Done, false)), None)) };
-    let named = reply::files(connection.ask("config|get", &connection::certificate_files()).await?)?;
+    let named = files(connection).await?;
     let is_shown = is_wanted(&shown, wanted);
-    if is_shown && names(&named, &wanted.files) {
+    if is_shown && places(&named, wanted).contains(&named) {
         return Ok((Some(served(shown, Reload::Done, true)), None));
     }
     if !correct {
         let reload = if is_shown { Reload::Done } else { Reload::Withheld };
         return Ok((Some(served(shown, reload, false)), None));
     }
-    if let Err(words) = load(connection, &wanted.files).await? {
-        let reload = if is_shown { Reload::Done } else { Reload::Refused(words) };
-        return Ok((Some(served(shown, reload, false)), None));
-    }
-    match handshake::look(server, trust, limits).await {
-        Ok(after) => {
-            let is_done = is_wanted(&after, wanted);
-            let reload = if is_done { Reload::Done } else { Reload::Pending };
-            let drift = strays(&named, &wanted.files).map(corrected);
-            Ok((Some(served(after, reload, is_done)), drift))
-        }
-        // What reached the pod is not what was checked: with what it had before it at least proved who it is.
-        Err(Fault::Certificate(_)) if !names(&named, &wanted.files) => {
-            load(connection, &named).await?.map_err(Fault::Unexpected)?;
-            let before = handshake::look(server, trust, limits).await?;
-            Ok((Some(served(before, Reload::Pending, false)), None))
-        }
-        Err(fault) => Err(fault),
-    }
+    let (loaded, drift) = load(connection, server, trust, wanted, &named, limits).await?;
+    let found = match loaded {
+        Loaded::Wanted(shown) => served(shown, Reload::Done, true),
+        Loaded::Other(shown) => served(shown, Reload::Pending, false),
+        Loaded::Refused(_) if is_shown => served(shown, Reload::Done, false),
+        Loaded::Refused(words) => served(shown, Reload::Refused(words), false),
+        Loaded::Untrusted(untrusted) => return Err(Fault::Certificate(untrusted)),
+    };
+    Ok((Some(found), drift))
 }
 
 /// Has the wanted certificate loaded in place of one that proves nothing, by a server that proved who it is when the connection
@@ -84,32 +74,104 @@ async fn win_back(
     untrusted: Untrusted,
     limits: Limits,
 ) -> Result<Found, Fault> {
-    if load(connection, &wanted.files).await?.is_err() {
-        return Err(Fault::Certificate(untrusted));
-    }
-    let shown = handshake::look(server, trust, limits).await?;
-    let is_done = is_wanted(&shown, wanted);
+    let named = files(connection).await?;
+    let found = match load(connection, server, trust, wanted, &named, limits).await?.0 {
+        Loaded::Wanted(shown) => served(shown, Reload::Done, true),
+        Loaded::Other(shown) => served(shown, Reload::Pending, false),
+        Loaded::Refused(_) => return Err(Fault::Certificate(untrusted)),
+        Loaded::Untrusted(untrusted) => return Err(Fault::Certificate(untrusted)),
+    };
     let foreign =
         untrusted.shown.map_or_else(String::new, |foreign| format!(" (SHA-256 {}…)", foreign.fingerprint.short()));
-    let drift = corrected(format!("a file with one that no application trusts{foreign}"));
-    Ok((Some(served(shown, if is_done { Reload::Done } else { Reload::Pending }, is_done)), Some(drift)))
+    Ok((Some(found), Some(corrected(format!("a file with one that no application trusts{foreign}")))))
+}
+
+/// What came of having a certificate loaded.
+enum Loaded {
+    /// It is shown.
+    Wanted(Shown),
+    /// The files hold another one.
+    Other(Shown),
+    /// They were refused, in the server's words.
+    Refused(String),
+    /// One is shown that proves nothing.
+    Untrusted(Untrusted),
+}
+
+/// Has the wanted certificate loaded: from beside the files that the server names, or from where they should be. Where what is
+/// there proves nothing, the server is left with the files that it named.
+async fn load(
+    connection: &mut Connection,
+    server: &Server,
+    trust: &Trust,
+    wanted: &Wanted,
+    named: &Files,
+    limits: Limits,
+) -> Result<(Loaded, Option<Drift>), Fault> {
+    let mut loaded = None;
+    for place in places(named, wanted) {
+        if let Err(words) = set(connection, &place).await? {
+            loaded = loaded.or(Some(Loaded::Refused(words)));
+            continue;
+        }
+        match handshake::look(server, trust, limits).await {
+            Ok(shown) if is_wanted(&shown, wanted) => {
+                let drift = strays(named, &place).map(corrected);
+                return Ok((Loaded::Wanted(shown), drift));
+            }
+            Ok(shown) => loaded = Some(Loaded::Other(shown)),
+            Err(Fault::Certificate(untrusted)) => {
+                // What reached the pod is not what was checked.
+                set(connection, named).await?.map_err(Fault::Unexpected)?;
+                loaded = Some(match handshake::look(server, trust, limits).await {
+                    Ok(before) => Loaded::Other(before),
+                    Err(Fault::Certificate(_)) => Loaded::Untrusted(untrusted),
+                    Err(fault) => return Err(fault),
+                });
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    loaded
+        .map(|loaded| (loaded, None))
+        .ok_or_else(|| Fault::Unexpected("CONFIG GET has no file with a certificate".to_owned()))
+}
+
+/// The files that the server names for its certificate.
+async fn files(connection: &mut Connection) -> Result<Vec<(String, String)>, Fault> {
+    let mut files = reply::files(connection.ask("config|get", &connection::certificate_files()).await?)?;
+    files.sort();
+    Ok(files)
 }
 
 /// Has the server load these files: whether it did, or its words of refusal.
-async fn load(connection: &mut Connection, files: &Files) -> Result<Result<(), String>, Fault> {
+async fn set(connection: &mut Connection, files: &Files) -> Result<Result<(), String>, Fault> {
     connection.change("config|set", &connection::load_certificate(files)).await
 }
 
-fn names(named: &Files, files: &Files) -> bool {
-    files.iter().all(|file| named.contains(file))
+/// Where the wanted files may be: in the folder of those that the server names, and where they should be.
+fn places(named: &Files, wanted: &Wanted) -> Vec<Vec<(String, String)>> {
+    let mut should: Vec<(String, String)> = wanted.files.clone();
+    should.sort();
+    let folder =
+        named.iter().map(|(_, path)| path).find(|path| !path.is_empty()).and_then(|path| Path::new(path).parent());
+    let beside = folder.map(|folder| {
+        let beside = |path: &str| Path::new(path).file_name().map(|name| folder.join(name).display().to_string());
+        should.iter().map(|(setting, path)| (setting.clone(), beside(path).unwrap_or_default())).collect::<Vec<_>>()
+    });
+    let mut places: Vec<_> = beside.into_iter().chain([should]).collect();
+    places.dedup();
+    places
 }
 
-/// Files elsewhere than where the operator's are; `None` where there are none.
+/// Files in another folder than these; `None` where there are none.
 fn strays(named: &Files, files: &Files) -> Option<String> {
     let folder = |path: &str| Path::new(path).parent().map(Path::to_owned);
-    let ours = files.first().and_then(|(_, path)| folder(path));
-    let is_stray = |path: &&str| !path.is_empty() && folder(path) != ours;
-    let strays: Vec<&str> = named.iter().map(|(_, path)| path.as_str()).filter(is_stray).collect();
+    let set =
+        |files: &Files| files.iter().map(|(_, path)| path.clone()).filter(|path| !path.is_empty()).collect::<Vec<_>>();
+    let ours = set(files).first().and_then(|path| folder(path));
+    let mut strays = set(named);
+    strays.retain(|path| folder(path) != ours);
     (!strays.is_empty()).then(|| strays.join(", "))
 }
 
