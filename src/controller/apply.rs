@@ -64,7 +64,7 @@ async fn without_ring(
     redis: redis::Plan,
     retirees: Vec<Retiree>,
 ) -> Result<Applied, WriteError> {
-    let redis::Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = redis;
+    let redis::Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set } = redis;
     let minted = mints.iter().map(|mint| mint.name(settings)).collect();
     let mut changed = 0;
     for mint in mints {
@@ -75,7 +75,7 @@ async fn without_ring(
         write::apply(client, &secret).await?;
         changed += 1;
     }
-    if let Some(redis::Clearance { secret, keys }) = clearance {
+    for redis::Clearance { secret, keys } in clearances {
         write::clear(client, &secret, &keys).await?;
         changed += 1;
     }

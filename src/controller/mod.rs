@@ -348,7 +348,10 @@ async fn reconcile(
     } else {
         wake
     };
-    let wake_at = [credentials.rotation.wake_at, ring.wake_at(), ring.standing.revoke.wake_at, flush.wake_at];
+    let replacement = credentials.tls.replacement.as_ref().filter(|replacement| !replacement.is_due);
+    let replacement = replacement.map(|replacement| replacement.at);
+    let wake_at =
+        [replacement, credentials.rotation.wake_at, ring.wake_at(), ring.standing.revoke.wake_at, flush.wake_at];
     let wake_at = wake_at.into_iter().flatten().min();
     Ok(Action::requeue(wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
 }

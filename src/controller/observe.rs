@@ -89,7 +89,12 @@ pub async fn redis(
         rotation: rotation(context, settings, &operations).await?,
         settled: context.settled(key),
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
-        server_certificate: managed(name::redis_tls(&owner.name)).await?,
+        server_certificate: match settings.tls {
+            TlsSource::Managed | TlsSource::Secret(_) => {
+                find_secret(context, owner, &name::redis_tls(&owner.name)).await?
+            }
+            TlsSource::Disabled => Found::Nothing,
+        },
         provided_certificate: match &settings.tls {
             // It has no label of ours, and so is in no cache: it is read at every pass, of which each change of it makes one.
             TlsSource::Secret(name) => context
@@ -201,8 +206,12 @@ pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
     let main = [name::redis(name)];
     let services = [name::redis(name), name::redis_headless(name)];
     let config_maps = [name::redis_config(name), name::settings(name)];
-    let of_managed_tls = [name::redis_ca(name), name::redis_tls(name)];
-    let is_planned = |secret: &String| settings.tls == TlsSource::Managed || !of_managed_tls.contains(secret);
+    let of_tls = match settings.tls {
+        TlsSource::Managed => Vec::new(),
+        TlsSource::Secret(_) => vec![name::redis_ca(name)],
+        TlsSource::Disabled => vec![name::redis_ca(name), name::redis_tls(name)],
+    };
+    let is_planned = |secret: &String| !of_tls.contains(secret);
     let secrets: Vec<String> = secrets(name).into_iter().filter(is_planned).collect();
     let caches = &context.caches;
     let mut surplus = Vec::new();

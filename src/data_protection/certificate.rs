@@ -164,12 +164,18 @@ impl Pair {
     /// Where they are none, do not belong together, or nothing can be encrypted to them.
     pub fn parse(certificate: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         let certificate = Certificate::parse(certificate)?;
-        let key = private_key(key)?;
-        let public: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| CertificateError::NoKey)?;
-        if public.as_ref() != certificate.public_key {
+        Self::new(certificate, &PrivateKey::parse(key)?)
+    }
+
+    /// Puts both together.
+    ///
+    /// # Errors
+    /// Where they do not belong together.
+    pub fn new(certificate: Certificate, key: &PrivateKey) -> Result<Self, CertificateError> {
+        if key.public != certificate.public_key {
             return Err(CertificateError::Mismatch);
         }
-        Ok(Self { certificate, key })
+        Ok(Self { certificate, key: key.key.clone() })
     }
 
     /// The certificate.
@@ -191,21 +197,58 @@ impl Pair {
         Some(Zeroizing::new(document.as_ref().to_vec()))
     }
 
+    /// The private key by itself: another certificate may have the same one.
+    #[must_use]
+    pub fn private_key(&self) -> PrivateKey {
+        PrivateKey { key: self.key.clone(), public: self.certificate.public_key.clone() }
+    }
+
     /// What decrypts.
     pub(super) fn key(&self) -> &PrivateDecryptingKey {
         &self.key
     }
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateDecryptingKey, CertificateError> {
-    let blocks = ::pem::parse_many(pem).map_err(|_| CertificateError::NoKey)?;
-    let key = blocks.into_iter().find_map(|block| match block.tag() {
-        "PRIVATE KEY" => Some(Zeroizing::new(block.into_contents())),
-        // What cert-manager writes where it is not told otherwise.
-        "RSA PRIVATE KEY" => Some(pkcs8(&Zeroizing::new(block.into_contents()))),
-        _ => None,
-    });
-    PrivateDecryptingKey::from_pkcs8(&key.ok_or(CertificateError::NoKey)?).map_err(|_| CertificateError::NoKey)
+/// A private RSA key, whatever certificate it belongs to.
+#[derive(Clone)]
+pub struct PrivateKey {
+    key: PrivateDecryptingKey,
+    /// The public key that belongs to it, as a certificate has it.
+    public: Vec<u8>,
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<redacted>")
+    }
+}
+
+impl PrivateKey {
+    /// Reads the first one of a text in PEM.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn parse(pem: &[u8]) -> Result<Self, CertificateError> {
+        let blocks = ::pem::parse_many(pem).map_err(|_| CertificateError::NoKey)?;
+        let key = blocks.into_iter().find_map(|block| match block.tag() {
+            "PRIVATE KEY" => Some(Zeroizing::new(block.into_contents())),
+            // What cert-manager writes where it is not told otherwise.
+            "RSA PRIVATE KEY" => Some(pkcs8(&Zeroizing::new(block.into_contents()))),
+            _ => None,
+        });
+        Self::from_pkcs8(&key.ok_or(CertificateError::NoKey)?)
+    }
+
+    /// Reads DER, as PKCS#8 has it.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, CertificateError> {
+        let key = PrivateDecryptingKey::from_pkcs8(der).map_err(|_| CertificateError::NoKey)?;
+        let public: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| CertificateError::NoKey)?;
+        let public = public.as_ref().to_vec();
+        Ok(Self { key, public })
+    }
 }
 
 /// A key as PKCS#1 has it, in the frame that PKCS#8 puts around it.

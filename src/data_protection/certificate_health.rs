@@ -41,6 +41,21 @@ impl Told<'_> {
         ))
     }
 
+    /// Something is to be changed in the Secret that they are published in, and nothing can be.
+    pub(super) fn certificates_immutable(&self) -> Option<Finding> {
+        if !self.observed.certificates_are_immutable() {
+            return None;
+        }
+        let what = self.certificates_amiss()?;
+        let (namespace, secret) = (&self.settings.owner.namespace, self.certificates_secret());
+        Some(fails(
+            Reason::WriteForbidden,
+            format!(
+                "{what}, and it was made immutable, so that nothing in it can be put right. What it holds may be nowhere else, so it is                  left as it is. `kubectl -n {namespace} get secret {secret} -o json | jq 'del(.immutable)' | kubectl replace --force -f                  -` makes it anew with all that it holds"
+            ),
+        ))
+    }
+
     /// The one that new keys are to be encrypted to cannot be used.
     pub(super) fn certificate_unusable(&self) -> Option<Finding> {
         let Some(Err(unusable)) = &self.provided.certificate else { return None };
@@ -60,6 +75,7 @@ impl Told<'_> {
             sealed.entry(thumbprint).or_default().push(id);
         }
         let count: usize = sealed.values().map(Vec::len).sum();
+        let found = some_of(sealed.keys().map(|thumbprint| self.found(*thumbprint)));
         let groups = sealed.iter().map(|(thumbprint, ids)| {
             let ids: Vec<String> = ids.iter().map(|id| id.short()).collect();
             format!("{thumbprint} (of {})", ids.join(", "))
@@ -79,7 +95,7 @@ impl Told<'_> {
             fails(
                 Reason::CertificateMissing,
                 format!(
-                    "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. Put the certificate and its \
+                    "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. {found}. Put the certificate and its \
                      private key into a Secret of type kubernetes.io/tls, and name that in spec.dataProtection.previous; where they are \
                      lost for good, revoke the keys (annotation {REVOKE_KEY_ANNOTATION}){}{}",
                     if count == 1 { "there is a key that".to_owned() } else { format!("there are {count} keys that") },
@@ -109,10 +125,17 @@ impl Told<'_> {
 
     /// They are not published as they should be.
     pub(super) fn certificates_unpublished(&self) -> Option<Finding> {
-        let pairs = &self.ring.certificates.pairs;
+        let what = self.certificates_amiss()?;
+        Some(self.drifts(&what, "it is being written"))
+    }
+
+    fn certificates_amiss(&self) -> Option<String> {
+        // The current one is wanted also where it cannot be published.
+        let current = self.provided.certificate.iter().flatten();
+        let mut pairs = self.ring.certificates.pairs.iter().chain(current);
         let live = self.observed.inputs().certificates.ours().map(|live| there(live)).unwrap_or_default();
         let lacks = |pair: &&Pair| !live.contains_key(format!("{}.crt", pair.thumbprint()).as_str());
-        let lacking = pairs.iter().find(lacks);
+        let lacking = pairs.find(lacks);
         let lacking = lacking
             .map(|pair| format!("Secret {} lacks {}", self.certificates_secret(), described(pair.certificate())));
         let drift = || {
@@ -122,8 +145,7 @@ impl Told<'_> {
                 drift(self.observed, self.ring)?
             ))
         };
-        let what = lacking.or_else(drift)?;
-        Some(self.drifts(&what, "it is being written"))
+        lacking.or_else(drift)
     }
 
     /// What new keys are encrypted to, as a sentence for a ring that is well.
@@ -156,6 +178,23 @@ impl Told<'_> {
         let unusable =
             unusable.map(|unusable| format!(". No key needs it, but {}", self.unusable(unusable, "previous")));
         Some(format!("{to}{plain}{}", unusable.unwrap_or_default()))
+    }
+
+    /// What there is of a certificate that lacks its private key.
+    fn found(&self, of: Thumbprint) -> String {
+        let secret = self.certificates_secret();
+        let Some(live) = self.observed.inputs().certificates.ours() else {
+            return format!("There is no Secret {secret}");
+        };
+        let (stem, live) = (of.to_string(), there(live));
+        let is_of = |name: &str| name.split_once('.').is_some_and(|(name, _)| name.eq_ignore_ascii_case(&stem));
+        let files = live.iter().filter(|(name, _)| is_of(name));
+        let files: Vec<String> =
+            files.map(|(name, bytes)| format!("{name}: {}", certificates::described(bytes, of))).collect();
+        if files.is_empty() {
+            return format!("Secret {secret} has no file of {of}");
+        }
+        format!("Secret {secret} has {}, and keeps them", some_of(files))
     }
 
     fn certificates_secret(&self) -> String {
@@ -196,12 +235,14 @@ pub(super) fn drift(observed: &Observed, ring: &DataProtection) -> Option<String
     let is_known = |name: &str| name.split_once('.').is_some_and(|(stem, _)| known.iter().any(|known| known == stem));
     let is_strange = |name: &str, bytes: &[u8]| match wanted.get(name) {
         Some(file) => file.as_slice() != bytes,
-        None => !is_known(name),
+        None => ring.has_every_certificate() && !is_known(name),
     };
     let strange = live.iter().filter(|(name, bytes)| is_strange(name, bytes)).map(|(name, _)| (*name).to_owned());
     // Of a certificate that is there, all is there.
     let lost = wanted.keys().filter(|name| !live.contains_key(name.as_str()) && is_known(name)).cloned();
-    let since = pairs.iter().map(|pair| certificates::published_annotation(pair.thumbprint()));
+    let kept =
+        ring.certificates.pairs.iter().filter(|kept| pairs.iter().any(|pair| pair.thumbprint() == kept.thumbprint()));
+    let since = kept.map(|pair| certificates::published_annotation(pair.thumbprint()));
     let undated = since.filter(|name| annotation(secret, name).is_none_or(|since| since.parse::<Timestamp>().is_err()));
     let strange: Vec<String> = strange.chain(lost).chain(undated).collect();
     (!strange.is_empty()).then(|| some_of(strange))

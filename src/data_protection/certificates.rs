@@ -3,6 +3,10 @@
 //! In: the keys, and the certificates at hand. Out: those that are to be published together, and their files, for
 //! `UnprotectKeysWithAnyCertificate`; and which of them the next key is encrypted to. A certificate is kept for as long as a key
 //! is encrypted to it, and no key is ever removed.
+//!
+//! The files are often the only copy of a private key. What one of them lost is made again from the others, whatever their
+//! names are by now: a private key from the `.pfx`, a certificate from the key that is encrypted to it, which holds it. While a
+//! key needs a certificate that is in none of them, none of them is removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +15,7 @@ use k8s_openapi::api::core::v1::Secret;
 use zeroize::Zeroizing;
 
 use super::{
-    certificate::{Pair, Thumbprint},
+    certificate::{Certificate, Pair, PrivateKey, Thumbprint},
     encrypted_xml::EncryptedSecret,
     key::Key,
     pfx,
@@ -21,6 +25,9 @@ use crate::time::whole;
 
 /// How long kubelet may take to bring a Secret to a pod.
 const TO_THE_POD: SignedDuration = SignedDuration::from_mins(15);
+
+/// What annotations begin with that say since when applications can read a certificate.
+const PUBLISHED: &str = "tokencache.dev/published-";
 
 /// The certificates that keys are encrypted to.
 #[must_use]
@@ -144,36 +151,137 @@ pub fn files(pairs: &[Pair]) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
     files
 }
 
+/// What files hold.
+#[derive(Debug, Clone, Default)]
+pub struct Material {
+    /// Each certificate whose private key is there too.
+    pub pairs: Vec<Pair>,
+    /// Private keys that stand beside.
+    keys: Vec<PrivateKey>,
+}
+
+impl Material {
+    /// Reads files. Where the `.crt` and the `.key` of one name belong together, that is all that is read of this name. The
+    /// others are read whatever their names are, and what belongs together is put together.
+    #[must_use]
+    pub fn read<'files>(files: impl IntoIterator<Item = (&'files str, &'files [u8])>) -> Self {
+        let mut files: BTreeMap<&str, &[u8]> = files.into_iter().collect();
+        let mut read = Self::default();
+        for stem in files.keys().filter_map(|name| name.strip_suffix(".crt")).map(str::to_owned).collect::<Vec<_>>() {
+            let [certificate, key, pfx] = ["crt", "key", "pfx"].map(|extension| format!("{stem}.{extension}"));
+            let (Some(pem), Some(of_it)) = (files.get(&*certificate), files.get(&*key)) else { continue };
+            if let Ok(pair) = Pair::parse(pem, of_it) {
+                read.pairs.push(pair);
+                files.retain(|name, _| ![&certificate, &key, &pfx].iter().any(|of_pair| of_pair == name));
+            }
+        }
+        let mut certificates = Vec::new();
+        for bytes in files.into_values() {
+            let (of_file, keys) = Self::of_one(bytes);
+            certificates.extend(of_file);
+            read.keys.extend(keys);
+        }
+        let joined = read.joined(certificates, &[]);
+        read.pairs.extend(joined);
+        read
+    }
+
+    /// The certificates and the private keys in one file, in PEM or PKCS#12.
+    fn of_one(file: &[u8]) -> (Vec<Certificate>, Vec<PrivateKey>) {
+        let pfx = pfx::read(file);
+        let certificates = pfx.certificates.into_iter().map(Certificate::from_der);
+        let keys = pfx.keys.into_iter().map(PrivateKey::from_pkcs8);
+        (
+            certificates.chain([Certificate::parse(file)]).flatten().collect(),
+            keys.chain([PrivateKey::parse(file)]).flatten().collect(),
+        )
+    }
+
+    /// Those of these certificates whose private key is there, or belongs to another certificate that is at hand: a renewed
+    /// one may have the same. Each once, and without those that are pairs already.
+    fn joined(&self, certificates: impl IntoIterator<Item = Certificate>, others: &[Pair]) -> Vec<Pair> {
+        let mut joined: Vec<Pair> = Vec::new();
+        for certificate in certificates {
+            let is_there = |pair: &Pair| pair.thumbprint() == certificate.thumbprint();
+            if self.pairs.iter().chain(&joined).chain(others).any(is_there) {
+                continue;
+            }
+            let of_pairs = self.pairs.iter().chain(others).map(Pair::private_key);
+            let pair =
+                self.keys.iter().cloned().chain(of_pairs).find_map(|key| Pair::new(certificate.clone(), &key).ok());
+            joined.extend(pair);
+        }
+        joined
+    }
+}
+
+/// What one file is where a certificate lacks its private key, in words.
+#[must_use]
+pub fn described(file: &[u8], of: Thumbprint) -> &'static str {
+    let read = Material::of_one(file);
+    if read.0.iter().any(|certificate| certificate.thumbprint() == of) {
+        "the certificate, without its private key"
+    } else if !read.1.is_empty() {
+        "the private key of another certificate"
+    } else if !read.0.is_empty() {
+        "another certificate"
+    } else {
+        "neither a certificate nor a private key that can be read"
+    }
+}
+
 /// Undoes [`files`]. What is no pair is passed over.
 #[must_use]
 pub fn read<'files>(files: impl IntoIterator<Item = (&'files str, &'files [u8])>) -> Vec<Pair> {
-    let files: BTreeMap<&str, &[u8]> = files.into_iter().collect();
-    let pairs = files.iter().filter_map(|(name, certificate)| {
-        let key = files.get(format!("{}.key", name.strip_suffix(".crt")?).as_str())?;
-        Pair::parse(certificate, key).ok()
-    });
-    pairs.collect()
+    Material::read(files).pairs
 }
 
 /// The annotation that says since when applications can read a certificate.
 #[must_use]
 pub fn published_annotation(of: Thumbprint) -> String {
-    format!("tokencache.dev/published-{of}")
+    format!("{PUBLISHED}{of}")
 }
 
-/// The certificates in a Secret that [`files`] and [`published_annotation`] were written to. Where it does not say since when
-/// one is there, that is now.
+/// Whether an annotation is one of those.
 #[must_use]
-pub fn published(secret: &Secret, now: Timestamp) -> Vec<Candidate> {
-    let files = secret.data.iter().flatten().map(|(name, bytes)| (name.as_str(), bytes.0.as_slice()));
-    let since = |pair: &Pair| {
-        let annotation = secret.metadata.annotations.as_ref()?.get(&published_annotation(pair.thumbprint()))?;
-        annotation.parse().ok()
-    };
-    read(files)
-        .into_iter()
-        .map(|pair| Candidate { published: since(&pair).unwrap_or_else(|| whole(now)), pair })
-        .collect()
+pub fn is_published(annotation: &str) -> bool {
+    annotation.starts_with(PUBLISHED)
+}
+
+/// What was published: the files of a Secret that [`files`] and [`published_annotation`] were written to.
+#[derive(Debug, Clone, Default)]
+pub struct Copies {
+    material: Material,
+    since: BTreeMap<String, Timestamp>,
+}
+
+impl Copies {
+    /// Reads a Secret.
+    #[must_use]
+    pub fn read(secret: &Secret) -> Self {
+        let files = secret.data.iter().flatten().map(|(name, bytes)| (name.as_str(), bytes.0.as_slice()));
+        let annotations = secret.metadata.annotations.iter().flatten();
+        let since = annotations.filter_map(|(name, value)| Some((name.clone(), value.parse().ok()?))).collect();
+        Self { material: Material::read(files), since }
+    }
+
+    /// Whether it holds a certificate with its private key.
+    #[must_use]
+    pub fn hold(&self, thumbprint: Thumbprint) -> bool {
+        self.material.pairs.iter().any(|pair| pair.thumbprint() == thumbprint)
+    }
+
+    /// The certificates in it, and those that keys are encrypted to and only the private key is there of; `named` are at hand
+    /// beside. Where the Secret does not say since when one is there, that is now.
+    #[must_use]
+    pub fn candidates(&self, keys: &[Key], named: &[Pair], now: Timestamp) -> Vec<Candidate> {
+        let of_keys =
+            keys.iter().filter_map(Key::encrypted).filter_map(|to| Certificate::from_der(&to.certificate).ok());
+        let joined = self.material.joined(of_keys, named);
+        let since = |pair: &Pair| self.since.get(&published_annotation(pair.thumbprint())).copied();
+        let all = self.material.pairs.iter().cloned().chain(joined);
+        all.map(|pair| Candidate { published: since(&pair).unwrap_or_else(|| whole(now)), pair }).collect()
+    }
 }
 
 fn pem(tag: &str, der: &[u8]) -> Zeroizing<Vec<u8>> {

@@ -44,6 +44,7 @@ pub fn finding(
     let found = [
         Told::taken,
         Told::certificates_taken,
+        Told::certificates_immutable,
         Told::held_by_another,
         Told::collected,
         Told::malformed,

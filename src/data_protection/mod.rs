@@ -64,7 +64,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use certificate::{Certificate, Pair, Thumbprint};
-use certificates::{AtHand, Candidate, Kept};
+use certificates::{AtHand, Copies, Kept};
 pub use cipher::CipherError;
 use encrypted_xml::OpenError;
 use key::{Closed, KeyOrder, MakeError};
@@ -98,8 +98,8 @@ pub struct Seen<'seen> {
     pub protection: Protection,
     /// Certificates that the user names beside it.
     pub previous: &'seen [Pair],
-    /// Certificates that are published now.
-    pub copies: &'seen [Candidate],
+    /// What is published of certificates now.
+    pub copies: &'seen Copies,
     /// The start of the oldest process that uses the ring; `None` where there is no process.
     pub oldest_process: Option<Timestamp>,
     /// What the user names and is not there.
@@ -172,11 +172,16 @@ impl DataProtection {
             Protection::Certificate(pair) => Some(pair.as_ref()),
             Protection::Plain | Protection::Unavailable => None,
         };
-        let at_hand = AtHand { current, previous: seen.previous, copies: seen.copies };
+        let at_hand: Vec<Pair> = current.into_iter().chain(seen.previous).cloned().collect();
+        let copies = seen.copies.candidates(published.keys(), &at_hand, now);
+        let at_hand = AtHand { current, previous: seen.previous, copies: &copies };
         let next = at_hand.for_next_key(published.keys(), seen.oldest_process, now);
-        // While one of those that are named is missing, nothing that is published goes.
-        let is_complete = !matches!(seen.protection, Protection::Unavailable) && !seen.awaited.certificates;
-        let kept = seen.copies.iter().map(|copy| &copy.pair);
+        // While one of those that are named is missing, nothing that is published goes; nor while a file of a key cannot be
+        // read, which may need it.
+        let is_complete = !matches!(seen.protection, Protection::Unavailable)
+            && !seen.awaited.certificates
+            && published.refused.is_empty();
+        let kept = copies.iter().map(|copy| &copy.pair);
         let named = current.into_iter().chain(seen.previous).chain(&next).chain(kept.clone().filter(|_| !is_complete));
         let named: Vec<Pair> = named.cloned().collect();
         let kept: Vec<Pair> = kept.cloned().collect();
@@ -216,6 +221,13 @@ impl DataProtection {
             Protection::Certificate(pair) => Some(pair.certificate()),
             Protection::Plain | Protection::Unavailable => None,
         }
+    }
+
+    /// Whether every certificate is there that a key may need. While one is not, it may still be in what is published of
+    /// certificates, under whatever name, and all of that stays.
+    #[must_use]
+    pub fn has_every_certificate(&self) -> bool {
+        self.certificates.missing.is_empty() && self.published.refused.is_empty()
     }
 
     /// Whether a key can be made at all.

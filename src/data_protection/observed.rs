@@ -136,6 +136,13 @@ impl Observed {
         self.files.iter().filter(|file| from(file)).count()
     }
 
+    /// Whether somebody made the Secret with the certificates immutable. It is never deleted to be made anew: what it holds may
+    /// be nowhere else.
+    #[must_use]
+    pub fn certificates_are_immutable(&self) -> bool {
+        self.inputs.certificates.ours().is_some_and(|secret| secret.immutable == Some(true))
+    }
+
     /// The Secrets of keys and of certificates that somebody gave an owner, with which the garbage collector would take them.
     pub fn owned(&self) -> impl Iterator<Item = &Secret> {
         let own = self.files.iter().chain(self.inputs.certificates.ours()).map(AsRef::as_ref);

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    DataProtection, File, KeyMint, objects, observed::Observed, provided::IMPORTED_ANNOTATION, published::CAPACITY,
-    request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings, standing::Standing,
+    DataProtection, File, KeyMint, certificates, objects, observed::Observed, provided::IMPORTED_ANNOTATION,
+    published::CAPACITY, request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings,
+    standing::Standing,
 };
 use crate::kubernetes::{identity::Found, subset};
 
@@ -115,7 +116,7 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
     Plan {
         owned: observed.owned().map(|secret| secret.metadata.clone()).collect(),
-        certificates: certificates(settings, observed, ring),
+        certificates: publish_certificates(settings, observed, ring),
         mint: standing.mint.clone(),
         files: orphans.chain(pending).chain(revocation(settings, standing)).filter(is_wanting).collect(),
         ring: publication(settings, observed, standing),
@@ -138,7 +139,7 @@ fn imported(settings: &Settings, file: &File) -> Option<Secret> {
     Some(secret)
 }
 
-fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection) -> Option<Publication> {
+fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataProtection) -> Option<Publication> {
     // What was published once stays for those who mount it.
     if ring.certificates.pairs.is_empty() {
         return None;
@@ -147,7 +148,11 @@ fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection)
     match &observed.inputs().certificates {
         Found::Nothing => Some(Publication { secret, strays: Vec::new() }),
         Found::Earlier | Found::Foreign(_) => None,
+        Found::Ours(_) if observed.certificates_are_immutable() => None,
         Found::Ours(live) => {
+            if !ring.has_every_certificate() {
+                keep(&mut secret, live);
+            }
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
             if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
                 return None;
@@ -157,6 +162,17 @@ fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection)
             secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
             Some(Publication { secret, strays })
         }
+    }
+}
+
+/// With all that the live one has beside, as it is, and with what it says of certificates that are garbled now.
+fn keep(secret: &mut Secret, live: &Secret) {
+    for (name, bytes) in live.data.iter().flatten() {
+        secret.data.get_or_insert_default().entry(name.clone()).or_insert_with(|| bytes.clone());
+    }
+    for (name, value) in live.metadata.annotations.iter().flatten().filter(|(name, _)| certificates::is_published(name))
+    {
+        secret.metadata.annotations.get_or_insert_default().entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 

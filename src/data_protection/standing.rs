@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 
 use super::{
-    DataProtection, Protection, Seen, certificates,
+    DataProtection, Protection, Seen,
+    certificates::Copies,
     key_ring::KeyRing,
     objects,
     observed::Observed,
@@ -40,7 +41,7 @@ impl Standing {
     pub fn read(settings: &Settings, observed: &Observed, earlier: &KeyRing, now: Timestamp) -> Self {
         let provided = Provided::read(settings, observed);
         let inputs = observed.inputs();
-        let copies = inputs.certificates.ours().map(|secret| certificates::published(secret, now)).unwrap_or_default();
+        let copies = inputs.certificates.ours().map(|secret| Copies::read(secret)).unwrap_or_default();
         let mut sources = observed.sources();
         let place = settings.import.as_deref().unwrap_or_default();
         sources.extend(provided.pending().iter().map(|file| (place, file.content.as_slice())));
@@ -48,8 +49,12 @@ impl Standing {
             sources,
             live: observed.live(),
             // What cannot be published cannot be used.
-            protection: match inputs.certificates {
+            protection: match &inputs.certificates {
                 Found::Foreign(_) | Found::Earlier if settings.certificate.is_some() => Protection::Unavailable,
+                Found::Ours(_) if observed.certificates_are_immutable() => match provided.protection() {
+                    Protection::Certificate(pair) if !copies.hold(pair.thumbprint()) => Protection::Unavailable,
+                    protection => protection,
+                },
                 _ => provided.protection(),
             },
             previous: &provided.previous,

@@ -46,9 +46,9 @@ use acl::{Hashes, OPERATOR};
 use credentials::{Credentials, Standing};
 use observed::Observed;
 use password::{Password, PasswordHash};
-use sample::{Login, Server, Trust, Want};
+use sample::{Login, Server, Trust, Want, Wanted};
 use settings::Settings;
-use tls::{AuthorityOrder, CertificateOrder, Standing as TlsStanding, certificate::Authorities};
+use tls::{AuthorityOrder, CertificateOrder, certificate::Authorities};
 
 /// What is to be written. Objects that already are as wanted are not in it.
 #[derive(Clone, Default, PartialEq)]
@@ -61,8 +61,8 @@ pub struct Plan {
     pub config_maps: Vec<ConfigMap>,
     /// The users, and what the binding lacks.
     pub secrets: Vec<Secret>,
-    /// What a Secret has and should not have any more.
-    pub clearance: Option<Clearance>,
+    /// What Secrets have and should not have any more.
+    pub clearances: Vec<Clearance>,
     /// The Service for applications, and the one that governs the pods.
     pub services: Vec<Service>,
     /// The `StatefulSet`.
@@ -133,7 +133,7 @@ impl fmt::Debug for Plan {
             .field("service_account", &self.service_account)
             .field("config_maps", &self.config_maps)
             .field("secrets", &secrets)
-            .field("clearance", &self.clearance)
+            .field("clearances", &self.clearances)
             .field("services", &self.services)
             .field("stateful_set", &self.stateful_set)
             .finish()
@@ -155,6 +155,7 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     let mut plan = Plan {
         mints: credentials.tls.mints.clone(),
         secrets: credentials.tls.secrets.clone(),
+        clearances: credentials.tls.clearance.iter().cloned().collect(),
         service_account: missing(&observed.service_account, objects::service_account(settings)),
         config_maps: missing(&observed.application_settings, binding::application_settings(settings))
             .into_iter()
@@ -180,19 +181,20 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
     if !credentials.tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
         return plan;
     }
-    plan.config_maps.extend(missing(&observed.config_map, objects::config_map(settings)));
+    let certificate = tls::mounted::at_start(settings, observed, &credentials.tls);
+    plan.config_maps.extend(missing(&observed.config_map, objects::config_map(settings, &certificate)));
     plan.services.extend(missing(&observed.headless_service, objects::headless_service(settings)));
     plan.services.extend(missing(&observed.service, objects::service(settings)));
     if let (Some(password), true) = (credentials.to_publish(), can_publish) {
         let wanted = binding::connection(settings, password, authorities, rotation.marks);
-        plan.clearance = observed.connection.ours().and_then(|live| clearance(live, &wanted));
+        plan.clearances.extend(observed.connection.ours().and_then(|live| clearance(live, &wanted)));
         plan.secrets.extend(missing(&observed.connection, wanted));
     }
     if let (Some(operator), false) = (credentials.operator_password(), rotation.valid.is_empty()) {
         let probe = objects::probe_password(operator);
         let hashes = Hashes { app: rotation.valid.clone(), operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
-        let wanted = rollout::wanted(settings, observed, Some(&login_mark(&operator.sha256())));
+        let wanted = rollout::wanted(settings, observed, Some(credentials));
         plan.stateful_set = missing(&observed.stateful_set, wanted).filter(|wanted| !is_settled(observed, wanted));
     }
     plan
@@ -308,7 +310,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
         instance_name: settings.instance_name.as_str().to_owned(),
         append_only: settings.persistence.is_some(),
-        trust: trust(settings, credentials),
+        trust: trust(settings, observed, credentials),
         users: users(settings, credentials),
         reader: None,
         swept: flush::last(&observed.operations),
@@ -317,13 +319,13 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
 }
 
 /// By what the servers prove who they are; `None` where they need not, or where that is not known.
-fn trust(settings: &Settings, credentials: &Credentials) -> Option<Trust> {
-    let certificate = match &credentials.tls.standing {
-        TlsStanding::Known(identity) => Some(identity.certificate.clone()),
-        TlsStanding::Disabled | TlsStanding::Making(_) | TlsStanding::Unusable { .. } => None,
-    };
+fn trust(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<Trust> {
+    let certificate = credentials.tls.identity().map(|identity| {
+        let place = tls::mounted::place(settings, observed, &identity.certificate);
+        Wanted { fingerprint: identity.certificate.clone(), files: config::certificate_files(&place) }
+    });
     let authorities = credentials.tls.authorities()?.clone();
-    Some(Trust { name: settings.host(), authorities, certificate, files: config::certificate_files() })
+    Some(Trust { name: settings.host(), authorities, certificate })
 }
 
 /// The users that the servers should have; none while the operator's own password is not known.

@@ -25,6 +25,7 @@ use super::{
     password::Password,
     pod::{self, Template},
     settings::{Persistence, Settings},
+    tls::mounted::Place,
 };
 use crate::kubernetes::{name, quantity::format_bytes};
 
@@ -53,6 +54,8 @@ pub const PASSWORD_KEY: &str = "password";
 /// Annotation of the `StatefulSet` that tells which pod template was asked for, by a hash of it: what is there may be what an
 /// admission policy made of that.
 pub const TEMPLATE_ANNOTATION: &str = "tokencache.dev/pod-template";
+/// Pod annotation with the time at which Redis was restarted last because it served a certificate that nobody trusts.
+pub const RESTARTED_ANNOTATION: &str = "tokencache.dev/restarted-at";
 /// Pod annotation that changes when Redis must restart to learn a new operator password.
 pub const OPERATOR_LOGIN_ANNOTATION: &str = "tokencache.dev/operator-login";
 
@@ -107,12 +110,12 @@ fn service_spec(settings: &Settings) -> ServiceSpec {
     }
 }
 
-/// The `ConfigMap` with redis.conf.
+/// The `ConfigMap` with redis.conf, which names the certificate in this place.
 #[must_use]
-pub fn config_map(settings: &Settings) -> ConfigMap {
+pub fn config_map(settings: &Settings, certificate: &Place) -> ConfigMap {
     ConfigMap {
         metadata: settings.owner.metadata(name::redis_config(&settings.owner.name), COMPONENT),
-        data: Some(BTreeMap::from([(config::FILE.to_owned(), config::redis_conf(settings))])),
+        data: Some(BTreeMap::from([(config::FILE.to_owned(), config::redis_conf(settings, certificate))])),
         ..ConfigMap::default()
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-        ExecAction, ObjectFieldSelector, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
+        ExecAction, ObjectFieldSelector, Pod, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
         SecretVolumeSource, SecurityContext, Volume, VolumeMount,
     },
     apimachinery::pkg::api::resource::Quantity,
@@ -29,6 +29,16 @@ use crate::{
 /// The user and group that the official images of Redis and Valkey make for the server.
 const SERVER_ID: i64 = 999;
 
+/// The volume with the certificate.
+const CERTIFICATE_VOLUME: &str = "tls";
+
+/// The Secret from which a pod has its certificate; `None` where it has none.
+#[must_use]
+pub fn certificate_secret(pod: &Pod) -> Option<&str> {
+    let volumes = pod.spec.as_ref()?.volumes.as_ref()?;
+    volumes.iter().find(|volume| volume.name == CERTIFICATE_VOLUME)?.secret.as_ref()?.secret_name.as_deref()
+}
+
 /// What the operator makes pods from, beside the spec. A version that makes them differently adds one, and keeps the earlier
 /// ones as they were: a cache gets the newest with the next change for which its pod is replaced anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,18 +47,28 @@ pub enum Template {
     Original,
     /// One that a script keeps from everything else for a minute does not.
     BusyEnds,
+    /// The same, and what it mounts is the operator's copy of a certificate that the user provides, not the user's Secret itself.
+    NamedCertificate,
 }
 
 impl Template {
     /// All of them, the newest first.
-    pub const ALL: [Self; 2] = [Self::NEWEST, Self::Original];
+    pub const ALL: [Self; 3] = [Self::NEWEST, Self::BusyEnds, Self::Original];
     /// What a new pod is made from.
-    pub const NEWEST: Self = Self::BusyEnds;
+    pub const NEWEST: Self = Self::NamedCertificate;
 
     fn liveness(self) -> &'static str {
         match self {
             Self::Original => LIVES,
-            Self::BusyEnds => LIVES_UNLESS_BUSY,
+            Self::BusyEnds | Self::NamedCertificate => LIVES_UNLESS_BUSY,
+        }
+    }
+
+    /// The Secret with the certificate.
+    fn certificate(self, settings: &Settings) -> Option<String> {
+        match self {
+            Self::Original | Self::BusyEnds => tls::source(settings),
+            Self::NamedCertificate => settings.has_tls().then(|| name::redis_tls(&settings.owner.name)),
         }
     }
 }
@@ -71,7 +91,7 @@ pub fn spec(settings: &Settings, memory: u64, template: Template) -> PodSpec {
             ..PodSecurityContext::default()
         }),
         containers: vec![container(settings, memory, template)],
-        volumes: Some(volumes(settings)),
+        volumes: Some(volumes(settings, template)),
         node_selector: Some(pod.node_selector.clone()).filter(|labels| !labels.is_empty()),
         tolerations: Some(pod.tolerations.clone()).filter(|tolerations| !tolerations.is_empty()),
         affinity: pod.affinity.clone(),
@@ -119,7 +139,7 @@ fn container(settings: &Settings, memory: u64, template: Template) -> Container 
             [
                 Some(mount("config", CONFIG_DIR, true)),
                 Some(mount("users", USERS_DIR, true)),
-                settings.has_tls().then(|| mount("tls", TLS_DIR, true)),
+                settings.has_tls().then(|| mount(CERTIFICATE_VOLUME, TLS_DIR, true)),
                 Some(mount(name::DATA_VOLUME, DATA_DIR, false)),
             ]
             .into_iter()
@@ -201,7 +221,7 @@ fn resources(settings: &Settings, memory: u64) -> ResourceRequirements {
     ResourceRequirements { requests: Some(requests), limits: Some(limits), ..ResourceRequirements::default() }
 }
 
-fn volumes(settings: &Settings) -> Vec<Volume> {
+fn volumes(settings: &Settings, template: Template) -> Vec<Volume> {
     let owner = &settings.owner.name;
     // Readable by the server's group; fsGroup makes it the files' owner.
     let read_only = Some(0o440);
@@ -214,7 +234,7 @@ fn volumes(settings: &Settings) -> Vec<Volume> {
         }),
         ..Volume::default()
     };
-    let certificate = tls::mounted_secret(settings).map(|secret| mounted("tls", secret));
+    let certificate = template.certificate(settings).map(|secret| mounted(CERTIFICATE_VOLUME, secret));
     let volumes = [
         Some(Volume {
             name: "config".to_owned(),

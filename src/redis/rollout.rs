@@ -2,17 +2,20 @@
 //!
 //! In: the settings, what was observed, which passwords hold. Out: sentences.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 
 use super::{
     credentials::Credentials,
     durability, login_mark,
-    objects::{self, OPERATOR_LOGIN_ANNOTATION, TEMPLATE_ANNOTATION},
+    objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
     observed::Observed,
     pod::Template,
     pod_health,
     settings::Settings,
+    tls::replacement,
 };
 use crate::kubernetes::{name, subset};
 
@@ -36,7 +39,7 @@ pub fn pending(
     if carried_out && !is_written(settings, observed, credentials) || set.is_some_and(|set| is_outdated(set, pod)) {
         return Some(format!(
             "pod {name} is about to be replaced{}, and {}; {lasts}",
-            because(settings, pod),
+            restarted_for(set, pod).unwrap_or_else(|| because(settings, pod)),
             durability::after_an_end(settings),
         ));
     }
@@ -50,8 +53,15 @@ pub fn pending(
 /// [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
 /// result itself as the live object.
 #[must_use]
-pub fn wanted(settings: &Settings, observed: &Observed, operator_login: Option<&str>) -> StatefulSet {
-    let with = |memory, template| marked(objects::stateful_set(settings, memory, template, operator_login));
+pub fn wanted(settings: &Settings, observed: &Observed, credentials: Option<&Credentials>) -> StatefulSet {
+    let login = credentials.and_then(Credentials::operator_password).map(|operator| login_mark(&operator.sha256()));
+    let due = credentials.and_then(|it| it.tls.replacement.as_ref()).filter(|replacement| replacement.is_due);
+    let restarted = due.map(|replacement| replacement.at.to_string());
+    let restarted = restarted.or_else(|| replacement::restarted(observed).map(str::to_owned));
+    let with = |memory, template| {
+        let set = objects::stateful_set(settings, memory, template, login.as_deref());
+        marked(restarted_at(set, restarted.as_deref()))
+    };
     let live = observed.stateful_set.ours();
     let memory = |live: &StatefulSet| pod_health::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
     let before = live.and_then(|live| memory(live));
@@ -73,6 +83,15 @@ pub fn wanted(settings: &Settings, observed: &Observed, operator_login: Option<&
         None if mark(live).is_none() => with(kept.unwrap_or_else(|| settings.container(before)), Template::Original),
         None => anew(),
     }
+}
+
+/// With the time at which the pod was replaced last for the certificate that it served, which replaces it where it is another.
+fn restarted_at(mut set: StatefulSet, at: Option<&str>) -> StatefulSet {
+    let template = set.spec.as_mut().and_then(|spec| spec.template.metadata.as_mut());
+    if let (Some(template), Some(at)) = (template, at) {
+        template.annotations.get_or_insert_default().insert(RESTARTED_ANNOTATION.to_owned(), at.to_owned());
+    }
+    set
 }
 
 /// With a mark of the pod template that it asks for. One that is never written needs none.
@@ -97,8 +116,10 @@ fn mark(set: &StatefulSet) -> Option<&str> {
 #[must_use]
 pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Credentials) -> bool {
     let Some(set) = observed.stateful_set.ours() else { return false };
-    let Some(operator) = credentials.operator_password() else { return true };
-    let wanted = wanted(settings, observed, Some(&login_mark(&operator.sha256())));
+    if credentials.operator_password().is_none() {
+        return true;
+    }
+    let wanted = wanted(settings, observed, Some(credentials));
     has_template(set, &wanted)
         || observed.settled.as_ref().is_some_and(|settled| settled.holds(&set.metadata, &wanted.spec))
 }
@@ -163,6 +184,13 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
 
 fn because(settings: &Settings, pod: &Pod) -> String {
     cause(settings, pod).map_or_else(String::new, |field| format!(", because {field} changed"))
+}
+
+/// That a pod is replaced for the certificate that it serves, if it is.
+fn restarted_for(set: Option<&Arc<StatefulSet>>, pod: &Pod) -> Option<String> {
+    let wanted = set?.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()?.get(RESTARTED_ANNOTATION)?;
+    let has = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(RESTARTED_ANNOTATION));
+    (has != Some(wanted)).then(|| ", because it served a certificate that no application trusts".to_owned())
 }
 
 /// The field of the spec that a pod is replaced for, as far as its container tells.

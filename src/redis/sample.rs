@@ -64,9 +64,16 @@ pub struct Trust {
     pub name: String,
     /// Whom clients trust.
     pub authorities: Authorities,
-    /// The certificate that it should serve; `None` while that is not known, and then it keeps the one that it has.
-    pub certificate: Option<Fingerprint>,
-    /// The settings that name the files with it, each with the path that it should have.
+    /// The certificate that it should show; `None` while that is not known, and then it keeps the one that it has.
+    pub certificate: Option<Wanted>,
+}
+
+/// A certificate that a server should show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which one it is.
+    pub fingerprint: Fingerprint,
+    /// The settings that name the files with it, each with the path that it should have; an empty one for none.
     pub files: Vec<(String, String)>,
 }
 
@@ -202,6 +209,8 @@ pub struct Served {
     pub not_after: Timestamp,
     /// What came of having the wanted one loaded.
     pub reload: Reload,
+    /// Whether it was loaded from the files that the server should name, so that they are known to be there.
+    pub is_named: bool,
 }
 
 /// What came of having the wanted certificate loaded.
@@ -209,7 +218,7 @@ pub struct Served {
 pub enum Reload {
     /// It is served.
     Done,
-    /// The server loaded its files again, and they still hold another one: they have not reached its pod.
+    /// The server loaded the files that it should, and they hold another one still: it has not reached its pod.
     Pending,
     /// The server refused, in its own words.
     Refused(String),
@@ -358,12 +367,38 @@ pub enum Fault {
     /// The port speaks plain text where TLS was expected.
     PlainText,
     /// Its certificate does not prove who it is.
-    Certificate(Distrust),
+    Certificate(Untrusted),
     /// What answered is not Redis. Holds the beginning of what it said, printable characters only; empty where it
     /// closed the connection without a word.
     NotRedis(String),
     /// It answered something that Redis would not, or an error that has no place above. Holds it.
     Unexpected(String),
+}
+
+/// A certificate that does not prove who a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untrusted {
+    /// Why not.
+    pub why: Distrust,
+    /// The certificate; `None` where none was shown that can be read.
+    pub shown: Option<Foreign>,
+    /// Since when every look found this very certificate.
+    pub since: Option<Timestamp>,
+}
+
+/// What a certificate says of itself, which nobody vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// Which one it is.
+    pub fingerprint: Fingerprint,
+    /// Who signed it.
+    pub issuer: String,
+}
+
+impl From<Distrust> for Fault {
+    fn from(why: Distrust) -> Self {
+        Self::Certificate(Untrusted { why, shown: None, since: None })
+    }
 }
 
 #[cfg(test)]

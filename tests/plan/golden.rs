@@ -6,9 +6,12 @@ use tokencache_operator::redis::{objects::stateful_set, pod::Template};
 
 use super::world::{World, shop};
 
-/// The template of each version, the newest first.
-const GOLDEN: [&str; Template::ALL.len()] =
-    [include_str!("golden/pod-template-busy-ends.yaml"), include_str!("golden/pod-template.yaml")];
+/// The template of each version, the newest first. That with named certificates differs only where the user provides one.
+const GOLDEN: [&str; Template::ALL.len()] = [
+    include_str!("golden/pod-template-busy-ends.yaml"),
+    include_str!("golden/pod-template-busy-ends.yaml"),
+    include_str!("golden/pod-template.yaml"),
+];
 
 const MEANING: &str = "a pod template is not the one in tests/plan/golden: whoever upgrades the operator to this version \
                        restarts every Redis that was made from it, and empties every cache that is held in memory. What is \

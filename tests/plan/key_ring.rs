@@ -174,6 +174,15 @@ impl Keys {
         self.ring = Found::Ours(Arc::new(secret));
     }
 
+    /// Garbles the first key, in its own Secret and where it is published.
+    pub fn garble_first_key(&mut self) {
+        let (_, secret) = self.files.iter_mut().next().unwrap();
+        let data = Arc::make_mut(secret).data.as_mut().unwrap();
+        data.values_mut().for_each(|bytes| bytes.0.truncate(100));
+        let garbled = data.clone();
+        self.in_ring(|published| published.extend(garbled));
+    }
+
     pub fn published(&self) -> BTreeMap<String, ByteString> {
         self.ring.ours().unwrap().data.clone().unwrap()
     }

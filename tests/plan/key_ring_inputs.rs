@@ -139,7 +139,7 @@ fn certificates_are_published_before_the_key_that_needs_one_and_then_there_is_no
     assert_eq!(ring.certificates(), files.into());
     let secret = ring.inputs.certificates.ours().unwrap();
     assert_eq!(secret.metadata.owner_references, None);
-    let since = certificates::published(secret, START + DAY)[0].published;
+    let since = certificates::Copies::read(secret).candidates(&[], &[], START + DAY)[0].published;
     assert_eq!(since, START);
 }
 
@@ -196,6 +196,171 @@ fn certificates_that_were_edited_or_deleted_are_published_again_as_far_as_they_a
         secret.data.as_mut().unwrap().insert("mine.pfx".to_owned(), ByteString(vec![1]));
     };
     assert_eq!(after(&|ring| ring.in_certificates(stray)), (again + " without [\"mine.pfx\"]", 6));
+}
+
+/// A ring whose first key needs a certificate that only the operator has by now: the user's Secret was renewed.
+fn renewed() -> Keys {
+    let mut ring = Keys::certified();
+    ring.certify("mine", "current", "current");
+    ring.pass();
+    ring
+}
+
+type Files = BTreeMap<String, ByteString>;
+
+/// What becomes of the files beside the ring after somebody changed them: the files, and what is said.
+fn files_after(change: impl Fn(&mut Files)) -> (Files, Files, String) {
+    let mut ring = renewed();
+    ring.in_certificates(|secret| change(secret.data.as_mut().unwrap()));
+    let changed = ring.inputs.certificates.ours().unwrap().data.clone().unwrap();
+    ring.pass();
+    assert_eq!(ring.pass(), [""; 0], "and then there is nothing to do");
+    let after = ring.inputs.certificates.ours().unwrap().data.clone().unwrap();
+    (changed, after, ring.says("after"))
+}
+
+/// The name of a file of the certificate that only the operator has.
+fn file(extension: &str) -> String {
+    format!("{}.{extension}", thumbprint("previous"))
+}
+
+fn garbled() -> ByteString {
+    ByteString(b"-----BEGIN nonsense".to_vec())
+}
+
+#[test]
+fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
+    let whole = renewed().inputs.certificates.ours().unwrap().data.clone().unwrap();
+    assert_eq!(whole.len(), 6);
+    let current = |extension: &str| format!("{}.{extension}", thumbprint("current"));
+    let changes: [(&str, &dyn Fn(&mut Files)); 13] = [
+        ("the key is deleted", &|files| drop(files.remove(&file("key")).unwrap())),
+        ("the key is garbled", &|files| drop(files.insert(file("key"), garbled()))),
+        ("the key is empty", &|files| drop(files.insert(file("key"), ByteString(Vec::new())))),
+        ("the keys are swapped", &|files| {
+            let (one, other) = (files[&file("key")].clone(), files[&current("key")].clone());
+            files.insert(file("key"), other);
+            files.insert(current("key"), one);
+        }),
+        ("the keys are swapped, and there is no other file of them", &|files| {
+            let (one, other) = (files[&file("key")].clone(), files[&current("key")].clone());
+            files.insert(file("key"), other);
+            files.insert(current("key"), one);
+            files.retain(|name, _| !name.ends_with(".pfx"));
+        }),
+        ("the certificate is deleted", &|files| drop(files.remove(&file("crt")).unwrap())),
+        ("the certificate is another's", &|files| drop(files.insert(file("crt"), files[&current("crt")].clone()))),
+        ("the pfx is garbled", &|files| drop(files.insert(file("pfx"), garbled()))),
+        ("the pfx is another's", &|files| drop(files.insert(file("pfx"), files[&current("pfx")].clone()))),
+        ("only the pfx is left", &|files| {
+            files.insert(file("crt"), garbled());
+            files.remove(&file("key"));
+        }),
+        // The certificate stands in the key that is encrypted to it.
+        ("only the key is left", &|files| {
+            files.insert(file("pfx"), garbled());
+            files.remove(&file("crt"));
+        }),
+        ("the files have other names", &|files| {
+            for (extension, name) in [("key", "backup.KEY"), ("crt", "backup.CRT")] {
+                let bytes = files.remove(&file(extension)).unwrap();
+                files.insert(name.to_owned(), bytes);
+            }
+            files.remove(&file("pfx"));
+        }),
+        ("there is a file beside", &|files| drop(files.insert("notes.txt".to_owned(), garbled()))),
+    ];
+    for (what, change) in changes {
+        let (changed, after, said) = files_after(change);
+        assert_ne!(changed, whole, "{what}");
+        assert_eq!(after, whole, "{what}");
+        assert!(said.contains("Published") || said.contains("DriftCorrected"), "{what}: {said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_made_again_stays_as_it_is_and_nothing_beside_it_goes() {
+    let changes: [(&str, &dyn Fn(&mut Files), &[&str]); 4] = [
+        (
+            "the private key is in no file",
+            &|files| {
+                files.insert(file("key"), garbled());
+                files.insert(file("pfx"), garbled());
+            },
+            &["<previous>.crt: the certificate, without its private key", "<previous>.key: neither a certificate"],
+        ),
+        (
+            "every file is garbled",
+            &|files| ["crt", "key", "pfx"].iter().for_each(|of| drop(files.insert(file(of), garbled()))),
+            &["<previous>.pfx: neither a certificate nor a private key that can be read"],
+        ),
+        (
+            "a file of another name may hold it",
+            &|files| {
+                files.retain(|name, _| !name.starts_with(&thumbprint("previous")));
+                files.insert("old.pfx".to_owned(), garbled());
+            },
+            &["Secret shop-keys-certificates has no file of <previous>"],
+        ),
+        (
+            "the names are in lower case",
+            &|files| {
+                files.retain(|name, _| !name.starts_with(&thumbprint("previous")));
+                files.insert(file("key").to_ascii_lowercase(), garbled());
+            },
+            &["private key that can be read, and keeps them"],
+        ),
+    ];
+    for (what, change, words) in changes {
+        let (changed, after, said) = files_after(change);
+        assert_eq!(after, changed, "{what}");
+        assert!(said.contains("CertificateMissing"), "{what}: {said}");
+        for words in words {
+            assert!(said.contains(words), "{what}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_renewed_certificate_with_the_same_private_key_gives_it_back_to_the_earlier_one() {
+    let mut ring = Keys::certified();
+    let key = KeyPair::from_pem(&String::from_utf8(vector("previous.key.pem")).unwrap()).unwrap();
+    let renewed = CertificateParams::default().self_signed(&key).unwrap().pem().into_bytes();
+    let data = [("tls.crt", renewed), ("tls.key", vector("previous.key.pem"))];
+    ring.provide("mine", data.map(|(name, bytes)| (name.to_owned(), bytes)).into());
+    ring.pass();
+    let whole = ring.inputs.certificates.ours().unwrap().data.clone();
+    ring.in_certificates(|secret| {
+        secret.data.as_mut().unwrap().retain(|name, _| !name.starts_with(&thumbprint("previous")));
+    });
+    ring.pass();
+    assert_eq!(ring.inputs.certificates.ours().unwrap().data, whole);
+}
+
+#[test]
+fn while_a_key_cannot_be_read_no_certificate_goes_that_it_may_need() {
+    let mut ring = renewed();
+    let files = ring.certificates();
+    ring.garble_first_key();
+    ring.until(3);
+    assert_eq!(ring.certificates(), files);
+    ring.in_certificates(|secret| drop(secret.data.as_mut().unwrap().insert("old.pfx".to_owned(), garbled())));
+    ring.until(3);
+    assert_eq!(ring.certificates().len(), files.len() + 1);
+}
+
+#[test]
+fn certificates_that_somebody_made_immutable_are_left_alone_and_no_key_is_made_for_another() {
+    let mut ring = Keys::certified();
+    ring.in_certificates(|secret| secret.immutable = Some(true));
+    assert!(ring.plan().is_empty());
+    assert!(ring.says("whole").contains("Published"));
+    ring.certify("mine", "current", "current");
+    assert_eq!(ring.until(100), [], "no key is made that nobody could read");
+    let said = ring.says("lacking");
+    assert!(said.contains("WriteForbidden") && said.contains("was made immutable"), "{said}");
+    assert!(said.contains("Secret shop-keys-certificates lacks the certificate <current>"), "{said}");
+    assert!(said.contains("kubectl replace --force"), "{said}");
 }
 
 #[test]

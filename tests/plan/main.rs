@@ -12,6 +12,7 @@ mod key_ring;
 mod key_ring_inputs;
 mod memory;
 mod messages;
+mod named_certificates;
 mod objects;
 mod passes;
 mod passwords;

@@ -144,7 +144,7 @@ fn what_is_said_of_a_certificate() {
     let served = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-03-01T00:00:00Z")));
     let expired = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-01-01T11:59:59Z")));
     let refused = || Reload::Refused("ERR CONFIG SET failed - Unable to update TLS configuration".to_owned());
-    let distrusted = |distrust| Seen::fault(Fault::Certificate(distrust));
+    let distrusted = |distrust| Seen::fault(Fault::from(distrust));
     let provided = |change: fn(&mut World)| Seen::of("redis: {tls: {mode: Secret, secretName: mine}}").with(change);
     let replaced = |world: &mut World, names: &[&str], made: &str| {
         world.observed.provided_certificate = Some(super::world::provided(names, made.parse().unwrap()).into());

@@ -174,7 +174,7 @@ pub fn started_at(time: &str) -> Value {
 /// A certificate that is served for two months more.
 pub fn served(reload: Reload) -> Served {
     let not_after = "2026-03-01T00:00:00Z".parse().unwrap();
-    Served { fingerprint: Fingerprint::of(b"a certificate"), not_after, reload }
+    Served { fingerprint: Fingerprint::of(b"a certificate"), not_after, reload, is_named: true }
 }
 
 pub fn well() -> Answer {

@@ -35,7 +35,7 @@ fn liveness(world: &World) -> String {
 }
 
 fn made_from(world: &World) -> Template {
-    if liveness(world).contains("BUSY") { Template::BusyEnds } else { Template::Original }
+    if liveness(world).contains("BUSY") { Template::NEWEST } else { Template::Original }
 }
 
 /// What an admission policy makes of an image.

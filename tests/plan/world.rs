@@ -15,7 +15,9 @@ use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
 use tokencache_operator::kubernetes::workload::Consumers;
 use tokencache_operator::redis::objects::TEMPLATE_ANNOTATION;
 use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
-use tokencache_operator::redis::{Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings};
+use tokencache_operator::redis::{
+    Clearance, Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings,
+};
 
 /// One `TokenCache` and what there is of it.
 #[derive(Clone)]
@@ -120,15 +122,30 @@ impl World {
     pub fn pass(&mut self) -> Vec<String> {
         let plan = self.plan();
         let written = said(&plan);
-        let Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = plan;
-        assert_eq!(clearance, None, "here everything is applied, and an apply takes away what is not wanted any more");
+        let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set } = plan;
+        let of_tls = |clearance: &Clearance| clearance.secret.name.as_deref() == Some("shop-redis-tls");
+        assert!(
+            clearances.iter().all(of_tls),
+            "here everything else is applied, and an apply takes away what is not wanted any more"
+        );
         let settings = self.settings();
         for mint in mints {
-            self.store_secret(mint.secret(&settings, &[self.dice; 128]).unwrap());
+            let mut secret = mint.secret(&settings, &[self.dice; 128]).unwrap();
+            if let Some(live) = self.slot(&secret.name_any()).ours() {
+                let mut data = live.data.clone().unwrap();
+                data.extend(secret.data.take().unwrap());
+                secret.data = Some(data);
+            }
+            self.store_secret(secret);
             self.dice += 1;
         }
         for secret in secrets {
             self.store_secret(secret);
+        }
+        for Clearance { secret, keys } in clearances {
+            let mut cleared = Secret::clone(self.slot(secret.name.as_deref().unwrap()).ours().unwrap());
+            cleared.data.as_mut().unwrap().retain(|key, _| !keys.contains(key));
+            self.store_secret(cleared);
         }
         for object in config_maps {
             let slot = match object.name_any().as_str() {
@@ -154,15 +171,19 @@ impl World {
     }
 
     pub fn store_secret(&mut self, secret: Secret) {
-        let slot = match secret.name_any().as_str() {
+        let name = secret.name_any();
+        *self.slot(&name) = Found::Ours(stored(secret));
+    }
+
+    fn slot(&mut self, secret: &str) -> &mut Found<Arc<Secret>> {
+        match secret {
             "shop-redis" => &mut self.observed.connection,
             "shop-redis-users" => &mut self.observed.users,
             "shop-redis-rotation" => &mut self.observed.rotation,
             "shop-redis-ca" => &mut self.observed.certificate_authority,
             "shop-redis-tls" => &mut self.observed.server_certificate,
             _ => &mut self.observed.operator_login,
-        };
-        *slot = Found::Ours(stored(secret));
+        }
     }
 
     /// The text of a Secret's key, in the Secret of this slot.
@@ -216,7 +237,7 @@ impl World {
 
 /// What a plan writes, as kinds and names.
 pub fn said(plan: &Plan) -> Vec<String> {
-    let Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = plan;
+    let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set } = plan;
     let mut said: Vec<String> = mints
         .iter()
         .map(|mint| match mint {
@@ -228,7 +249,7 @@ pub fn said(plan: &Plan) -> Vec<String> {
         })
         .collect();
     said.extend(secrets.iter().map(|object: &Secret| format!("Secret {}", object.name_any())));
-    said.extend(clearance.iter().map(|clearance| format!("clear {:?}", clearance.keys)));
+    said.extend(clearances.iter().map(|clearance| format!("clear {:?}", clearance.keys)));
     said.extend(config_maps.iter().map(|object: &ConfigMap| format!("ConfigMap {}", object.name_any())));
     said.extend(service_account.iter().map(|object| format!("ServiceAccount {}", object.name_any())));
     said.extend(services.iter().map(|object: &Service| format!("Service {}", object.name_any())));
@@ -276,7 +297,19 @@ fn told<T: Serialize>(kind: &str, found: &Found<Arc<T>>) -> Option<Value> {
         let text = data.into_iter().map(|(key, value)| (key, pem_labels(String::from_utf8(value.0).unwrap()).into()));
         object["data"] = text.collect::<Map<String, Value>>().into();
     }
-    Some(object)
+    Some(serde_json::from_str(&without_fingerprints(&object.to_string())).unwrap())
+}
+
+/// The names of files after certificates differ in every run too.
+fn without_fingerprints(text: &str) -> String {
+    let parts: Vec<&str> = text.split(".pem").collect();
+    let (last, parts) = parts.split_last().unwrap();
+    let named = parts.iter().map(|part| {
+        let (before, fingerprint) = part.split_at(part.len() - 64);
+        assert!(fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()), "{fingerprint}");
+        format!("{before}<fingerprint>.pem")
+    });
+    named.chain([(*last).to_owned()]).collect()
 }
 
 /// Certificates and keys differ in every run: what they are is told in their place.

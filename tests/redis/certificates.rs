@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokencache_operator::redis::sample::{
-    Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want,
+    Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted,
 };
 use tokencache_operator::redis::tls::certificate::{Authorities, Distrust, Fingerprint, Pair};
 use tokencache_operator::redis::tls::issue::{self, Issued};
@@ -76,8 +76,10 @@ impl Scene {
         Trust {
             name: HOST.to_owned(),
             authorities: Authorities::parse(self.authority.certificate.as_bytes()).unwrap(),
-            certificate: certificate.map(|certificate| certificate.fingerprint.clone()),
-            files: files(self.folder.path()).to_vec(),
+            certificate: certificate.map(|certificate| Wanted {
+                fingerprint: certificate.fingerprint.clone(),
+                files: files(self.folder.path()).to_vec(),
+            }),
         }
     }
 
@@ -103,6 +105,14 @@ async fn look_once(server: &Server, want: &Want) -> Result<Answer, Fault> {
 
 fn served(answer: Result<Answer, Fault>) -> Served {
     answer.unwrap().certificate.expect("a certificate is served")
+}
+
+/// Why a server's certificate was no proof.
+fn distrust(outcome: Result<Answer, Fault>) -> Distrust {
+    match outcome {
+        Err(Fault::Certificate(untrusted)) => untrusted.why,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -246,7 +256,7 @@ async fn a_server_that_another_authority_vouches_for_gets_no_login() {
         let stranger = issue::authority("shop-redis", &[9; 128], today()).unwrap();
         let redis = scene.serve_by(&program, &issued_by(&stranger, 2, HOST, today())).await;
         let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
-        assert_eq!(outcome, Err(Fault::Certificate(Distrust::UnknownIssuer)));
+        assert_eq!(distrust(outcome), Distrust::UnknownIssuer);
     }
 }
 
@@ -255,7 +265,7 @@ async fn a_server_of_another_name_gets_no_login() {
     let scene = Scene::new();
     let redis = scene.serve(&issued_by(&scene.authority, 2, "other-redis.web.svc", today())).await;
     let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
-    assert_eq!(outcome, Err(Fault::Certificate(Distrust::WrongName)));
+    assert_eq!(distrust(outcome), Distrust::WrongName);
 }
 
 #[tokio::test]
@@ -281,7 +291,7 @@ async fn an_expired_certificate_of_a_stranger_is_no_proof() {
     let stranger = issue::authority("shop-redis", &[9; 128], long_ago).unwrap();
     let redis = scene.serve(&issued_by(&stranger, 2, HOST, long_ago)).await;
     let outcome = look_once(&server_of(&redis), &scene.want(&scene.certificate(3))).await;
-    assert_eq!(outcome, Err(Fault::Certificate(Distrust::UnknownIssuer)));
+    assert_eq!(distrust(outcome), Distrust::UnknownIssuer);
 }
 
 #[tokio::test]
@@ -317,4 +327,154 @@ async fn a_frozen_server_is_frozen_with_tls_too() {
     let redis = scene.serve(&certificate).await;
     redis.process().freeze().await;
     assert_eq!(look_once(&server_of(&redis), &scene.want(&certificate)).await, Err(Fault::Frozen));
+}
+
+/// A file with a pair in it, as the operator makes them, and the settings that name it.
+fn named(folder: &Path, name: &str, pair: &Certificate) -> Vec<(String, String)> {
+    let path = folder.join(name);
+    std::fs::write(&path, pair.issued.certificate.clone() + pair.issued.key.reveal()).unwrap();
+    naming(&path)
+}
+
+fn naming(path: &Path) -> Vec<(String, String)> {
+    let path = path.display().to_string();
+    vec![
+        ("tls-cert-file".to_owned(), path.clone()),
+        ("tls-key-file".to_owned(), path),
+        ("tls-ca-cert-file".to_owned(), String::new()),
+    ]
+}
+
+impl Scene {
+    /// A server that starts with the pair of this file.
+    async fn start(&self, program: &str, files: &[(String, String)]) -> RedisServer {
+        let set = files.iter().filter(|(_, path)| !path.is_empty());
+        let set: String = set.map(|(setting, path)| [setting, " ", path, "\n"].concat()).collect();
+        let text = format!("{}port 0\ntls-port 6379\n{set}tls-auth-clients no\n", config());
+        RedisServer::start_program(program, &text).await
+    }
+
+    fn want_named(&self, certificate: &Certificate, files: Vec<(String, String)>) -> Want {
+        let mut want = self.want(certificate);
+        let trust = want.trust.as_mut().unwrap();
+        trust.certificate = Some(Wanted { fingerprint: certificate.fingerprint.clone(), files });
+        want
+    }
+
+    fn foreign(&self) -> Certificate {
+        let stranger = issue::authority("stranger", &[9; 128], today()).unwrap();
+        issued_by(&stranger, 8, HOST, today())
+    }
+}
+
+fn set(redis: &RedisServer, files: &[(String, String)]) {
+    let words: Vec<&str> = files.iter().flat_map(|(setting, path)| [setting.as_str(), path.as_str()]).collect();
+    assert_eq!(admin_over_tls(redis, &[&["CONFIG", "SET"], words.as_slice()].concat()), "OK");
+}
+
+#[tokio::test]
+async fn a_pair_in_one_file_is_loaded_and_named_also_by_a_server_that_named_others_for_the_same() {
+    for program in each() {
+        let scene = Scene::new();
+        let (first, second) = (scene.certificate(2), scene.certificate(3));
+        let redis = scene.serve_by(&program, &first).await;
+        let server = server_of(&redis);
+        let missing = scene.want_named(&first, naming(&scene.folder.path().join("first.pem")));
+        let waiting = served(look_once(&server, &missing).await);
+        assert_eq!((waiting.reload, waiting.is_named), (Reload::Done, false), "{program}: not there yet");
+        let there = scene.want_named(&first, named(scene.folder.path(), "first.pem", &first));
+        for _ in 0..2 {
+            let answer = look_once(&server, &there).await.unwrap();
+            assert_eq!(answer.drift, [], "{program}: nobody did anything");
+            let found = served(Ok(answer));
+            assert_eq!((found.fingerprint, found.is_named), (first.fingerprint.clone(), true), "{program}");
+        }
+        let files = named(scene.folder.path(), "second.pem", &second);
+        let found = served(look_once(&server, &scene.want_named(&second, files.clone())).await);
+        assert_eq!((found.fingerprint, found.reload, found.is_named), (second.fingerprint.clone(), Reload::Done, true));
+        // It starts with such a file too.
+        let other = scene.start(&program, &files).await;
+        let found = served(look_once(&server_of(&other), &scene.want_named(&second, files)).await);
+        assert_eq!((found.fingerprint, found.is_named), (second.fingerprint, true), "{program}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_was_made_to_serve_what_nobody_trusts_is_won_back_over_the_held_connection() {
+    for program in each() {
+        let scene = Scene::new();
+        let (own, foreign) = (scene.certificate(2), scene.foreign());
+        let files = named(scene.folder.path(), "own.pem", &own);
+        let redis = scene.start(&program, &files).await;
+        let (probe, server, want) = (probe(), server_of(&redis), scene.want_named(&own, files));
+        assert!(look(&probe, &server, &login(), &want).await.is_ok());
+        set(&redis, &named(scene.folder.path(), "foreign.pem", &foreign));
+        // While the file is away it cannot be loaded; the connection is kept for when it is back.
+        let (path, away) = (scene.folder.path().join("own.pem"), scene.folder.path().join("away"));
+        std::fs::rename(&path, &away).unwrap();
+        for _ in 0..2 {
+            let paused = Want { correct: false, ..want.clone() };
+            assert_eq!(distrust(look(&probe, &server, &login(), &paused).await), Distrust::UnknownIssuer, "{program}");
+            assert_eq!(distrust(look(&probe, &server, &login(), &want).await), Distrust::UnknownIssuer, "{program}");
+        }
+        std::fs::rename(&away, &path).unwrap();
+        let answer = look(&probe, &server, &login(), &want).await.unwrap();
+        let [drift] = answer.drift.as_slice() else { panic!("{program}: {:?}", answer.drift) };
+        assert_eq!((drift.parameter, &drift.correction), (Parameter::CertificateFiles, &Correction::Corrected));
+        assert!(drift.found.contains(foreign.fingerprint.short()), "{}", drift.found);
+        let found = served(Ok(answer));
+        assert_eq!(
+            (found.fingerprint, found.reload, found.is_named),
+            (own.fingerprint, Reload::Done, true),
+            "{program}"
+        );
+        assert!(redis.process().ended().is_none());
+        assert_eq!(look(&probe, &server, &login(), &want).await.unwrap().drift, [], "{program}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and_since_when() {
+    let scene = Scene::new();
+    let (own, foreign) = (scene.certificate(2), scene.foreign());
+    let files = named(scene.folder.path(), "foreign.pem", &foreign);
+    let redis = scene.start("redis-server", &files).await;
+    let want = scene.want_named(&own, named(scene.folder.path(), "own.pem", &own));
+    let (probe, server) = (probe(), server_of(&redis));
+    let untrusted = async || match look(&probe, &server, &login(), &want).await {
+        Err(Fault::Certificate(untrusted)) => untrusted,
+        other => panic!("{other:?}"),
+    };
+    let first = untrusted().await;
+    let shown = first.shown.clone().unwrap();
+    assert_eq!(shown.fingerprint, foreign.fingerprint);
+    assert!(shown.issuer.contains("stranger"), "{}", shown.issuer);
+    assert!(first.since.is_some());
+    assert_eq!(untrusted().await, first, "since the first look that found it");
+    let log = admin_over_tls(&redis, &["INFO", "commandstats"]);
+    assert!(!log.contains("cmdstat_config"), "{log}");
+    assert!(!admin_over_tls(&redis, &["CLIENT", "LIST"]).contains("user=operator"));
+    // It is set right by hand.
+    set(&redis, &named(scene.folder.path(), "own.pem", &own));
+    assert!(look(&probe, &server, &login(), &want).await.is_ok());
+    set(&redis, &files);
+    assert_eq!(served(look(&probe, &server, &login(), &want).await).fingerprint, own.fingerprint, "and now it is held");
+}
+
+#[tokio::test]
+async fn what_reached_the_pod_in_place_of_the_checked_pair_is_left_again_at_once() {
+    for program in each() {
+        let scene = Scene::new();
+        let (first, second, foreign) = (scene.certificate(2), scene.certificate(3), scene.foreign());
+        let redis = scene.start(&program, &named(scene.folder.path(), "first.pem", &first)).await;
+        let want = scene.want_named(&second, named(scene.folder.path(), "second.pem", &foreign));
+        let (probe, server) = (probe(), server_of(&redis));
+        for _ in 0..2 {
+            let found = served(look(&probe, &server, &login(), &want).await);
+            assert_eq!((found.fingerprint, found.reload), (first.fingerprint.clone(), Reload::Pending), "{program}");
+        }
+        named(scene.folder.path(), "second.pem", &second);
+        let found = served(look(&probe, &server, &login(), &want).await);
+        assert_eq!((found.fingerprint, found.is_named), (second.fingerprint, true), "{program}");
+    }
 }

@@ -1,19 +1,22 @@
 //! A ring from nothing to its third key, pass by pass, as a controller would do it.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::data_protection::{
     Awaited, DataProtection, File, Protection, Seen,
     certificate::{Pair, Thumbprint},
-    certificates::Candidate,
+    certificates::Copies,
     encrypted_xml::EncryptedSecret,
     entry::Entry,
     key::Key,
     key_ring::KeyRing,
+    objects,
     payload::Purposes,
     revocation::Revocation,
     rotation::Rotation,
     schedule::Why,
 };
+use tokencache_operator::kubernetes::identity::Owner;
 
 use crate::{
     application::DAY,
@@ -27,7 +30,7 @@ pub struct Cluster {
     pub published: Vec<File>,
     pub protection: Protection,
     previous: Vec<Pair>,
-    copies: Vec<Candidate>,
+    copies: Secret,
     oldest_process: Option<Timestamp>,
     awaited: Awaited,
     opened: KeyRing,
@@ -40,7 +43,7 @@ impl Cluster {
             published: Vec::new(),
             protection,
             previous: Vec::new(),
-            copies: Vec::new(),
+            copies: Secret::default(),
             oldest_process: None,
             awaited: Awaited::default(),
             opened: KeyRing::default(),
@@ -57,7 +60,7 @@ impl Cluster {
             live: live.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect(),
             protection: self.protection.clone(),
             previous: &self.previous,
-            copies: &self.copies,
+            copies: &Copies::read(&self.copies),
             oldest_process: self.oldest_process,
             awaited: self.awaited,
         };
@@ -74,9 +77,7 @@ impl Cluster {
         assert_eq!(read.mint, None);
         let files = read.published.files().iter();
         self.published = files.map(|(name, content)| File { name: name.clone(), content: content.clone() }).collect();
-        let copy =
-            |pair: &Pair| Candidate { pair: pair.clone(), published: read.certificates_since[&pair.thumbprint()] };
-        self.copies = read.certificates.pairs.iter().map(copy).collect();
+        self.copies = objects::certificates_secret(&owner(), &read.certificates, &read.certificates_since);
         self.opened.clone_from(&read.key_ring);
         assert_eq!(self.read(now).published, read.published);
         minted
@@ -84,7 +85,14 @@ impl Cluster {
 }
 
 fn thumbprints(cluster: &Cluster) -> Vec<Thumbprint> {
-    cluster.copies.iter().map(|copy| copy.pair.thumbprint()).collect()
+    let copies = Copies::read(&cluster.copies).candidates(&[], &[], NOW);
+    copies.iter().map(|copy| copy.pair.thumbprint()).collect()
+}
+
+fn owner() -> Owner {
+    let [api_version, kind, namespace, name, uid] =
+        ["tokencache.dev/v1alpha1", "TokenCache", "web", "shop", "1"].map(str::to_owned);
+    Owner { api_version, kind, namespace, name, uid }
 }
 
 #[test]
@@ -185,7 +193,7 @@ fn when_every_key_is_lost_with_its_certificate_one_key_comes_where_another_certi
     let (lost, other) = (pair("previous"), pair("current"));
     let mut cluster = Cluster::new(encrypted(&lost));
     cluster.pass(NOW);
-    cluster.copies.clear();
+    cluster.copies = Secret::default();
     cluster.opened = KeyRing::default();
     cluster.protection = Protection::Plain;
     assert_eq!(cluster.pass(NOW + DAY), None);

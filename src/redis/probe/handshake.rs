@@ -4,7 +4,7 @@
 //! operator has to reach that server to have the next one loaded. That it has expired is told.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use super::Limits;
 use super::connection::{connect, refusal};
 use super::greeting::{self, Greeting};
-use crate::redis::sample::{Fault, Server, Trust};
+use crate::redis::sample::{Fault, Foreign, Server, Trust, Untrusted};
 use crate::redis::tls::certificate::{Certificate, Distrust, Fingerprint, unix};
 
 /// The certificate that a server showed.
@@ -39,7 +39,8 @@ pub(super) async fn make(
     trust: &Trust,
     limits: Limits,
 ) -> Result<(TlsStream<TcpStream>, Shown), Fault> {
-    let connector = TlsConnector::from(Arc::new(config(trust)?));
+    let seen = Arc::new(Mutex::default());
+    let connector = TlsConnector::from(Arc::new(config(trust, &seen)?));
     let name = ServerName::try_from(trust.name.clone())
         .map_err(|_| Fault::Unexpected("the server's name is none that a certificate can have".to_owned()))?;
     let stream = connect(server, limits.connect).await?;
@@ -49,7 +50,7 @@ pub(super) async fn make(
             Ok((stream, shown))
         }
         Ok(Err(error)) => match distrust(&error) {
-            Some(distrust) => Err(Fault::Certificate(distrust)),
+            Some(why) => Err(Fault::Certificate(Untrusted { why, shown: foreign(&seen), since: None })),
             None => Err(without_tls(server, limits, &error.to_string()).await),
         },
         Err(_) => Err(without_tls(server, limits, "the handshake took too long").await),
@@ -64,16 +65,25 @@ pub(super) async fn look(server: &Server, trust: &Trust, limits: Limits) -> Resu
     make(server, trust, limits).await.map(|(_, shown)| shown)
 }
 
-fn config(trust: &Trust) -> Result<ClientConfig, Fault> {
+/// The certificate that a server showed and that was not accepted.
+fn foreign(seen: &Seen) -> Option<Foreign> {
+    let certificate = seen.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let issuer = Certificate::read(&certificate).map(|read| read.issuer).unwrap_or_default();
+    Some(Foreign { fingerprint: Fingerprint::of(&certificate), issuer })
+}
+
+fn config(trust: &Trust, seen: &Arc<Seen>) -> Result<ClientConfig, Fault> {
     let inner = trust
         .authorities
         .verifier()
-        .ok_or_else(|| Fault::Certificate(Distrust::Other("none of the authorities can be used".to_owned())))?;
+        .ok_or_else(|| Fault::from(Distrust::Other("none of the authorities can be used".to_owned())))?;
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| Fault::Unexpected(error.to_string()))?;
-    let mut config =
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { inner })).with_no_client_auth();
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { inner, seen: Arc::clone(seen) }))
+        .with_no_client_auth();
     // A resumed session would show the certificate of the one before.
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
@@ -106,10 +116,14 @@ async fn without_tls(server: &Server, limits: Limits, why: &str) -> Fault {
     }
 }
 
+/// The certificate that a server showed last.
+type Seen = Mutex<Option<CertificateDer<'static>>>;
+
 /// As clients verify, but for the time.
 #[derive(Debug)]
 struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
+    seen: Arc<Seen>,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -121,6 +135,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.clone().into_owned());
         let at = |time| self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, time);
         match at(now) {
             Err(Error::InvalidCertificate(

@@ -42,8 +42,9 @@ use tokio::time::{Instant, timeout_at};
 use self::connection::Connection;
 use super::acl;
 use super::sample::{
-    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
+    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Untrusted, Want,
 };
+use super::tls::certificate::Fingerprint;
 use super::usage::{History, Usage, payloads::Counts};
 
 /// How long a probe waits, and how much it listens to.
@@ -76,12 +77,13 @@ pub struct Probe {
     clock: fn() -> Timestamp,
     held: Mutex<HashMap<Server, Held>>,
     histories: Mutex<HashMap<Server, History>>,
+    /// Certificates that prove nothing, and since when every look has found them.
+    untrusted: Mutex<HashMap<Server, (Fingerprint, Timestamp)>>,
 }
 
 /// A connection that was good at the last look, and whose it is.
 struct Held {
     login: Login,
-    trust: Option<Trust>,
     connection: Connection,
 }
 
@@ -89,7 +91,7 @@ impl Probe {
     /// A probe that holds nothing yet. The clock dates the samples.
     #[must_use]
     pub fn new(limits: Limits, clock: fn() -> Timestamp) -> Self {
-        Self { limits, clock, held: Mutex::default(), histories: Mutex::default() }
+        Self { limits, clock, held: Mutex::default(), histories: Mutex::default(), untrusted: Mutex::default() }
     }
 
     /// Looks at one server. Looks at several servers can run at the same time; none waits for another.
@@ -106,7 +108,7 @@ impl Probe {
             }
             Err(fault) => (Err(fault), Counts::default()),
         };
-        let outcome = tell::fit_to_tell(outcome, login, want);
+        let outcome = tell::fit_to_tell(self.dated(server, outcome), login, want);
         Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome, counts }
     }
 
@@ -115,6 +117,7 @@ impl Probe {
     pub fn forget(&self, is_gone: impl Fn(&Server) -> bool) {
         self.held().retain(|server, _| !is_gone(server));
         self.histories().retain(|server, _| !is_gone(server));
+        self.untrusted.lock().unwrap_or_else(PoisonError::into_inner).retain(|server, _| !is_gone(server));
     }
 
     /// Notes in `answered` once the server has answered, since what takes long after that is not frozen. Gives the
@@ -143,7 +146,14 @@ impl Probe {
         if let Some(trust) = &want.trust {
             let state = (want.correct, answer.impediment.as_ref());
             let (certificate, drift) =
-                certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await?;
+                match certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await {
+                    Err(fault @ Fault::Certificate(_)) => {
+                        // None is opened to a server that proves nothing; over this one it can be set right still.
+                        self.hold(server, login, connection);
+                        return Err(fault);
+                    }
+                    found => found?,
+                };
             answer.certificate = certificate;
             answer.drift.extend(drift);
         }
@@ -172,8 +182,7 @@ impl Probe {
         if let Some(mut connection) = connection {
             let read = usage::read(&mut connection, &mut history, want, &answer.version);
             if let Ok(Ok(())) = timeout_at(end, read).await {
-                let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
-                self.held().insert(server.clone(), held);
+                self.hold(server, login, connection);
             }
         }
         let used = (history.usage().clone(), history.counts());
@@ -202,12 +211,25 @@ impl Probe {
         Ok((connection, true))
     }
 
+    /// The held connection. Whom else is trusted by now makes no difference to it: every look shakes hands anew.
     fn take(&self, server: &Server, login: &Login, trust: Option<&Trust>) -> Option<Connection> {
-        let same = |held: &Held| {
-            held.login == *login
-                && held.trust.as_ref().map(|held| &held.authorities) == trust.map(|now| &now.authorities)
-        };
+        let same = |held: &Held| held.login == *login && held.connection.shown().is_some() == trust.is_some();
         self.held().remove(server).filter(same).map(|held| held.connection)
+    }
+
+    fn hold(&self, server: &Server, login: &Login, connection: Connection) {
+        self.held().insert(server.clone(), Held { login: login.clone(), connection });
+    }
+
+    /// With the time since when every look found the same certificate that proves nothing.
+    fn dated(&self, server: &Server, outcome: Result<Answer, Fault>) -> Result<Answer, Fault> {
+        let mut untrusted = self.untrusted.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = untrusted.remove(server);
+        let Err(Fault::Certificate(Untrusted { why, shown: Some(shown), since: _ })) = outcome else { return outcome };
+        let since = before.filter(|(fingerprint, _)| *fingerprint == shown.fingerprint).map(|(_, since)| since);
+        let since = since.unwrap_or_else(self.clock);
+        untrusted.insert(server.clone(), (shown.fingerprint.clone(), since));
+        Err(Fault::Certificate(Untrusted { why, shown: Some(shown), since: Some(since) }))
     }
 
     fn histories(&self) -> MutexGuard<'_, HashMap<Server, History>> {

@@ -3,7 +3,9 @@
 
 use crate::redis::acl::Passwords;
 use crate::redis::password::PasswordHash;
-use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Refusal, Reload, Served, Want};
+use crate::redis::sample::{
+    Answer, Correction, Drift, Fault, Foreign, Impediment, Login, Refusal, Reload, Served, Untrusted, Want,
+};
 use crate::redis::tls::certificate::Distrust;
 use crate::redis::usage::{Usage, entries::Entries};
 
@@ -37,9 +39,10 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
     });
     let drift = drift.into_iter().map(|drift| of_drift(drift, tell)).collect();
-    let certificate = certificate.map(|Served { fingerprint, not_after, reload }| Served {
+    let certificate = certificate.map(|Served { fingerprint, not_after, reload, is_named }| Served {
         fingerprint,
         not_after,
+        is_named,
         reload: match reload {
             Reload::Refused(words) => Reload::Refused(tell(words)),
             wordless @ (Reload::Done | Reload::Pending | Reload::Withheld) => wordless,
@@ -91,10 +94,16 @@ fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
         Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
         Fault::Unexpected(words) => Fault::Unexpected(tell(words)),
         Fault::NoPermission { command, message } => Fault::NoPermission { command, message: tell(message) },
-        Fault::Certificate(Distrust::Other(words)) => Fault::Certificate(Distrust::Other(tell(words))),
+        Fault::Certificate(Untrusted { why, shown, since }) => {
+            let why = match why {
+                Distrust::Other(words) => Distrust::Other(tell(words)),
+                wordless => wordless,
+            };
+            let shown = shown.map(|Foreign { fingerprint, issuer }| Foreign { fingerprint, issuer: tell(issuer) });
+            Fault::Certificate(Untrusted { why, shown, since })
+        }
         wordless @ (Fault::Frozen
         | Fault::PlainText
-        | Fault::Certificate(_)
         | Fault::Slow
         | Fault::WrongPassword
         | Fault::Loading

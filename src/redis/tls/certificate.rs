@@ -27,6 +27,19 @@ impl Fingerprint {
         Self(hex::encode(digest(&SHA256, certificate)))
     }
 
+    /// Reads what [`Self::as_hex`] writes.
+    #[must_use]
+    pub fn parse(hex: &str) -> Option<Self> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (hex.len() == 64 && hex.bytes().all(is_digit)).then(|| Self(hex.to_owned()))
+    }
+
+    /// All of its digits.
+    #[must_use]
+    pub fn as_hex(&self) -> &str {
+        &self.0
+    }
+
     /// As many digits as tell it from any other that a person meets.
     #[must_use]
     pub fn short(&self) -> &str {
@@ -43,6 +56,17 @@ impl PrivateKey {
     #[must_use]
     pub fn new(pem: String) -> Self {
         Self(Zeroizing::new(pem))
+    }
+
+    /// In PEM; `None` for a key of a form that this library does not know.
+    fn of(der: &PrivateKeyDer<'_>) -> Option<Self> {
+        let tag = match der {
+            PrivateKeyDer::Pkcs8(_) => "PRIVATE KEY",
+            PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+            PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+            _ => return None,
+        };
+        Some(Self::new(pem(tag, der.secret_der())))
     }
 
     /// The text. Only for a Secret's data, and to sign with.
@@ -69,6 +93,8 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// The names that it is valid for.
     pub names: Vec<String>,
+    /// Who signed it, in its own words.
+    pub issuer: String,
     /// Whether it may sign others.
     pub is_authority: bool,
     /// Whether it names itself as its issuer. Clients trust nothing but such ones.
@@ -92,6 +118,7 @@ impl Certificate {
             not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
             not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
             names: names.collect(),
+            issuer: parsed.issuer().to_string(),
             is_authority: parsed.is_ca(),
             is_root: parsed.subject().as_raw() == parsed.issuer().as_raw(),
         })
@@ -100,8 +127,7 @@ impl Certificate {
     /// In PEM.
     #[must_use]
     pub fn pem(&self) -> String {
-        let lines = ::pem::EncodeConfig::new().set_line_ending(::pem::LineEnding::LF);
-        ::pem::encode_config(&::pem::Pem::new("CERTIFICATE", self.der.to_vec()), lines)
+        pem("CERTIFICATE", &self.der)
     }
 
     /// Tells it from any other.
@@ -239,6 +265,8 @@ pub struct Pair {
     pub leaf: Certificate,
     /// It, and those between it and the authority.
     pub chain: Vec<CertificateDer<'static>>,
+    /// The private key.
+    pub key: PrivateKey,
 }
 
 /// Why a certificate and a key are no pair.
@@ -261,13 +289,40 @@ impl Pair {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
         let chain = chain.map_err(|_| PairError::NoCertificate)?;
         let leaf = chain.first().and_then(Certificate::read).ok_or(PairError::NoCertificate)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| PairError::NoKey)?;
-        match CertifiedKey::from_der(chain.clone(), key, &provider::default_provider()) {
-            Ok(_) => Ok(Self { leaf, chain }),
+        let der = PrivateKeyDer::from_pem_slice(key).map_err(|_| PairError::NoKey)?;
+        let key = PrivateKey::of(&der).ok_or(PairError::NoKey)?;
+        match CertifiedKey::from_der(chain.clone(), der, &provider::default_provider()) {
+            Ok(_) => Ok(Self { leaf, chain, key }),
             Err(Error::InconsistentKeys(_)) => Err(PairError::Mismatch),
             Err(_) => Err(PairError::NoKey),
         }
     }
+}
+
+impl Pair {
+    /// With those between it and the root that stand beside the root: a server shows them, and they have to be where the pair
+    /// is.
+    #[must_use]
+    pub fn completed_by(mut self, authorities: &Authorities) -> Self {
+        while let Some(issuer) = self.chain.last().and_then(Certificate::read).and_then(|last| {
+            let issuer = authorities.issuer(&last).filter(|issuer| !issuer.is_root)?;
+            (!self.chain.contains(&issuer.der)).then(|| issuer.der.clone())
+        }) {
+            self.chain.push(issuer);
+        }
+        self
+    }
+
+    /// The certificates in PEM. Together with the key's text this is always the same for the same pair.
+    #[must_use]
+    pub fn certificates_pem(&self) -> String {
+        self.chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect()
+    }
+}
+
+fn pem(tag: &str, der: &[u8]) -> String {
+    let lines = ::pem::EncodeConfig::new().set_line_ending(::pem::LineEnding::LF);
+    ::pem::encode_config(&::pem::Pem::new(tag, der), lines)
 }
 
 fn verifier(authorities: &[Certificate]) -> Option<Arc<WebPkiServerVerifier>> {

@@ -3,21 +3,27 @@
 //! In: the settings, what the Secrets say, the latest look at the server. Out: a finding, or none where connections are
 //! plain text.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Standing, Tls,
     certificate::{Distrust, Fingerprint},
-    mounted_secret,
+    replacement::Replacement,
+    source,
 };
 use crate::{
     condition::{ConditionType::TlsReady, Finding, Reason},
+    kubernetes::name,
     redis::{
         drift::{self, restart},
-        sample::{Fault, Reload, Sample, Served},
+        durability,
+        sample::{Fault, Foreign, Reload, Sample, Served, Untrusted},
         settings::Settings,
     },
 };
+
+/// How long kubelet may take to bring what was written to a Secret to a pod. A certificate that is not loaded by then is told.
+const TO_THE_POD: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is said of the certificate. `sample` is the latest look at the server, if it still says something.
 #[must_use]
@@ -34,7 +40,9 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
             Some((sample, Ok(answer))) => match &answer.certificate {
                 Some(served) => {
                     let corrected = drift::told(settings, &sample.server.pod, answer, TlsReady);
-                    corrected.unwrap_or_else(|| of_served(settings, &sample.server.pod, served, now))
+                    let is_on_its_way = tls.identity().and_then(|identity| identity.written);
+                    let is_on_its_way = is_on_its_way.is_some_and(|written| now < written + TO_THE_POD);
+                    corrected.unwrap_or_else(|| of_served(settings, &sample.server.pod, served, is_on_its_way, now))
                 }
                 None => unasked(),
             },
@@ -50,7 +58,10 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
                     restart(settings, &sample.server.pod, "its own configuration")
                 ),
             ),
-            Some((sample, Err(Fault::Certificate(distrust)))) => of_distrust(settings, &sample.server.pod, distrust),
+            Some((sample, Err(Fault::Certificate(untrusted)))) => {
+                let replacement = tls.replacement.as_ref().filter(|_| sample.want.correct);
+                of_untrusted(settings, &sample.server.pod, untrusted, replacement)
+            }
             Some((_, Err(_))) | None => unasked(),
         }),
     }
@@ -64,12 +75,17 @@ fn unasked() -> Finding {
     )
 }
 
-fn of_served(settings: &Settings, pod: &str, served: &Served, now: Timestamp) -> Finding {
+fn of_served(settings: &Settings, pod: &str, served: &Served, is_on_its_way: bool, now: Timestamp) -> Finding {
     let (namespace, host) = (&settings.owner.namespace, settings.host());
     let described = describe(&served.fingerprint, served.not_after);
-    let secret = mounted_secret(settings).unwrap_or_default();
+    let secret = source(settings).unwrap_or_default();
+    // Redis refuses alike what is not there and what it cannot read.
+    let reload = match &served.reload {
+        Reload::Refused(_) if is_on_its_way => &Reload::Pending,
+        reload => reload,
+    };
     if now >= served.not_after {
-        let next = match &served.reload {
+        let next = match reload {
             Reload::Done => format!("renew the one in Secret {secret}"),
             Reload::Refused(words) => {
                 format!("it refuses to load the one in Secret {secret} ({words}). {}", restart(settings, pod, "it"))
@@ -86,7 +102,7 @@ fn of_served(settings: &Settings, pod: &str, served: &Served, now: Timestamp) ->
             format!("the certificate that {pod} serves has expired ({described}), and applications refuse it: {next}"),
         );
     }
-    match &served.reload {
+    match reload {
         Reload::Done => Finding::holds(
             TlsReady,
             Reason::CertificateServed,
@@ -106,8 +122,8 @@ fn of_served(settings: &Settings, pod: &str, served: &Served, now: Timestamp) ->
             Reason::ReloadRefused,
             format!(
                 "{pod} refuses to load the certificate in Secret {secret} ({words}), and goes on serving the one it has \
-                 ({described}); it is tried again, and a restart before that succeeds would fail. `kubectl -n {namespace} \
-                 logs {pod}` tells more"
+                 ({described}); it is tried again. `kubectl -n {namespace} logs {pod}` tells more: either it cannot be read, or \
+                 kubelet has not brought it to the pod, and then `kubectl -n {namespace} describe pod {pod}` tells why"
             ),
         ),
         Reload::Withheld => Finding::fails(
@@ -121,13 +137,13 @@ fn of_served(settings: &Settings, pod: &str, served: &Served, now: Timestamp) ->
     }
 }
 
-fn of_distrust(settings: &Settings, pod: &str, distrust: &Distrust) -> Finding {
+fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replacement: Option<&Replacement>) -> Finding {
     let host = settings.host();
-    let secret = mounted_secret(settings).unwrap_or_default();
-    let (reason, what) = match distrust {
+    let secret = source(settings).unwrap_or_default();
+    let (reason, what) = match &untrusted.why {
         Distrust::UnknownIssuer => (
             Reason::CertificateUntrusted,
-            format!("was signed by none of the authorities in ca.crt of Secret {secret}"),
+            format!("was signed by none of the authorities in ca.crt of Secret {}", name::redis(&settings.owner.name)),
         ),
         Distrust::WrongName => {
             (Reason::CertificateNameMismatch, format!("is not valid for {host}, by which applications connect"))
@@ -139,13 +155,34 @@ fn of_distrust(settings: &Settings, pod: &str, distrust: &Distrust) -> Finding {
         ),
         Distrust::Other(words) => (Reason::CertificateUntrusted, format!("cannot be verified: {words}")),
     };
+    let shown = untrusted.shown.as_ref();
+    let shown = shown.map_or_else(String::new, |Foreign { fingerprint, issuer }| {
+        format!(" (SHA-256 {}…, issued by {issuer:?})", fingerprint.short())
+    });
+    let by_hand = || restart(settings, pod, &format!("the certificate in Secret {secret}"));
+    let next = match replacement {
+        None => by_hand(),
+        Some(Replacement { at, before, .. }) => {
+            let before = before.map_or_else(String::new, |before| {
+                format!(
+                    ". It was replaced for this at {before} already, so something other than its own configuration is at work \
+                     there: see the image, and who can write Secrets and pods in namespace {}",
+                    settings.owner.namespace
+                )
+            });
+            format!(
+                "Unless it serves the right one before, the pod is replaced at {at}, and {}{before}. Sooner: {}",
+                durability::after_an_end(settings),
+                by_hand()
+            )
+        }
+    };
     Finding::fails(
         TlsReady,
         reason,
         format!(
-            "the certificate that {pod} serves {what}. Applications refuse it, and the operator sends its login to nobody \
-             who cannot prove who it is. {}",
-            restart(settings, pod, &format!("the certificate in Secret {secret}"))
+            "the certificate that {pod} serves{shown} {what}. Applications refuse it, and the operator sends its login to nobody \
+             who cannot prove who it is. {next}"
         ),
     )
 }

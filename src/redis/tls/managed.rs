@@ -13,12 +13,13 @@ use super::{
     AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes,
     certificate::{Authorities, Certificate, Pair, PairError, PrivateKey},
     issue::{self, Issued},
+    mounted,
     schedule::{self, Input},
 };
 use crate::{
     kubernetes::{name, subset},
     redis::{
-        Mint,
+        Clearance, Mint,
         objects::{COMPONENT, REPLICAS},
         observed::Observed,
         settings::Settings,
@@ -70,19 +71,30 @@ struct Current {
 pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Tls {
     let live_authority = observed.certificate_authority.ours();
     let live_certificate = observed.server_certificate.ours();
-    let pair = |secret: &Secret| Pair::parse(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY));
-    let served = live_certificate.map(|secret| pair(secret));
+    let there = There::read(live_certificate.map(AsRef::as_ref));
+    let host = settings.host();
     let bundle = |secret: &Secret| Authorities::parse(bytes(secret, AUTHORITIES_KEY));
     let mounted = live_certificate.and_then(|secret| bundle(secret));
     let published = observed.connection.ours().and_then(|secret| bundle(secret));
+    let known = |pair: Option<&Result<Pair, PairError>>, authorities: Authorities| {
+        let pair = pair?.as_ref().ok()?;
+        authorities.accept(&pair.chain, &host, now).ok()?;
+        let (certificate, not_after) = (pair.leaf.fingerprint(), pair.leaf.not_after);
+        let written = live_certificate.and_then(|secret| mounted::written(secret));
+        Some(Standing::Known(Identity { authorities, certificate, not_after, written }))
+    };
 
-    let read = live_authority.map(|secret| pair(secret));
+    let read = live_authority.map(|secret| Pair::parse(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)));
     let violation = schedule::of_authority(&Input { pair: read.as_ref(), names: &[], signers: &[], now });
     let current = live_authority.zip(read).and_then(|(secret, read)| current(secret, read, now));
     let previous = live_authority.and_then(|secret| previous(secret)).filter(|one| now < one.certificate.not_after);
 
+    // What clients were told comes before what stands beside the certificate: somebody who overwrote the one wrote the other.
+    let told = published.clone().or_else(|| mounted.clone());
+    let served = |authorities: &Authorities| there.best(|pair| authorities.accept(&pair.chain, &host, now).is_ok());
     let mut mints = Vec::new();
     if violation.is_some() {
+        let served = told.as_ref().and_then(served).or_else(|| there.unnamed.clone());
         mints.push(Mint::CertificateAuthority(Box::new(AuthorityOrder {
             replaces: live_authority.map(|secret| secret.metadata.clone()),
             previous: match &current {
@@ -91,31 +103,36 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
                     pem: current.issued.certificate.clone(),
                     key: Some(current.issued.key.clone()),
                 }),
-                None => lost(served.as_ref(), [&mounted, &published]),
+                None => lost(served.as_ref(), [&published, &mounted]),
             },
             now,
         })));
     }
     let Some(current) = current else {
-        let known = mounted.or(published).and_then(|authorities| known(settings, served.as_ref(), authorities, now));
-        return Tls { standing: known.unwrap_or(Standing::Making(None)), mints, secrets: Vec::new() };
+        let known = told.and_then(|authorities| known(served(&authorities).as_ref(), authorities));
+        return Tls { mints, ..Tls::of(known.unwrap_or(Standing::Making(None))) };
     };
 
     let Some(authorities) = trusted(&current, previous.as_ref()) else {
-        return Tls { standing: Standing::Making(None), mints, secrets: Vec::new() };
+        return Tls { mints, ..Tls::of(Standing::Making(None)) };
     };
-    let standing = known(settings, served.as_ref(), authorities.clone(), now);
     let seen = live_authority.and_then(|secret| time(secret, PUBLISHED_KEY));
     let is_known_to_clients = previous.is_none() || schedule::is_known_to_clients(seen, now);
     let earlier = previous.as_ref().filter(|_| !is_known_to_clients);
-    let mut secrets = Vec::new();
     let signers: Vec<&Certificate> =
         std::iter::once(&current.certificate).chain(earlier.map(|previous| &previous.certificate)).collect();
     let names = names(settings);
-    let input = Input { pair: served.as_ref(), names: &names, signers: &signers, now };
+    let violation_of = |pair: Option<&Result<Pair, PairError>>| {
+        schedule::of_certificate(&Input { pair, names: &names, signers: &signers, now })
+    };
+    let good = there.best(|pair| violation_of(Some(&Ok(pair.clone()))).is_none());
+    let served = good.or_else(|| served(&authorities)).or_else(|| there.unnamed.clone());
+    let standing = known(served.as_ref(), authorities.clone());
+    let mut secrets = Vec::new();
+    let mut clearance = None;
     let signer = earlier.map_or_else(|| Some(current.signer()), Previous::signer);
     // Where clients do not know the only authority that can sign, what is served goes on as long as it can.
-    let is_due = schedule::of_certificate(&input).is_some() && (signer.is_some() || standing.is_none());
+    let is_due = violation_of(served.as_ref()).is_some() && (signer.is_some() || standing.is_none());
     if is_due {
         let (authority, authority_ends) = signer.unwrap_or_else(|| current.signer());
         mints.push(Mint::ServerCertificate(Box::new(CertificateOrder {
@@ -125,9 +142,13 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
             authorities: authorities.clone(),
             now,
         })));
-    } else if let Some(secret) = live_certificate {
-        let data = with(secret, AUTHORITIES_KEY, authorities.pem().as_bytes());
+    } else if let (Some(secret), Some(Ok(served))) = (live_certificate, &served) {
+        let surplus = mounted::surplus(observed, secret, served, now);
+        let mut data = secret.data.clone().unwrap_or_default();
+        data.retain(|name, _| !surplus.contains(name));
+        data.extend(mounted::data(served, authorities.pem()));
         secrets.extend(changed(settings, name::redis_tls(&settings.owner.name), secret, data));
+        clearance = (!surplus.is_empty()).then(|| Clearance { secret: secret.metadata.clone(), keys: surplus });
     }
     let is_everywhere = [&mounted, &published]
         .into_iter()
@@ -140,7 +161,27 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
         };
         secrets.extend(changed(settings, name::redis_ca(&settings.owner.name), secret, data));
     }
-    Tls { standing: standing.unwrap_or(Standing::Making(Some(authorities))), mints, secrets }
+    let standing = standing.unwrap_or(Standing::Making(Some(authorities)));
+    Tls { mints, secrets, clearance, ..Tls::of(standing) }
+}
+
+/// The pairs in the Secret that servers mount.
+struct There {
+    named: Vec<Pair>,
+    /// What stands under the names that every such Secret has; `None` where there is no Secret.
+    unnamed: Option<Result<Pair, PairError>>,
+}
+
+impl There {
+    fn read(secret: Option<&Secret>) -> Self {
+        Self { named: secret.map(mounted::named).unwrap_or_default(), unnamed: secret.map(mounted::unnamed) }
+    }
+
+    /// The newest of those that are good.
+    fn best(&self, is_good: impl Fn(&Pair) -> bool) -> Option<Result<Pair, PairError>> {
+        let all = self.unnamed.iter().flatten().chain(&self.named);
+        all.filter(|pair| is_good(pair)).max_by_key(|pair| pair.leaf.not_before).cloned().map(Ok)
+    }
 }
 
 impl Current {
@@ -191,19 +232,6 @@ fn trusted(current: &Current, previous: Option<&Previous>) -> Option<Authorities
     Authorities::parse(bundle.as_bytes())
 }
 
-/// What is known of a certificate that clients accept.
-fn known(
-    settings: &Settings,
-    served: Option<&Result<Pair, PairError>>,
-    authorities: Authorities,
-    now: Timestamp,
-) -> Option<Standing> {
-    let pair = served?.as_ref().ok()?;
-    authorities.accept(&pair.chain, &settings.host(), now).ok()?;
-    let (certificate, not_after) = (pair.leaf.fingerprint(), pair.leaf.not_after);
-    Some(Standing::Known(Identity { authorities, certificate, not_after }))
-}
-
 /// The names that a server is reached by: of the Services, and of the pods.
 fn names(settings: &Settings) -> Vec<String> {
     let owner = &settings.owner;
@@ -245,16 +273,14 @@ impl CertificateOrder {
     #[must_use]
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
         let issued = issue::certificate(&names(settings), &self.authority, self.authority_ends, random, self.now)?;
-        let data = data([
-            (CERTIFICATE_KEY, &issued.certificate),
-            (PRIVATE_KEY, issued.key.reveal()),
-            (AUTHORITIES_KEY, self.authorities.pem()),
-        ]);
+        let pair = Pair::parse(issued.certificate.as_bytes(), issued.key.reveal().as_bytes()).ok()?;
+        // Whatever else is there stays: a server may start with it before this one is brought to it.
+        let data = mounted::data(&pair, self.authorities.pem());
         Some(tls_secret(settings, name::redis_tls(&settings.owner.name), self.replaces.as_ref(), data))
     }
 }
 
-fn tls_secret(
+pub(super) fn tls_secret(
     settings: &Settings,
     name: String,
     replaces: Option<&ObjectMeta>,
@@ -273,7 +299,12 @@ fn tls_secret(
 
 /// A Secret with this data, the operator's labels and nothing drawn; `None` where it has all of that. At the version that
 /// was read: private keys are in it, and those that were made meanwhile are not overwritten.
-fn changed(settings: &Settings, name: String, live: &Secret, data: BTreeMap<String, ByteString>) -> Option<Secret> {
+pub(super) fn changed(
+    settings: &Settings,
+    name: String,
+    live: &Secret,
+    data: BTreeMap<String, ByteString>,
+) -> Option<Secret> {
     let mut secret = tls_secret(settings, name, None, data);
     secret.metadata.uid.clone_from(&live.metadata.uid);
     secret.metadata.resource_version.clone_from(&live.metadata.resource_version);

@@ -8,6 +8,8 @@
 //! | [`certificate`] | certificates, keys and bundles, read and verified |
 //! | [`managed`] | the operator's own authority and certificate |
 //! | [`provided`] | a Secret of the user's |
+//! | [`mounted`] | the Secret that servers mount, and which of its files they name |
+//! | [`replacement`] | a server that serves what nobody trusts |
 //! | [`schedule`] | when a certificate is to be made anew |
 //! | [`issue`] | making one |
 //! | [`health`] | what is said of it: `TlsReady` |
@@ -16,7 +18,9 @@ pub mod certificate;
 pub mod health;
 pub mod issue;
 mod managed;
+pub mod mounted;
 mod provided;
+pub mod replacement;
 pub mod schedule;
 
 use std::fmt;
@@ -25,13 +29,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    Mint,
+    Clearance, Mint,
     observed::Observed,
     settings::{Settings, TlsSource},
 };
 use crate::{condition::Reason, kubernetes::name};
 use certificate::{Authorities, Fingerprint};
 pub use managed::{AuthorityOrder, CertificateOrder};
+use replacement::Replacement;
 
 /// The Secret's key with the server's certificate, followed by those between it and the authority.
 pub const CERTIFICATE_KEY: &str = "tls.crt";
@@ -49,6 +54,10 @@ pub struct Tls {
     pub mints: Vec<Mint>,
     /// Secrets that follow from what is there.
     pub secrets: Vec<Secret>,
+    /// Files that no server needs any more.
+    pub clearance: Option<Clearance>,
+    /// The pod that is to be replaced for what it serves.
+    pub replacement: Option<Replacement>,
 }
 
 // By hand: derived, it would print the content of Secrets.
@@ -77,6 +86,8 @@ pub enum Standing {
         message: String,
         /// Whom clients trust meanwhile.
         authorities: Option<Authorities>,
+        /// The latest one that could be used, which servers keep and start with.
+        kept: Option<Box<Identity>>,
     },
     /// It holds.
     Known(Identity),
@@ -91,21 +102,35 @@ pub struct Identity {
     pub certificate: Fingerprint,
     /// When it expires.
     pub not_after: Timestamp,
+    /// When the Secret that servers mount was written last, if that is known.
+    pub written: Option<Timestamp>,
 }
 
 impl Tls {
     /// Reads the Secrets.
     #[must_use]
     pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
-        match &settings.tls {
+        let mut tls = match &settings.tls {
             TlsSource::Disabled => Self::of(Standing::Disabled),
             TlsSource::Managed => managed::read(settings, observed, now),
-            TlsSource::Secret(secret) => Self::of(provided::standing(settings, observed, secret, now)),
-        }
+            TlsSource::Secret(secret) => provided::read(settings, observed, secret, now),
+        };
+        tls.replacement = replacement::replacement(settings, observed, &tls, now);
+        tls
     }
 
     fn of(standing: Standing) -> Self {
-        Self { standing, mints: Vec::new(), secrets: Vec::new() }
+        Self { standing, mints: Vec::new(), secrets: Vec::new(), clearance: None, replacement: None }
+    }
+
+    /// The certificate that servers should serve, if there is one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.standing {
+            Standing::Known(identity) => Some(identity),
+            Standing::Unusable { kept, .. } => kept.as_deref(),
+            Standing::Making(_) | Standing::Disabled => None,
+        }
     }
 
     /// Whom clients trust; `None` also where they need trust nobody.
@@ -125,9 +150,9 @@ impl Tls {
     }
 }
 
-/// The name of the Secret that the servers mount; `None` where they speak plain text.
+/// The name of the Secret that the servers' certificate comes from; `None` where they speak plain text.
 #[must_use]
-pub fn mounted_secret(settings: &Settings) -> Option<String> {
+pub fn source(settings: &Settings) -> Option<String> {
     match &settings.tls {
         TlsSource::Disabled => None,
         TlsSource::Managed => Some(name::redis_tls(&settings.owner.name)),

@@ -1,29 +1,46 @@
 //! A certificate that the user provides, as cert-manager writes it: a Secret of type `kubernetes.io/tls`.
 //!
-//! In: the Secret as read by name, and the time. Out: what is known of it. It is never written.
+//! In: the Secret as read by name, and the time. Out: what is known of it, and the Secret that servers mount, with a copy of what
+//! was found good. The user's own is never written.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{
-    AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, bytes,
+    AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes,
     certificate::{Authorities, Distrust, Pair, PairError},
+    managed, mounted,
 };
 use crate::{
     condition::Reason,
-    redis::{observed::Observed, sample::Sample, settings::Settings},
+    kubernetes::name,
+    redis::{Clearance, observed::Observed, sample::Sample, settings::Settings},
 };
 
-pub(super) fn standing(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Standing {
+pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Tls {
     // What applications were told to trust.
     let published = observed.connection.ours().and_then(|secret| Authorities::parse(bytes(secret, AUTHORITIES_KEY)));
-    let unusable = |reason: Reason, message: String, authorities: Option<Authorities>| Standing::Unusable {
-        reason,
-        message: format!(
-            "{message}. A server that runs keeps the certificate that it has until it restarts; one that does not run yet waits"
-        ),
+    let copy = observed.server_certificate.ours();
+    let written = copy.and_then(|secret| mounted::written(secret));
+    let unusable = |reason: Reason, message: String, authorities: Option<Authorities>| {
         // What vouches for the server that runs, before what stands in a Secret that no server has loaded.
-        authorities: published.clone().or(authorities),
+        let authorities = published.clone().or(authorities);
+        let kept = authorities.as_ref().and_then(|authorities| kept(settings, observed, authorities, now));
+        Tls::of(Standing::Unusable {
+            reason,
+            message: format!(
+                "{message}. {}; one that does not run yet waits",
+                if kept.is_some() {
+                    "A server that runs keeps the certificate that it has, also when it restarts"
+                } else {
+                    "A server that runs keeps the certificate that it has until it restarts"
+                }
+            ),
+            authorities,
+            kept: kept.map(|kept| Box::new(Identity { written, ..kept })),
+        })
     };
     let Some(secret) = &observed.provided_certificate else {
         let message = format!(
@@ -34,17 +51,60 @@ pub(super) fn standing(settings: &Settings, observed: &Observed, name: &str, now
         );
         return unusable(Reason::CertificateMissing, message, None);
     };
-    match read(settings, secret, name, now) {
-        Ok(mut identity) => {
+    match usable(settings, secret, name, now) {
+        Ok((pair, authorities)) => {
+            let data = mounted::data(&pair, authorities.pem());
+            let mut tls = copied(settings, observed, &pair, data, now);
+            let (certificate, not_after) = (pair.leaf.fingerprint(), pair.leaf.not_after);
+            let mut identity = Identity { authorities, certificate, not_after, written };
             // A server shows the certificate before until kubelet has brought it this one. It has to be trusted until then,
             // by applications and by the operator, which has it load this one.
             if let Some(published) = published.filter(|_| !is_served(observed, &identity)) {
                 identity.authorities = identity.authorities.joined_by(&published, now);
             }
-            Standing::Known(identity)
+            tls.standing = Standing::Known(identity);
+            tls
         }
         Err((reason, message)) => unusable(reason, message, Authorities::parse(bytes(secret, AUTHORITIES_KEY))),
     }
+}
+
+/// The Secret that servers mount, made from the user's: what is garbled there later reaches no server.
+fn copied(
+    settings: &Settings,
+    observed: &Observed,
+    pair: &Pair,
+    data: BTreeMap<String, ByteString>,
+    now: Timestamp,
+) -> Tls {
+    let mut tls = Tls::of(Standing::Making(None));
+    let name = name::redis_tls(&settings.owner.name);
+    match observed.server_certificate.ours() {
+        None => tls.secrets.push(managed::tls_secret(settings, name, None, data)),
+        Some(live) => {
+            let surplus = mounted::surplus(observed, live, pair, now);
+            let mut all = live.data.clone().unwrap_or_default();
+            all.retain(|name, _| !surplus.contains(name));
+            all.extend(data);
+            tls.secrets.extend(managed::changed(settings, name, live, all));
+            tls.clearance = (!surplus.is_empty()).then(|| Clearance { secret: live.metadata.clone(), keys: surplus });
+        }
+    }
+    tls
+}
+
+/// The latest certificate that could be used, where the server's pod has it.
+fn kept(settings: &Settings, observed: &Observed, authorities: &Authorities, now: Timestamp) -> Option<Identity> {
+    let has_it = observed.pods.first().is_none_or(|pod| mounted::mounts_named_files(settings, pod));
+    let pairs = mounted::named(observed.server_certificate.ours().filter(|_| has_it)?);
+    let accepted = pairs.into_iter().filter(|pair| authorities.accept(&pair.chain, &settings.host(), now).is_ok());
+    let pair = accepted.max_by_key(|pair| pair.leaf.not_before)?;
+    Some(Identity {
+        authorities: authorities.clone(),
+        certificate: pair.leaf.fingerprint(),
+        not_after: pair.leaf.not_after,
+        written: None,
+    })
 }
 
 /// Whether every server showed this certificate when it was looked at last.
@@ -56,7 +116,13 @@ fn is_served(observed: &Observed, identity: &Identity) -> bool {
     !observed.samples.is_empty() && observed.samples.iter().all(shows)
 }
 
-fn read(settings: &Settings, secret: &Secret, name: &str, now: Timestamp) -> Result<Identity, (Reason, String)> {
+/// The pair with what is between it and the root, and whom applications are to trust.
+fn usable(
+    settings: &Settings,
+    secret: &Secret,
+    name: &str,
+    now: Timestamp,
+) -> Result<(Pair, Authorities), (Reason, String)> {
     let host = settings.host();
     let malformed = |key: &str, what: &str| {
         (Reason::CertificateMalformed, format!("{key} in Secret {name} is no {what} in PEM: correct the Secret"))
@@ -110,5 +176,5 @@ fn read(settings: &Settings, secret: &Secret, name: &str, now: Timestamp) -> Res
             (Reason::CertificateUntrusted, format!("the certificate in Secret {name} cannot be used ({words}): make another one"))
         }
     })?;
-    Ok(Identity { authorities, certificate: pair.leaf.fingerprint(), not_after: pair.leaf.not_after })
+    Ok((pair.completed_by(&authorities), authorities))
 }

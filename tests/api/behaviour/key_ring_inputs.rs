@@ -230,6 +230,46 @@ async fn after_a_renewal_the_earlier_certificate_stays_published_and_old_keys_st
 }
 
 #[tokio::test]
+async fn the_last_copy_of_a_private_key_is_never_removed_and_makes_the_other_files_whole_again() {
+    let (world, _operator) = operated("last-copy").await;
+    world.certify(certificate("previous")).await;
+    world.create(SHOP, with_certificate()).await;
+    world.ready(SHOP).await;
+    world.renew(certificate("current")).await;
+    let files = world.certificates(&["current", "previous"]).await;
+    let file = |extension: &str| format!("{}.{extension}", thumbprint("previous"));
+    for garbled in [vec!["key"], vec!["pfx"], vec!["crt"], vec!["crt", "key"], vec!["crt", "pfx"]] {
+        let nonsense: Value = garbled.iter().map(|of| (file(of), Value::from("nonsense"))).collect();
+        world.edit("Secret", CERTIFICATES, json!({"stringData": nonsense})).await;
+        eventually(&format!("{garbled:?} of the earlier certificate are whole again"), async || {
+            let now = world.files(CERTIFICATES).await;
+            if now == files { Ok(()) } else { Err(format!("{:?}", now.keys())) }
+        })
+        .await;
+        world.reads_all().await;
+    }
+    world.quiet().await;
+    // What nobody can make again stays, and so does what may be it.
+    let nonsense = json!({file("key"): "nonsense", file("pfx"): "nonsense", "old.pfx": "perhaps it is this"});
+    world.edit("Secret", CERTIFICATES, json!({"stringData": nonsense})).await;
+    let message = world.condition(SHOP, "KeyRingReady", "False", "CertificateMissing").await;
+    let words = format!("{}: the certificate, without its private key", file("crt"));
+    assert!(message.contains(&words), "{message}");
+    world.quiet().await;
+    let left = world.files(CERTIFICATES).await;
+    assert_eq!((left.len(), &left[&file("crt")]), (7, &files[&file("crt")]));
+    assert_eq!(
+        (left[&file("key")].as_slice(), left["old.pfx"].as_slice()),
+        (&b"nonsense"[..], &b"perhaps it is this"[..])
+    );
+    // Put back under whatever name, it is found.
+    let key = String::from_utf8(files[&file("key")].clone()).unwrap();
+    world.edit("Secret", CERTIFICATES, json!({"stringData": {"backup": key}})).await;
+    assert_eq!(world.certificates(&["current", "previous"]).await, files);
+    world.reads_all().await;
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_not_used_while_a_process_runs_that_cannot_know_it() {
     let (world, _operator) = operated("old-process").await;
     world.certify(certificate("previous")).await;

@@ -1,16 +1,19 @@
 //! Encrypted connections: what the operator makes itself, what a Secret of the user's provides, and plain text on request.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tokencache_operator::redis::tls::issue::{self, Issued};
+use tokencache_operator::redis::tls::replacement::WAIT;
 use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::scene::{PERIOD, POD, SHOP, World, condition, operated, shop};
+use super::scene::{PERIOD, POD, SHOP, World, condition, has_been, operated, operator_of, shop};
 use crate::support::api_server::api_server;
 use crate::support::audit::Mark;
-use crate::support::eventually::{eventually, never};
+use crate::support::eventually::{eventually, never, within};
 use crate::support::operator::USER_AGENT;
 use crate::survival::world::ping_over_tls;
 
@@ -129,7 +132,11 @@ async fn a_certificate_and_an_authority_that_were_spoilt_by_hand_are_made_anew_i
         assert_eq!(world.uid("Secret", name).await, uid, "{name} was changed, not made anew");
         world.quiet().await;
     }
-    assert_ne!(world.certificate().await, before);
+    assert_eq!(
+        world.certificate().await,
+        before,
+        "it stands in a file of its own, and its authority is known to clients"
+    );
     world.ready(SHOP).await;
     let authority = world.secret("shop-redis-ca").await;
     assert!(authority["previous.crt"].contains("BEGIN CERTIFICATE"), "clients know the one before");
@@ -168,8 +175,11 @@ async fn a_certificate_of_the_users_is_served_and_a_renewed_one_is_loaded_withou
     world.provide(first.clone()).await;
     world.ready(SHOP).await;
     assert_eq!(world.secret("shop-redis").await["ca.crt"], first["ca.crt"].as_str().unwrap());
-    assert!(
-        world.uid("Secret", "shop-redis-ca").await.is_none() && world.uid("Secret", "shop-redis-tls").await.is_none()
+    assert!(world.uid("Secret", "shop-redis-ca").await.is_none());
+    assert_eq!(
+        world.secret("shop-redis-tls").await["tls.crt"],
+        first["tls.crt"].as_str().unwrap(),
+        "a copy is mounted"
     );
 
     let (before, server) = (world.certificate().await, world.kubelet.pod(POD).incarnation().await);
@@ -367,4 +377,281 @@ async fn wrong_combinations_are_refused_with_the_remedy() {
         let refused = world.try_create(SHOP, json!({"redis": {"tls": tls}})).await.unwrap_err().to_string();
         assert!(refused.contains(words), "{refused}");
     }
+}
+
+/// The certificate and the key of somebody whom nobody trusts.
+fn foreign(host: &str, dice: u8) -> Value {
+    let stranger = issue::authority("stranger", &[dice; 128], Timestamp::now()).unwrap();
+    content(&stranger, dice, host, SignedDuration::ZERO)
+}
+
+impl World {
+    /// What the server answers somebody who may do everything.
+    async fn as_root(&self, words: &[&str]) -> String {
+        let pod = self.kubelet.pod(POD);
+        eventually(&format!("{words:?} is answered"), async || {
+            self.intruder(SHOP, &["ACL", "SETUSER", "mallory", "on", ">sesame", "~*", "&*", "+@all"]).await;
+            let answer = pod.try_redis_cli(6380, Some(("mallory", "sesame")), words).await?;
+            // One whom the operator threw out between the two is refused.
+            let refused = ["NOAUTH", "WRONGPASS", "AUTH failed"].iter().any(|code| answer.contains(code));
+            if refused { Err(answer) } else { Ok(answer) }
+        })
+        .await
+    }
+
+    /// How often the server was told to change a setting.
+    async fn settings_changed(&self) -> String {
+        let stats = self.as_root(&["INFO", "commandstats"]).await;
+        let of_config = stats.lines().find(|line| line.contains("config|set")).unwrap_or("no line of it,");
+        of_config.split(',').next().unwrap().to_owned()
+    }
+
+    /// The folder in which the server finds its certificate.
+    async fn folder(&self) -> std::path::PathBuf {
+        let named = self.as_root(&["CONFIG", "GET", "tls-cert-file"]).await;
+        std::path::Path::new(named.lines().last().unwrap()).parent().unwrap().to_owned()
+    }
+
+    /// Writes an entry, which a restart would lose.
+    async fn put_entry(&self) {
+        assert_eq!(self.app(SHOP, &["HSET", "shop:kept", "data", "yes"]).await, "1");
+    }
+
+    /// Makes sure that neither the server nor its entries are others, and that whoever trusts the bundle connects for a while.
+    async fn kept(&self, server: &(String, i32)) {
+        never(PERIOD, "the right certificate is served", async || self.ping_trusting_the_bundle().await.err()).await;
+        assert_eq!(self.app(SHOP, &["HMGET", "shop:kept", "data"]).await, "yes");
+        assert_eq!(self.kubelet.pod(POD).incarnation().await, *server, "Redis was not restarted");
+    }
+
+    /// Waits until a Secret holds this again.
+    async fn holds(&self, name: &str, data: &BTreeMap<String, String>) {
+        eventually(&format!("{name} holds what it held"), async || {
+            let now = self.secret(name).await;
+            if now == *data { Ok(()) } else { Err(format!("{:?}", now.keys())) }
+        })
+        .await;
+    }
+
+    /// Somebody has the server load a pair that they brought themselves.
+    async fn serve_by_hand(&self, content: &Value) {
+        let path = self.folder().await.join("by-hand");
+        let text = [content["tls.crt"].as_str().unwrap(), content["tls.key"].as_str().unwrap()].concat();
+        let path_text = path.display().to_string();
+        eventually("the pair is loaded", async || {
+            std::fs::write(&path, &text).unwrap();
+            let set = ["CONFIG", "SET", "tls-cert-file", &path_text, "tls-key-file", &path_text];
+            match self.as_root(&set).await {
+                answer if answer == "OK" => Ok(()),
+                // What does not belong there does not stay there for long.
+                other => Err(other),
+            }
+        })
+        .await;
+    }
+
+    /// The file that redis.conf names.
+    async fn starts_with(&self) -> String {
+        let text = self.config_map("shop-redis-config").await["redis.conf"].clone();
+        let path = text.lines().find_map(|line| line.strip_prefix("tls-cert-file ")).unwrap().to_owned();
+        path.rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// Waits until the server, and whatever is started in its place, has its certificate from a file that is named after it.
+    async fn named(&self) -> String {
+        eventually("the file is named after what is in it", async || {
+            let (name, secret) = (self.starts_with().await, self.secret("shop-redis-tls").await);
+            let text = secret.get(&name).ok_or_else(|| format!("{name} is not among {:?}", secret.keys()))?;
+            let alias = format!("{}{}", secret["tls.crt"], secret["tls.key"]);
+            if *text == alias && name.ends_with(".pem") { Ok(name) } else { Err(name) }
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn a_pair_that_somebody_put_into_the_secret_is_never_served_and_never_loaded() {
+    let (world, _operator) = shop("overwritten").await;
+    world.named().await;
+    world.put_entry().await;
+    let (server, before) = (world.kubelet.pod(POD).incarnation().await, world.certificate().await);
+    let (secret, changed) = (world.secret("shop-redis-tls").await, world.settings_changed().await);
+    assert!(changed.contains("config|set:calls="), "{changed}");
+    let host = world.host();
+    let only = |content: Value, keys: &[&str]| {
+        keys.iter().map(|&key| (key.to_owned(), content[key].clone())).collect::<serde_json::Map<_, _>>()
+    };
+    let pair = ["tls.crt", "tls.key"];
+    let patches = [
+        only(foreign(&host, 21), &pair),
+        // Twice in a row.
+        only(foreign(&host, 22), &pair),
+        only(foreign(&host, 23), &["tls.crt", "tls.key", "ca.crt"]),
+        only(foreign(&host, 24), &["ca.crt"]),
+        // Certificate and key do not belong together.
+        only(foreign(&host, 25), &["tls.crt"]),
+        only(foreign(&host, 26), &["tls.key"]),
+        only(foreign("elsewhere.example", 27), &pair),
+        only(json!({"tls.crt": "nonsense", "tls.key": ""}), &pair),
+    ];
+    for (index, patch) in patches.into_iter().enumerate() {
+        world.edit("Secret", "shop-redis-tls", json!({"stringData": patch})).await;
+        // The second comes while the first is being put right.
+        if index > 0 {
+            world.holds("shop-redis-tls", &secret).await;
+        }
+    }
+    world.kept(&server).await;
+    assert_eq!(world.certificate().await, before);
+    assert_eq!(world.settings_changed().await, changed, "nothing was loaded at all");
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn where_the_file_itself_was_overwritten_another_certificate_is_made_and_the_foreign_one_is_never_served() {
+    let (world, _operator) = shop("own-file").await;
+    let name = world.named().await;
+    world.put_entry().await;
+    let (server, before) = (world.kubelet.pod(POD).incarnation().await, world.certificate().await);
+    let mut patch = foreign(&world.host(), 31);
+    patch[&name] = [patch["tls.crt"].as_str().unwrap(), patch["tls.key"].as_str().unwrap()].concat().into();
+    world.edit("Secret", "shop-redis-tls", json!({"stringData": patch})).await;
+    let trusted =
+        never(PERIOD * 3, "the right certificate is served", async || world.ping_trusting_the_bundle().await.err());
+    tokio::join!(trusted, world.another_certificate(&before));
+    assert_ne!(world.named().await, name);
+    world.kept(&server).await;
+    world.ready(SHOP).await;
+    let files = world.secret("shop-redis-tls").await;
+    assert!(!files.contains_key(&name), "what is not what its name says does not stay: {:?}", files.keys());
+}
+
+#[tokio::test]
+async fn a_server_that_restarts_beside_an_overwritten_secret_while_no_operator_runs_starts_with_its_own_certificate() {
+    let (world, operator) = shop("no-operator").await;
+    world.named().await;
+    let (secret, before) = (world.secret("shop-redis-tls").await, world.certificate().await);
+    operator.kill().await;
+    world.edit("Secret", "shop-redis-tls", json!({"stringData": foreign(&world.host(), 41)})).await;
+    let pod = world.kubelet.pod(POD);
+    let (uid, restarts) = pod.incarnation().await;
+    pod.kill().await;
+    eventually("Redis runs again", async || {
+        if pod.incarnation().await == (uid.clone(), restarts) {
+            return Err("it is the same".to_owned());
+        }
+        world.ping_trusting_the_bundle().await
+    })
+    .await;
+    let _operator = operator_of(&world).await;
+    world.holds("shop-redis-tls", &secret).await;
+    world.ready(SHOP).await;
+    assert_eq!(world.certificate().await, before);
+}
+
+#[tokio::test]
+async fn a_foreign_certificate_that_somebody_had_loaded_by_hand_is_replaced_without_a_restart() {
+    let (world, _operator) = shop("by-hand").await;
+    world.named().await;
+    world.put_entry().await;
+    let server = world.kubelet.pod(POD).incarnation().await;
+    let history = world.watch(SHOP).await;
+    world.serve_by_hand(&foreign(&world.host(), 51)).await;
+    has_been(&history, "TlsReady", "True", "DriftCorrected").await;
+    world.kept(&server).await;
+    world.ready(SHOP).await;
+    world.certificate().await;
+}
+
+#[tokio::test]
+async fn a_server_that_serves_what_nobody_trusts_is_replaced_when_there_is_no_other_way_and_its_entries_are_kept() {
+    let (world, operator) = operated("last-resort").await;
+    world.create(SHOP, json!({"redis": {"maxMemory": "64Mi", "persistence": {"size": "256Mi"}}})).await;
+    world.ready(SHOP).await;
+    world.named().await;
+    world.put_entry().await;
+    operator.kill().await;
+    let (uid, _) = world.kubelet.pod(POD).incarnation().await;
+    world.serve_by_hand(&foreign(&world.host(), 61)).await;
+    let _operator = operator_of(&world).await;
+    let message = world.condition(SHOP, "TlsReady", "False", "CertificateUntrusted").await;
+    assert!(message.contains("stranger") && message.contains("the pod is replaced at 20"), "{message}");
+    let clients = world.as_root(&["CLIENT", "LIST"]).await;
+    assert!(clients.contains("user=mallory") && !clients.contains("user=operator"), "no login was sent: {clients}");
+    within(WAIT.unsigned_abs() * 3, "the pod is replaced", async || {
+        let (now, _) = world.kubelet.pod(POD).incarnation().await;
+        if now == uid { Err(now) } else { Ok(()) }
+    })
+    .await;
+    world.ready(SHOP).await;
+    assert_eq!(world.app(SHOP, &["HMGET", "shop:kept", "data"]).await, "yes");
+    let told = world.events(SHOP).await.into_iter().filter_map(|event| event.note).collect::<Vec<_>>().join("\n");
+    assert!(told.contains("the pod is replaced at 20"), "{told}");
+}
+
+#[tokio::test]
+async fn a_cache_that_an_earlier_version_made_gets_named_files_without_a_restart() {
+    let (world, operator) = shop("earlier").await;
+    let name = world.named().await;
+    world.put_entry().await;
+    let (server, before) = (world.kubelet.pod(POD).incarnation().await, world.certificate().await);
+    operator.kill().await;
+    // As an earlier version left it.
+    let text = world.config_map("shop-redis-config").await["redis.conf"].clone();
+    let text = text.replacen(&name, "tls.crt", 1).replacen(&name, "tls.key", 1);
+    world.edit("ConfigMap", "shop-redis-config", json!({"data": {"redis.conf": text}})).await;
+    world.edit("Secret", "shop-redis-tls", json!({"data": {name.clone(): null}})).await;
+    let folder = world.folder().await;
+    eventually("the file is gone from the pod", async || {
+        if folder.join(&name).exists() { Err(folder.display().to_string()) } else { Ok(()) }
+    })
+    .await;
+    let files = ["crt", "key"].map(|of| folder.join(format!("tls.{of}")).display().to_string());
+    let set = ["CONFIG", "SET", "tls-cert-file", &files[0], "tls-key-file", &files[1]];
+    assert_eq!(world.as_root(&set).await, "OK");
+    let _operator = operator_of(&world).await;
+    assert_eq!(world.named().await, name);
+    world.kept(&server).await;
+    world.ready(SHOP).await;
+    assert_eq!(world.certificate().await, before);
+    let loaded = world.as_root(&["CONFIG", "GET", "tls-cert-file"]).await;
+    assert!(loaded.ends_with(&name), "{loaded}");
+}
+
+#[tokio::test]
+async fn a_users_secret_that_was_garbled_reaches_no_server_not_even_one_that_restarts() {
+    let (world, _operator) = operated("garbled").await;
+    let good = world.fitting(4);
+    world.provide(good.clone()).await;
+    world.create(SHOP, with_tls("Secret")).await;
+    world.ready(SHOP).await;
+    world.named().await;
+    let before = world.certificate().await;
+    for garbled in [json!({"tls.crt": "nonsense", "tls.key": ""}), foreign(&world.host(), 71)] {
+        let mut garbled = garbled;
+        garbled["ca.crt"] = good["ca.crt"].clone();
+        world.edit("Secret", MINE, json!({"stringData": garbled})).await;
+        world
+            .condition(
+                SHOP,
+                "TlsReady",
+                "False",
+                if garbled["tls.key"] == "" { "CertificateMalformed" } else { "CertificateUntrusted" },
+            )
+            .await;
+        let pod = world.kubelet.pod(POD);
+        let server = pod.incarnation().await;
+        pod.kill().await;
+        eventually("Redis runs again, with the certificate that it had", async || {
+            if pod.incarnation().await == server {
+                Err("it is the same".to_owned())
+            } else {
+                world.ping_trusting_the_bundle().await
+            }
+        })
+        .await;
+    }
+    world.edit("Secret", MINE, json!({"stringData": good})).await;
+    world.ready(SHOP).await;
+    assert_eq!(world.certificate().await, before);
 }
