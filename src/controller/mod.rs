@@ -12,6 +12,7 @@
 pub mod apply;
 pub mod consumers;
 pub mod context;
+pub mod deeds;
 pub mod key_ring;
 pub mod named;
 pub mod observe;
@@ -54,6 +55,7 @@ use crate::{
     condition::Finding,
     data_protection::{observed::Beside, settings::Settings as RingSettings},
     kubernetes::{
+        event::Happening,
         name,
         workload::{Consumers, Source},
         write::{WriteError, WriteErrorClass},
@@ -268,9 +270,15 @@ async fn reconcile(
     let credentials = Credentials::read(settings, &observed, Context::now());
     let beside = beside(context, key, wanted, &observed, &credentials).await;
     let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
-    let surplus = observe::surplus(context, settings);
-    let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
-    let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan)).await;
+    let surplus = plan::surplus(settings, &credentials, observe::children(context, &settings.owner));
+    let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus.retirees);
+    let mut deeds = Vec::new();
+    let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan, &mut deeds)).await;
+    let told: Vec<Happening> = deeds.iter().map(deeds::done).collect();
+    report::publish(&context.client, cache, &told, &context.reporter, Context::now()).await;
+    let left = context.not_told_of(key, &surplus.left);
+    let left: Vec<Happening> = left.into_iter().map(|child| deeds::left(cache, child)).collect();
+    report::publish_once(&context.client, cache, &left, &context.reporter, Context::now()).await;
     if applied.is_err() {
         // It may have been written, and is never written again over a version that is not its last.
         key_ring::forget(context, &settings.owner);

@@ -16,15 +16,12 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{
-    Key,
-    context::Context,
-    plan::{Retiree, RetireeKind},
-};
+use super::{Key, context::Context};
 use crate::{
     api::v1alpha1::{OperationStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
         cache::Cache,
+        child::{Child, ChildKind},
         identity::{Found, Owner, Ownership},
         name,
         workload::Consumers,
@@ -178,54 +175,26 @@ fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
     named.filter(made_by_set).collect()
 }
 
-/// The names of an owner's Secrets.
+/// Every object that has the owner's labels and the owner.
 #[must_use]
-pub fn secrets(owner: &str) -> [String; 7] {
-    [
-        name::redis(owner),
-        name::redis_users(owner),
-        name::redis_operator(owner),
-        name::redis_rotation(owner),
-        name::redis_ca(owner),
-        name::redis_tls(owner),
-        name::keys(owner),
-    ]
-}
-
-/// What the owner has and no plan names: made by another version of the operator, or under an earlier spec. Never what holds
-/// keys, whatever the spec says.
-#[must_use]
-pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
-    let owner = &settings.owner;
-    let name = &owner.name;
-    let main = [name::redis(name)];
-    let services = [name::redis(name), name::redis_headless(name)];
-    let config_maps = [name::redis_config(name), name::settings(name)];
-    let of_managed_tls = [name::redis_ca(name), name::redis_tls(name)];
-    let is_planned = |secret: &String| settings.tls == TlsSource::Managed || !of_managed_tls.contains(secret);
-    let secrets: Vec<String> = secrets(name).into_iter().filter(is_planned).collect();
+pub fn children(context: &Context, owner: &Owner) -> Vec<Child> {
     let caches = &context.caches;
-    let mut surplus = Vec::new();
-    surplus.extend(beside(owner, &caches.stateful_sets, &main, RetireeKind::StatefulSet));
-    surplus.extend(beside(owner, &caches.services, &services, RetireeKind::Service));
-    surplus.extend(beside(owner, &caches.config_maps, &config_maps, RetireeKind::ConfigMap));
-    let mut of_secrets = beside(owner, &caches.secrets, &secrets, RetireeKind::Secret);
-    of_secrets.retain(|secret| !secret.metadata.name.as_deref().is_some_and(|it| name::outlives_its_owner(name, it)));
-    surplus.extend(of_secrets);
-    surplus.extend(beside(owner, &caches.service_accounts, &main, RetireeKind::ServiceAccount));
-    surplus
+    [
+        labelled(owner, &caches.stateful_sets, ChildKind::StatefulSet),
+        labelled(owner, &caches.services, ChildKind::Service),
+        labelled(owner, &caches.config_maps, ChildKind::ConfigMap),
+        labelled(owner, &caches.secrets, ChildKind::Secret),
+        labelled(owner, &caches.service_accounts, ChildKind::ServiceAccount),
+    ]
+    .concat()
 }
 
-fn beside<K>(owner: &Owner, cache: &Cache<K>, planned: &[String], kind: RetireeKind) -> Vec<Retiree>
+fn labelled<K>(owner: &Owner, cache: &Cache<K>, kind: ChildKind) -> Vec<Child>
 where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone,
 {
-    let ours = |metadata: &ObjectMeta| {
-        metadata.deletion_timestamp.is_none()
-            && metadata.name.as_ref().is_some_and(|name| !planned.contains(name))
-            && owner.ownership(metadata) == Ownership::Ours
-    };
     let labelled = cache.of_instance(&owner.namespace, &owner.name);
-    let surplus = labelled.iter().map(|object| Resource::meta(object.as_ref())).filter(|metadata| ours(metadata));
-    surplus.map(|metadata| Retiree { kind, metadata: metadata.clone() }).collect()
+    let metadata = labelled.iter().map(|object| Resource::meta(object.as_ref()));
+    let ours = metadata.filter(|metadata| owner.ownership(metadata) == Ownership::Ours);
+    ours.map(|metadata| Child { kind, metadata: metadata.clone() }).collect()
 }

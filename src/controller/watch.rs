@@ -31,7 +31,7 @@ use crate::{
     api::v1alpha1::TokenCache,
     kubernetes::{
         cache::Cache,
-        identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR, POD_SELECTOR},
+        identity::{self, INSTANCE_LABEL, MANAGED_SELECTOR, POD_SELECTOR},
     },
 };
 
@@ -122,9 +122,8 @@ where
     (cache, changes.boxed())
 }
 
-/// Keeps of `managedFields` only the entry that says what we applied: the others are most of an object's size.
 fn slim<K: Resource>(object: &mut K) {
-    object.managed_fields_mut().retain(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    identity::slim(object.managed_fields_mut());
 }
 
 /// The `TokenCache`s that an object concerns: the one that owns it, and the one that its labels name, which hears of it

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    FieldsV1, LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference,
+};
+use serde_json::{Value, json};
 
 /// Field manager of everything that the operator owns.
 pub const FIELD_MANAGER: &str = "tokencache-operator";
@@ -140,6 +143,17 @@ impl Owner {
         object.namespace.as_ref() == Some(&self.namespace) && self.labels(component).into_iter().all(has)
     }
 
+    /// Whether the operator made an object for this owner, by what the API server recorded: its field manager set the owner
+    /// reference, and nobody else did. A copy has labels and owner of what it was copied from, and another manager.
+    #[must_use]
+    pub fn is_made_by_us(&self, object: &ObjectMeta) -> bool {
+        let mut setters =
+            object.managed_fields.iter().flatten().filter(|entry| sets_owner(entry, &self.uid)).peekable();
+        self.ownership(object) == Ownership::Ours
+            && setters.peek().is_some()
+            && setters.all(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+    }
+
     /// Who made an object that is not the owner's, in words.
     #[must_use]
     pub fn holder(&self, object: &ObjectMeta) -> String {
@@ -175,6 +189,26 @@ impl Owner {
 
 /// Said of an object that the operator made and whose owner reference was removed.
 pub const ORPHANED: &str = "nobody, since its owner reference was removed";
+
+/// Whether an entry of `managedFields` says that its manager set the reference to the owner with this UID.
+fn sets_owner(entry: &ManagedFieldsEntry, uid: &str) -> bool {
+    let references = entry.fields_v1.as_ref().map(|fields| &fields.0["f:metadata"]["f:ownerReferences"]);
+    references.and_then(Value::as_object).into_iter().flatten().any(|(path, _)| {
+        let keys = path.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Value>(keys).ok());
+        keys.is_some_and(|keys| keys["uid"] == uid)
+    })
+}
+
+/// Keeps of `managedFields` what is asked for: the entries that say what we applied, and of those of other managers who set
+/// the owner. The rest of them is most of an object's size.
+pub fn slim(managed_fields: &mut Vec<ManagedFieldsEntry>) {
+    for entry in managed_fields.iter_mut().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER)) {
+        entry.fields_v1 = entry.fields_v1.take().and_then(|fields| {
+            let references = fields.0.pointer("/f:metadata/f:ownerReferences")?.clone();
+            Some(FieldsV1(json!({"f:metadata": {"f:ownerReferences": references}})))
+        });
+    }
+}
 
 /// Who made an object that no controller owns: the manager that its fields name first.
 fn manager(object: &ObjectMeta) -> String {
@@ -218,6 +252,47 @@ mod tests {
         assert_eq!(owner().ownership(&owned), Ownership::Foreign("TokenCache other".to_owned()));
         let unowned = ObjectMeta { owner_references: None, ..owner().metadata("shop-redis".to_owned(), "redis") };
         assert_eq!(owner().ownership(&unowned), Ownership::Foreign("somebody else".to_owned()));
+    }
+
+    /// With an entry that says that this manager set labels and owner.
+    fn set_by(manager: &str, mut object: ObjectMeta) -> ObjectMeta {
+        let fields = json!({"f:metadata": {"f:labels": {}, "f:ownerReferences": {".": {}, "k:{\"uid\":\"1\"}": {}}}});
+        object.managed_fields.get_or_insert_default().push(ManagedFieldsEntry {
+            manager: Some(manager.to_owned()),
+            fields_v1: Some(FieldsV1(fields)),
+            ..ManagedFieldsEntry::default()
+        });
+        object
+    }
+
+    #[test]
+    fn what_somebody_else_gave_the_owner_was_not_made_by_us_whatever_else_it_has() {
+        let ours = || owner().metadata("shop-redis".to_owned(), "redis");
+        assert!(owner().is_made_by_us(&set_by(FIELD_MANAGER, ours())));
+        assert!(!owner().is_made_by_us(&ours()), "nobody knows who made it");
+        assert!(!owner().is_made_by_us(&set_by("kubectl-create", ours())));
+        let both = set_by(FIELD_MANAGER, set_by("kubectl-create", ours()));
+        assert!(!owner().is_made_by_us(&both), "a copy under a name of ours, which was put right since");
+        let of_another = Owner { uid: "2".to_owned(), ..owner() };
+        assert!(!of_another.is_made_by_us(&set_by(FIELD_MANAGER, ours())));
+        let mut edited = set_by(FIELD_MANAGER, ours());
+        let fields = json!({"f:metadata": {"f:annotations": {"f:a": {}}}});
+        edited.managed_fields.get_or_insert_default().push(ManagedFieldsEntry {
+            manager: Some("kubectl-edit".to_owned()),
+            fields_v1: Some(FieldsV1(fields)),
+            ..ManagedFieldsEntry::default()
+        });
+        assert!(owner().is_made_by_us(&edited), "whoever edits it does not make it theirs");
+    }
+
+    #[test]
+    fn what_is_left_of_a_record_tells_the_same() {
+        let mut copy = set_by(FIELD_MANAGER, set_by("kubectl-create", owner().metadata(String::new(), "redis")));
+        let fields = copy.managed_fields.as_mut().unwrap();
+        slim(fields);
+        assert_eq!(fields[0].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 1);
+        assert_eq!(fields[1].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 2);
+        assert!(!owner().is_made_by_us(&copy));
     }
 
     #[test]

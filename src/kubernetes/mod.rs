@@ -2,6 +2,7 @@
 //! them, events. It knows no `TokenCache`.
 
 pub mod cache;
+pub mod child;
 pub mod event;
 pub mod identity;
 pub mod name;

@@ -81,6 +81,20 @@ pub fn ring_file(owner: &str, stem: &str) -> String {
     format!("{owner}-{stem}")
 }
 
+/// The Secrets that an owner has, or has had in an earlier version or under an earlier spec, but for those that outlive it.
+#[must_use]
+pub fn secrets(owner: &str) -> [String; 7] {
+    [
+        redis(owner),
+        redis_users(owner),
+        redis_operator(owner),
+        redis_rotation(owner),
+        redis_ca(owner),
+        redis_tls(owner),
+        keys(owner),
+    ]
+}
+
 /// Whether a Secret of this name would hold a key or a revocation.
 #[must_use]
 pub fn is_ring_file(owner: &str, name: &str) -> bool {

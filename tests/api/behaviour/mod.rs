@@ -3,6 +3,7 @@
 mod access;
 mod advice;
 mod consumers;
+mod copies;
 mod drift;
 mod durability;
 mod entries;

@@ -1,0 +1,44 @@
+//! What is told of objects as a whole: that they were deleted, or are left as they are although they look like the cache's own.
+//!
+//! In: what was done, and what was left. Out: happenings. It writes nothing.
+
+use super::apply::Deed;
+use crate::{
+    api::v1alpha1::TokenCache,
+    condition::Reason,
+    kubernetes::{
+        child::Child,
+        event::{EventType, Happening},
+    },
+};
+
+/// What is told of a deed.
+#[must_use]
+pub fn done(deed: &Deed) -> Happening {
+    match deed {
+        Deed::Deleted(child) => Happening {
+            event_type: EventType::Normal,
+            reason: Reason::ObjectDeleted.as_str(),
+            note: format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
+        },
+    }
+}
+
+/// What is told of an object that is left as it is.
+#[must_use]
+pub fn left(cache: &TokenCache, child: &Child) -> Happening {
+    let owner = cache.metadata.name.as_deref().unwrap_or_default();
+    let (kind, name) = (child.kind.as_str(), child.name());
+    let namespace = cache.metadata.namespace.as_deref().unwrap_or_default();
+    Happening {
+        event_type: EventType::Warning,
+        reason: Reason::ObjectLeftAlone.as_str(),
+        note: format!(
+            "{kind} {name} has labels and owner of TokenCache {owner}, but the operator did not make it, so it is left as it is: \
+             most likely it is a copy. Nothing uses it, and it is deleted together with the TokenCache. To keep it, take the \
+             owner from it: `kubectl -n {namespace} patch {} {name} --type=json \
+             -p '[{{\"op\":\"remove\",\"path\":\"/metadata/ownerReferences\"}}]'`; otherwise delete it",
+            kind.to_lowercase()
+        ),
+    }
+}
