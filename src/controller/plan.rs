@@ -74,8 +74,7 @@ pub fn plan(
     if redis.is_empty() {
         return Plan { ring, retirees, ..Plan::default() };
     }
-    let live = observed.stateful_set.ours().map(AsRef::as_ref);
-    let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, live, None));
+    let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, observed, None));
     Plan { rehearsal, ring, redis, retirees }
 }
 
