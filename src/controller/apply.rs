@@ -36,6 +36,8 @@ pub struct Applied {
 pub enum Deed {
     /// It was deleted.
     Deleted(Child),
+    /// It was owned by nobody, and is the cache's again.
+    Adopted(Child),
 }
 
 /// Carries a plan out, and notes in `deeds` what is to be told of it. The key ring and the rest do not wait for each other: neither is to fail because the other does.
@@ -50,19 +52,23 @@ pub async fn apply(
     deeds: &mut Vec<Deed>,
 ) -> Result<Applied, WriteError> {
     // Without `..`: something that is planned and not carried out does not compile.
-    let Plan { rehearsal, ring, redis, retirees } = plan;
+    let Plan { rehearsal, adoptions, ring, redis, retirees } = plan;
     let rehearsed = match rehearsal {
         Some(stateful_set) => write::rehearse(client, &stateful_set).await,
         None => Ok(()),
     };
     // A ring that is there already is kept up also where the rest of the spec is refused.
-    let ring =
-        if rehearsed.is_ok() || !ring.begins() { key_ring::apply(client, ring_settings, ring).await } else { Ok(0) };
+    let ring = if rehearsed.is_ok() || !ring.begins() {
+        key_ring::apply(client, ring_settings, ring, deeds).await
+    } else {
+        Ok(0)
+    };
     rehearsed?;
+    let adopted = adopt(client, settings, adoptions, deeds).await?;
     let applied = without_ring(client, settings, redis).await?;
     let retired = retire(client, retirees, deeds).await?;
     let of_ring = ring?;
-    Ok(Applied { changed: applied.changed + retired + of_ring, of_ring, ..applied })
+    Ok(Applied { changed: adopted + applied.changed + retired + of_ring, of_ring, ..applied })
 }
 
 async fn without_ring(client: &Client, settings: &Settings, redis: redis::Plan) -> Result<Applied, WriteError> {
@@ -100,6 +106,27 @@ async fn without_ring(client: &Client, settings: &Settings, redis: redis::Plan) 
         changed += 1;
     }
     Ok(Applied { changed, of_ring: 0, minted, settled })
+}
+
+/// Makes objects the cache's own again, and returns how many.
+async fn adopt(
+    client: &Client,
+    settings: &Settings,
+    adoptions: Vec<Child>,
+    deeds: &mut Vec<Deed>,
+) -> Result<usize, WriteError> {
+    let (count, owner) = (adoptions.len(), &settings.owner);
+    for child in adoptions {
+        match child.kind {
+            ChildKind::StatefulSet => write::adopt::<StatefulSet>(client, &child.metadata, owner).await?,
+            ChildKind::Service => write::adopt::<Service>(client, &child.metadata, owner).await?,
+            ChildKind::ConfigMap => write::adopt::<ConfigMap>(client, &child.metadata, owner).await?,
+            ChildKind::Secret => write::adopt::<Secret>(client, &child.metadata, owner).await?,
+            ChildKind::ServiceAccount => write::adopt::<ServiceAccount>(client, &child.metadata, owner).await?,
+        }
+        deeds.push(Deed::Adopted(child));
+    }
+    Ok(count)
 }
 
 /// Deletes objects, and returns how many.

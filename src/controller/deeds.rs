@@ -12,16 +12,28 @@ use crate::{
     },
 };
 
-/// What is told of a deed.
+/// What is told of what was done: each deletion, and in one sentence what was taken up again.
 #[must_use]
-pub fn done(deed: &Deed) -> Happening {
-    match deed {
-        Deed::Deleted(child) => Happening {
-            event_type: EventType::Normal,
-            reason: Reason::ObjectDeleted.as_str(),
-            note: format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
-        },
+pub fn done(deeds: &[Deed]) -> Vec<Happening> {
+    let (mut told, mut adopted) = (Vec::new(), Vec::new());
+    for deed in deeds {
+        match deed {
+            Deed::Adopted(child) => adopted.push(child.to_string()),
+            Deed::Deleted(child) => told.push(Happening {
+                event_type: EventType::Normal,
+                reason: Reason::ObjectDeleted.as_str(),
+                note: format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
+            }),
+        }
     }
+    if !adopted.is_empty() {
+        let note = format!(
+            "taken up again, since nobody owned it and it has all labels of this TokenCache, as after a restore from a backup: {}",
+            adopted.join(", ")
+        );
+        told.push(Happening { event_type: EventType::Normal, reason: Reason::ObjectsAdopted.as_str(), note });
+    }
+    told
 }
 
 /// What is told of an object that is left as it is.

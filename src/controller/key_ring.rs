@@ -12,6 +12,7 @@ use kube::Client;
 
 use super::{
     Key,
+    apply::Deed,
     context::Context,
     observe::{ObserveError, find_secret, read_error},
 };
@@ -30,14 +31,16 @@ use crate::{
         standing::Standing,
     },
     kubernetes::{
-        identity::{Found, ORPHANED, Owner},
+        child::{Child, ChildKind},
+        identity::{Found, ORPHANED, Owner, Wanted},
         name,
         workload::{Consumers, Source},
         write::{self, WriteError},
     },
     redis::{
-        self,
+        self, fit,
         flush::{self, Flush},
+        objects::SECRET_TYPE,
     },
 };
 
@@ -173,9 +176,18 @@ pub fn forget(context: &Context, owner: &Owner) {
 ///
 /// # Errors
 /// The first write that failed. Those before it stand; the next pass goes on from there.
-pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<usize, WriteError> {
-    let Plan { owned, certificates, mint, files, mut ring } = plan;
-    let mut changed = owned.len();
+pub async fn apply(
+    client: &Client,
+    settings: &Settings,
+    plan: Plan,
+    deeds: &mut Vec<Deed>,
+) -> Result<usize, WriteError> {
+    let Plan { adopted, owned, certificates, mint, files, mut ring } = plan;
+    let mut changed = owned.len() + usize::from(adopted.is_some());
+    if let Some(metadata) = adopted {
+        write::adopt::<Secret>(client, &metadata, &settings.owner).await?;
+        deeds.push(Deed::Adopted(Child { kind: ChildKind::Secret, metadata }));
+    }
     for metadata in owned {
         write::disown(client, &metadata).await?;
     }
@@ -258,7 +270,12 @@ async fn observe(
             taken.insert(name, holder(settings, &secret.metadata));
         }
     }
-    let ring = find_secret(context, owner, &name::keys(&owner.name)).await?;
+    let wanted = Wanted {
+        component: COMPONENT,
+        fits: &|live: &Secret| fit::secret(live, SECRET_TYPE),
+        is_restored: settings.is_restored,
+    };
+    let ring = find_secret(context, owner, &name::keys(&owner.name), wanted).await?;
     let inputs = Inputs {
         provided: provided(context, settings).await?,
         certificates: certificates(context, settings).await?,

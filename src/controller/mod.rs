@@ -274,8 +274,7 @@ async fn reconcile(
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus.retirees);
     let mut deeds = Vec::new();
     let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan, &mut deeds)).await;
-    let told: Vec<Happening> = deeds.iter().map(deeds::done).collect();
-    report::publish(&context.client, cache, &told, &context.reporter, Context::now()).await;
+    report::publish(&context.client, cache, &deeds::done(&deeds), &context.reporter, Context::now()).await;
     let left = context.not_told_of(key, &surplus.left);
     let left: Vec<Happening> = left.into_iter().map(|child| deeds::left(cache, child)).collect();
     report::publish_once(&context.client, cache, &left, &context.reporter, Context::now()).await;

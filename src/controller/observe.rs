@@ -6,7 +6,10 @@ use std::{fmt::Debug, sync::Arc};
 
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::core::v1::{Pod, Secret},
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{Pod, Secret, Service},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -22,15 +25,16 @@ use crate::{
     kubernetes::{
         cache::Cache,
         child::{Child, ChildKind},
-        identity::{Found, Owner, Ownership},
+        identity::{Found, Owner, Ownership, Wanted},
         name,
         workload::Consumers,
     },
     redis::{
-        objects,
+        binding, fit, objects,
         observed::Observed,
         rotation,
         settings::{Settings, TlsSource},
+        tls,
     },
 };
 
@@ -69,21 +73,38 @@ pub async fn redis(
     let owner = &settings.owner;
     let caches = &context.caches;
     let main = name::redis(&owner.name);
+    let secret = async |name: String, type_: &str| {
+        find_secret(context, owner, &name, wanted(settings, &|live| fit::secret(live, type_))).await
+    };
     let managed = async |name: String| match settings.tls {
-        TlsSource::Managed => find_secret(context, owner, &name).await,
+        TlsSource::Managed => secret(name, tls::SECRET_TYPE).await,
         TlsSource::Secret(_) | TlsSource::Disabled => Ok(Found::Nothing),
     };
+    let service = async |name: &str, is_headless: bool| {
+        let fits = |live: &Service| fit::service(live, is_headless);
+        find(context, owner, &caches.services, name, wanted(settings, &fits)).await
+    };
+    let config_map =
+        async |name: String| find(context, owner, &caches.config_maps, &name, wanted(settings, &fit::config_map)).await;
     Ok(Observed {
-        service_account: find(context, owner, &caches.service_accounts, &main).await?,
-        service: find(context, owner, &caches.services, &main).await?,
-        headless_service: find(context, owner, &caches.services, &name::redis_headless(&owner.name)).await?,
-        config_map: find(context, owner, &caches.config_maps, &name::redis_config(&owner.name)).await?,
-        application_settings: find(context, owner, &caches.config_maps, &name::settings(&owner.name)).await?,
-        stateful_set: find(context, owner, &caches.stateful_sets, &main).await?,
-        operator_login: find_secret(context, owner, &name::redis_operator(&owner.name)).await?,
-        users: find_secret(context, owner, &name::redis_users(&owner.name)).await?,
-        connection: find_secret(context, owner, &main).await?,
-        rotation: rotation(context, settings, &operations).await?,
+        service_account: {
+            find(context, owner, &caches.service_accounts, &main, wanted(settings, &fit::service_account)).await?
+        },
+        service: service(&main, false).await?,
+        headless_service: service(&name::redis_headless(&owner.name), true).await?,
+        config_map: config_map(name::redis_config(&owner.name)).await?,
+        application_settings: config_map(name::settings(&owner.name)).await?,
+        stateful_set: {
+            let fits = |live: &StatefulSet| fit::stateful_set(live, settings);
+            find(context, owner, &caches.stateful_sets, &main, wanted(settings, &fits)).await?
+        },
+        operator_login: secret(name::redis_operator(&owner.name), objects::SECRET_TYPE).await?,
+        users: secret(name::redis_users(&owner.name), objects::SECRET_TYPE).await?,
+        connection: secret(main.clone(), binding::SECRET_TYPE).await?,
+        rotation: match is_rotation_expected(context, settings, &operations) {
+            true => secret(name::redis_rotation(&owner.name), objects::SECRET_TYPE).await?,
+            false => Found::Nothing,
+        },
         settled: context.settled(key),
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
         server_certificate: managed(name::redis_tls(&owner.name)).await?,
@@ -103,18 +124,16 @@ pub async fn redis(
     })
 }
 
-/// The Secret of a rotation. There seldom is one: it is asked for only where the watch shows it, or where one is expected.
-async fn rotation(
-    context: &Context,
-    settings: &Settings,
-    operations: &[OperationStatus],
-) -> Result<Found<Arc<Secret>>, ObserveError> {
+/// Whether to look for the Secret of a rotation. There seldom is one: it is asked for only where the watch shows it, or where
+/// one is expected.
+fn is_rotation_expected(context: &Context, settings: &Settings, operations: &[OperationStatus]) -> bool {
     let name = name::redis_rotation(&settings.owner.name);
     let watched = context.caches.secrets.get(&settings.owner.namespace, &name).is_some();
-    if watched || rotation::is_expected(settings, operations) {
-        return find_secret(context, &settings.owner, &name).await;
-    }
-    Ok(Found::Nothing)
+    watched || rotation::is_expected(settings, operations)
+}
+
+fn wanted<'a, K>(settings: &Settings, fits: &'a (dyn Fn(&K) -> bool + Sync)) -> Wanted<'a, K> {
+    Wanted { component: objects::COMPONENT, fits, is_restored: settings.is_restored }
 }
 
 /// The status of a `TokenCache` whose spec cannot be read.
@@ -130,7 +149,13 @@ pub async fn status(client: &Client, cache: &ObjectMeta) -> Result<Option<TokenC
 }
 
 /// The object of this name. What the watch does not show may still be there: somebody else's, or made a moment ago.
-async fn find<K>(context: &Context, owner: &Owner, cache: &Cache<K>, name: &str) -> Result<Found<Arc<K>>, ObserveError>
+async fn find<K>(
+    context: &Context,
+    owner: &Owner,
+    cache: &Cache<K>,
+    name: &str,
+    wanted: Wanted<'_, K>,
+) -> Result<Found<Arc<K>>, ObserveError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Lookup<DynamicType = ()>
@@ -146,17 +171,18 @@ where
             .map_err(|source| read_error::<K>(name, source))?
             .map(Arc::new),
     };
-    Ok(owner.found(live, |object| object.meta()))
+    Ok(owner.found(live, wanted))
 }
 
 pub(super) async fn find_secret(
     context: &Context,
     owner: &Owner,
     name: &str,
+    wanted: Wanted<'_, Secret>,
 ) -> Result<Found<Arc<Secret>>, ObserveError> {
     let live =
         context.secrets.read(&owner.namespace, name).await.map_err(|source| read_error::<Secret>(name, source))?;
-    Ok(owner.found(live, |secret| &secret.metadata))
+    Ok(owner.found(live, wanted))
 }
 
 pub(super) fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> ObserveError {

@@ -26,6 +26,8 @@ pub struct Plan {
     /// Shown to the API server before the first write of a new generation, so that a spec that it refuses is never
     /// carried out by half.
     pub rehearsal: Option<StatefulSet>,
+    /// What is the cache's own and is owned by nobody. Then nothing else of Redis is written.
+    pub adoptions: Vec<Child>,
     /// What the key ring needs.
     pub ring: data_protection::plan::Plan,
     /// What Redis needs.
@@ -47,7 +49,7 @@ impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ring.is_empty() && self.redis.is_empty() && self.retirees.is_empty()
+        self.adoptions.is_empty() && self.ring.is_empty() && self.redis.is_empty() && self.retirees.is_empty()
     }
 }
 
@@ -70,12 +72,16 @@ pub fn plan(
         let ring = if ring.begins() { data_protection::plan::Plan::default() } else { ring };
         return Plan { ring, ..Plan::default() };
     }
+    let adoptions = observed.unowned(owner);
+    if !adoptions.is_empty() {
+        return Plan { adoptions, ring, ..Plan::default() };
+    }
     let redis = redis::plan(settings, observed, credentials);
     if redis.is_empty() {
         return Plan { ring, retirees, ..Plan::default() };
     }
     let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, observed, None));
-    Plan { rehearsal, ring, redis, retirees }
+    Plan { rehearsal, adoptions, ring, redis, retirees }
 }
 
 /// What of these objects, which have the cache's labels and owner, no plan names. What is deleted of it is in the operator's own

@@ -20,6 +20,8 @@ pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
 /// What is to be written, in this order.
 #[derive(Clone, Default, PartialEq)]
 pub struct Plan {
+    /// The published ring, where it is this cache's own and nobody owns it. Then nothing else is written.
+    pub adopted: Option<ObjectMeta>,
     /// Secrets of keys and of certificates whose owners are to be taken away, as they were seen.
     pub owned: Vec<ObjectMeta>,
     /// The certificates, before a key that needs one is published.
@@ -109,17 +111,26 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
         return Plan::default();
     }
+    if let Some(unowned) = observed.ring.ours().filter(|live| is_unowned(live)) {
+        return Plan { adopted: Some(unowned.metadata.clone()), ..Plan::default() };
+    }
     let orphans = ring.published.orphans.iter().filter_map(|file| objects::file_secret(&settings.owner, file));
     let pending = standing.provided.pending().iter().filter_map(|file| imported(settings, file));
     // One that is there and holds something else is told, and not written again and again in vain.
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
     Plan {
+        adopted: None,
         owned: observed.owned().map(|secret| secret.metadata.clone()).collect(),
         certificates: certificates(settings, observed, ring),
         mint: standing.mint.clone(),
         files: orphans.chain(pending).chain(revocation(settings, standing)).filter(is_wanting).collect(),
         ring: publication(settings, observed, standing),
     }
+}
+
+/// Whether a Secret that is to be owned is not, as after a restore from a backup.
+fn is_unowned(secret: &Secret) -> bool {
+    secret.metadata.owner_references.as_ref().is_none_or(Vec::is_empty)
 }
 
 /// The Secret of a revocation that is asked for.
@@ -146,7 +157,7 @@ fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection)
     let mut secret = objects::certificates_secret(&settings.owner, &ring.certificates, &ring.certificates_since);
     match &observed.inputs().certificates {
         Found::Nothing => Some(Publication { secret, strays: Vec::new() }),
-        Found::Earlier | Found::Foreign(_) => None,
+        Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
         Found::Ours(live) => {
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
             if strays.is_empty() && subset::holds(live.as_ref(), &secret) {

@@ -49,7 +49,9 @@ impl Standing {
             live: observed.live(),
             // What cannot be published cannot be used.
             protection: match inputs.certificates {
-                Found::Foreign(_) | Found::Earlier if settings.certificate.is_some() => Protection::Unavailable,
+                Found::Foreign(_) | Found::Restored(_) | Found::Earlier if settings.certificate.is_some() => {
+                    Protection::Unavailable
+                }
                 _ => provided.protection(),
             },
             previous: &provided.previous,

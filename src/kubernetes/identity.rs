@@ -1,10 +1,11 @@
 //! Who owns an object: labels, owner references, field managers. Label keys live here and nowhere else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     FieldsV1, LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference,
 };
+use kube::Resource;
 use serde_json::{Value, json};
 
 /// Field manager of everything that the operator owns.
@@ -62,8 +63,21 @@ pub enum Found<T> {
     Ours(T),
     /// An earlier owner's object, which is being collected.
     Earlier,
+    /// Nobody's object, which is the owner's own by all it carries, but another field manager wrote it: which.
+    Restored(String),
     /// Somebody else's object: whose, in words.
     Foreign(String),
+}
+
+/// What an object is like that an owner takes up again where nobody owns it. A restore from a backup drops owner references.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a, T: ?Sized> {
+    /// The component that its labels are to name.
+    pub component: &'a str,
+    /// Whether it is what would be made, in what cannot be put right.
+    pub fits: &'a (dyn Fn(&T) -> bool + Sync),
+    /// Whether it is taken up also where another field manager wrote it.
+    pub is_restored: bool,
 }
 
 impl<T> Found<T> {
@@ -71,21 +85,41 @@ impl<T> Found<T> {
     pub fn ours(&self) -> Option<&T> {
         match self {
             Self::Ours(object) => Some(object),
-            Self::Nothing | Self::Earlier | Self::Foreign(_) => None,
+            Self::Nothing | Self::Earlier | Self::Restored(_) | Self::Foreign(_) => None,
         }
     }
 }
 
 impl Owner {
-    /// What a live object is to this owner.
-    pub fn found<T>(&self, live: Option<T>, metadata: impl Fn(&T) -> &ObjectMeta) -> Found<T> {
-        match live {
-            None => Found::Nothing,
-            Some(object) => match self.ownership(metadata(&object)) {
-                Ownership::Ours => Found::Ours(object),
-                Ownership::Earlier => Found::Earlier,
-                Ownership::Foreign(holder) => Found::Foreign(holder),
+    /// What a live object is to this owner. What nobody owns is the owner's own where it carries all that says so.
+    pub fn found<K>(&self, live: Option<Arc<K>>, wanted: Wanted<'_, K>) -> Found<Arc<K>>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let Some(object) = live else { return Found::Nothing };
+        match self.ownership(object.meta()) {
+            Ownership::Ours => Found::Ours(object),
+            Ownership::Earlier => Found::Earlier,
+            Ownership::Foreign(holder) => match self.writer(wanted.component, object.meta()) {
+                Some(_) if !(wanted.fits)(&object) => Found::Foreign(holder),
+                Some(Writer::Other(manager)) if !wanted.is_restored => Found::Restored(manager),
+                Some(_) => Found::Ours(object),
+                None => Found::Foreign(holder),
             },
+        }
+    }
+
+    /// Who wrote an object that nobody owns and that is this owner's by all its labels; `None` where it is not.
+    fn writer(&self, component: &str, object: &ObjectMeta) -> Option<Writer> {
+        let is_owned = object.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
+        if is_owned || object.deletion_timestamp.is_some() || !self.is_labelled(component, object) {
+            return None;
+        }
+        let entries = object.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+        let managers: Vec<&str> = entries.map(|entry| entry.manager.as_deref().unwrap_or("unknown")).collect();
+        match managers.first() {
+            Some(first) if !managers.contains(&FIELD_MANAGER) => Some(Writer::Other((*first).to_owned())),
+            _ => Some(Writer::Us),
         }
     }
 
@@ -163,7 +197,9 @@ impl Owner {
         }
     }
 
-    fn reference(&self) -> OwnerReference {
+    /// The reference to the owner, as each object that it owns has it.
+    #[must_use]
+    pub fn reference(&self) -> OwnerReference {
         OwnerReference {
             api_version: self.api_version.clone(),
             kind: self.kind.clone(),
@@ -187,7 +223,15 @@ impl Owner {
     }
 }
 
-/// Said of an object that the operator made and whose owner reference was removed.
+/// Who wrote an object.
+enum Writer {
+    /// The operator, or nobody knows who.
+    Us,
+    /// Another field manager only.
+    Other(String),
+}
+
+/// Said of an object that the operator made, whose owner reference was removed, and that lacks something else too.
 pub const ORPHANED: &str = "nobody, since its owner reference was removed";
 
 /// Whether an entry of `managedFields` says that its manager set the reference to the owner with this UID.
@@ -212,9 +256,11 @@ pub fn slim(managed_fields: &mut Vec<ManagedFieldsEntry>) {
 
 /// Who made an object that no controller owns: the manager that its fields name first.
 fn manager(object: &ObjectMeta) -> String {
-    let manager = object.managed_fields.iter().flatten().find_map(|entry| entry.manager.as_deref());
-    match manager {
+    let mut managers = object.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+    let first = managers.next();
+    match first {
         Some(FIELD_MANAGER) => ORPHANED.to_owned(),
+        Some(_) if managers.any(|manager| manager == FIELD_MANAGER) => ORPHANED.to_owned(),
         Some(manager) => format!("whoever uses the field manager {manager}"),
         None => "somebody else".to_owned(),
     }
@@ -222,6 +268,9 @@ fn manager(object: &ObjectMeta) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::Time};
+
     use super::*;
 
     fn owner() -> Owner {
@@ -293,6 +342,64 @@ mod tests {
         assert_eq!(fields[0].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 1);
         assert_eq!(fields[1].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 2);
         assert!(!owner().is_made_by_us(&copy));
+    }
+
+    fn found(object: &ObjectMeta, fits: bool, is_restored: bool) -> Found<()> {
+        let live = Some(Arc::new(ConfigMap { metadata: object.clone(), ..ConfigMap::default() }));
+        let wanted = Wanted { component: "redis", fits: &|_: &ConfigMap| fits, is_restored };
+        match owner().found(live, wanted) {
+            Found::Nothing => Found::Nothing,
+            Found::Ours(_) => Found::Ours(()),
+            Found::Earlier => Found::Earlier,
+            Found::Restored(manager) => Found::Restored(manager),
+            Found::Foreign(holder) => Found::Foreign(holder),
+        }
+    }
+
+    /// An object with all labels and no owner, which these field managers have written.
+    fn unowned(managers: &[&str]) -> ObjectMeta {
+        let bare = ObjectMeta { owner_references: None, ..owner().metadata("shop-redis".to_owned(), "redis") };
+        managers.iter().fold(bare, |object, manager| set_by(manager, object))
+    }
+
+    #[test]
+    fn what_nobody_owns_is_taken_up_again_where_the_operator_wrote_it_or_nobody_knows_who() {
+        for managers in [&[][..], &[FIELD_MANAGER], &["kubectl-edit", FIELD_MANAGER], &[FIELD_MANAGER, "velero-server"]]
+        {
+            assert_eq!(found(&unowned(managers), true, false), Found::Ours(()), "{managers:?}");
+        }
+        let mut with_status = unowned(&[]);
+        let entry = json!({"manager": "kube-controller-manager", "subresource": "status"});
+        with_status.managed_fields = Some(vec![serde_json::from_value(entry).unwrap()]);
+        assert_eq!(found(&with_status, true, false), Found::Ours(()), "whoever writes the status makes nothing theirs");
+    }
+
+    #[test]
+    fn where_another_field_manager_wrote_it_somebody_has_to_say_that_it_was_restored() {
+        let restored = unowned(&["velero-server", "kubectl-edit"]);
+        assert_eq!(found(&restored, true, false), Found::Restored("velero-server".to_owned()));
+        assert_eq!(found(&restored, true, true), Found::Ours(()));
+        let foreign = Found::Foreign("whoever uses the field manager velero-server".to_owned());
+        assert_eq!(found(&restored, false, true), foreign, "it is not what would be made");
+    }
+
+    #[test]
+    fn what_lacks_a_label_or_has_any_owner_or_is_going_is_not_taken_up_whatever_is_said() {
+        let ours = unowned(&[FIELD_MANAGER]);
+        for label in owner().labels("redis").keys() {
+            let mut object = ours.clone();
+            object.labels.as_mut().unwrap().remove(label);
+            assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "without {label}");
+            object.labels.as_mut().unwrap().insert(label.clone(), "other".to_owned());
+            assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "with another {label}");
+        }
+        let tied = OwnerReference { controller: Some(false), ..owner().reference() };
+        let tied = ObjectMeta { owner_references: Some(vec![tied]), ..ours.clone() };
+        assert_eq!(found(&tied, true, true), Found::Foreign(ORPHANED.to_owned()));
+        let going = ObjectMeta { deletion_timestamp: Some(Time(Timestamp::UNIX_EPOCH)), ..ours.clone() };
+        assert_eq!(found(&going, true, true), Found::Foreign(ORPHANED.to_owned()));
+        let elsewhere = ObjectMeta { namespace: Some("web".to_owned()), ..ours };
+        assert_eq!(found(&elsewhere, true, true), Found::Foreign(ORPHANED.to_owned()));
     }
 
     #[test]

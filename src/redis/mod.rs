@@ -12,6 +12,7 @@ pub mod credentials;
 mod drift;
 mod durability;
 pub mod fault;
+pub mod fit;
 pub mod flush;
 pub mod health;
 pub mod objects;

@@ -14,6 +14,7 @@ pub mod key_ring_inputs;
 mod pods;
 mod policies;
 mod ready;
+mod restored;
 mod rotation;
 mod scene;
 mod sight;
