@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
 };
 use kube::Client;
 
@@ -72,7 +72,7 @@ pub async fn apply(
 }
 
 async fn without_ring(client: &Client, settings: &Settings, redis: redis::Plan) -> Result<Applied, WriteError> {
-    let redis::Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = redis;
+    let redis::Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set, claim } = redis;
     let minted = mints.iter().map(|mint| mint.name(settings)).collect();
     let mut changed = 0;
     for mint in mints {
@@ -103,6 +103,10 @@ async fn without_ring(client: &Client, settings: &Settings, redis: redis::Plan) 
     if let Some(stateful_set) = stateful_set {
         let answer = write::apply(client, &stateful_set).await?;
         settled = Settled::new(&answer, &stateful_set.spec);
+        changed += 1;
+    }
+    if let Some((seen, lacking)) = claim {
+        write::mark::<PersistentVolumeClaim>(client, &seen, &lacking).await?;
         changed += 1;
     }
     Ok(Applied { changed, of_ring: 0, minted, settled })

@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
@@ -50,6 +51,7 @@ pub struct Context {
     settled: Mutex<HashMap<Key, Settled>>,
     opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
     left: Mutex<HashMap<Key, HashSet<String>>>,
+    claims: Mutex<HashMap<Key, String>>,
 }
 
 /// A status that was written, and the version of the object that the cache had then.
@@ -69,7 +71,7 @@ impl Context {
         named: NamedSecrets,
         options: &Options,
     ) -> Self {
-        let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
+        let secrets = SecretReader::new(client.clone(), [caches.secrets.clone(), caches.earlier_secrets.clone()]);
         let consumers = ConsumerLookup::new(client.clone());
         Self {
             client,
@@ -88,6 +90,7 @@ impl Context {
             settled: Mutex::default(),
             opened: Mutex::default(),
             left: Mutex::default(),
+            claims: Mutex::default(),
         }
     }
 
@@ -171,6 +174,18 @@ impl Context {
         left.iter().filter(|child| child.metadata.uid.as_ref().is_none_or(|uid| !before.contains(uid))).collect()
     }
 
+    /// Whether the claim of this pod is known to need nothing.
+    pub fn is_claim_seen(&self, key: &Key, pod: &Pod) -> bool {
+        let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        pod.metadata.uid.is_some() && claims.get(key) == pod.metadata.uid.as_ref()
+    }
+
+    /// Remembers that the claim of this pod needs nothing.
+    pub fn saw_claim(&self, key: &Key, pod: &Pod) {
+        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), uid);
+    }
+
     /// Forgets a cache that is gone.
     pub fn forget(&self, key: &Key) {
         self.succeeded(key);
@@ -182,6 +197,7 @@ impl Context {
         self.follow(key, &[]);
         self.open(key, None);
         self.not_told_of(key, &[]);
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), name::secrets(&key.name));
         let is_of_it =
             |secret: &str| name::outlives_its_owner(&key.name, secret) || named.iter().any(|name| name == secret);

@@ -8,7 +8,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::StatefulSet,
-        core::v1::{Pod, Secret, Service},
+        core::v1::{PersistentVolumeClaim, Pod, Secret, Service},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -25,7 +25,7 @@ use crate::{
     kubernetes::{
         cache::Cache,
         child::{Child, ChildKind},
-        identity::{Found, Owner, Ownership, Wanted},
+        identity::{Found, Owner, Ownership, Wanted, named_owner},
         name,
         workload::Consumers,
     },
@@ -86,6 +86,7 @@ pub async fn redis(
     };
     let config_map =
         async |name: String| find(context, owner, &caches.config_maps, &name, wanted(settings, &fit::config_map)).await;
+    let pods = pods(context, owner);
     Ok(Observed {
         service_account: {
             find(context, owner, &caches.service_accounts, &main, wanted(settings, &fit::service_account)).await?
@@ -117,19 +118,43 @@ pub async fn redis(
                 .map_err(|source| read_error::<Secret>(name, source))?,
             TlsSource::Managed | TlsSource::Disabled => None,
         },
-        pods: pods(context, owner),
+        claim: claim(context, key, settings, pods.first().map(AsRef::as_ref)).await,
+        pods,
         samples: context.prober.latest(key),
         consumers: Consumers::Unknown,
         operations,
     })
 }
 
+/// The claim of a pod's volume, which the `StatefulSet` controller has made and given the labels of its selector. It is asked for
+/// until it is known to need nothing more: once for each pod, since only with a pod another one can have come. Nothing else
+/// depends on it, so that it keeps nothing from being done where it cannot be read.
+async fn claim(context: &Context, key: &Key, settings: &Settings, pod: Option<&Pod>) -> Option<ObjectMeta> {
+    let pod = pod.filter(|pod| settings.persistence.is_some() && !context.is_claim_seen(key, pod))?;
+    let name = name::data_claim(pod.metadata.name.as_deref()?);
+    let owner = &settings.owner;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &owner.namespace);
+    let claim = match claims.get_metadata_opt(&name).await {
+        Ok(claim) => claim?.metadata,
+        Err(error) => {
+            tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim cannot be read, and is not labelled");
+            context.saw_claim(key, pod);
+            return None;
+        }
+    };
+    let is_ours = claim.labels.as_ref().and_then(named_owner) == Some(owner.name.as_str());
+    if is_ours && owner.lacking(objects::COMPONENT, &claim).is_some() {
+        return Some(claim);
+    }
+    context.saw_claim(key, pod);
+    None
+}
+
 /// Whether to look for the Secret of a rotation. There seldom is one: it is asked for only where the watch shows it, or where
 /// one is expected.
 fn is_rotation_expected(context: &Context, settings: &Settings, operations: &[OperationStatus]) -> bool {
     let name = name::redis_rotation(&settings.owner.name);
-    let watched = context.caches.secrets.get(&settings.owner.namespace, &name).is_some();
-    watched || rotation::is_expected(settings, operations)
+    context.secrets.is_watched(&settings.owner.namespace, &name) || rotation::is_expected(settings, operations)
 }
 
 fn wanted<'a, K>(settings: &Settings, fits: &'a (dyn Fn(&K) -> bool + Sync)) -> Wanted<'a, K> {
@@ -210,6 +235,7 @@ pub fn children(context: &Context, owner: &Owner) -> Vec<Child> {
         labelled(owner, &caches.services, ChildKind::Service),
         labelled(owner, &caches.config_maps, ChildKind::ConfigMap),
         labelled(owner, &caches.secrets, ChildKind::Secret),
+        labelled(owner, &caches.earlier_secrets, ChildKind::Secret),
         labelled(owner, &caches.service_accounts, ChildKind::ServiceAccount),
     ]
     .concat()

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{
     DataProtection,
     news::{Corrected, has_owner},
+    objects::COMPONENT,
     observed::{Observed, created},
     provided::Provided,
     published::Refused,
@@ -139,9 +140,10 @@ impl Told<'_> {
             Reason::NameTaken,
             format!(
                 "Secret {name} exists without the labels that Secrets of keys have, and belongs to {holder}; it is left as it \
-                 is. The key is still published in Secret {}, and is nowhere else. Put the labels back, or delete Secret \
-                 {name}: it is made again from what is published",
-                self.secret
+                 is. The key is still published in Secret {}, and is nowhere else. Put the labels on it ({}), or delete it: \
+                 it is made again from what is published",
+                self.secret,
+                self.settings.owner.told_labels(COMPONENT)
             ),
         ))
     }

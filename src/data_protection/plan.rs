@@ -12,7 +12,10 @@ use super::{
     DataProtection, File, KeyMint, objects, observed::Observed, provided::IMPORTED_ANNOTATION, published::CAPACITY,
     request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings, standing::Standing,
 };
-use crate::kubernetes::{identity::Found, subset};
+use crate::kubernetes::{
+    identity::{Found, Lacking, is_own},
+    subset,
+};
 
 /// The annotation of a key's Secret that says why the key was made.
 pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
@@ -22,6 +25,8 @@ pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
 pub struct Plan {
     /// The published ring, where it is this cache's own and nobody owns it. Then nothing else is written.
     pub adopted: Option<ObjectMeta>,
+    /// Secrets of keys and of certificates that are not labelled as what outlives its owner is, as they were seen.
+    pub unmarked: Vec<(ObjectMeta, Lacking)>,
     /// Secrets of keys and of certificates whose owners are to be taken away, as they were seen.
     pub owned: Vec<ObjectMeta>,
     /// The certificates, before a key that needs one is published.
@@ -90,7 +95,7 @@ impl Mint {
         let mut secret = objects::file_secret(&settings.owner, &self.key.file(random).ok()?)?;
         let requested = self.requested.map(|requested| (REQUESTED_ANNOTATION.to_owned(), requested.to_string()));
         let why = (WHY_ANNOTATION.to_owned(), self.key.why.to_string());
-        secret.metadata.annotations = Some(requested.into_iter().chain([why]).collect());
+        secret.metadata.annotations.get_or_insert_default().extend(requested.into_iter().chain([why]));
         Some(secret)
     }
 }
@@ -120,6 +125,7 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
     Plan {
         adopted: None,
+        unmarked: Vec::new(),
         owned: observed.owned().map(|secret| secret.metadata.clone()).collect(),
         certificates: certificates(settings, observed, ring),
         mint: standing.mint.clone(),
@@ -137,7 +143,8 @@ fn is_unowned(secret: &Secret) -> bool {
 fn revocation(settings: &Settings, standing: &Standing) -> Option<Secret> {
     let order = standing.revoke.order.as_ref()?;
     let mut secret = objects::file_secret(&settings.owner, &order.revocation.file())?;
-    secret.metadata.annotations = Some(BTreeMap::from([(REVOKED_ANNOTATION.to_owned(), order.requested.to_string())]));
+    let requested = (REVOKED_ANNOTATION.to_owned(), order.requested.to_string());
+    secret.metadata.annotations.get_or_insert_default().extend([requested]);
     Some(secret)
 }
 
@@ -145,7 +152,7 @@ fn revocation(settings: &Settings, standing: &Standing) -> Option<Secret> {
 fn imported(settings: &Settings, file: &File) -> Option<Secret> {
     let mut secret = objects::file_secret(&settings.owner, file)?;
     let from = settings.import.clone().map(|from| (IMPORTED_ANNOTATION.to_owned(), from));
-    secret.metadata.annotations = Some(from.into_iter().collect());
+    secret.metadata.annotations.get_or_insert_default().extend(from);
     Some(secret)
 }
 
@@ -159,6 +166,7 @@ fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection)
         Found::Nothing => Some(Publication { secret, strays: Vec::new() }),
         Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
         Found::Ours(live) => {
+            leave_lasting(live, &mut secret);
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
             if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
                 return None;
@@ -167,6 +175,16 @@ fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection)
             // What another pass has put there meanwhile, of which nobody else has a copy, must not go.
             secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
             Some(Publication { secret, strays })
+        }
+    }
+}
+
+/// Leaves what others use too to whoever has given it another value.
+fn leave_lasting(live: &Secret, wanted: &mut Secret) {
+    let Some(live) = &live.metadata.annotations else { return };
+    for (key, value) in wanted.metadata.annotations.iter_mut().flatten().filter(|(key, _)| !is_own(key)) {
+        if let Some(live) = live.get(key) {
+            value.clone_from(live);
         }
     }
 }

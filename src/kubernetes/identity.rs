@@ -6,21 +6,33 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     FieldsV1, LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference,
 };
 use kube::Resource;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Field manager of everything that the operator owns.
 pub const FIELD_MANAGER: &str = "tokencache-operator";
 /// Field manager of the status.
 pub const STATUS_FIELD_MANAGER: &str = "tokencache-operator-status";
+/// The label of the operator's own domain that names the owner. It says whose an object is: labels that others use too, a
+/// policy of the cluster may rewrite, and a tool such as Argo CD may take for its own.
+pub const OWNER_LABEL: &str = "tokencache.dev/cache";
+const OWN_COMPONENT: &str = "tokencache.dev/component";
 /// Label selector for everything that the operator made.
-pub const MANAGED_SELECTOR: &str = "app.kubernetes.io/managed-by=tokencache-operator";
+pub const MANAGED_SELECTOR: &str = "tokencache.dev/cache";
+/// Label selector for what earlier versions of the operator made, which did not know [`OWNER_LABEL`].
+pub const EARLIER_SELECTOR: &str = "app.kubernetes.io/managed-by=tokencache-operator,!tokencache.dev/cache";
+/// The annotations of what outlives its owner: Argo CD neither prunes it, nor deletes it with an Application, nor takes it for
+/// a difference.
+const LASTING: [(&str, &str); 2] = [
+    ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+    ("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
+];
 /// Label selector for the pods of the operator's `StatefulSet`s, by labels that those select by: where one is taken from a
 /// pod, another pod takes its place.
 pub const POD_SELECTOR: &str = "app.kubernetes.io/name=redis,app.kubernetes.io/component=cache";
 
 const NAME: &str = "app.kubernetes.io/name";
-/// The label that names the owner.
-pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+const INSTANCE: &str = "app.kubernetes.io/instance";
 const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const PART_OF: &str = "app.kubernetes.io/part-of";
@@ -111,16 +123,12 @@ impl Owner {
 
     /// Who wrote an object that nobody owns and that is this owner's by all its labels; `None` where it is not.
     fn writer(&self, component: &str, object: &ObjectMeta) -> Option<Writer> {
-        let is_owned = object.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
-        if is_owned || object.deletion_timestamp.is_some() || !self.is_labelled(component, object) {
+        let has = |key: &String| object.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
+        let is_labelled = self.is_labelled(component, object) && self.labels(component).keys().all(has);
+        if is_owned(object) || object.deletion_timestamp.is_some() || !is_labelled {
             return None;
         }
-        let entries = object.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
-        let managers: Vec<&str> = entries.map(|entry| entry.manager.as_deref().unwrap_or("unknown")).collect();
-        match managers.first() {
-            Some(first) if !managers.contains(&FIELD_MANAGER) => Some(Writer::Other((*first).to_owned())),
-            _ => Some(Writer::Us),
-        }
+        Some(foreign_manager(object).map_or(Writer::Us, |manager| Writer::Other(manager.to_owned())))
     }
 
     /// Metadata of an owned object.
@@ -129,13 +137,59 @@ impl Owner {
         ObjectMeta {
             name: Some(name),
             namespace: Some(self.namespace.clone()),
-            labels: Some(self.labels(component)),
+            labels: Some(self.labels(component).into_iter().chain(self.own_labels(component)).collect()),
             owner_references: Some(vec![self.reference()]),
             ..ObjectMeta::default()
         }
     }
 
-    /// All labels of an owned object or its pods. No version among them: pod templates must stay as they are when the
+    /// Metadata of an object that outlives the owner. It has labels of the operator's own domain only: what has the label
+    /// `instance` and no owner, Argo CD deletes for an Application of that name.
+    #[must_use]
+    pub fn lasting_metadata(&self, name: String, component: &str) -> ObjectMeta {
+        let annotations = LASTING.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        ObjectMeta {
+            name: Some(name),
+            namespace: Some(self.namespace.clone()),
+            labels: Some(self.own_labels(component)),
+            annotations: Some(annotations.into()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    /// What an object that outlives the owner lacks of [`Self::lasting_metadata`], if it does. What else earlier versions of
+    /// the operator labelled it with goes in the same write, and is not looked for again: somebody else may label it so.
+    #[must_use]
+    pub fn lacking(&self, component: &str, object: &ObjectMeta) -> Option<Lacking> {
+        let (labels, annotations) = (object.labels.as_ref(), object.annotations.as_ref());
+        let own = self.own_labels(component);
+        let is_labelled = own.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+        let lacks = |key: &str| annotations.is_none_or(|annotations| !annotations.contains_key(key));
+        let lacking = LASTING.into_iter().filter(|(key, _)| lacks(key));
+        let lacking: BTreeMap<String, String> =
+            lacking.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        if is_labelled && lacking.is_empty() {
+            return None;
+        }
+        let earlier = self.labels(component).into_iter();
+        let earlier = earlier.filter(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+        let own = own.into_iter().map(|(key, value)| (key, Some(value)));
+        Some(Lacking { labels: earlier.map(|(key, _)| (key, None)).chain(own).collect(), annotations: lacking })
+    }
+
+    /// The labels of the operator's own domain.
+    fn own_labels(&self, component: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(OWNER_LABEL.to_owned(), self.name.clone()), (OWN_COMPONENT.to_owned(), component.to_owned())])
+    }
+
+    /// The labels that tell whose an object is, as somebody would write them.
+    #[must_use]
+    pub fn told_labels(&self, component: &str) -> String {
+        let labels = self.own_labels(component).into_iter();
+        labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+    }
+
+    /// All labels of an owned object or its pods, but those of the operator's own domain. No version among them: pod templates must stay as they are when the
     /// operator is upgraded.
     #[must_use]
     pub fn labels(&self, component: &str) -> BTreeMap<String, String> {
@@ -150,7 +204,7 @@ impl Owner {
     pub fn selector_labels(&self, component: &str) -> BTreeMap<String, String> {
         BTreeMap::from([
             (NAME.to_owned(), component.to_owned()),
-            (INSTANCE_LABEL.to_owned(), self.name.clone()),
+            (INSTANCE.to_owned(), self.name.clone()),
             (COMPONENT.to_owned(), "cache".to_owned()),
         ])
     }
@@ -161,20 +215,24 @@ impl Owner {
         LabelSelector { match_labels: Some(self.selector_labels(component)), match_expressions: None }
     }
 
-    /// The selector for everything of a component, as a list takes it.
-    #[must_use]
-    pub fn list_selector(&self, component: &str) -> String {
-        let labels = self.labels(component).into_iter();
-        labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
-    }
-
-    /// Whether an object has all labels of a component. It says whose those are that have no owner, because they outlive
-    /// theirs.
+    /// Whether an object's labels say that it is of a component of this owner: those of the operator's own domain, or, where
+    /// an earlier version of the operator made it, all the others. It says whose those are that outlive their owner.
     #[must_use]
     pub fn is_labelled(&self, component: &str, object: &ObjectMeta) -> bool {
-        let has =
-            |(key, value): (String, String)| object.labels.as_ref().and_then(|labels| labels.get(&key)) == Some(&value);
-        object.namespace.as_ref() == Some(&self.namespace) && self.labels(component).into_iter().all(has)
+        let label = |key: &str| object.labels.as_ref().and_then(|labels| labels.get(key));
+        let has = |(key, value): (String, String)| label(&key) == Some(&value);
+        let decisive = if label(OWNER_LABEL).is_some() { self.own_labels(component) } else { self.labels(component) };
+        object.namespace.as_ref() == Some(&self.namespace) && decisive.into_iter().all(has)
+    }
+
+    /// Whether nothing says that an object, which lacks labels, is somebody else's: no label, no owner, and no field manager.
+    #[must_use]
+    pub fn may_have_lost_labels(&self, object: &ObjectMeta) -> bool {
+        let named = object.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
+        object.namespace.as_ref() == Some(&self.namespace)
+            && named.is_none_or(|named| *named == self.name)
+            && !is_owned(object)
+            && foreign_manager(object).is_none()
     }
 
     /// Whether the operator made an object for this owner, by what the API server recorded: its field manager set the owner
@@ -221,6 +279,36 @@ impl Owner {
             None => Ownership::Foreign(manager(object)),
         }
     }
+}
+
+/// What an object that outlives its owner lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lacking {
+    labels: BTreeMap<String, Option<String>>,
+    annotations: BTreeMap<String, String>,
+}
+
+/// The owner that an object's labels name.
+#[must_use]
+pub fn named_owner(labels: &BTreeMap<String, String>) -> Option<&str> {
+    labels.get(OWNER_LABEL).or_else(|| labels.get(INSTANCE)).map(String::as_str)
+}
+
+/// Whether a label or an annotation is of the operator's own domain.
+#[must_use]
+pub fn is_own(key: &str) -> bool {
+    key.starts_with("tokencache.dev/")
+}
+
+fn is_owned(object: &ObjectMeta) -> bool {
+    object.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
+}
+
+/// The first field manager of an object that the operator has not written; `None` where it has, or nobody knows who has.
+fn foreign_manager(object: &ObjectMeta) -> Option<&str> {
+    let entries = object.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+    let managers: Vec<&str> = entries.map(|entry| entry.manager.as_deref().unwrap_or("unknown")).collect();
+    managers.first().copied().filter(|_| !managers.contains(&FIELD_MANAGER))
 }
 
 /// Who wrote an object.
@@ -391,8 +479,21 @@ mod tests {
             object.labels.as_mut().unwrap().remove(label);
             assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "without {label}");
             object.labels.as_mut().unwrap().insert(label.clone(), "other".to_owned());
+            assert_eq!(
+                found(&object, true, true),
+                Found::Ours(()),
+                "a policy rewrote {label}, and our own label tells"
+            );
+            object.labels.as_mut().unwrap().remove(OWNER_LABEL);
             assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "with another {label}");
         }
+        for label in [OWNER_LABEL, OWN_COMPONENT] {
+            let mut object = ours.clone();
+            object.labels.as_mut().unwrap().insert(label.to_owned(), "other".to_owned());
+            assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "with another {label}");
+        }
+        let earlier = ObjectMeta { labels: Some(owner().labels("redis")), ..ours.clone() };
+        assert_eq!(found(&earlier, true, false), Found::Ours(()), "from a backup that an earlier version was in");
         let tied = OwnerReference { controller: Some(false), ..owner().reference() };
         let tied = ObjectMeta { owner_references: Some(vec![tied]), ..ours.clone() };
         assert_eq!(found(&tied, true, true), Found::Foreign(ORPHANED.to_owned()));
@@ -404,13 +505,56 @@ mod tests {
 
     #[test]
     fn of_what_has_no_owner_the_labels_tell_whose_it_is() {
-        let ours = ObjectMeta { owner_references: None, ..owner().metadata("shop-key-1".to_owned(), "ring") };
-        assert!(owner().is_labelled("ring", &ours));
-        assert!(!owner().is_labelled("redis", &ours));
-        assert!(!Owner { name: "other".to_owned(), ..owner() }.is_labelled("ring", &ours));
-        assert!(!Owner { namespace: "web".to_owned(), ..owner() }.is_labelled("ring", &ours));
-        assert!(!owner().is_labelled("ring", &ObjectMeta { labels: None, ..ours }));
-        let selector = owner().list_selector("ring");
-        assert!(selector.split(',').any(|label| label == "app.kubernetes.io/instance=shop"), "{selector}");
+        let now = owner().lasting_metadata("shop-key-1".to_owned(), "ring");
+        let before = ObjectMeta { labels: Some(owner().labels("ring")), ..now.clone() };
+        for ours in [&now, &before] {
+            assert!(owner().is_labelled("ring", ours));
+            assert!(!owner().is_labelled("redis", ours));
+            assert!(!Owner { name: "other".to_owned(), ..owner() }.is_labelled("ring", ours));
+            assert!(!Owner { namespace: "web".to_owned(), ..owner() }.is_labelled("ring", ours));
+            assert!(!owner().is_labelled("ring", &ObjectMeta { labels: None, ..ours.clone() }));
+            assert_eq!(named_owner(ours.labels.as_ref().unwrap()), Some("shop"));
+        }
+        let mut given_away = before;
+        given_away.labels.as_mut().unwrap().insert(OWNER_LABEL.to_owned(), "other".to_owned());
+        assert!(!owner().is_labelled("ring", &given_away));
+    }
+
+    #[test]
+    fn what_outlives_its_owner_has_labels_of_our_own_domain_only_and_gets_them_once() {
+        let now = owner().lasting_metadata("shop-key-1".to_owned(), "ring");
+        assert!(now.labels.iter().flatten().all(|(key, _)| key.starts_with("tokencache.dev/")), "{now:?}");
+        assert_eq!(owner().lacking("ring", &now), None);
+        let mut labels = owner().labels("ring");
+        labels.insert("team".to_owned(), "blue".to_owned());
+        labels.insert(PART_OF.to_owned(), "rewritten".to_owned());
+        let sync = "argocd.argoproj.io/sync-options".to_owned();
+        let before =
+            ObjectMeta { labels: Some(labels), annotations: Some([(sync, "Prune=false".into())].into()), ..now };
+        let lacking = serde_json::to_value(owner().lacking("ring", &before).unwrap()).unwrap();
+        let removed = |key: &str| (key.to_owned(), Value::Null);
+        let labels: serde_json::Map<_, _> = [NAME, INSTANCE, COMPONENT, MANAGED_BY]
+            .into_iter()
+            .map(removed)
+            .chain([(OWNER_LABEL.to_owned(), json!("shop")), (OWN_COMPONENT.to_owned(), json!("ring"))])
+            .collect();
+        let annotations = json!({"argocd.argoproj.io/compare-options": "IgnoreExtraneous"});
+        assert_eq!(lacking, json!({"labels": labels, "annotations": annotations}), "what others set stays");
+        let mut relabelled = owner().lasting_metadata("shop-key-1".to_owned(), "ring");
+        relabelled.labels.as_mut().unwrap().insert(INSTANCE.to_owned(), "shop".to_owned());
+        assert_eq!(owner().lacking("ring", &relabelled), None, "whoever labels it so again is left to do so");
+    }
+
+    #[test]
+    fn labels_may_be_lost_where_nothing_says_that_an_object_is_somebody_elses() {
+        let bare = ObjectMeta { labels: None, ..owner().lasting_metadata("shop-key-1".to_owned(), "ring") };
+        assert!(
+            owner().may_have_lost_labels(&bare) && owner().may_have_lost_labels(&set_by(FIELD_MANAGER, bare.clone()))
+        );
+        assert!(!owner().may_have_lost_labels(&set_by("kubectl-create", bare.clone())));
+        let named = ObjectMeta { labels: Some([(OWNER_LABEL.to_owned(), "other".to_owned())].into()), ..bare.clone() };
+        assert!(!owner().may_have_lost_labels(&named));
+        let owned = ObjectMeta { owner_references: Some(vec![owner().reference()]), ..bare };
+        assert!(!owner().may_have_lost_labels(&owned));
     }
 }

@@ -52,6 +52,8 @@ pub struct Observed {
     pub server_certificate: Found<Arc<Secret>>,
     /// The user's Secret that is to provide the certificate.
     pub provided_certificate: Option<Arc<Secret>>,
+    /// The claim of the pod's volume, while it is not known to be labelled as what outlives the cache is.
+    pub claim: Option<ObjectMeta>,
     /// The pods of the `StatefulSet`, by name.
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
@@ -123,6 +125,7 @@ impl Observed {
             certificate_authority,
             server_certificate,
             provided_certificate: _,
+            claim: _,
             pods: _,
             samples: _,
             consumers: _,

@@ -11,7 +11,7 @@ use crate::cluster::{OPERATOR, OPERATOR_NAMESPACE, PATIENCE, Scene, cluster, rep
 use crate::support::eventually::within;
 
 /// Every right of the operator, with what it is for: group, resources, verbs.
-const GRANTED: [(&str, &[&str], &[&str]); 7] = [
+const GRANTED: [(&str, &[&str], &[&str]); 8] = [
     // Watched; read again where a pass needs the status that stands there.
     ("tokencache.dev", &["tokencaches"], &["get", "list", "watch"]),
     ("tokencache.dev", &["tokencaches/status"], &["patch"]),
@@ -25,15 +25,18 @@ const GRANTED: [(&str, &[&str], &[&str]); 7] = [
     ),
     ("apps", &["statefulsets"], &["get", "list", "watch", "create", "patch", "delete"]),
     ("", &["pods"], &["list", "watch"]),
+    // Looked up once for each pod, and labelled.
+    ("", &["persistentvolumeclaims"], &["get", "patch"]),
     // Published, and counted when they repeat.
     ("events.k8s.io", &["events"], &["get", "create", "patch"]),
 ];
 
 /// Some of what would make a stolen token worth having.
-const REFUSED: [(&str, &str, &str); 10] = [
+const REFUSED: [(&str, &str, &str); 11] = [
     ("*", "*", "*"),
     ("", "nodes", "get"),
     ("", "pods", "create"),
+    ("", "persistentvolumeclaims", "delete"),
     ("", "pods", "delete"),
     ("", "pods/exec", "create"),
     ("", "serviceaccounts/token", "create"),
