@@ -323,7 +323,7 @@ async fn observe(
         fits: &|live: &Secret| fit::secret(live, SECRET_TYPE),
         is_restored: settings.is_restored,
     };
-    let ring = find_secret(context, owner, &name::keys(&owner.name), wanted).await?;
+    let ring = find_secret(context, owner, &name::keys(&owner.name), &wanted).await?;
     let inputs = Inputs {
         provided: provided(context, settings).await?,
         certificates: certificates(context, settings, lacks_certificate).await?,
@@ -412,15 +412,21 @@ async fn named(context: &Context, settings: &Settings) -> Result<Vec<String>, Ob
 /// whose labels somebody took away. Also where no ring is wanted any more.
 fn unmarked(context: &Context, settings: &Settings, observed: &Observed) -> Vec<(ObjectMeta, Lacking)> {
     let owner = &settings.owner;
-    let watched = context.secrets.watched(&owner.namespace, &owner.name);
-    let is_lasting = |metadata: &&ObjectMeta| {
-        let outlives = metadata.name.as_deref().is_some_and(|name| name::outlives_its_owner(&owner.name, name));
-        outlives && owner.is_labelled(COMPONENT, metadata)
-    };
-    let read = observed.lasting().map(|secret| &secret.metadata);
-    let watched = watched.iter().map(|secret| &secret.metadata).filter(is_lasting);
-    let by_name: BTreeMap<&Option<String>, &ObjectMeta> =
-        watched.chain(read).map(|metadata| (&metadata.name, metadata)).collect();
-    let lacking = |metadata: &ObjectMeta| Some((metadata.clone(), owner.lacking(COMPONENT, metadata)?));
-    by_name.into_values().filter_map(lacking).collect()
+    let mut unmarked = unmarked_of(context, owner);
+    for seen in observed.lasting().map(|secret| &secret.metadata) {
+        unmarked.retain(|(watched, _)| watched.name != seen.name);
+        unmarked.extend(owner.lacking(COMPONENT, seen).map(|lacking| (seen.clone(), lacking)));
+    }
+    unmarked
+}
+
+/// Those that a watch shows.
+pub fn unmarked_of(context: &Context, owner: &Owner) -> Vec<(ObjectMeta, Lacking)> {
+    let watched = context.secrets.watched(&owner.namespace, &owner.name).into_iter();
+    let of_ring = watched.filter(|secret| {
+        let name = secret.metadata.name.as_deref();
+        name.is_some_and(|name| name::outlives_its_owner(&owner.name, name))
+            && owner.is_labelled(COMPONENT, &secret.metadata)
+    });
+    of_ring.filter_map(|secret| Some((secret.metadata.clone(), owner.lacking(COMPONENT, &secret.metadata)?))).collect()
 }

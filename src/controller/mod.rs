@@ -14,6 +14,7 @@ pub mod consumers;
 pub mod context;
 pub mod deeds;
 pub mod key_ring;
+pub mod leftovers;
 pub mod named;
 pub mod observe;
 pub mod plan;
@@ -433,7 +434,7 @@ fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) ->
     Action::requeue(pause)
 }
 
-fn log(context: &Context, result: &Result<(Key, Action), controller::Error<PassError, watcher::Error>>) {
+fn log(context: &Arc<Context>, result: &Result<(Key, Action), controller::Error<PassError, watcher::Error>>) {
     match result {
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
         // Something owned by a TokenCache that is gone: the garbage collector is at it.
@@ -441,6 +442,7 @@ fn log(context: &Context, result: &Result<(Key, Action), controller::Error<PassE
             let key = Key::new(&reference.name).within(reference.namespace.as_deref().unwrap_or_default());
             context.forget(&key);
             tracing::debug!(cache = reference.name, namespace = reference.namespace, "gone");
+            tokio::spawn(leftovers::label(Arc::clone(context), key));
         }
         Err(controller::Error::QueueError(error)) => tracing::error!(%error, "a watch failed; it is tried again"),
         Err(error) => tracing::error!(%error, "the controller failed"),

@@ -74,7 +74,7 @@ pub async fn redis(
     let caches = &context.caches;
     let main = name::redis(&owner.name);
     let secret = async |name: String, type_: &str| {
-        find_secret(context, owner, &name, wanted(settings, &|live| fit::secret(live, type_))).await
+        find_secret(context, owner, &name, &wanted(settings, &|live| fit::secret(live, type_))).await
     };
     let managed = async |name: String| match settings.tls {
         TlsSource::Managed => secret(name, tls::SECRET_TYPE).await,
@@ -82,14 +82,15 @@ pub async fn redis(
     };
     let service = async |name: &str, is_headless: bool| {
         let fits = |live: &Service| fit::service(live, is_headless);
-        find(context, owner, &caches.services, name, wanted(settings, &fits)).await
+        find(context, owner, &caches.services, name, &wanted(settings, &fits)).await
     };
-    let config_map =
-        async |name: String| find(context, owner, &caches.config_maps, &name, wanted(settings, &fit::config_map)).await;
+    let config_map = async |name: String| {
+        find(context, owner, &caches.config_maps, &name, &wanted(settings, &fit::config_map)).await
+    };
     let pods = pods(context, owner);
     Ok(Observed {
         service_account: {
-            find(context, owner, &caches.service_accounts, &main, wanted(settings, &fit::service_account)).await?
+            find(context, owner, &caches.service_accounts, &main, &wanted(settings, &fit::service_account)).await?
         },
         service: service(&main, false).await?,
         headless_service: service(&name::redis_headless(&owner.name), true).await?,
@@ -97,14 +98,15 @@ pub async fn redis(
         application_settings: config_map(name::settings(&owner.name)).await?,
         stateful_set: {
             let fits = |live: &StatefulSet| fit::stateful_set(live, settings);
-            find(context, owner, &caches.stateful_sets, &main, wanted(settings, &fits)).await?
+            find(context, owner, &caches.stateful_sets, &main, &wanted(settings, &fits)).await?
         },
         operator_login: secret(name::redis_operator(&owner.name), objects::SECRET_TYPE).await?,
         users: secret(name::redis_users(&owner.name), objects::SECRET_TYPE).await?,
         connection: secret(main.clone(), binding::SECRET_TYPE).await?,
-        rotation: match is_rotation_expected(context, settings, &operations) {
-            true => secret(name::redis_rotation(&owner.name), objects::SECRET_TYPE).await?,
-            false => Found::Nothing,
+        rotation: if is_rotation_expected(context, settings, &operations) {
+            secret(name::redis_rotation(&owner.name), objects::SECRET_TYPE).await?
+        } else {
+            Found::Nothing
         },
         settled: context.settled(key),
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
@@ -179,7 +181,7 @@ async fn find<K>(
     owner: &Owner,
     cache: &Cache<K>,
     name: &str,
-    wanted: Wanted<'_, K>,
+    wanted: &Wanted<'_, K>,
 ) -> Result<Found<Arc<K>>, ObserveError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -203,7 +205,7 @@ pub(super) async fn find_secret(
     context: &Context,
     owner: &Owner,
     name: &str,
-    wanted: Wanted<'_, Secret>,
+    wanted: &Wanted<'_, Secret>,
 ) -> Result<Found<Arc<Secret>>, ObserveError> {
     let live =
         context.secrets.read(&owner.namespace, name).await.map_err(|source| read_error::<Secret>(name, source))?;

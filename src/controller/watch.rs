@@ -31,7 +31,8 @@ use crate::{
     api::v1alpha1::TokenCache,
     kubernetes::{
         cache::Cache,
-        identity::{self, EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR},
+        identity::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, named_owner},
+        managed_fields,
     },
 };
 
@@ -130,7 +131,7 @@ where
 }
 
 fn slim<K: Resource>(object: &mut K) {
-    identity::slim(object.managed_fields_mut());
+    managed_fields::slim(object.managed_fields_mut());
 }
 
 /// The `TokenCache`s that an object concerns: the one that owns it, and the one that its labels name, which hears of it
@@ -144,7 +145,7 @@ fn owners<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
 
 /// The `TokenCache` that an object's labels name. Of a pod they are all there is: its owner is the `StatefulSet`.
 fn instance<K: Resource>(object: &K) -> Option<Key> {
-    Some(Key::new(identity::named_owner(object.labels())?).within(&object.namespace()?))
+    Some(Key::new(named_owner(object.labels())?).within(&object.namespace()?))
 }
 
 impl Scope {

@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    FieldsV1, LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Resource;
 use serde::Serialize;
-use serde_json::{Value, json};
+
+use super::managed_fields;
 
 /// Field manager of everything that the operator owns.
 pub const FIELD_MANAGER: &str = "tokencache-operator";
@@ -82,7 +81,6 @@ pub enum Found<T> {
 }
 
 /// What an object is like that an owner takes up again where nobody owns it. A restore from a backup drops owner references.
-#[derive(Clone, Copy)]
 pub struct Wanted<'a, T: ?Sized> {
     /// The component that its labels are to name.
     pub component: &'a str,
@@ -104,7 +102,8 @@ impl<T> Found<T> {
 
 impl Owner {
     /// What a live object is to this owner. What nobody owns is the owner's own where it carries all that says so.
-    pub fn found<K>(&self, live: Option<Arc<K>>, wanted: Wanted<'_, K>) -> Found<Arc<K>>
+    #[must_use]
+    pub fn found<K>(&self, live: Option<Arc<K>>, wanted: &Wanted<'_, K>) -> Found<Arc<K>>
     where
         K: Resource<DynamicType = ()>,
     {
@@ -128,7 +127,7 @@ impl Owner {
         if is_owned(object) || object.deletion_timestamp.is_some() || !is_labelled {
             return None;
         }
-        Some(foreign_manager(object).map_or(Writer::Us, |manager| Writer::Other(manager.to_owned())))
+        Some(managed_fields::stranger(object).map_or(Writer::Us, |manager| Writer::Other(manager.to_owned())))
     }
 
     /// Metadata of an owned object.
@@ -189,8 +188,8 @@ impl Owner {
         labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
     }
 
-    /// All labels of an owned object or its pods, but those of the operator's own domain. No version among them: pod templates must stay as they are when the
-    /// operator is upgraded.
+    /// All labels of an owned object or its pods, but those of the operator's own domain. No version among them: pod templates
+    /// must stay as they are when the operator is upgraded.
     #[must_use]
     pub fn labels(&self, component: &str) -> BTreeMap<String, String> {
         let mut labels = self.selector_labels(component);
@@ -232,18 +231,16 @@ impl Owner {
         object.namespace.as_ref() == Some(&self.namespace)
             && named.is_none_or(|named| *named == self.name)
             && !is_owned(object)
-            && foreign_manager(object).is_none()
+            && managed_fields::stranger(object).is_none()
     }
 
     /// Whether the operator made an object for this owner, by what the API server recorded: its field manager set the owner
     /// reference, and nobody else did. A copy has labels and owner of what it was copied from, and another manager.
     #[must_use]
     pub fn is_made_by_us(&self, object: &ObjectMeta) -> bool {
-        let mut setters =
-            object.managed_fields.iter().flatten().filter(|entry| sets_owner(entry, &self.uid)).peekable();
-        self.ownership(object) == Ownership::Ours
-            && setters.peek().is_some()
-            && setters.all(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+        let setters = managed_fields::setters_of_owner(object, &self.uid);
+        let is_ours = self.ownership(object) == Ownership::Ours;
+        is_ours && !setters.is_empty() && setters.iter().all(|setter| *setter == Some(FIELD_MANAGER))
     }
 
     /// Who made an object that is not the owner's, in words.
@@ -276,7 +273,7 @@ impl Owner {
             Some(reference) if reference.uid == self.uid => Ownership::Ours,
             Some(reference) if reference.kind == self.kind && reference.name == self.name => Ownership::Earlier,
             Some(reference) => Ownership::Foreign(format!("{} {}", reference.kind, reference.name)),
-            None => Ownership::Foreign(manager(object)),
+            None => Ownership::Foreign(managed_fields::writer(object)),
         }
     }
 }
@@ -304,13 +301,6 @@ fn is_owned(object: &ObjectMeta) -> bool {
     object.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
 }
 
-/// The first field manager of an object that the operator has not written; `None` where it has, or nobody knows who has.
-fn foreign_manager(object: &ObjectMeta) -> Option<&str> {
-    let entries = object.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
-    let managers: Vec<&str> = entries.map(|entry| entry.manager.as_deref().unwrap_or("unknown")).collect();
-    managers.first().copied().filter(|_| !managers.contains(&FIELD_MANAGER))
-}
-
 /// Who wrote an object.
 enum Writer {
     /// The operator, or nobody knows who.
@@ -322,42 +312,14 @@ enum Writer {
 /// Said of an object that the operator made, whose owner reference was removed, and that lacks something else too.
 pub const ORPHANED: &str = "nobody, since its owner reference was removed";
 
-/// Whether an entry of `managedFields` says that its manager set the reference to the owner with this UID.
-fn sets_owner(entry: &ManagedFieldsEntry, uid: &str) -> bool {
-    let references = entry.fields_v1.as_ref().map(|fields| &fields.0["f:metadata"]["f:ownerReferences"]);
-    references.and_then(Value::as_object).into_iter().flatten().any(|(path, _)| {
-        let keys = path.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Value>(keys).ok());
-        keys.is_some_and(|keys| keys["uid"] == uid)
-    })
-}
-
-/// Keeps of `managedFields` what is asked for: the entries that say what we applied, and of those of other managers who set
-/// the owner. The rest of them is most of an object's size.
-pub fn slim(managed_fields: &mut Vec<ManagedFieldsEntry>) {
-    for entry in managed_fields.iter_mut().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER)) {
-        entry.fields_v1 = entry.fields_v1.take().and_then(|fields| {
-            let references = fields.0.pointer("/f:metadata/f:ownerReferences")?.clone();
-            Some(FieldsV1(json!({"f:metadata": {"f:ownerReferences": references}})))
-        });
-    }
-}
-
-/// Who made an object that no controller owns: the manager that its fields name first.
-fn manager(object: &ObjectMeta) -> String {
-    let mut managers = object.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
-    let first = managers.next();
-    match first {
-        Some(FIELD_MANAGER) => ORPHANED.to_owned(),
-        Some(_) if managers.any(|manager| manager == FIELD_MANAGER) => ORPHANED.to_owned(),
-        Some(manager) => format!("whoever uses the field manager {manager}"),
-        None => "somebody else".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::Time};
+    use k8s_openapi::{
+        api::core::v1::ConfigMap,
+        apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time},
+    };
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -426,7 +388,7 @@ mod tests {
     fn what_is_left_of_a_record_tells_the_same() {
         let mut copy = set_by(FIELD_MANAGER, set_by("kubectl-create", owner().metadata(String::new(), "redis")));
         let fields = copy.managed_fields.as_mut().unwrap();
-        slim(fields);
+        managed_fields::slim(fields);
         assert_eq!(fields[0].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 1);
         assert_eq!(fields[1].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 2);
         assert!(!owner().is_made_by_us(&copy));
@@ -435,7 +397,7 @@ mod tests {
     fn found(object: &ObjectMeta, fits: bool, is_restored: bool) -> Found<()> {
         let live = Some(Arc::new(ConfigMap { metadata: object.clone(), ..ConfigMap::default() }));
         let wanted = Wanted { component: "redis", fits: &|_: &ConfigMap| fits, is_restored };
-        match owner().found(live, wanted) {
+        match owner().found(live, &wanted) {
             Found::Nothing => Found::Nothing,
             Found::Ours(_) => Found::Ours(()),
             Found::Earlier => Found::Earlier,

@@ -5,6 +5,7 @@ pub mod cache;
 pub mod child;
 pub mod event;
 pub mod identity;
+pub mod managed_fields;
 pub mod name;
 pub mod quantity;
 pub mod secret;

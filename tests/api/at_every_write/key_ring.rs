@@ -164,7 +164,7 @@ impl World {
         let (of_ring, others): (Vec<_>, Vec<_>) = there.partition(|secret| secret.name_any() == "shop-keys");
         let files = others.into_iter().filter(|secret| secret.name_any().starts_with("shop-key-")).collect();
         let ring = Wanted { component: COMPONENT, fits: &|_: &Secret| true, is_restored: false };
-        let ring = owner.found(of_ring.into_iter().next(), ring);
+        let ring = owner.found(of_ring.into_iter().next(), &ring);
         let observed = Observed::new(files, ring, BTreeMap::new(), Beside::default());
         let settings = Settings::parse(owner, &cache).unwrap();
         let standing = Standing::read(&settings, &observed, &KeyRing::default(), Timestamp::now());

@@ -1,4 +1,4 @@
-//! What outlives its TokenCache, and by which labels it is known: none that a tool such as Argo CD, or a policy of the cluster,
+//! What outlives its `TokenCache`, and by which labels it is known: none that a tool such as Argo CD, or a policy of the cluster,
 //! takes for its own.
 
 use kube::ResourceExt;
@@ -22,7 +22,7 @@ fn earlier_labels(component: &str) -> Value {
     })
 }
 
-/// What is missing in an object of something that outlives its TokenCache; `None` where it is as it should be.
+/// What is missing in an object of something that outlives its `TokenCache`; `None` where it is as it should be.
 fn lacks(object: &Value, component: &str) -> Option<String> {
     let metadata = &object["metadata"];
     let labels = json!({"tokencache.dev/cache": SHOP, "tokencache.dev/component": component});
@@ -134,6 +134,23 @@ async fn keys_of_an_earlier_version_are_labelled_anew_also_where_no_ring_is_want
     let labels = world.get("Secret", &key).await["metadata"]["labels"].clone();
     assert_eq!(labels, earlier_labels("data-protection"), "the cache is paused");
     world.edit("TokenCache", SHOP, paused(Value::Null)).await;
+    is_lasting(&world, "Secret", &key, "data-protection").await;
+}
+
+#[tokio::test]
+async fn keys_that_an_earlier_version_left_of_a_cache_that_is_gone_are_labelled_anew() {
+    let (world, operator) = shop("leftover").await;
+    world.ring(1).await;
+    let key = world.keys().await.into_keys().next().unwrap();
+    world.delete("TokenCache", SHOP).await;
+    eventually("only the key is left", async || {
+        let names = world.names().await;
+        if names == [format!("Secret {key}")] { Ok(()) } else { Err(format!("{names:?}")) }
+    })
+    .await;
+    operator.kill().await;
+    as_before(&world).await;
+    let _heir = operator_of(&world).await;
     is_lasting(&world, "Secret", &key, "data-protection").await;
 }
 
