@@ -8,7 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, TokenCache},
+    api::v1alpha1::{
+        ADOPT_ANNOTATION, OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, RESTORED,
+        TokenCache,
+    },
     kubernetes::identity::Owner,
     time::whole,
 };
@@ -49,6 +52,24 @@ pub fn annotation<'cache>(cache: &'cache TokenCache, key: &str) -> Option<&'cach
 #[must_use]
 pub fn is_paused(cache: &TokenCache) -> bool {
     annotation(cache, RECONCILE_ANNOTATION) == Some(PAUSED)
+}
+
+/// Whether a `TokenCache` says that what nobody owns was restored for it, whoever wrote it.
+#[must_use]
+pub fn is_restored(cache: &TokenCache) -> bool {
+    annotation(cache, ADOPT_ANNOTATION) == Some(RESTORED)
+}
+
+/// What is said of an object that a restore has brought back, most likely, under a field manager that is not the operator's.
+#[must_use]
+pub fn restored(owner: &Owner, kind: &str, name: &str, manager: &str) -> String {
+    format!(
+        "{kind} {name} exists already, has all labels of this TokenCache and no owner, as after a restore from a backup, and was \
+         written by whoever uses the field manager {manager}. If it was restored, `kubectl -n {} annotate tokencache {} \
+         {ADOPT_ANNOTATION}={RESTORED}` takes it up again with all else that was, and keeps passwords and keys; if not, delete or \
+         rename it. Until then it is left as it is",
+        owner.namespace, owner.name
+    )
 }
 
 /// When a `TokenCache` was made.

@@ -243,6 +243,13 @@ reasons! {
     RemovingEntries,
     /// Stored entries were removed, because somebody asked for it.
     EntriesRemoved,
+
+    /// Objects that nobody owned, and that have all labels of the cache's own, are its own again.
+    ObjectsAdopted,
+    /// An object that the operator had made, and that nothing needs any more, was deleted.
+    ObjectDeleted,
+    /// An object has labels and owner of those that the operator makes, was made by somebody else, and is left alone.
+    ObjectLeftAlone,
 }
 
 impl Reason {

@@ -3,17 +3,15 @@
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
 };
 use kube::Client;
 
-use super::{
-    key_ring,
-    plan::{Plan, Retiree, RetireeKind},
-};
+use super::{key_ring, plan::Plan};
 use crate::{
     data_protection,
     kubernetes::{
+        child::{Child, ChildKind},
         settled::Settled,
         write::{self, WriteError},
     },
@@ -33,7 +31,16 @@ pub struct Applied {
     pub settled: Option<Settled>,
 }
 
-/// Carries a plan out. The key ring and the rest do not wait for each other: neither is to fail because the other does.
+/// What was done to an object as a whole, which is told also where the plan was not finished.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// It was deleted.
+    Deleted(Child),
+    /// It was owned by nobody, and is the cache's again.
+    Adopted(Child),
+}
+
+/// Carries a plan out, and notes in `deeds` what is to be told of it. The key ring and the rest do not wait for each other: neither is to fail because the other does.
 ///
 /// # Errors
 /// A write that failed. Those before it stand; the next pass goes on from there.
@@ -42,29 +49,30 @@ pub async fn apply(
     settings: &Settings,
     ring_settings: &data_protection::settings::Settings,
     plan: Plan,
+    deeds: &mut Vec<Deed>,
 ) -> Result<Applied, WriteError> {
     // Without `..`: something that is planned and not carried out does not compile.
-    let Plan { rehearsal, ring, redis, retirees } = plan;
+    let Plan { rehearsal, adoptions, ring, redis, retirees } = plan;
     let rehearsed = match rehearsal {
         Some(stateful_set) => write::rehearse(client, &stateful_set).await,
         None => Ok(()),
     };
     // A ring that is there already is kept up also where the rest of the spec is refused.
-    let ring =
-        if rehearsed.is_ok() || !ring.begins() { key_ring::apply(client, ring_settings, ring).await } else { Ok(0) };
+    let ring = if rehearsed.is_ok() || !ring.begins() {
+        key_ring::apply(client, ring_settings, ring, deeds).await
+    } else {
+        Ok(0)
+    };
     rehearsed?;
-    let applied = without_ring(client, settings, redis, retirees).await?;
+    let adopted = adopt(client, settings, adoptions, deeds).await?;
+    let applied = without_ring(client, settings, redis).await?;
+    let retired = retire(client, retirees, deeds).await?;
     let of_ring = ring?;
-    Ok(Applied { changed: applied.changed + of_ring, of_ring, ..applied })
+    Ok(Applied { changed: adopted + applied.changed + retired + of_ring, of_ring, ..applied })
 }
 
-async fn without_ring(
-    client: &Client,
-    settings: &Settings,
-    redis: redis::Plan,
-    retirees: Vec<Retiree>,
-) -> Result<Applied, WriteError> {
-    let redis::Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set } = redis;
+async fn without_ring(client: &Client, settings: &Settings, redis: redis::Plan) -> Result<Applied, WriteError> {
+    let redis::Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set, claim } = redis;
     let minted = mints.iter().map(|mint| mint.name(settings)).collect();
     let mut changed = 0;
     for mint in mints {
@@ -97,15 +105,46 @@ async fn without_ring(
         settled = Settled::new(&answer, &stateful_set.spec);
         changed += 1;
     }
-    for Retiree { kind, metadata } in retirees {
-        match kind {
-            RetireeKind::StatefulSet => write::retire::<StatefulSet>(client, &metadata).await?,
-            RetireeKind::Service => write::retire::<Service>(client, &metadata).await?,
-            RetireeKind::ConfigMap => write::retire::<ConfigMap>(client, &metadata).await?,
-            RetireeKind::Secret => write::retire::<Secret>(client, &metadata).await?,
-            RetireeKind::ServiceAccount => write::retire::<ServiceAccount>(client, &metadata).await?,
-        }
+    if let Some((seen, lacking)) = claim {
+        write::mark::<PersistentVolumeClaim>(client, &seen, &lacking).await?;
         changed += 1;
     }
     Ok(Applied { changed, of_ring: 0, minted, settled })
+}
+
+/// Makes objects the cache's own again, and returns how many.
+async fn adopt(
+    client: &Client,
+    settings: &Settings,
+    adoptions: Vec<Child>,
+    deeds: &mut Vec<Deed>,
+) -> Result<usize, WriteError> {
+    let (count, owner) = (adoptions.len(), &settings.owner);
+    for child in adoptions {
+        match child.kind {
+            ChildKind::StatefulSet => write::adopt::<StatefulSet>(client, &child.metadata, owner).await?,
+            ChildKind::Service => write::adopt::<Service>(client, &child.metadata, owner).await?,
+            ChildKind::ConfigMap => write::adopt::<ConfigMap>(client, &child.metadata, owner).await?,
+            ChildKind::Secret => write::adopt::<Secret>(client, &child.metadata, owner).await?,
+            ChildKind::ServiceAccount => write::adopt::<ServiceAccount>(client, &child.metadata, owner).await?,
+        }
+        deeds.push(Deed::Adopted(child));
+    }
+    Ok(count)
+}
+
+/// Deletes objects, and returns how many.
+async fn retire(client: &Client, retirees: Vec<Child>, deeds: &mut Vec<Deed>) -> Result<usize, WriteError> {
+    let count = retirees.len();
+    for child in retirees {
+        match child.kind {
+            ChildKind::StatefulSet => write::retire::<StatefulSet>(client, &child.metadata).await?,
+            ChildKind::Service => write::retire::<Service>(client, &child.metadata).await?,
+            ChildKind::ConfigMap => write::retire::<ConfigMap>(client, &child.metadata).await?,
+            ChildKind::Secret => write::retire::<Secret>(client, &child.metadata).await?,
+            ChildKind::ServiceAccount => write::retire::<ServiceAccount>(client, &child.metadata).await?,
+        }
+        deeds.push(Deed::Deleted(child));
+    }
+    Ok(count)
 }

@@ -1,12 +1,13 @@
 //! What every pass shares: the way to the API server, the watch caches, the probes, and the clock.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     api::v1alpha1::TokenCacheStatus,
     data_protection::key_ring::KeyRing,
-    kubernetes::{name, secret::SecretReader, settled::Settled},
+    kubernetes::{child::Child, name, secret::SecretReader, settled::Settled},
 };
 
 /// A `TokenCache` by namespace and name.
@@ -49,6 +50,8 @@ pub struct Context {
     written: Mutex<HashMap<Key, Written>>,
     settled: Mutex<HashMap<Key, Settled>>,
     opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
+    left: Mutex<HashMap<Key, HashSet<String>>>,
+    claims: Mutex<HashMap<Key, String>>,
 }
 
 /// A status that was written, and the version of the object that the cache had then.
@@ -68,7 +71,7 @@ impl Context {
         named: NamedSecrets,
         options: &Options,
     ) -> Self {
-        let secrets = SecretReader::new(client.clone(), caches.secrets.clone());
+        let secrets = SecretReader::new(client.clone(), [caches.secrets.clone(), caches.earlier_secrets.clone()]);
         let consumers = ConsumerLookup::new(client.clone());
         Self {
             client,
@@ -86,6 +89,8 @@ impl Context {
             written: Mutex::default(),
             settled: Mutex::default(),
             opened: Mutex::default(),
+            left: Mutex::default(),
+            claims: Mutex::default(),
         }
     }
 
@@ -160,6 +165,27 @@ impl Context {
         }
     }
 
+    /// Those of the objects that are left alone of which this process has not told yet; from now on it has.
+    pub fn not_told_of<'seen>(&self, key: &Key, left: &'seen [Child]) -> Vec<&'seen Child> {
+        let mut told = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let uids = left.iter().filter_map(|child| child.metadata.uid.clone()).collect::<HashSet<_>>();
+        let before = if uids.is_empty() { told.remove(key) } else { told.insert(key.clone(), uids) };
+        let before = before.unwrap_or_default();
+        left.iter().filter(|child| child.metadata.uid.as_ref().is_none_or(|uid| !before.contains(uid))).collect()
+    }
+
+    /// Whether the claim of this pod is known to need nothing.
+    pub fn is_claim_seen(&self, key: &Key, pod: &Pod) -> bool {
+        let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        pod.metadata.uid.is_some() && claims.get(key) == pod.metadata.uid.as_ref()
+    }
+
+    /// Remembers that the claim of this pod needs nothing.
+    pub fn saw_claim(&self, key: &Key, pod: &Pod) {
+        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), uid);
+    }
+
     /// Forgets a cache that is gone.
     pub fn forget(&self, key: &Key) {
         self.succeeded(key);
@@ -170,7 +196,9 @@ impl Context {
         self.consumers.forget(key);
         self.follow(key, &[]);
         self.open(key, None);
-        let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), super::observe::secrets(&key.name));
+        self.not_told_of(key, &[]);
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), name::secrets(&key.name));
         let is_of_it =
             |secret: &str| name::outlives_its_owner(&key.name, secret) || named.iter().any(|name| name == secret);
         self.secrets.forget_where(namespace, is_of_it);

@@ -2,7 +2,8 @@
 //!
 //! In: the settings of the ring. Out: what was seen, as values; then the writes of its plan. Which Secrets there are is read
 //! from the watch, and once more from the API server before any is made: an answer that was lost, or a watch that lags behind,
-//! must not lead to a second key. No Secret of a key is ever changed or deleted, but that an owner is taken from it.
+//! must not lead to a second key. No Secret of a key is ever changed or deleted, but that an owner is taken from it, and that it
+//! is labelled.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,6 +13,7 @@ use kube::Client;
 
 use super::{
     Key,
+    apply::Deed,
     context::Context,
     observe::{ObserveError, find_secret, read_error},
 };
@@ -30,14 +32,16 @@ use crate::{
         standing::Standing,
     },
     kubernetes::{
-        identity::{Found, ORPHANED, Owner},
+        child::{Child, ChildKind},
+        identity::{Found, Lacking, ORPHANED, Owner, Wanted},
         name,
         workload::{Consumers, Source},
         write::{self, WriteError},
     },
     redis::{
-        self,
+        self, fit,
         flush::{self, Flush},
+        objects::SECRET_TYPE,
     },
 };
 
@@ -51,6 +55,8 @@ pub struct KeyRing {
     pub reader: Option<Arc<Reader>>,
     /// What was put right in this pass.
     corrected: Corrected,
+    /// What is not labelled as what outlives its owner is.
+    unmarked: Vec<(ObjectMeta, Lacking)>,
 }
 
 impl KeyRing {
@@ -67,18 +73,27 @@ impl KeyRing {
     ) -> Result<Self, ObserveError> {
         let mut observed = Observed::nothing(beside);
         if settings.rotation.is_some() {
-            observed = observe(context, &settings, observed.beside, watched(context, &settings), Vec::new()).await?;
+            let names = Names { known: watched(context, &settings), ..Names::default() };
+            observed = observe(context, &settings, observed.beside, names).await?;
         }
         let (mut observed, mut standing) = read(context, key, &settings, observed, now).await;
         let lacking: Vec<String> = standing.lacking(&settings).collect();
-        if standing.mint.is_some() || !lacking.is_empty() {
-            let names = listed(context, &settings).await?;
-            if !lacking.is_empty() || names.iter().any(|name| !observed.has(name)) {
-                let again = observe(context, &settings, observed.beside, names, lacking).await?;
+        let lacks_certificate = is_sealed(&standing) && observed.inputs().certificates == Found::Nothing;
+        if standing.mint.is_some() || !lacking.is_empty() || lacks_certificate {
+            // Before one is made, whatever is there by its name counts, whichever labels it has lost.
+            let known = match standing.mint {
+                Some(_) => named(context, &settings).await?,
+                None => watched(context, &settings),
+            };
+            if !lacking.is_empty() || lacks_certificate || known.iter().any(|name| !observed.has(name)) {
+                let names = Names { known, lacking, lacks_certificate };
+                let again = observe(context, &settings, observed.beside, names).await?;
                 (observed, standing) = read(context, key, &settings, again, now).await;
             }
         }
-        Ok(Self { reader: reader(&settings, &standing), settings, observed, standing, corrected: Corrected::default() })
+        let unmarked = unmarked(context, &settings, &observed);
+        let reader = reader(&settings, &standing);
+        Ok(Self { settings, observed, standing, reader, corrected: Corrected::default(), unmarked })
     }
 
     /// Looks again at what was written a moment ago, so that it is told as it stands.
@@ -90,19 +105,36 @@ impl KeyRing {
         let disowned: Vec<String> = self.observed.owned().filter_map(|secret| secret.metadata.name.clone()).collect();
         forget(context, owner);
         context.secrets.forget(&owner.namespace, &disowned);
-        let names = listed(context, &self.settings).await?;
-        let lacking = self.standing.lacking(&self.settings).collect();
+        let names = Names {
+            known: named(context, &self.settings).await?,
+            lacking: self.standing.lacking(&self.settings).collect(),
+            lacks_certificate: is_sealed(&self.standing),
+        };
         let corrected = news::corrected(&self.settings, &self.observed, &self.standing);
-        let observed = observe(context, &self.settings, self.observed.beside, names, lacking).await?;
+        let observed = observe(context, &self.settings, self.observed.beside, names).await?;
         let (observed, standing) = read(context, key, &self.settings, observed, now).await;
         let reader = reader(&self.settings, &standing);
-        Ok(Self { settings: self.settings, observed, standing, reader, corrected })
+        let unmarked = unmarked(context, &self.settings, &observed);
+        Ok(Self { settings: self.settings, observed, standing, reader, corrected, unmarked })
     }
 
     /// What is to be written.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        plan(&self.settings, &self.observed, &self.standing)
+        let plan = plan(&self.settings, &self.observed, &self.standing);
+        let certificates = name::key_certificates(&self.settings.owner.name);
+        let is_of_certificates = |metadata: &ObjectMeta| metadata.name.as_ref() == Some(&certificates);
+        let mut unmarked = self.unmarked.clone();
+        unmarked.retain(|(seen, _)| !plan.owned.iter().any(|owned| owned.name == seen.name));
+        if self.settings.held {
+            return plan;
+        }
+        // Of two writes at the version that was seen the second one is refused.
+        if plan.certificates.is_some() && unmarked.iter().any(|(seen, _)| is_of_certificates(seen)) {
+            unmarked.retain(|(seen, _)| is_of_certificates(seen));
+            return Plan { unmarked, ..Plan::default() };
+        }
+        Plan { unmarked, ..plan }
     }
 
     /// What is said of it.
@@ -156,6 +188,11 @@ impl KeyRing {
     }
 }
 
+/// Whether there are keys whose certificate nobody has.
+fn is_sealed(standing: &Standing) -> bool {
+    standing.ring.as_ref().is_some_and(|ring| ring.sealed().next().is_some())
+}
+
 fn reader(settings: &Settings, standing: &Standing) -> Option<Arc<Reader>> {
     let ring = standing.ring.as_ref().filter(|ring| !ring.ring.members().is_empty())?;
     Some(Arc::new(Reader::new(ring.key_ring.clone(), settings.names())))
@@ -173,9 +210,18 @@ pub fn forget(context: &Context, owner: &Owner) {
 ///
 /// # Errors
 /// The first write that failed. Those before it stand; the next pass goes on from there.
-pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<usize, WriteError> {
-    let Plan { owned, certificates, mint, files, mut ring } = plan;
-    let mut changed = owned.len();
+pub async fn apply(
+    client: &Client,
+    settings: &Settings,
+    plan: Plan,
+    deeds: &mut Vec<Deed>,
+) -> Result<usize, WriteError> {
+    let Plan { adopted, unmarked, owned, certificates, mint, files, mut ring } = plan;
+    let mut changed = owned.len() + unmarked.len() + usize::from(adopted.is_some());
+    if let Some(metadata) = adopted {
+        write::adopt::<Secret>(client, &metadata, &settings.owner).await?;
+        deeds.push(Deed::Adopted(Child { kind: ChildKind::Secret, metadata }));
+    }
     for metadata in owned {
         write::disown(client, &metadata).await?;
     }
@@ -208,6 +254,9 @@ pub async fn apply(client: &Client, settings: &Settings, plan: Plan) -> Result<u
         }
         changed += 1;
     }
+    for (metadata, lacking) in unmarked {
+        write::mark::<Secret>(client, &metadata, &lacking).await?;
+    }
     Ok(changed)
 }
 
@@ -237,31 +286,47 @@ async fn read(
     (observed, standing)
 }
 
-/// Reads the Secrets of these names, the published one, and what stands under the names of those that are lacking.
+/// Which Secrets to read, beside the published one.
+#[derive(Default)]
+struct Names {
+    /// Those that are there.
+    known: Vec<String>,
+    /// Those that keys lack.
+    lacking: Vec<String>,
+    /// Whether there are keys whose certificate nobody has.
+    lacks_certificate: bool,
+}
+
+/// Reads Secrets. One that lacks the labels of a key's counts by its name where nothing says that it is somebody else's, and
+/// where it holds the file of that name.
 async fn observe(
     context: &Context,
     settings: &Settings,
     beside: Beside,
-    names: Vec<String>,
-    lacking: Vec<String>,
+    names: Names,
 ) -> Result<Observed, ObserveError> {
     let owner = &settings.owner;
     let (mut files, mut taken) = (Vec::new(), BTreeMap::new());
-    let lacking: Vec<String> = lacking.into_iter().filter(|name| !names.contains(name)).collect();
-    let count = names.len();
-    for (index, name) in names.into_iter().chain(lacking).enumerate() {
-        let live = context.secrets.read(&owner.namespace, &name).await;
-        let Some(secret) = live.map_err(|source| read_error::<Secret>(&name, source))? else { continue };
-        if is_file(settings, &secret.metadata) {
+    let Names { known, lacking, lacks_certificate } = names;
+    let lacking: Vec<String> = lacking.into_iter().filter(|name| !known.contains(name)).collect();
+    for name in known.iter().chain(&lacking) {
+        let live = context.secrets.read(&owner.namespace, name).await;
+        let Some(secret) = live.map_err(|source| read_error::<Secret>(name, source))? else { continue };
+        if is_file(settings, &secret.metadata) || is_unlabelled_file(settings, &secret) {
             files.push(secret);
-        } else if index >= count {
-            taken.insert(name, holder(settings, &secret.metadata));
+        } else if lacking.contains(name) {
+            taken.insert(name.clone(), holder(settings, &secret.metadata));
         }
     }
-    let ring = find_secret(context, owner, &name::keys(&owner.name)).await?;
+    let wanted = Wanted {
+        component: COMPONENT,
+        fits: &|live: &Secret| fit::secret(live, SECRET_TYPE),
+        is_restored: settings.is_restored,
+    };
+    let ring = find_secret(context, owner, &name::keys(&owner.name), &wanted).await?;
     let inputs = Inputs {
         provided: provided(context, settings).await?,
-        certificates: certificates(context, settings).await?,
+        certificates: certificates(context, settings, lacks_certificate).await?,
         oldest_process: None,
     };
     Ok(Observed::new(files, ring, taken, beside).with(inputs))
@@ -282,17 +347,20 @@ async fn provided(context: &Context, settings: &Settings) -> Result<BTreeMap<Str
 
 /// The Secret with the certificates. Most rings have none: it is asked for only where the watch shows it, or where one is
 /// expected.
-async fn certificates(context: &Context, settings: &Settings) -> Result<Found<Arc<Secret>>, ObserveError> {
+async fn certificates(
+    context: &Context,
+    settings: &Settings,
+    is_lacking: bool,
+) -> Result<Found<Arc<Secret>>, ObserveError> {
     let owner = &settings.owner;
     let name = name::key_certificates(&owner.name);
-    let is_expected = settings.certificate.is_some() || !settings.previous.is_empty();
-    let watched = context.caches.secrets.get(&owner.namespace, &name).is_some();
-    if !watched && !is_expected {
+    let is_expected = is_lacking || settings.certificate.is_some() || !settings.previous.is_empty();
+    if !is_expected && !context.secrets.is_watched(&owner.namespace, &name) {
         return Ok(Found::Nothing);
     }
     let live = context.secrets.read(&owner.namespace, &name).await;
     let Some(secret) = live.map_err(|source| read_error::<Secret>(&name, source))? else { return Ok(Found::Nothing) };
-    if owner.is_labelled(COMPONENT, &secret.metadata) {
+    if owner.is_labelled(COMPONENT, &secret.metadata) || owner.may_have_lost_labels(&secret.metadata) {
         return Ok(Found::Ours(secret));
     }
     Ok(Found::Foreign(holder(settings, &secret.metadata)))
@@ -311,14 +379,54 @@ fn is_file(settings: &Settings, metadata: &ObjectMeta) -> bool {
     is_named && owner.is_labelled(COMPONENT, metadata)
 }
 
-fn watched(context: &Context, settings: &Settings) -> Vec<String> {
+/// Whether a Secret that lacks the labels of a key's is one all the same: it has the name, holds the file of that name, and
+/// nothing says that it is somebody else's.
+fn is_unlabelled_file(settings: &Settings, secret: &Secret) -> bool {
     let owner = &settings.owner;
-    context.secrets.watched(&owner.namespace, &owner.name, |metadata| is_file(settings, metadata))
+    let name = secret.metadata.name.as_deref().unwrap_or_default();
+    let is_of_name = |file: &String| {
+        let stem = file.strip_suffix(".xml").map(str::to_ascii_lowercase);
+        stem.is_some_and(|stem| name::ring_file(&owner.name, &stem) == name)
+    };
+    name::is_ring_file(&owner.name, name)
+        && owner.may_have_lost_labels(&secret.metadata)
+        && secret.data.iter().flat_map(BTreeMap::keys).any(is_of_name)
 }
 
-async fn listed(context: &Context, settings: &Settings) -> Result<Vec<String>, ObserveError> {
+fn watched(context: &Context, settings: &Settings) -> Vec<String> {
     let owner = &settings.owner;
-    let listed = context.secrets.labelled(&owner.namespace, &owner.list_selector(COMPONENT)).await;
-    let listed = listed.map_err(|source| read_error::<Secret>(&name::ring_file(&owner.name, "key-*"), source))?;
-    Ok(listed.into_iter().filter(|name| name::is_ring_file(&owner.name, name)).collect())
+    let watched = context.secrets.watched(&owner.namespace, &owner.name).into_iter();
+    let of_ring = watched.filter(|secret| is_file(settings, &secret.metadata));
+    of_ring.filter_map(|secret| secret.metadata.name.clone()).collect()
+}
+
+/// The names of all Secrets that would hold a key or a revocation, as they are at this moment.
+async fn named(context: &Context, settings: &Settings) -> Result<Vec<String>, ObserveError> {
+    let owner = &settings.owner;
+    let names = context.secrets.names(&owner.namespace).await;
+    let names = names.map_err(|source| read_error::<Secret>(&name::ring_file(&owner.name, "key-*"), source))?;
+    Ok(names.into_iter().filter(|name| name::is_ring_file(&owner.name, name)).collect())
+}
+
+/// The Secrets that outlive the cache and lack what says so: those that an earlier version of the operator made, and those
+/// whose labels somebody took away. Also where no ring is wanted any more.
+fn unmarked(context: &Context, settings: &Settings, observed: &Observed) -> Vec<(ObjectMeta, Lacking)> {
+    let owner = &settings.owner;
+    let mut unmarked = unmarked_of(context, owner);
+    for seen in observed.lasting().map(|secret| &secret.metadata) {
+        unmarked.retain(|(watched, _)| watched.name != seen.name);
+        unmarked.extend(owner.lacking(COMPONENT, seen).map(|lacking| (seen.clone(), lacking)));
+    }
+    unmarked
+}
+
+/// Those that a watch shows.
+pub fn unmarked_of(context: &Context, owner: &Owner) -> Vec<(ObjectMeta, Lacking)> {
+    let watched = context.secrets.watched(&owner.namespace, &owner.name).into_iter();
+    let of_ring = watched.filter(|secret| {
+        let name = secret.metadata.name.as_deref();
+        name.is_some_and(|name| name::outlives_its_owner(&owner.name, name))
+            && owner.is_labelled(COMPONENT, &secret.metadata)
+    });
+    of_ring.filter_map(|secret| Some((secret.metadata.clone(), owner.lacking(COMPONENT, &secret.metadata)?))).collect()
 }

@@ -12,7 +12,9 @@
 pub mod apply;
 pub mod consumers;
 pub mod context;
+pub mod deeds;
 pub mod key_ring;
+pub mod leftovers;
 pub mod named;
 pub mod observe;
 pub mod plan;
@@ -54,6 +56,7 @@ use crate::{
     condition::Finding,
     data_protection::{observed::Beside, settings::Settings as RingSettings},
     kubernetes::{
+        event::Happening,
         name,
         workload::{Consumers, Source},
         write::{WriteError, WriteErrorClass},
@@ -268,9 +271,14 @@ async fn reconcile(
     let credentials = Credentials::read(settings, &observed, Context::now());
     let beside = beside(context, key, wanted, &observed, &credentials).await;
     let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
-    let surplus = observe::surplus(context, settings);
-    let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus);
-    let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan)).await;
+    let surplus = plan::surplus(settings, &credentials, observe::children(context, &settings.owner));
+    let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus.retirees);
+    let mut deeds = Vec::new();
+    let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan, &mut deeds)).await;
+    report::publish(&context.client, cache, &deeds::done(&deeds), &context.reporter, Context::now()).await;
+    let left = context.not_told_of(key, &surplus.left);
+    let left: Vec<Happening> = left.into_iter().map(|child| deeds::left(cache, child)).collect();
+    report::publish_once(&context.client, cache, &left, &context.reporter, Context::now()).await;
     if applied.is_err() {
         // It may have been written, and is never written again over a version that is not its last.
         key_ring::forget(context, &settings.owner);
@@ -429,7 +437,7 @@ fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) ->
     Action::requeue(pause)
 }
 
-fn log(context: &Context, result: &Result<(Key, Action), controller::Error<PassError, watcher::Error>>) {
+fn log(context: &Arc<Context>, result: &Result<(Key, Action), controller::Error<PassError, watcher::Error>>) {
     match result {
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
         // Something owned by a TokenCache that is gone: the garbage collector is at it.
@@ -437,6 +445,7 @@ fn log(context: &Context, result: &Result<(Key, Action), controller::Error<PassE
             let key = Key::new(&reference.name).within(reference.namespace.as_deref().unwrap_or_default());
             context.forget(&key);
             tracing::debug!(cache = reference.name, namespace = reference.namespace, "gone");
+            tokio::spawn(leftovers::label(Arc::clone(context), key));
         }
         Err(controller::Error::QueueError(error)) => tracing::error!(%error, "a watch failed; it is tried again"),
         Err(error) => tracing::error!(%error, "the controller failed"),

@@ -6,7 +6,10 @@ use std::{fmt::Debug, sync::Arc};
 
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::core::v1::{Pod, Secret},
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{PersistentVolumeClaim, Pod, Secret, Service},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -16,24 +19,22 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{
-    Key,
-    context::Context,
-    plan::{Retiree, RetireeKind},
-};
+use super::{Key, context::Context};
 use crate::{
     api::v1alpha1::{OperationStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
         cache::Cache,
-        identity::{Found, Owner, Ownership},
+        child::{Child, ChildKind},
+        identity::{Found, Owner, Ownership, Wanted, named_owner},
         name,
         workload::Consumers,
     },
     redis::{
-        objects,
+        binding, fit, objects,
         observed::Observed,
         rotation,
         settings::{Settings, TlsSource},
+        tls,
     },
 };
 
@@ -72,27 +73,45 @@ pub async fn redis(
     let owner = &settings.owner;
     let caches = &context.caches;
     let main = name::redis(&owner.name);
+    let secret = async |name: String, type_: &str| {
+        find_secret(context, owner, &name, &wanted(settings, &|live| fit::secret(live, type_))).await
+    };
     let managed = async |name: String| match settings.tls {
-        TlsSource::Managed => find_secret(context, owner, &name).await,
+        TlsSource::Managed => secret(name, tls::SECRET_TYPE).await,
         TlsSource::Secret(_) | TlsSource::Disabled => Ok(Found::Nothing),
     };
+    let service = async |name: &str, is_headless: bool| {
+        let fits = |live: &Service| fit::service(live, is_headless);
+        find(context, owner, &caches.services, name, &wanted(settings, &fits)).await
+    };
+    let config_map = async |name: String| {
+        find(context, owner, &caches.config_maps, &name, &wanted(settings, &fit::config_map)).await
+    };
+    let pods = pods(context, owner);
     Ok(Observed {
-        service_account: find(context, owner, &caches.service_accounts, &main).await?,
-        service: find(context, owner, &caches.services, &main).await?,
-        headless_service: find(context, owner, &caches.services, &name::redis_headless(&owner.name)).await?,
-        config_map: find(context, owner, &caches.config_maps, &name::redis_config(&owner.name)).await?,
-        application_settings: find(context, owner, &caches.config_maps, &name::settings(&owner.name)).await?,
-        stateful_set: find(context, owner, &caches.stateful_sets, &main).await?,
-        operator_login: find_secret(context, owner, &name::redis_operator(&owner.name)).await?,
-        users: find_secret(context, owner, &name::redis_users(&owner.name)).await?,
-        connection: find_secret(context, owner, &main).await?,
-        rotation: rotation(context, settings, &operations).await?,
+        service_account: {
+            find(context, owner, &caches.service_accounts, &main, &wanted(settings, &fit::service_account)).await?
+        },
+        service: service(&main, false).await?,
+        headless_service: service(&name::redis_headless(&owner.name), true).await?,
+        config_map: config_map(name::redis_config(&owner.name)).await?,
+        application_settings: config_map(name::settings(&owner.name)).await?,
+        stateful_set: {
+            let fits = |live: &StatefulSet| fit::stateful_set(live, settings);
+            find(context, owner, &caches.stateful_sets, &main, &wanted(settings, &fits)).await?
+        },
+        operator_login: secret(name::redis_operator(&owner.name), objects::SECRET_TYPE).await?,
+        users: secret(name::redis_users(&owner.name), objects::SECRET_TYPE).await?,
+        connection: secret(main.clone(), binding::SECRET_TYPE).await?,
+        rotation: if is_rotation_expected(context, settings, &operations) {
+            secret(name::redis_rotation(&owner.name), objects::SECRET_TYPE).await?
+        } else {
+            Found::Nothing
+        },
         settled: context.settled(key),
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
         server_certificate: match settings.tls {
-            TlsSource::Managed | TlsSource::Secret(_) => {
-                find_secret(context, owner, &name::redis_tls(&owner.name)).await?
-            }
+            TlsSource::Managed | TlsSource::Secret(_) => secret(name::redis_tls(&owner.name), tls::SECRET_TYPE).await?,
             TlsSource::Disabled => Found::Nothing,
         },
         provided_certificate: match &settings.tls {
@@ -104,25 +123,47 @@ pub async fn redis(
                 .map_err(|source| read_error::<Secret>(name, source))?,
             TlsSource::Managed | TlsSource::Disabled => None,
         },
-        pods: pods(context, owner),
+        claim: claim(context, key, settings, pods.first().map(AsRef::as_ref)).await,
+        pods,
         samples: context.prober.latest(key),
         consumers: Consumers::Unknown,
         operations,
     })
 }
 
-/// The Secret of a rotation. There seldom is one: it is asked for only where the watch shows it, or where one is expected.
-async fn rotation(
-    context: &Context,
-    settings: &Settings,
-    operations: &[OperationStatus],
-) -> Result<Found<Arc<Secret>>, ObserveError> {
-    let name = name::redis_rotation(&settings.owner.name);
-    let watched = context.caches.secrets.get(&settings.owner.namespace, &name).is_some();
-    if watched || rotation::is_expected(settings, operations) {
-        return find_secret(context, &settings.owner, &name).await;
+/// The claim of a pod's volume, which the `StatefulSet` controller has made and given the labels of its selector. It is asked for
+/// until it is known to need nothing more: once for each pod, since only with a pod another one can have come. Nothing else
+/// depends on it, so that it keeps nothing from being done where it cannot be read.
+async fn claim(context: &Context, key: &Key, settings: &Settings, pod: Option<&Pod>) -> Option<ObjectMeta> {
+    let pod = pod.filter(|pod| settings.persistence.is_some() && !context.is_claim_seen(key, pod))?;
+    let name = name::data_claim(pod.metadata.name.as_deref()?);
+    let owner = &settings.owner;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &owner.namespace);
+    let claim = match claims.get_metadata_opt(&name).await {
+        Ok(claim) => claim?.metadata,
+        Err(error) => {
+            tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim cannot be read, and is not labelled");
+            context.saw_claim(key, pod);
+            return None;
+        }
+    };
+    let is_ours = claim.labels.as_ref().and_then(named_owner) == Some(owner.name.as_str());
+    if is_ours && owner.lacking(objects::COMPONENT, &claim).is_some() {
+        return Some(claim);
     }
-    Ok(Found::Nothing)
+    context.saw_claim(key, pod);
+    None
+}
+
+/// Whether to look for the Secret of a rotation. There seldom is one: it is asked for only where the watch shows it, or where
+/// one is expected.
+fn is_rotation_expected(context: &Context, settings: &Settings, operations: &[OperationStatus]) -> bool {
+    let name = name::redis_rotation(&settings.owner.name);
+    context.secrets.is_watched(&settings.owner.namespace, &name) || rotation::is_expected(settings, operations)
+}
+
+fn wanted<'a, K>(settings: &Settings, fits: &'a (dyn Fn(&K) -> bool + Sync)) -> Wanted<'a, K> {
+    Wanted { component: objects::COMPONENT, fits, is_restored: settings.is_restored }
 }
 
 /// The status of a `TokenCache` whose spec cannot be read.
@@ -138,7 +179,13 @@ pub async fn status(client: &Client, cache: &ObjectMeta) -> Result<Option<TokenC
 }
 
 /// The object of this name. What the watch does not show may still be there: somebody else's, or made a moment ago.
-async fn find<K>(context: &Context, owner: &Owner, cache: &Cache<K>, name: &str) -> Result<Found<Arc<K>>, ObserveError>
+async fn find<K>(
+    context: &Context,
+    owner: &Owner,
+    cache: &Cache<K>,
+    name: &str,
+    wanted: &Wanted<'_, K>,
+) -> Result<Found<Arc<K>>, ObserveError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Lookup<DynamicType = ()>
@@ -154,17 +201,18 @@ where
             .map_err(|source| read_error::<K>(name, source))?
             .map(Arc::new),
     };
-    Ok(owner.found(live, |object| object.meta()))
+    Ok(owner.found(live, wanted))
 }
 
 pub(super) async fn find_secret(
     context: &Context,
     owner: &Owner,
     name: &str,
+    wanted: &Wanted<'_, Secret>,
 ) -> Result<Found<Arc<Secret>>, ObserveError> {
     let live =
         context.secrets.read(&owner.namespace, name).await.map_err(|source| read_error::<Secret>(name, source))?;
-    Ok(owner.found(live, |secret| &secret.metadata))
+    Ok(owner.found(live, wanted))
 }
 
 pub(super) fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> ObserveError {
@@ -183,58 +231,27 @@ fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
     named.filter(made_by_set).collect()
 }
 
-/// The names of an owner's Secrets.
+/// Every object that has the owner's labels and the owner.
 #[must_use]
-pub fn secrets(owner: &str) -> [String; 7] {
-    [
-        name::redis(owner),
-        name::redis_users(owner),
-        name::redis_operator(owner),
-        name::redis_rotation(owner),
-        name::redis_ca(owner),
-        name::redis_tls(owner),
-        name::keys(owner),
-    ]
-}
-
-/// What the owner has and no plan names: made by another version of the operator, or under an earlier spec. Never what holds
-/// keys, whatever the spec says.
-#[must_use]
-pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
-    let owner = &settings.owner;
-    let name = &owner.name;
-    let main = [name::redis(name)];
-    let services = [name::redis(name), name::redis_headless(name)];
-    let config_maps = [name::redis_config(name), name::settings(name)];
-    let of_tls = match settings.tls {
-        TlsSource::Managed => Vec::new(),
-        TlsSource::Secret(_) => vec![name::redis_ca(name)],
-        TlsSource::Disabled => vec![name::redis_ca(name), name::redis_tls(name)],
-    };
-    let is_planned = |secret: &String| !of_tls.contains(secret);
-    let secrets: Vec<String> = secrets(name).into_iter().filter(is_planned).collect();
+pub fn children(context: &Context, owner: &Owner) -> Vec<Child> {
     let caches = &context.caches;
-    let mut surplus = Vec::new();
-    surplus.extend(beside(owner, &caches.stateful_sets, &main, RetireeKind::StatefulSet));
-    surplus.extend(beside(owner, &caches.services, &services, RetireeKind::Service));
-    surplus.extend(beside(owner, &caches.config_maps, &config_maps, RetireeKind::ConfigMap));
-    let mut of_secrets = beside(owner, &caches.secrets, &secrets, RetireeKind::Secret);
-    of_secrets.retain(|secret| !secret.metadata.name.as_deref().is_some_and(|it| name::outlives_its_owner(name, it)));
-    surplus.extend(of_secrets);
-    surplus.extend(beside(owner, &caches.service_accounts, &main, RetireeKind::ServiceAccount));
-    surplus
+    [
+        labelled(owner, &caches.stateful_sets, ChildKind::StatefulSet),
+        labelled(owner, &caches.services, ChildKind::Service),
+        labelled(owner, &caches.config_maps, ChildKind::ConfigMap),
+        labelled(owner, &caches.secrets, ChildKind::Secret),
+        labelled(owner, &caches.earlier_secrets, ChildKind::Secret),
+        labelled(owner, &caches.service_accounts, ChildKind::ServiceAccount),
+    ]
+    .concat()
 }
 
-fn beside<K>(owner: &Owner, cache: &Cache<K>, planned: &[String], kind: RetireeKind) -> Vec<Retiree>
+fn labelled<K>(owner: &Owner, cache: &Cache<K>, kind: ChildKind) -> Vec<Child>
 where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone,
 {
-    let ours = |metadata: &ObjectMeta| {
-        metadata.deletion_timestamp.is_none()
-            && metadata.name.as_ref().is_some_and(|name| !planned.contains(name))
-            && owner.ownership(metadata) == Ownership::Ours
-    };
     let labelled = cache.of_instance(&owner.namespace, &owner.name);
-    let surplus = labelled.iter().map(|object| Resource::meta(object.as_ref())).filter(|metadata| ours(metadata));
-    surplus.map(|metadata| Retiree { kind, metadata: metadata.clone() }).collect()
+    let metadata = labelled.iter().map(|object| Resource::meta(object.as_ref()));
+    let ours = metadata.filter(|metadata| owner.ownership(metadata) == Ownership::Ours);
+    ours.map(|metadata| Child { kind, metadata: metadata.clone() }).collect()
 }

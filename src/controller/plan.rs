@@ -1,12 +1,22 @@
 //! Puts the capabilities' plans together. Pure: the same input, the same plan.
 
-use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::{
     api::v1alpha1::TokenCache,
     condition::{ConditionType, Verdict},
     data_protection,
-    redis::{self, credentials::Credentials, observed::Observed, rollout, settings::Settings},
+    kubernetes::{
+        child::{Child, ChildKind},
+        name,
+    },
+    redis::{
+        self,
+        credentials::Credentials,
+        observed::Observed,
+        rollout,
+        settings::{Settings, TlsSource},
+    },
     request,
 };
 
@@ -16,43 +26,30 @@ pub struct Plan {
     /// Shown to the API server before the first write of a new generation, so that a spec that it refuses is never
     /// carried out by half.
     pub rehearsal: Option<StatefulSet>,
+    /// What is the cache's own and is owned by nobody. Then nothing else of Redis is written.
+    pub adoptions: Vec<Child>,
     /// What the key ring needs.
     pub ring: data_protection::plan::Plan,
     /// What Redis needs.
     pub redis: redis::Plan,
     /// What nothing needs any more.
-    pub retirees: Vec<Retiree>,
+    pub retirees: Vec<Child>,
 }
 
-/// An owned object that is to be deleted, as it was seen.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Retiree {
-    /// Its kind.
-    pub kind: RetireeKind,
-    /// Its name, UID and version.
-    pub metadata: ObjectMeta,
-}
-
-/// The kinds that are ever deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetireeKind {
-    /// `StatefulSet`.
-    StatefulSet,
-    /// `Service`.
-    Service,
-    /// `ConfigMap`.
-    ConfigMap,
-    /// `Secret`.
-    Secret,
-    /// `ServiceAccount`.
-    ServiceAccount,
+/// What a cache has beside what its plan names.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Surplus {
+    /// What the operator has made, in another version or under an earlier spec, and nothing needs any more.
+    pub retirees: Vec<Child>,
+    /// What has the cache's labels and owner, and was made by somebody else: a copy, most likely. It is left as it is.
+    pub left: Vec<Child>,
 }
 
 impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ring.is_empty() && self.redis.is_empty() && self.retirees.is_empty()
+        self.adoptions.is_empty() && self.ring.is_empty() && self.redis.is_empty() && self.retirees.is_empty()
     }
 }
 
@@ -64,7 +61,7 @@ pub fn plan(
     observed: &Observed,
     credentials: &Credentials,
     ring: data_protection::plan::Plan,
-    surplus: Vec<Retiree>,
+    retirees: Vec<Child>,
 ) -> Plan {
     let owner = &settings.owner.name;
     if request::is_paused(cache) {
@@ -75,15 +72,55 @@ pub fn plan(
         let ring = if ring.begins() { data_protection::plan::Plan::default() } else { ring };
         return Plan { ring, ..Plan::default() };
     }
+    let adoptions = observed.unowned(owner);
+    if !adoptions.is_empty() {
+        return Plan { adoptions, ring, ..Plan::default() };
+    }
     let redis = redis::plan(settings, observed, credentials);
-    let spent = credentials.rotation.spent.clone();
-    let spent = spent.map(|metadata| Retiree { kind: RetireeKind::Secret, metadata });
-    let surplus: Vec<Retiree> = surplus.into_iter().chain(spent).collect();
     if redis.is_empty() {
-        return Plan { ring, retirees: surplus, ..Plan::default() };
+        return Plan { ring, retirees, ..Plan::default() };
     }
     let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, observed, None));
-    Plan { rehearsal, ring, redis, retirees: surplus }
+    Plan { rehearsal, adoptions, ring, redis, retirees }
+}
+
+/// What of these objects, which have the cache's labels and owner, no plan names. What is deleted of it is in the operator's own
+/// list of names, and was made by it: what somebody else made stays, whatever it carries. What holds keys is never in it.
+#[must_use]
+pub fn surplus(settings: &Settings, credentials: &Credentials, children: Vec<Child>) -> Surplus {
+    let owner = &settings.owner;
+    let unneeded: Vec<String> = match settings.tls {
+        TlsSource::Managed => Vec::new(),
+        TlsSource::Secret(_) => vec![name::redis_ca(&owner.name)],
+        TlsSource::Disabled => vec![name::redis_ca(&owner.name), name::redis_tls(&owner.name)],
+    };
+    let spent = credentials.rotation.spent.clone().map(|metadata| Child { kind: ChildKind::Secret, metadata });
+    let unneeded: Vec<String> = unneeded.into_iter().chain(spent.iter().map(|spent| spent.name().to_owned())).collect();
+    let is_spent =
+        |child: &Child| spent.as_ref().is_some_and(|spent| (child.kind, child.name()) == (spent.kind, spent.name()));
+    let others: Vec<Child> = children.into_iter().filter(|child| !is_spent(child)).collect();
+    let mut surplus = Surplus::default();
+    for child in others.into_iter().chain(spent).filter(|child| child.metadata.deletion_timestamp.is_none()) {
+        let is_secret = child.kind == ChildKind::Secret;
+        let is_unneeded = is_secret && unneeded.iter().any(|name| name == child.name());
+        let is_needed = names(&owner.name, child.kind).iter().any(|name| name == child.name()) && !is_unneeded;
+        if is_needed || (is_secret && name::outlives_its_owner(&owner.name, child.name())) {
+            continue;
+        }
+        let deletes = is_unneeded && owner.is_made_by_us(&child.metadata);
+        if deletes { &mut surplus.retirees } else { &mut surplus.left }.push(child);
+    }
+    surplus
+}
+
+/// The names of a cache's objects of a kind.
+fn names(owner: &str, kind: ChildKind) -> Vec<String> {
+    match kind {
+        ChildKind::StatefulSet | ChildKind::ServiceAccount => vec![name::redis(owner)],
+        ChildKind::Service => vec![name::redis(owner), name::redis_headless(owner)],
+        ChildKind::ConfigMap => vec![name::redis_config(owner), name::settings(owner)],
+        ChildKind::Secret => name::secrets(owner).to_vec(),
+    }
 }
 
 /// Whether the API server is known to accept what this generation leads to.

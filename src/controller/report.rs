@@ -333,6 +333,22 @@ pub async fn publish(client: &Client, cache: &TokenCache, happenings: &[Happenin
     }
 }
 
+/// Publishes events about a state that lasts, each unless it is there already.
+pub async fn publish_once(
+    client: &Client,
+    cache: &TokenCache,
+    happenings: &[Happening],
+    reporter: &str,
+    now: Timestamp,
+) {
+    let regarding = reference(cache);
+    for happening in happenings {
+        if let Err(error) = event::publish_once(client, &regarding, happening, reporter, now).await {
+            tracing::warn!(%error, reason = happening.reason, "an event was not published");
+        }
+    }
+}
+
 fn reference(cache: &TokenCache) -> ObjectReference {
     kube::Resource::object_ref(cache, &())
 }

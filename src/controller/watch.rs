@@ -31,7 +31,8 @@ use crate::{
     api::v1alpha1::TokenCache,
     kubernetes::{
         cache::Cache,
-        identity::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_SELECTOR, POD_SELECTOR},
+        identity::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, named_owner},
+        managed_fields,
     },
 };
 
@@ -53,6 +54,8 @@ pub struct Caches {
     pub pods: Cache<Pod>,
     /// The metadata of all Secrets that the operator made.
     pub secrets: Cache<PartialObjectMeta<Secret>>,
+    /// The metadata of those that an earlier version of the operator made, until they are labelled as they are now.
+    pub earlier_secrets: Cache<PartialObjectMeta<Secret>>,
 }
 
 impl Caches {
@@ -61,13 +64,14 @@ impl Caches {
     /// # Errors
     /// Where the operator is shutting down.
     pub async fn ready(&self) -> Result<(), WriterDropped> {
-        let Self { service_accounts, services, config_maps, stateful_sets, pods, secrets } = self;
+        let Self { service_accounts, services, config_maps, stateful_sets, pods, secrets, earlier_secrets } = self;
         service_accounts.wait_until_ready().await?;
         services.wait_until_ready().await?;
         config_maps.wait_until_ready().await?;
         stateful_sets.wait_until_ready().await?;
         pods.wait_until_ready().await?;
-        secrets.wait_until_ready().await
+        secrets.wait_until_ready().await?;
+        earlier_secrets.wait_until_ready().await
     }
 }
 
@@ -91,7 +95,11 @@ pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Cache
 
     let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours());
     let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    (controller, Caches { service_accounts, services, config_maps, stateful_sets, pods, secrets })
+    let earlier = watcher::Config::default().labels(EARLIER_SELECTOR);
+    let (earlier_secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, earlier);
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let caches = Caches { service_accounts, services, config_maps, stateful_sets, pods, secrets, earlier_secrets };
+    (controller, caches)
 }
 
 /// A cache of one kind, and the changes that have reached it. Deletions are among them.
@@ -122,9 +130,8 @@ where
     (cache, changes.boxed())
 }
 
-/// Keeps of `managedFields` only the entry that says what we applied: the others are most of an object's size.
 fn slim<K: Resource>(object: &mut K) {
-    object.managed_fields_mut().retain(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    managed_fields::slim(object.managed_fields_mut());
 }
 
 /// The `TokenCache`s that an object concerns: the one that owns it, and the one that its labels name, which hears of it
@@ -138,7 +145,7 @@ fn owners<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
 
 /// The `TokenCache` that an object's labels name. Of a pod they are all there is: its owner is the `StatefulSet`.
 fn instance<K: Resource>(object: &K) -> Option<Key> {
-    Some(Key::new(object.labels().get(INSTANCE_LABEL)?).within(&object.namespace()?))
+    Some(Key::new(named_owner(object.labels())?).within(&object.namespace()?))
 }
 
 impl Scope {

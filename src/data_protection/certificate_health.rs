@@ -14,6 +14,7 @@ use super::{
     health::{Told, fails, some_of},
     key::Closed,
     key_id::KeyId,
+    objects::COMPONENT,
     observed::{Observed, annotation},
     provided::Unusable,
 };
@@ -35,8 +36,9 @@ impl Told<'_> {
             format!(
                 "Secret {} exists without the labels that the Secret with the certificates has, and belongs to {holder}; it is left \
                  as it is, no key is made that is encrypted to a certificate, and what only it has cannot be read. Put the labels \
-                 back, or delete or rename it, or give this TokenCache another name",
-                self.certificates_secret()
+                 on it ({}), or delete or rename it, or give this TokenCache another name",
+                self.certificates_secret(),
+                self.settings.owner.told_labels(COMPONENT)
             ),
         ))
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{
     DataProtection,
     news::{Corrected, has_owner},
+    objects::COMPONENT,
     observed::{Observed, created},
     provided::Provided,
     published::Refused,
@@ -111,9 +112,17 @@ pub(super) struct Told<'seen> {
 
 impl Told<'_> {
     fn taken(&self) -> Option<Finding> {
-        let Found::Foreign(holder) = &self.observed.ring else { return None };
+        let holder = match &self.observed.ring {
+            Found::Foreign(holder) => holder,
+            Found::Restored(manager) => {
+                let message = request::restored(&self.settings.owner, "Secret", &self.secret, manager);
+                return Some(fails(Reason::NameTaken, format!("{message}, and no key is made")));
+            }
+            Found::Nothing | Found::Ours(_) | Found::Earlier => return None,
+        };
         let remedy = if holder == ORPHANED {
-            "Put its owner reference back, as the other objects have it"
+            "Put back the labels that the other objects have, and it is taken up again; if it has them all, it differs in something \
+                     that nobody can change, and has to be deleted"
         } else {
             "Delete or rename it, give this TokenCache another name, or set spec.dataProtection.mode to None"
         };
@@ -132,9 +141,10 @@ impl Told<'_> {
             Reason::NameTaken,
             format!(
                 "Secret {name} exists without the labels that Secrets of keys have, and belongs to {holder}; it is left as it \
-                 is. The key is still published in Secret {}, and is nowhere else. Put the labels back, or delete Secret \
-                 {name}: it is made again from what is published",
-                self.secret
+                 is. The key is still published in Secret {}, and is nowhere else. Put the labels on it ({}), or delete it: \
+                 it is made again from what is published",
+                self.secret,
+                self.settings.owner.told_labels(COMPONENT)
             ),
         ))
     }

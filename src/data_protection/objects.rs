@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{
     certificate::Thumbprint,
@@ -24,11 +24,7 @@ pub const COMPONENT: &str = "data-protection";
 pub fn file_secret(owner: &Owner, file: &File) -> Option<Secret> {
     // The time in the name of a revocation by date has capital letters, which no object may have.
     let stem = file.name.strip_suffix(".xml")?.to_ascii_lowercase();
-    let metadata = ObjectMeta {
-        name: Some(name::ring_file(&owner.name, &stem)),
-        owner_references: None,
-        ..owner.metadata(String::new(), COMPONENT)
-    };
+    let metadata = owner.lasting_metadata(name::ring_file(&owner.name, &stem), COMPONENT);
     let data = BTreeMap::from([(file.name.clone(), ByteString(file.content.to_vec()))]);
     Some(Secret { metadata, immutable: Some(true), data: Some(data), ..Secret::default() })
 }
@@ -49,11 +45,8 @@ pub fn ring_secret(owner: &Owner, published: &Published) -> Secret {
 #[must_use]
 pub fn certificates_secret(owner: &Owner, kept: &Kept, published: &BTreeMap<Thumbprint, Timestamp>) -> Secret {
     let since = published.iter().map(|(of, time)| (certificates::published_annotation(*of), time.to_string()));
-    let metadata = ObjectMeta {
-        owner_references: None,
-        annotations: Some(since.collect()),
-        ..owner.metadata(name::key_certificates(&owner.name), COMPONENT)
-    };
+    let mut metadata = owner.lasting_metadata(name::key_certificates(&owner.name), COMPONENT);
+    metadata.annotations.get_or_insert_default().extend(since);
     let data = certificates::files(&kept.pairs).into_iter().map(|(name, content)| (name, ByteString(content.to_vec())));
     Secret { metadata, data: Some(data.collect()), ..Secret::default() }
 }

@@ -143,10 +143,15 @@ impl Observed {
         self.inputs.certificates.ours().is_some_and(|secret| secret.immutable == Some(true))
     }
 
+    /// The Secrets of keys and of certificates, which outlive the cache.
+    pub fn lasting(&self) -> impl Iterator<Item = &Secret> {
+        self.files.iter().chain(self.inputs.certificates.ours()).map(AsRef::as_ref)
+    }
+
     /// The Secrets of keys and of certificates that somebody gave an owner, with which the garbage collector would take them.
     pub fn owned(&self) -> impl Iterator<Item = &Secret> {
-        let own = self.files.iter().chain(self.inputs.certificates.ours()).map(AsRef::as_ref);
-        own.filter(|secret| secret.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty()))
+        self.lasting()
+            .filter(|secret| secret.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty()))
     }
 
     /// Requests for a key that were answered, each with the file of the key that did it.

@@ -13,7 +13,10 @@ use super::{
     published::CAPACITY, request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings,
     standing::Standing,
 };
-use crate::kubernetes::{identity::Found, subset};
+use crate::kubernetes::{
+    identity::{Found, Lacking, is_own},
+    subset,
+};
 
 /// The annotation of a key's Secret that says why the key was made.
 pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
@@ -21,6 +24,10 @@ pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
 /// What is to be written, in this order.
 #[derive(Clone, Default, PartialEq)]
 pub struct Plan {
+    /// The published ring, where it is this cache's own and nobody owns it. Then nothing else is written.
+    pub adopted: Option<ObjectMeta>,
+    /// Secrets of keys and of certificates that are not labelled as what outlives its owner is, as they were seen.
+    pub unmarked: Vec<(ObjectMeta, Lacking)>,
     /// Secrets of keys and of certificates whose owners are to be taken away, as they were seen.
     pub owned: Vec<ObjectMeta>,
     /// The certificates, before a key that needs one is published.
@@ -89,7 +96,7 @@ impl Mint {
         let mut secret = objects::file_secret(&settings.owner, &self.key.file(random).ok()?)?;
         let requested = self.requested.map(|requested| (REQUESTED_ANNOTATION.to_owned(), requested.to_string()));
         let why = (WHY_ANNOTATION.to_owned(), self.key.why.to_string());
-        secret.metadata.annotations = Some(requested.into_iter().chain([why]).collect());
+        secret.metadata.annotations.get_or_insert_default().extend(requested.into_iter().chain([why]));
         Some(secret)
     }
 }
@@ -110,11 +117,16 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
         return Plan::default();
     }
+    if let Some(unowned) = observed.ring.ours().filter(|live| is_unowned(live)) {
+        return Plan { adopted: Some(unowned.metadata.clone()), ..Plan::default() };
+    }
     let orphans = ring.published.orphans.iter().filter_map(|file| objects::file_secret(&settings.owner, file));
     let pending = standing.provided.pending().iter().filter_map(|file| imported(settings, file));
     // One that is there and holds something else is told, and not written again and again in vain.
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
     Plan {
+        adopted: None,
+        unmarked: Vec::new(),
         owned: observed.owned().map(|secret| secret.metadata.clone()).collect(),
         certificates: publish_certificates(settings, observed, ring),
         mint: standing.mint.clone(),
@@ -123,11 +135,17 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     }
 }
 
+/// Whether a Secret that is to be owned is not, as after a restore from a backup.
+fn is_unowned(secret: &Secret) -> bool {
+    secret.metadata.owner_references.as_ref().is_none_or(Vec::is_empty)
+}
+
 /// The Secret of a revocation that is asked for.
 fn revocation(settings: &Settings, standing: &Standing) -> Option<Secret> {
     let order = standing.revoke.order.as_ref()?;
     let mut secret = objects::file_secret(&settings.owner, &order.revocation.file())?;
-    secret.metadata.annotations = Some(BTreeMap::from([(REVOKED_ANNOTATION.to_owned(), order.requested.to_string())]));
+    let requested = (REVOKED_ANNOTATION.to_owned(), order.requested.to_string());
+    secret.metadata.annotations.get_or_insert_default().extend([requested]);
     Some(secret)
 }
 
@@ -135,7 +153,7 @@ fn revocation(settings: &Settings, standing: &Standing) -> Option<Secret> {
 fn imported(settings: &Settings, file: &File) -> Option<Secret> {
     let mut secret = objects::file_secret(&settings.owner, file)?;
     let from = settings.import.clone().map(|from| (IMPORTED_ANNOTATION.to_owned(), from));
-    secret.metadata.annotations = Some(from.into_iter().collect());
+    secret.metadata.annotations.get_or_insert_default().extend(from);
     Some(secret)
 }
 
@@ -147,12 +165,13 @@ fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataPro
     let mut secret = objects::certificates_secret(&settings.owner, &ring.certificates, &ring.certificates_since);
     match &observed.inputs().certificates {
         Found::Nothing => Some(Publication { secret, strays: Vec::new() }),
-        Found::Earlier | Found::Foreign(_) => None,
+        Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
         Found::Ours(_) if observed.certificates_are_immutable() => None,
         Found::Ours(live) => {
             if !ring.has_every_certificate() {
                 keep(&mut secret, live);
             }
+            leave_lasting(live, &mut secret);
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
             if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
                 return None;
@@ -173,6 +192,16 @@ fn keep(secret: &mut Secret, live: &Secret) {
     for (name, value) in live.metadata.annotations.iter().flatten().filter(|(name, _)| certificates::is_published(name))
     {
         secret.metadata.annotations.get_or_insert_default().entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+/// Leaves what others use too to whoever has given it another value.
+fn leave_lasting(live: &Secret, wanted: &mut Secret) {
+    let Some(live) = &live.metadata.annotations else { return };
+    for (key, value) in wanted.metadata.annotations.iter_mut().flatten().filter(|(key, _)| !is_own(key)) {
+        if let Some(live) = live.get(key) {
+            value.clone_from(live);
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Settings {
     pub application_name: Option<String>,
     /// Whether nothing is to be changed: the cache is paused.
     pub held: bool,
+    /// Whether what nobody owns was restored for it, whoever wrote it.
+    pub is_restored: bool,
 }
 
 /// Why a key ring cannot be as it is asked for. The API server refuses most of this on admission.
@@ -78,6 +80,7 @@ impl Settings {
             created: request::created(cache),
             application_name: written.application_name.clone(),
             held: request::is_paused(cache),
+            is_restored: request::is_restored(cache),
         })
     }
 

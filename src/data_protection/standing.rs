@@ -50,7 +50,9 @@ impl Standing {
             live: observed.live(),
             // What cannot be published cannot be used.
             protection: match &inputs.certificates {
-                Found::Foreign(_) | Found::Earlier if settings.certificate.is_some() => Protection::Unavailable,
+                Found::Foreign(_) | Found::Restored(_) | Found::Earlier if settings.certificate.is_some() => {
+                    Protection::Unavailable
+                }
                 Found::Ours(_) if observed.certificates_are_immutable() => match provided.protection() {
                     Protection::Certificate(pair) if !copies.hold(pair.thumbprint()) => Protection::Unavailable,
                     protection => protection,

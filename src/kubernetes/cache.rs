@@ -16,7 +16,7 @@ use kube::{
     },
 };
 
-use super::identity::INSTANCE_LABEL;
+use super::identity::named_owner;
 
 /// A namespace, and a name in it.
 type Place = (String, String);
@@ -118,14 +118,14 @@ impl Index {
     }
 
     fn set<K: Resource<DynamicType = ()>>(&mut self, place: Place, object: &K) {
-        let instance = object.labels().get(INSTANCE_LABEL);
-        if self.instances.get(&place) == instance {
+        let instance = named_owner(object.labels());
+        if self.instances.get(&place).map(String::as_str) == instance {
             return;
         }
         self.remove(&place);
         if let Some(instance) = instance {
-            self.names.entry((place.0.clone(), instance.clone())).or_default().insert(place.1.clone());
-            self.instances.insert(place, instance.clone());
+            self.names.entry((place.0.clone(), instance.to_owned())).or_default().insert(place.1.clone());
+            self.instances.insert(place, instance.to_owned());
         }
     }
 
@@ -151,6 +151,7 @@ mod tests {
     use kube::runtime::reflector::{self, store::Writer};
 
     use super::*;
+    use crate::kubernetes::identity::OWNER_LABEL;
 
     struct Watched {
         cache: Cache<ConfigMap>,
@@ -175,7 +176,7 @@ mod tests {
     }
 
     fn object(namespace: &str, name: &str, instance: Option<&str>) -> ConfigMap {
-        let labels = instance.map(|instance| [(INSTANCE_LABEL.to_owned(), instance.to_owned())].into());
+        let labels = instance.map(|instance| [(OWNER_LABEL.to_owned(), instance.to_owned())].into());
         let (name, namespace) = (Some(name.to_owned()), Some(namespace.to_owned()));
         ConfigMap { metadata: ObjectMeta { name, namespace, labels, ..ObjectMeta::default() }, ..ConfigMap::default() }
     }

@@ -50,6 +50,28 @@ pub struct Happening {
     pub note: String,
 }
 
+/// Publishes a happening that is a state which lasts: where there is such an Event already, it is told.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn publish_once(
+    client: &Client,
+    regarding: &ObjectReference,
+    happening: &Happening,
+    reporter: &str,
+    now: Timestamp,
+) -> Result<(), kube::Error> {
+    let event = event(regarding, happening, reporter, now);
+    match of(client, regarding).create(&PostParams::default(), &event).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        answer => answer.map(drop),
+    }
+}
+
+fn of(client: &Client, regarding: &ObjectReference) -> Api<Event> {
+    Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or("default"))
+}
+
 /// Publishes a happening: a new Event, or one more occurrence of the same.
 ///
 /// # Errors
@@ -63,7 +85,7 @@ pub async fn publish(
 ) -> Result<(), kube::Error> {
     let event = event(regarding, happening, reporter, now);
     let name = event.metadata.name.clone().unwrap_or_default();
-    let api: Api<Event> = Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or("default"));
+    let api = of(client, regarding);
     match api.create(&PostParams::default(), &event).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let seen = api.get(&name).await?.series.map_or(1, |series| series.count);

@@ -1,22 +1,37 @@
 //! Who owns an object: labels, owner references, field managers. Label keys live here and nowhere else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use kube::Resource;
+use serde::Serialize;
+
+use super::managed_fields;
 
 /// Field manager of everything that the operator owns.
 pub const FIELD_MANAGER: &str = "tokencache-operator";
 /// Field manager of the status.
 pub const STATUS_FIELD_MANAGER: &str = "tokencache-operator-status";
+/// The label of the operator's own domain that names the owner. It says whose an object is: labels that others use too, a
+/// policy of the cluster may rewrite, and a tool such as Argo CD may take for its own.
+pub const OWNER_LABEL: &str = "tokencache.dev/cache";
+const OWN_COMPONENT: &str = "tokencache.dev/component";
 /// Label selector for everything that the operator made.
-pub const MANAGED_SELECTOR: &str = "app.kubernetes.io/managed-by=tokencache-operator";
+pub const MANAGED_SELECTOR: &str = "tokencache.dev/cache";
+/// Label selector for what earlier versions of the operator made, which did not know [`OWNER_LABEL`].
+pub const EARLIER_SELECTOR: &str = "app.kubernetes.io/managed-by=tokencache-operator,!tokencache.dev/cache";
+/// The annotations of what outlives its owner: Argo CD neither prunes it, nor deletes it with an Application, nor takes it for
+/// a difference.
+const LASTING: [(&str, &str); 2] = [
+    ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
+    ("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
+];
 /// Label selector for the pods of the operator's `StatefulSet`s, by labels that those select by: where one is taken from a
 /// pod, another pod takes its place.
 pub const POD_SELECTOR: &str = "app.kubernetes.io/name=redis,app.kubernetes.io/component=cache";
 
 const NAME: &str = "app.kubernetes.io/name";
-/// The label that names the owner.
-pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+const INSTANCE: &str = "app.kubernetes.io/instance";
 const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const PART_OF: &str = "app.kubernetes.io/part-of";
@@ -59,8 +74,20 @@ pub enum Found<T> {
     Ours(T),
     /// An earlier owner's object, which is being collected.
     Earlier,
+    /// Nobody's object, which is the owner's own by all it carries, but another field manager wrote it: which.
+    Restored(String),
     /// Somebody else's object: whose, in words.
     Foreign(String),
+}
+
+/// What an object is like that an owner takes up again where nobody owns it. A restore from a backup drops owner references.
+pub struct Wanted<'a, T: ?Sized> {
+    /// The component that its labels are to name.
+    pub component: &'a str,
+    /// Whether it is what would be made, in what cannot be put right.
+    pub fits: &'a (dyn Fn(&T) -> bool + Sync),
+    /// Whether it is taken up also where another field manager wrote it.
+    pub is_restored: bool,
 }
 
 impl<T> Found<T> {
@@ -68,22 +95,39 @@ impl<T> Found<T> {
     pub fn ours(&self) -> Option<&T> {
         match self {
             Self::Ours(object) => Some(object),
-            Self::Nothing | Self::Earlier | Self::Foreign(_) => None,
+            Self::Nothing | Self::Earlier | Self::Restored(_) | Self::Foreign(_) => None,
         }
     }
 }
 
 impl Owner {
-    /// What a live object is to this owner.
-    pub fn found<T>(&self, live: Option<T>, metadata: impl Fn(&T) -> &ObjectMeta) -> Found<T> {
-        match live {
-            None => Found::Nothing,
-            Some(object) => match self.ownership(metadata(&object)) {
-                Ownership::Ours => Found::Ours(object),
-                Ownership::Earlier => Found::Earlier,
-                Ownership::Foreign(holder) => Found::Foreign(holder),
+    /// What a live object is to this owner. What nobody owns is the owner's own where it carries all that says so.
+    #[must_use]
+    pub fn found<K>(&self, live: Option<Arc<K>>, wanted: &Wanted<'_, K>) -> Found<Arc<K>>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let Some(object) = live else { return Found::Nothing };
+        match self.ownership(object.meta()) {
+            Ownership::Ours => Found::Ours(object),
+            Ownership::Earlier => Found::Earlier,
+            Ownership::Foreign(holder) => match self.writer(wanted.component, object.meta()) {
+                Some(_) if !(wanted.fits)(&object) => Found::Foreign(holder),
+                Some(Writer::Other(manager)) if !wanted.is_restored => Found::Restored(manager),
+                Some(_) => Found::Ours(object),
+                None => Found::Foreign(holder),
             },
         }
+    }
+
+    /// Who wrote an object that nobody owns and that is this owner's by all its labels; `None` where it is not.
+    fn writer(&self, component: &str, object: &ObjectMeta) -> Option<Writer> {
+        let has = |key: &String| object.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
+        let is_labelled = self.is_labelled(component, object) && self.labels(component).keys().all(has);
+        if is_owned(object) || object.deletion_timestamp.is_some() || !is_labelled {
+            return None;
+        }
+        Some(managed_fields::stranger(object).map_or(Writer::Us, |manager| Writer::Other(manager.to_owned())))
     }
 
     /// Metadata of an owned object.
@@ -92,14 +136,60 @@ impl Owner {
         ObjectMeta {
             name: Some(name),
             namespace: Some(self.namespace.clone()),
-            labels: Some(self.labels(component)),
+            labels: Some(self.labels(component).into_iter().chain(self.own_labels(component)).collect()),
             owner_references: Some(vec![self.reference()]),
             ..ObjectMeta::default()
         }
     }
 
-    /// All labels of an owned object or its pods. No version among them: pod templates must stay as they are when the
-    /// operator is upgraded.
+    /// Metadata of an object that outlives the owner. It has labels of the operator's own domain only: what has the label
+    /// `instance` and no owner, Argo CD deletes for an Application of that name.
+    #[must_use]
+    pub fn lasting_metadata(&self, name: String, component: &str) -> ObjectMeta {
+        let annotations = LASTING.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        ObjectMeta {
+            name: Some(name),
+            namespace: Some(self.namespace.clone()),
+            labels: Some(self.own_labels(component)),
+            annotations: Some(annotations.into()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    /// What an object that outlives the owner lacks of [`Self::lasting_metadata`], if it does. What else earlier versions of
+    /// the operator labelled it with goes in the same write, and is not looked for again: somebody else may label it so.
+    #[must_use]
+    pub fn lacking(&self, component: &str, object: &ObjectMeta) -> Option<Lacking> {
+        let (labels, annotations) = (object.labels.as_ref(), object.annotations.as_ref());
+        let own = self.own_labels(component);
+        let is_labelled = own.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+        let lacks = |key: &str| annotations.is_none_or(|annotations| !annotations.contains_key(key));
+        let lacking = LASTING.into_iter().filter(|(key, _)| lacks(key));
+        let lacking: BTreeMap<String, String> =
+            lacking.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        if is_labelled && lacking.is_empty() {
+            return None;
+        }
+        let earlier = self.labels(component).into_iter();
+        let earlier = earlier.filter(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+        let own = own.into_iter().map(|(key, value)| (key, Some(value)));
+        Some(Lacking { labels: earlier.map(|(key, _)| (key, None)).chain(own).collect(), annotations: lacking })
+    }
+
+    /// The labels of the operator's own domain.
+    fn own_labels(&self, component: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(OWNER_LABEL.to_owned(), self.name.clone()), (OWN_COMPONENT.to_owned(), component.to_owned())])
+    }
+
+    /// The labels that tell whose an object is, as somebody would write them.
+    #[must_use]
+    pub fn told_labels(&self, component: &str) -> String {
+        let labels = self.own_labels(component).into_iter();
+        labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+    }
+
+    /// All labels of an owned object or its pods, but those of the operator's own domain. No version among them: pod templates
+    /// must stay as they are when the operator is upgraded.
     #[must_use]
     pub fn labels(&self, component: &str) -> BTreeMap<String, String> {
         let mut labels = self.selector_labels(component);
@@ -113,7 +203,7 @@ impl Owner {
     pub fn selector_labels(&self, component: &str) -> BTreeMap<String, String> {
         BTreeMap::from([
             (NAME.to_owned(), component.to_owned()),
-            (INSTANCE_LABEL.to_owned(), self.name.clone()),
+            (INSTANCE.to_owned(), self.name.clone()),
             (COMPONENT.to_owned(), "cache".to_owned()),
         ])
     }
@@ -124,20 +214,33 @@ impl Owner {
         LabelSelector { match_labels: Some(self.selector_labels(component)), match_expressions: None }
     }
 
-    /// The selector for everything of a component, as a list takes it.
-    #[must_use]
-    pub fn list_selector(&self, component: &str) -> String {
-        let labels = self.labels(component).into_iter();
-        labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
-    }
-
-    /// Whether an object has all labels of a component. It says whose those are that have no owner, because they outlive
-    /// theirs.
+    /// Whether an object's labels say that it is of a component of this owner: those of the operator's own domain, or, where
+    /// an earlier version of the operator made it, all the others. It says whose those are that outlive their owner.
     #[must_use]
     pub fn is_labelled(&self, component: &str, object: &ObjectMeta) -> bool {
-        let has =
-            |(key, value): (String, String)| object.labels.as_ref().and_then(|labels| labels.get(&key)) == Some(&value);
-        object.namespace.as_ref() == Some(&self.namespace) && self.labels(component).into_iter().all(has)
+        let label = |key: &str| object.labels.as_ref().and_then(|labels| labels.get(key));
+        let has = |(key, value): (String, String)| label(&key) == Some(&value);
+        let decisive = if label(OWNER_LABEL).is_some() { self.own_labels(component) } else { self.labels(component) };
+        object.namespace.as_ref() == Some(&self.namespace) && decisive.into_iter().all(has)
+    }
+
+    /// Whether nothing says that an object, which lacks labels, is somebody else's: no label, no owner, and no field manager.
+    #[must_use]
+    pub fn may_have_lost_labels(&self, object: &ObjectMeta) -> bool {
+        let named = object.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
+        object.namespace.as_ref() == Some(&self.namespace)
+            && named.is_none_or(|named| *named == self.name)
+            && !is_owned(object)
+            && managed_fields::stranger(object).is_none()
+    }
+
+    /// Whether the operator made an object for this owner, by what the API server recorded: its field manager set the owner
+    /// reference, and nobody else did. A copy has labels and owner of what it was copied from, and another manager.
+    #[must_use]
+    pub fn is_made_by_us(&self, object: &ObjectMeta) -> bool {
+        let setters = managed_fields::setters_of_owner(object, &self.uid);
+        let is_ours = self.ownership(object) == Ownership::Ours;
+        is_ours && !setters.is_empty() && setters.iter().all(|setter| *setter == Some(FIELD_MANAGER))
     }
 
     /// Who made an object that is not the owner's, in words.
@@ -149,7 +252,9 @@ impl Owner {
         }
     }
 
-    fn reference(&self) -> OwnerReference {
+    /// The reference to the owner, as each object that it owns has it.
+    #[must_use]
+    pub fn reference(&self) -> OwnerReference {
         OwnerReference {
             api_version: self.api_version.clone(),
             kind: self.kind.clone(),
@@ -168,26 +273,54 @@ impl Owner {
             Some(reference) if reference.uid == self.uid => Ownership::Ours,
             Some(reference) if reference.kind == self.kind && reference.name == self.name => Ownership::Earlier,
             Some(reference) => Ownership::Foreign(format!("{} {}", reference.kind, reference.name)),
-            None => Ownership::Foreign(manager(object)),
+            None => Ownership::Foreign(managed_fields::writer(object)),
         }
     }
 }
 
-/// Said of an object that the operator made and whose owner reference was removed.
-pub const ORPHANED: &str = "nobody, since its owner reference was removed";
-
-/// Who made an object that no controller owns: the manager that its fields name first.
-fn manager(object: &ObjectMeta) -> String {
-    let manager = object.managed_fields.iter().flatten().find_map(|entry| entry.manager.as_deref());
-    match manager {
-        Some(FIELD_MANAGER) => ORPHANED.to_owned(),
-        Some(manager) => format!("whoever uses the field manager {manager}"),
-        None => "somebody else".to_owned(),
-    }
+/// What an object that outlives its owner lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lacking {
+    labels: BTreeMap<String, Option<String>>,
+    annotations: BTreeMap<String, String>,
 }
+
+/// The owner that an object's labels name.
+#[must_use]
+pub fn named_owner(labels: &BTreeMap<String, String>) -> Option<&str> {
+    labels.get(OWNER_LABEL).or_else(|| labels.get(INSTANCE)).map(String::as_str)
+}
+
+/// Whether a label or an annotation is of the operator's own domain.
+#[must_use]
+pub fn is_own(key: &str) -> bool {
+    key.starts_with("tokencache.dev/")
+}
+
+fn is_owned(object: &ObjectMeta) -> bool {
+    object.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
+}
+
+/// Who wrote an object.
+enum Writer {
+    /// The operator, or nobody knows who.
+    Us,
+    /// Another field manager only.
+    Other(String),
+}
+
+/// Said of an object that the operator made, whose owner reference was removed, and that lacks something else too.
+pub const ORPHANED: &str = "nobody, since its owner reference was removed";
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::{
+        api::core::v1::ConfigMap,
+        apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time},
+    };
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn owner() -> Owner {
@@ -220,15 +353,170 @@ mod tests {
         assert_eq!(owner().ownership(&unowned), Ownership::Foreign("somebody else".to_owned()));
     }
 
+    /// With an entry that says that this manager set labels and owner.
+    fn set_by(manager: &str, mut object: ObjectMeta) -> ObjectMeta {
+        let fields = json!({"f:metadata": {"f:labels": {}, "f:ownerReferences": {".": {}, "k:{\"uid\":\"1\"}": {}}}});
+        object.managed_fields.get_or_insert_default().push(ManagedFieldsEntry {
+            manager: Some(manager.to_owned()),
+            fields_v1: Some(FieldsV1(fields)),
+            ..ManagedFieldsEntry::default()
+        });
+        object
+    }
+
+    #[test]
+    fn what_somebody_else_gave_the_owner_was_not_made_by_us_whatever_else_it_has() {
+        let ours = || owner().metadata("shop-redis".to_owned(), "redis");
+        assert!(owner().is_made_by_us(&set_by(FIELD_MANAGER, ours())));
+        assert!(!owner().is_made_by_us(&ours()), "nobody knows who made it");
+        assert!(!owner().is_made_by_us(&set_by("kubectl-create", ours())));
+        let both = set_by(FIELD_MANAGER, set_by("kubectl-create", ours()));
+        assert!(!owner().is_made_by_us(&both), "a copy under a name of ours, which was put right since");
+        let of_another = Owner { uid: "2".to_owned(), ..owner() };
+        assert!(!of_another.is_made_by_us(&set_by(FIELD_MANAGER, ours())));
+        let mut edited = set_by(FIELD_MANAGER, ours());
+        let fields = json!({"f:metadata": {"f:annotations": {"f:a": {}}}});
+        edited.managed_fields.get_or_insert_default().push(ManagedFieldsEntry {
+            manager: Some("kubectl-edit".to_owned()),
+            fields_v1: Some(FieldsV1(fields)),
+            ..ManagedFieldsEntry::default()
+        });
+        assert!(owner().is_made_by_us(&edited), "whoever edits it does not make it theirs");
+    }
+
+    #[test]
+    fn what_is_left_of_a_record_tells_the_same() {
+        let mut copy = set_by(FIELD_MANAGER, set_by("kubectl-create", owner().metadata(String::new(), "redis")));
+        let fields = copy.managed_fields.as_mut().unwrap();
+        managed_fields::slim(fields);
+        assert_eq!(fields[0].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 1);
+        assert_eq!(fields[1].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 2);
+        assert!(!owner().is_made_by_us(&copy));
+    }
+
+    fn found(object: &ObjectMeta, fits: bool, is_restored: bool) -> Found<()> {
+        let live = Some(Arc::new(ConfigMap { metadata: object.clone(), ..ConfigMap::default() }));
+        let wanted = Wanted { component: "redis", fits: &|_: &ConfigMap| fits, is_restored };
+        match owner().found(live, &wanted) {
+            Found::Nothing => Found::Nothing,
+            Found::Ours(_) => Found::Ours(()),
+            Found::Earlier => Found::Earlier,
+            Found::Restored(manager) => Found::Restored(manager),
+            Found::Foreign(holder) => Found::Foreign(holder),
+        }
+    }
+
+    /// An object with all labels and no owner, which these field managers have written.
+    fn unowned(managers: &[&str]) -> ObjectMeta {
+        let bare = ObjectMeta { owner_references: None, ..owner().metadata("shop-redis".to_owned(), "redis") };
+        managers.iter().fold(bare, |object, manager| set_by(manager, object))
+    }
+
+    #[test]
+    fn what_nobody_owns_is_taken_up_again_where_the_operator_wrote_it_or_nobody_knows_who() {
+        for managers in [&[][..], &[FIELD_MANAGER], &["kubectl-edit", FIELD_MANAGER], &[FIELD_MANAGER, "velero-server"]]
+        {
+            assert_eq!(found(&unowned(managers), true, false), Found::Ours(()), "{managers:?}");
+        }
+        let mut with_status = unowned(&[]);
+        let entry = json!({"manager": "kube-controller-manager", "subresource": "status"});
+        with_status.managed_fields = Some(vec![serde_json::from_value(entry).unwrap()]);
+        assert_eq!(found(&with_status, true, false), Found::Ours(()), "whoever writes the status makes nothing theirs");
+    }
+
+    #[test]
+    fn where_another_field_manager_wrote_it_somebody_has_to_say_that_it_was_restored() {
+        let restored = unowned(&["velero-server", "kubectl-edit"]);
+        assert_eq!(found(&restored, true, false), Found::Restored("velero-server".to_owned()));
+        assert_eq!(found(&restored, true, true), Found::Ours(()));
+        let foreign = Found::Foreign("whoever uses the field manager velero-server".to_owned());
+        assert_eq!(found(&restored, false, true), foreign, "it is not what would be made");
+    }
+
+    #[test]
+    fn what_lacks_a_label_or_has_any_owner_or_is_going_is_not_taken_up_whatever_is_said() {
+        let ours = unowned(&[FIELD_MANAGER]);
+        for label in owner().labels("redis").keys() {
+            let mut object = ours.clone();
+            object.labels.as_mut().unwrap().remove(label);
+            assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "without {label}");
+            object.labels.as_mut().unwrap().insert(label.clone(), "other".to_owned());
+            assert_eq!(
+                found(&object, true, true),
+                Found::Ours(()),
+                "a policy rewrote {label}, and our own label tells"
+            );
+            object.labels.as_mut().unwrap().remove(OWNER_LABEL);
+            assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "with another {label}");
+        }
+        for label in [OWNER_LABEL, OWN_COMPONENT] {
+            let mut object = ours.clone();
+            object.labels.as_mut().unwrap().insert(label.to_owned(), "other".to_owned());
+            assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "with another {label}");
+        }
+        let earlier = ObjectMeta { labels: Some(owner().labels("redis")), ..ours.clone() };
+        assert_eq!(found(&earlier, true, false), Found::Ours(()), "from a backup that an earlier version was in");
+        let tied = OwnerReference { controller: Some(false), ..owner().reference() };
+        let tied = ObjectMeta { owner_references: Some(vec![tied]), ..ours.clone() };
+        assert_eq!(found(&tied, true, true), Found::Foreign(ORPHANED.to_owned()));
+        let going = ObjectMeta { deletion_timestamp: Some(Time(Timestamp::UNIX_EPOCH)), ..ours.clone() };
+        assert_eq!(found(&going, true, true), Found::Foreign(ORPHANED.to_owned()));
+        let elsewhere = ObjectMeta { namespace: Some("web".to_owned()), ..ours };
+        assert_eq!(found(&elsewhere, true, true), Found::Foreign(ORPHANED.to_owned()));
+    }
+
     #[test]
     fn of_what_has_no_owner_the_labels_tell_whose_it_is() {
-        let ours = ObjectMeta { owner_references: None, ..owner().metadata("shop-key-1".to_owned(), "ring") };
-        assert!(owner().is_labelled("ring", &ours));
-        assert!(!owner().is_labelled("redis", &ours));
-        assert!(!Owner { name: "other".to_owned(), ..owner() }.is_labelled("ring", &ours));
-        assert!(!Owner { namespace: "web".to_owned(), ..owner() }.is_labelled("ring", &ours));
-        assert!(!owner().is_labelled("ring", &ObjectMeta { labels: None, ..ours }));
-        let selector = owner().list_selector("ring");
-        assert!(selector.split(',').any(|label| label == "app.kubernetes.io/instance=shop"), "{selector}");
+        let now = owner().lasting_metadata("shop-key-1".to_owned(), "ring");
+        let before = ObjectMeta { labels: Some(owner().labels("ring")), ..now.clone() };
+        for ours in [&now, &before] {
+            assert!(owner().is_labelled("ring", ours));
+            assert!(!owner().is_labelled("redis", ours));
+            assert!(!Owner { name: "other".to_owned(), ..owner() }.is_labelled("ring", ours));
+            assert!(!Owner { namespace: "web".to_owned(), ..owner() }.is_labelled("ring", ours));
+            assert!(!owner().is_labelled("ring", &ObjectMeta { labels: None, ..ours.clone() }));
+            assert_eq!(named_owner(ours.labels.as_ref().unwrap()), Some("shop"));
+        }
+        let mut given_away = before;
+        given_away.labels.as_mut().unwrap().insert(OWNER_LABEL.to_owned(), "other".to_owned());
+        assert!(!owner().is_labelled("ring", &given_away));
+    }
+
+    #[test]
+    fn what_outlives_its_owner_has_labels_of_our_own_domain_only_and_gets_them_once() {
+        let now = owner().lasting_metadata("shop-key-1".to_owned(), "ring");
+        assert!(now.labels.iter().flatten().all(|(key, _)| key.starts_with("tokencache.dev/")), "{now:?}");
+        assert_eq!(owner().lacking("ring", &now), None);
+        let mut labels = owner().labels("ring");
+        labels.insert("team".to_owned(), "blue".to_owned());
+        labels.insert(PART_OF.to_owned(), "rewritten".to_owned());
+        let sync = "argocd.argoproj.io/sync-options".to_owned();
+        let before =
+            ObjectMeta { labels: Some(labels), annotations: Some([(sync, "Prune=false".into())].into()), ..now };
+        let lacking = serde_json::to_value(owner().lacking("ring", &before).unwrap()).unwrap();
+        let removed = |key: &str| (key.to_owned(), Value::Null);
+        let labels: serde_json::Map<_, _> = [NAME, INSTANCE, COMPONENT, MANAGED_BY]
+            .into_iter()
+            .map(removed)
+            .chain([(OWNER_LABEL.to_owned(), json!("shop")), (OWN_COMPONENT.to_owned(), json!("ring"))])
+            .collect();
+        let annotations = json!({"argocd.argoproj.io/compare-options": "IgnoreExtraneous"});
+        assert_eq!(lacking, json!({"labels": labels, "annotations": annotations}), "what others set stays");
+        let mut relabelled = owner().lasting_metadata("shop-key-1".to_owned(), "ring");
+        relabelled.labels.as_mut().unwrap().insert(INSTANCE.to_owned(), "shop".to_owned());
+        assert_eq!(owner().lacking("ring", &relabelled), None, "whoever labels it so again is left to do so");
+    }
+
+    #[test]
+    fn labels_may_be_lost_where_nothing_says_that_an_object_is_somebody_elses() {
+        let bare = ObjectMeta { labels: None, ..owner().lasting_metadata("shop-key-1".to_owned(), "ring") };
+        assert!(
+            owner().may_have_lost_labels(&bare) && owner().may_have_lost_labels(&set_by(FIELD_MANAGER, bare.clone()))
+        );
+        assert!(!owner().may_have_lost_labels(&set_by("kubectl-create", bare.clone())));
+        let named = ObjectMeta { labels: Some([(OWNER_LABEL.to_owned(), "other".to_owned())].into()), ..bare.clone() };
+        assert!(!owner().may_have_lost_labels(&named));
+        let owned = ObjectMeta { owner_references: Some(vec![owner().reference()]), ..bare };
+        assert!(!owner().may_have_lost_labels(&owned));
     }
 }

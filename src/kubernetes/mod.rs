@@ -2,8 +2,10 @@
 //! them, events. It knows no `TokenCache`.
 
 pub mod cache;
+pub mod child;
 pub mod event;
 pub mod identity;
+pub mod managed_fields;
 pub mod name;
 pub mod quantity;
 pub mod secret;

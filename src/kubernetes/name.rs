@@ -81,11 +81,43 @@ pub fn ring_file(owner: &str, stem: &str) -> String {
     format!("{owner}-{stem}")
 }
 
-/// Whether a Secret of this name would hold a key or a revocation.
+/// The Secrets that an owner has, or has had in an earlier version or under an earlier spec, but for those that outlive it.
+#[must_use]
+pub fn secrets(owner: &str) -> [String; 7] {
+    [
+        redis(owner),
+        redis_users(owner),
+        redis_operator(owner),
+        redis_rotation(owner),
+        redis_ca(owner),
+        redis_tls(owner),
+        keys(owner),
+    ]
+}
+
+/// Whether a Secret of this name would hold a key or a revocation: see [`ring_file`]. A revocation is named by the key that it
+/// is about, or by its date.
 #[must_use]
 pub fn is_ring_file(owner: &str, name: &str) -> bool {
     let stem = name.strip_prefix(owner).and_then(|rest| rest.strip_prefix('-'));
-    stem.is_some_and(|stem| stem.starts_with("key-") || stem.starts_with("revocation-"))
+    stem.is_some_and(|stem| match (stem.strip_prefix("key-"), stem.strip_prefix("revocation-")) {
+        (Some(id), _) => is_guid(id),
+        (_, Some(of)) => is_guid(of) || is_date(of),
+        (None, None) => false,
+    })
+}
+
+fn is_guid(text: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.into_iter().all(digits)
+}
+
+/// Such as `20260101t120000z`, perhaps with fractions of the second.
+fn is_date(text: &str) -> bool {
+    let parts = text.strip_suffix('z').and_then(|text| text.split_once('t'));
+    let digits = |part: &str, least: usize| part.len() >= least && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.is_some_and(|(date, time)| digits(date, 8) && digits(time, 6))
 }
 
 /// Whether a Secret of this name would hold what outlives its owner: a key, a revocation, certificates.
@@ -125,10 +157,25 @@ mod tests {
 
     #[test]
     fn what_outlives_its_owner_is_told_by_its_name() {
-        for name in ["shop-key-1", "shop-revocation-1", "shop-keys-certificates"] {
+        let id = "80732141-ec8f-4b80-af9c-c4d2d1ff8901";
+        let keys = [format!("shop-key-{id}"), format!("shop-revocation-{id}")];
+        let dates = ["19700101t000000z", "20260101t1200005z"].map(|date| format!("shop-revocation-{date}"));
+        for name in keys.iter().chain(&dates).map(String::as_str).chain(["shop-keys-certificates"]) {
             assert!(outlives_its_owner("shop", name), "{name}");
         }
-        for name in ["shop-keys", "shop-redis", "shop2-key-1", "other-key-1", "shop"] {
+        let others = ["shop2-key-", "other-key-", "shop-key-key-", "shop-key-x"].map(|start| format!("{start}{id}"));
+        let short = format!("shop-key-{}", &id[1..]);
+        let upper = format!("shop-key-{}", id.to_uppercase());
+        let plain = [
+            "shop-keys",
+            "shop-redis",
+            "shop",
+            "shop-key-",
+            "shop-key-owned",
+            "shop-revocation-",
+            "shop-revocation-tz",
+        ];
+        for name in others.iter().chain([&short, &upper]).map(String::as_str).chain(plain) {
             assert!(!outlives_its_owner("shop", name), "{name}");
         }
     }

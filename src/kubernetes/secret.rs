@@ -1,5 +1,5 @@
 //! Reading Secrets: watched by metadata and label only, fetched by name, and fetched again only when their
-//! resourceVersion moved.
+//! resourceVersion moved. All names of a namespace are asked for only where a label that was lost must hide nothing.
 //!
 //! In: a namespace and a name. Out: the Secret, or that there is none. It never lists Secrets with their content.
 
@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::ListParams, core::PartialObjectMeta};
 
 use super::cache::Cache;
@@ -16,14 +16,14 @@ use super::cache::Cache;
 /// Where passes read Secrets.
 pub struct SecretReader {
     client: Client,
-    metadata: Cache<PartialObjectMeta<Secret>>,
+    metadata: [Cache<PartialObjectMeta<Secret>>; 2],
     fetched: Mutex<HashMap<(String, String), Arc<Secret>>>,
 }
 
 impl SecretReader {
-    /// A reader that trusts `metadata` to tell which Secrets changed.
+    /// A reader that trusts `metadata` to tell which Secrets changed: of either watch, of which a Secret is in one at most.
     #[must_use]
-    pub fn new(client: Client, metadata: Cache<PartialObjectMeta<Secret>>) -> Self {
+    pub fn new(client: Client, metadata: [Cache<PartialObjectMeta<Secret>>; 2]) -> Self {
         Self { client, metadata, fetched: Mutex::default() }
     }
 
@@ -33,7 +33,7 @@ impl SecretReader {
     /// What the API server or the way to it answered.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
         let key = (namespace.to_owned(), name.to_owned());
-        let watched = self.metadata.get(namespace, name).and_then(|metadata| metadata.resource_version());
+        let watched = self.metadata(namespace, name).and_then(|metadata| metadata.resource_version());
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(fetched) = fetched.filter(|fetched| watched.is_some() && fetched.resource_version() == watched) {
             return Ok(Some(fetched));
@@ -58,23 +58,29 @@ impl SecretReader {
         cache.retain(|(kept_namespace, name), _| kept_namespace != namespace || !is_forgotten(name));
     }
 
-    /// The names of the Secrets of an instance whose metadata, as it was watched, is as wanted.
+    /// Whether a watch shows a Secret of this name.
     #[must_use]
-    pub fn watched(&self, namespace: &str, instance: &str, is_wanted: impl Fn(&ObjectMeta) -> bool) -> Vec<String> {
-        let of_instance = self.metadata.of_instance(namespace, instance).into_iter();
-        of_instance
-            .filter(|secret| is_wanted(&secret.metadata))
-            .filter_map(|secret| secret.metadata.name.clone())
-            .collect()
+    pub fn is_watched(&self, namespace: &str, name: &str) -> bool {
+        self.metadata(namespace, name).is_some()
     }
 
-    /// The names of the Secrets of a namespace with these labels, as they are at this moment.
+    fn metadata(&self, namespace: &str, name: &str) -> Option<Arc<PartialObjectMeta<Secret>>> {
+        self.metadata.iter().find_map(|watched| watched.get(namespace, name))
+    }
+
+    /// The metadata of the Secrets of an instance, as it was watched.
+    #[must_use]
+    pub fn watched(&self, namespace: &str, instance: &str) -> Vec<Arc<PartialObjectMeta<Secret>>> {
+        self.metadata.iter().flat_map(|watched| watched.of_instance(namespace, instance)).collect()
+    }
+
+    /// The names of all Secrets of a namespace, as they are at this moment, whatever their labels.
     ///
     /// # Errors
     /// What the API server or the way to it answered.
-    pub async fn labelled(&self, namespace: &str, selector: &str) -> Result<Vec<String>, kube::Error> {
-        let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
-        let list = api.list_metadata(&ListParams::default().labels(selector)).await?;
+    pub async fn names(&self, namespace: &str) -> Result<Vec<String>, kube::Error> {
+        let list =
+            Api::<Secret>::namespaced(self.client.clone(), namespace).list_metadata(&ListParams::default()).await?;
         Ok(list.items.into_iter().filter_map(|secret| secret.metadata.name).collect())
     }
 }

@@ -8,7 +8,10 @@ use k8s_openapi::api::core::v1::Secret;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{identity::FIELD_MANAGER, quantity};
+use super::{
+    identity::{FIELD_MANAGER, is_own},
+    quantity,
+};
 
 /// Whether applying `wanted` would leave `live` as it is.
 ///
@@ -16,8 +19,27 @@ use super::{identity::FIELD_MANAGER, quantity};
 #[must_use]
 pub fn holds<T: Serialize>(live: &T, wanted: &T) -> bool {
     match (serde_json::to_value(live), serde_json::to_value(wanted)) {
-        (Ok(live), Ok(wanted)) => value_holds(Some(&live), &wanted, "") && !owns_more(&live, &wanted),
+        (Ok(live), Ok(mut wanted)) => {
+            leave_labels(&live, &mut wanted);
+            value_holds(Some(&live), &wanted, "") && !owns_more(&live, &wanted)
+        }
         _ => false,
+    }
+}
+
+/// Leaves an object's labels that others use too to whoever has given them another value, such as a policy of the cluster that
+/// rewrites them at every write. One that is lacking is set.
+fn leave_labels(live: &Value, wanted: &mut Value) {
+    let (Some(live), Some(wanted)) = (
+        live.pointer("/metadata/labels").and_then(Value::as_object),
+        wanted.pointer_mut("/metadata/labels").and_then(Value::as_object_mut),
+    ) else {
+        return;
+    };
+    for (key, value) in wanted.iter_mut().filter(|(key, _)| !is_own(key)) {
+        if let Some(live) = live.get(key) {
+            value.clone_from(live);
+        }
     }
 }
 
@@ -172,6 +194,25 @@ mod tests {
         assert!(
             !holds(&json!({"tolerations": [{"key": "a"}]}), &json!({"tolerations": []})),
             "a list that was emptied"
+        );
+    }
+
+    #[test]
+    fn a_label_that_others_use_too_may_have_another_value_and_one_of_our_own_may_not() {
+        let object = |part_of: Value, owner: &str| {
+            let labels = json!({"app.kubernetes.io/part-of": part_of, "tokencache.dev/cache": owner});
+            json!({"metadata": {"labels": labels}, "spec": {"template": {"metadata": {"labels": labels}}}})
+        };
+        let mut rewritten = object("tokencache".into(), "shop");
+        assert!(holds(&rewritten, &object("tokencache".into(), "shop")));
+        rewritten["metadata"]["labels"]["app.kubernetes.io/part-of"] = "team".into();
+        assert!(holds(&rewritten, &object("tokencache".into(), "shop")), "a policy rewrote it");
+        assert!(!holds(&rewritten, &object("tokencache".into(), "other")), "it tells whose the object is");
+        rewritten["metadata"]["labels"].as_object_mut().unwrap().remove("app.kubernetes.io/part-of");
+        assert!(!holds(&rewritten, &object("tokencache".into(), "shop")), "it is lacking");
+        assert!(
+            !holds(&object("team".into(), "shop"), &object("tokencache".into(), "shop")),
+            "of pods nothing may differ"
         );
     }
 

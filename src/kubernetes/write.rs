@@ -1,4 +1,4 @@
-//! The write verbs on what the operator owns: apply, amend, clear, disown, mint (or create) and retire. (The fourth, claim, is for users' objects.)
+//! The write verbs on what the operator owns: apply, amend, clear, adopt, disown, mark, mint (or create) and retire.
 //!
 //! In: objects that a plan wants. Out: the API server's answer. They decide nothing: whether something is to be written,
 //! and whether a name is free, is settled before.
@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::identity::FIELD_MANAGER;
+use super::identity::{FIELD_MANAGER, Lacking, Owner};
 
 /// Random bytes that one mint may use.
 pub const RANDOM_BYTES: usize = 128;
@@ -241,8 +241,26 @@ pub async fn clear(client: &Client, seen: &ObjectMeta, keys: &[String]) -> Resul
     cleared.map(drop).map_err(|error| WriteError::new::<Secret>("clear", name, error))
 }
 
-/// Takes the owners from a Secret that outlives them, if it still is the one that was seen. Of one that is immutable that is
-/// all that can change.
+/// Gives an object that outlives its owner the labels and annotations that it lacks, if it still is the one that was seen. Of a
+/// Secret that is immutable these can change too.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn mark<K>(client: &Client, seen: &ObjectMeta, lacking: &Lacking) -> Result<(), WriteError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+{
+    let name = seen.name.as_deref().unwrap_or_default();
+    let error = |source| WriteError::new::<K>("label", name, source);
+    let mut metadata = serde_json::to_value(lacking).map_err(|source| error(kube::Error::SerdeError(source)))?;
+    metadata["uid"] = seen.uid.clone().into();
+    metadata["resourceVersion"] = seen.resource_version.clone().into();
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    api::<K>(client, seen).patch_metadata(name, &params, &patch).await.map(drop).map_err(error)
+}
+
+/// Takes the owners from a Secret that outlives them, if it still is the one that was seen.
 ///
 /// # Errors
 /// What the API server or the way to it answered.
@@ -253,6 +271,23 @@ pub async fn disown(client: &Client, seen: &ObjectMeta) -> Result<(), WriteError
     let patch = Patch::Merge(json!({ "metadata": metadata }));
     let disowned = api::<Secret>(client, seen).patch_metadata(name, &params, &patch).await;
     disowned.map(drop).map_err(|error| WriteError::new::<Secret>("disown", name, error))
+}
+
+/// Makes this owner's an object that nobody owns, if it still is the one that was seen. Nothing else of it is changed.
+///
+/// # Errors
+/// What the API server or the way to it answered.
+pub async fn adopt<K>(client: &Client, seen: &ObjectMeta, owner: &Owner) -> Result<(), WriteError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+{
+    let name = seen.name.as_deref().unwrap_or_default();
+    let references = [owner.reference()];
+    let metadata = json!({"uid": seen.uid, "resourceVersion": seen.resource_version, "ownerReferences": references});
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    let adopted = api::<K>(client, seen).patch_metadata(name, &params, &patch).await;
+    adopted.map(drop).map_err(|error| WriteError::new::<K>("adopt", name, error))
 }
 
 /// Deletes an owned object, if it still is the one that was seen. That it is gone already is fine.

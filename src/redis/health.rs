@@ -26,6 +26,7 @@ use crate::{
         Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
+    request,
 };
 
 /// How many probe periods an answer stays good.
@@ -132,13 +133,18 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
     let unavailable = |reason: Reason, message: String| unavailable(Finding::fails(RedisAvailable, reason, message));
     if let Some(taken) = observed.taken(owner) {
         let (kind, name) = (taken.kind, taken.name);
+        if taken.is_restored {
+            let message = request::restored(&settings.owner, kind, &name, &taken.holder);
+            return unavailable(Reason::NameTaken, format!("{message}, and nothing else is made"));
+        }
         return unavailable(
             Reason::NameTaken,
             format!(
                 "{kind} {name} exists already and belongs to {}; it is left as it is, and nothing else is made. {}",
                 taken.holder,
                 if taken.holder == ORPHANED {
-                    "Put its owner reference back, as the other objects have it"
+                    "Put back the labels that the other objects have, and it is taken up again; if it has them all, it differs in something \
+                     that nobody can change, and has to be deleted"
                 } else {
                     "Delete or rename it, or give this TokenCache another name"
                 }

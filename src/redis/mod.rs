@@ -12,6 +12,7 @@ pub mod credentials;
 mod drift;
 mod durability;
 pub mod fault;
+pub mod fit;
 pub mod flush;
 pub mod health;
 pub mod objects;
@@ -40,7 +41,10 @@ use serde::Serialize;
 
 use crate::{
     data_protection::{in_use::InUse, reader::Reader},
-    kubernetes::{identity::Found, name, subset},
+    kubernetes::{
+        identity::{Found, Lacking},
+        name, subset,
+    },
 };
 use acl::{Hashes, OPERATOR};
 use credentials::{Credentials, Standing};
@@ -67,6 +71,8 @@ pub struct Plan {
     pub services: Vec<Service>,
     /// The `StatefulSet`.
     pub stateful_set: Option<StatefulSet>,
+    /// The claim that it made, as it was seen, and what it lacks.
+    pub claim: Option<(ObjectMeta, Lacking)>,
 }
 
 /// Keys of an owned Secret that are to go.
@@ -136,6 +142,7 @@ impl fmt::Debug for Plan {
             .field("clearances", &self.clearances)
             .field("services", &self.services)
             .field("stateful_set", &self.stateful_set)
+            .field("claim", &self.claim)
             .finish()
     }
 }
@@ -160,6 +167,10 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         config_maps: missing(&observed.application_settings, binding::application_settings(settings))
             .into_iter()
             .collect(),
+        claim: observed.claim.clone().and_then(|claim| {
+            let lacking = settings.owner.lacking(objects::COMPONENT, &claim)?;
+            Some((claim, lacking))
+        }),
         ..Plan::default()
     };
     match &credentials.operator {
@@ -204,8 +215,11 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
 fn is_settled(observed: &Observed, wanted: &StatefulSet) -> bool {
     let (Some(live), Some(settled)) = (observed.stateful_set.ours(), &observed.settled) else { return false };
     let identity = |object: &StatefulSet| {
-        let metadata = object.metadata.clone();
-        (metadata.labels, metadata.annotations, metadata.owner_references)
+        let ObjectMeta { labels, annotations, owner_references, .. } = object.metadata.clone();
+        StatefulSet {
+            metadata: ObjectMeta { labels, annotations, owner_references, ..ObjectMeta::default() },
+            ..StatefulSet::default()
+        }
     };
     settled.holds(&live.metadata, &wanted.spec) && subset::holds(&identity(live), &identity(wanted))
 }

@@ -43,6 +43,8 @@ pub const USERS_DIR: &str = "/etc/tokencache/users";
 pub const TLS_DIR: &str = "/etc/tokencache/tls";
 /// Where the container may write.
 pub const DATA_DIR: &str = "/data";
+/// The type of a Secret that no other type is for.
+pub const SECRET_TYPE: &str = "Opaque";
 /// The users' file.
 pub const USERS_FILE: &str = "users.acl";
 /// The file with the probe's password.
@@ -151,7 +153,7 @@ pub fn probe_password(operator: &Password) -> Password {
 fn secret<const N: usize>(settings: &Settings, name: String, entries: [(&str, &str); N]) -> Secret {
     Secret {
         metadata: settings.owner.metadata(name, COMPONENT),
-        type_: Some("Opaque".to_owned()),
+        type_: Some(SECRET_TYPE.to_owned()),
         data: Some(
             entries.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec()))).collect(),
         ),

@@ -6,11 +6,18 @@ use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 
 use super::sample::Sample;
 use crate::{
     api::v1alpha1::OperationStatus,
-    kubernetes::{identity::Found, settled::Settled, workload::Consumers},
+    kubernetes::{
+        child::{Child, ChildKind},
+        identity::Found,
+        settled::Settled,
+        workload::Consumers,
+    },
 };
 
 /// What a pass saw of a cache's Redis.
@@ -45,6 +52,8 @@ pub struct Observed {
     pub server_certificate: Found<Arc<Secret>>,
     /// The user's Secret that is to provide the certificate.
     pub provided_certificate: Option<Arc<Secret>>,
+    /// The claim of the pod's volume, while it is not known to be labelled as what outlives the cache is.
+    pub claim: Option<ObjectMeta>,
     /// The pods of the `StatefulSet`, by name.
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
@@ -66,17 +75,36 @@ impl Observed {
     /// The first name that somebody else's object stands under, with its kind and holder.
     #[must_use]
     pub fn taken(&self, owner: &str) -> Option<Taken> {
-        self.places(owner).into_iter().find_map(|place| match place.holder {
-            Holder::Foreign(holder) => Some(Taken { kind: place.kind, name: place.name, holder }),
-            Holder::Earlier | Holder::Free => None,
+        let mut places = self.places(owner).into_iter().map(|place| (place.kind.as_str(), place));
+        places.find_map(|(kind, place)| match place.holder {
+            Holder::Foreign(holder) => Some(Taken { kind, name: place.name, holder, is_restored: false }),
+            Holder::Restored(holder) => Some(Taken { kind, name: place.name, holder, is_restored: true }),
+            Holder::Unowned(_) | Holder::Earlier | Holder::Free => None,
         })
+    }
+
+    /// What is the owner's own and is owned by nobody, as after a restore from a backup.
+    #[must_use]
+    pub fn unowned(&self, owner: &str) -> Vec<Child> {
+        let places = self.places(owner).into_iter().chain([self.rotation(owner)]);
+        let unowned = places.filter_map(|place| match place.holder {
+            Holder::Unowned(metadata) => Some(Child { kind: place.kind, metadata: *metadata }),
+            Holder::Free | Holder::Earlier | Holder::Restored(_) | Holder::Foreign(_) => None,
+        });
+        unowned.collect()
+    }
+
+    fn rotation(&self, owner: &str) -> Place {
+        place(ChildKind::Secret, crate::kubernetes::name::redis_rotation(owner), &self.rotation)
     }
 
     /// The first object that an earlier `TokenCache` of this name left behind and that is still being collected.
     #[must_use]
     pub fn leftover(&self, owner: &str) -> Option<String> {
         let mut places = self.places(owner).into_iter();
-        places.find(|place| place.holder == Holder::Earlier).map(|place| format!("{} {}", place.kind, place.name))
+        places
+            .find(|place| place.holder == Holder::Earlier)
+            .map(|place| format!("{} {}", place.kind.as_str(), place.name))
     }
 
     fn places(&self, owner: &str) -> [Place; 11] {
@@ -97,23 +125,24 @@ impl Observed {
             certificate_authority,
             server_certificate,
             provided_certificate: _,
+            claim: _,
             pods: _,
             samples: _,
             consumers: _,
             operations: _,
         } = self;
         [
-            place("ServiceAccount", name::redis(owner), service_account),
-            place("Service", name::redis(owner), service),
-            place("Service", name::redis_headless(owner), headless_service),
-            place("ConfigMap", name::redis_config(owner), config_map),
-            place("ConfigMap", name::settings(owner), application_settings),
-            place("StatefulSet", name::redis(owner), stateful_set),
-            place("Secret", name::redis_operator(owner), operator_login),
-            place("Secret", name::redis_users(owner), users),
-            place("Secret", name::redis(owner), connection),
-            place("Secret", name::redis_ca(owner), certificate_authority),
-            place("Secret", name::redis_tls(owner), server_certificate),
+            place(ChildKind::ServiceAccount, name::redis(owner), service_account),
+            place(ChildKind::Service, name::redis(owner), service),
+            place(ChildKind::Service, name::redis_headless(owner), headless_service),
+            place(ChildKind::ConfigMap, name::redis_config(owner), config_map),
+            place(ChildKind::ConfigMap, name::settings(owner), application_settings),
+            place(ChildKind::StatefulSet, name::redis(owner), stateful_set),
+            place(ChildKind::Secret, name::redis_operator(owner), operator_login),
+            place(ChildKind::Secret, name::redis_users(owner), users),
+            place(ChildKind::Secret, name::redis(owner), connection),
+            place(ChildKind::Secret, name::redis_ca(owner), certificate_authority),
+            place(ChildKind::Secret, name::redis_tls(owner), server_certificate),
         ]
     }
 }
@@ -125,27 +154,34 @@ pub struct Taken {
     pub kind: &'static str,
     /// The object's name.
     pub name: String,
-    /// Whose it is, in words.
+    /// Whose it is, in words; or who wrote it.
     pub holder: String,
+    /// Whether it is the owner's own by all it carries, but for who wrote it.
+    pub is_restored: bool,
 }
 
 struct Place {
-    kind: &'static str,
+    kind: ChildKind,
     name: String,
     holder: Holder,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq)]
 enum Holder {
     Free,
+    Unowned(Box<ObjectMeta>),
     Earlier,
+    Restored(String),
     Foreign(String),
 }
 
-fn place<T>(kind: &'static str, name: String, found: &Found<T>) -> Place {
+fn place<T: Resource>(kind: ChildKind, name: String, found: &Found<Arc<T>>) -> Place {
+    let is_unowned = |metadata: &ObjectMeta| metadata.owner_references.as_ref().is_none_or(Vec::is_empty);
     let holder = match found {
+        Found::Ours(object) if is_unowned(object.meta()) => Holder::Unowned(Box::new(object.meta().clone())),
         Found::Nothing | Found::Ours(_) => Holder::Free,
         Found::Earlier => Holder::Earlier,
+        Found::Restored(manager) => Holder::Restored(manager.clone()),
         Found::Foreign(holder) => Holder::Foreign(holder.clone()),
     };
     Place { kind, name, holder }

@@ -33,6 +33,8 @@ const MIB: u64 = 1 << 20;
 pub struct Settings {
     /// The `TokenCache`, which owns all objects.
     pub owner: Owner,
+    /// Whether what nobody owns was restored for it, whoever wrote it.
+    pub is_restored: bool,
     /// The server's image.
     pub image: String,
     /// `maxmemory`.
@@ -239,6 +241,7 @@ impl Settings {
                 name,
                 uid: cache.uid().unwrap_or_default(),
             },
+            is_restored: request::is_restored(cache),
             image: redis.image.clone(),
             max_memory: MaxMemory::parse(&redis.max_memory)?,
             eviction_policy: redis.eviction_policy,

@@ -100,7 +100,8 @@ impl Keys {
 
     /// Carries the plan out. Says what was written, without the names of keys.
     pub fn pass(&mut self) -> Vec<String> {
-        let Plan { owned, certificates, mint, files, ring } = self.plan();
+        let Plan { adopted, unmarked, owned, certificates, mint, files, ring } = self.plan();
+        assert_eq!((adopted, unmarked), (None, vec![]), "here everything that is made has its owner and its labels");
         let (mut written, mut publication) = (Vec::new(), ring);
         self.before = self.standing();
         for metadata in owned {

@@ -3,20 +3,36 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
-use tokencache_operator::controller::plan::{Plan, Retiree, RetireeKind, plan};
+use tokencache_operator::controller::plan::{Plan, Surplus, plan, surplus};
 use tokencache_operator::data_protection::{KeyMint, key::KeyOrder, plan as ring, schedule::Why};
-use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::kubernetes::child::{Child, ChildKind};
+use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
 use tokencache_operator::redis::{objects::stateful_set, pod::Template};
 
 use super::world::{World, shop};
 
-fn planned(world: &World, surplus: Vec<Retiree>) -> Plan {
-    plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring::Plan::default(), surplus)
+fn planned(world: &World, retirees: Vec<Child>) -> Plan {
+    plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring::Plan::default(), retirees)
 }
 
-fn surplus() -> Vec<Retiree> {
-    let metadata = ObjectMeta { name: Some("shop-redis-old".to_owned()), ..ObjectMeta::default() };
-    vec![Retiree { kind: RetireeKind::ConfigMap, metadata }]
+fn retirees() -> Vec<Child> {
+    vec![child(ChildKind::ConfigMap, "shop-redis-old", FIELD_MANAGER)]
+}
+
+/// An object that has the cache's labels and owner, from this field manager.
+fn child(kind: ChildKind, name: &str, manager: &str) -> Child {
+    let owner = World::new(shop("{}")).settings().owner;
+    let fields = json!({"f:metadata": {"f:ownerReferences": {"k:{\"uid\":\"uid-of-shop\"}": {}}}});
+    let entry = json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let managed_fields = Some(vec![serde_json::from_value(entry).unwrap()]);
+    Child { kind, metadata: ObjectMeta { managed_fields, ..owner.metadata(name.to_owned(), "redis") } }
+}
+
+/// What of these objects is deleted, and what is left, by kind and name.
+fn split(spec: &str, children: Vec<Child>) -> [Vec<String>; 2] {
+    let world = World::settled(shop(spec));
+    let Surplus { retirees, left } = surplus(&world.settings(), &world.credentials(), children);
+    [retirees, left].map(|children| children.iter().map(ToString::to_string).collect())
 }
 
 fn valid(world: &mut World, generation: i64) {
@@ -53,8 +69,8 @@ fn nothing_is_rehearsed_where_nothing_is_to_be_written() {
 #[test]
 fn what_nothing_needs_any_more_is_retired() {
     let world = World::settled(shop("{}"));
-    assert_eq!(planned(&world, surplus()).retirees, surplus());
-    assert!(!planned(&world, surplus()).is_empty());
+    assert_eq!(planned(&world, retirees()).retirees, retirees());
+    assert!(!planned(&world, retirees()).is_empty());
 }
 
 #[test]
@@ -62,7 +78,7 @@ fn a_paused_cache_is_left_alone() {
     let mut world = World::new(shop("{}"));
     let annotations = world.cache.metadata.annotations.get_or_insert_default();
     annotations.insert("tokencache.dev/reconcile".to_owned(), "paused".to_owned());
-    assert_eq!(planned(&world, surplus()), Plan::default());
+    assert_eq!(planned(&world, retirees()), Plan::default());
     world
         .cache
         .metadata
@@ -76,7 +92,7 @@ fn a_paused_cache_is_left_alone() {
 fn one_name_that_is_taken_keeps_everything_from_being_made() {
     let mut world = World::new(shop("{}"));
     world.observed.service = Found::Foreign("Deployment web".to_owned());
-    assert_eq!(planned(&world, surplus()), Plan::default());
+    assert_eq!(planned(&world, retirees()), Plan::default());
 }
 
 #[test]
@@ -101,9 +117,9 @@ fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
 fn what_an_earlier_cache_left_behind_is_waited_for() {
     let mut world = World::new(shop("{}"));
     world.observed.users = Found::Earlier;
-    assert_eq!(planned(&world, surplus()), Plan::default());
+    assert_eq!(planned(&world, retirees()), Plan::default());
     world.observed.users = Found::Nothing;
-    assert!(!planned(&world, surplus()).is_empty());
+    assert!(!planned(&world, retirees()).is_empty());
 }
 
 #[test]
@@ -113,4 +129,39 @@ fn a_secret_that_is_somebody_elses_is_not_read() {
     assert_eq!(world.credentials().app_password(), None);
     let taken = world.observed.taken("shop").unwrap();
     assert_eq!((taken.kind, taken.name.as_str()), ("Secret", "shop-redis"));
+}
+
+#[test]
+fn what_somebody_copied_is_left_alone_and_told_whatever_it_carries() {
+    let kinds = [
+        ChildKind::StatefulSet,
+        ChildKind::Service,
+        ChildKind::ConfigMap,
+        ChildKind::Secret,
+        ChildKind::ServiceAccount,
+    ];
+    for kind in kinds {
+        for manager in ["kubectl-create", FIELD_MANAGER] {
+            let [deleted, left] = split("{}", vec![child(kind, "worker-redis", manager)]);
+            assert_eq!((deleted, left), (vec![], vec![format!("{} worker-redis", kind.as_str())]), "{manager}");
+        }
+    }
+    let needed = vec![child(ChildKind::Secret, "shop-redis", "kubectl-create")];
+    assert_eq!(split("{}", needed), [[""; 0]; 2], "under a needed name it is kept in order");
+    let key = "shop-key-80732141-ec8f-4b80-af9c-c4d2d1ff8901";
+    assert_eq!(split("{}", vec![child(ChildKind::Secret, key, FIELD_MANAGER)]), [[""; 0]; 2], "keys are never touched");
+}
+
+#[test]
+fn what_the_operator_made_for_an_earlier_spec_is_deleted_and_a_copy_under_such_a_name_is_not() {
+    let plain = "redis: {tls: {mode: Disabled}}";
+    let made = |manager: &str| ["shop-redis-ca", "shop-redis-tls"].map(|name| child(ChildKind::Secret, name, manager));
+    let names = ["Secret shop-redis-ca", "Secret shop-redis-tls"].map(str::to_owned).to_vec();
+    assert_eq!(split(plain, made(FIELD_MANAGER).to_vec()), [names.clone(), vec![]]);
+    assert_eq!(split(plain, made("kubectl-create").to_vec()), [vec![], names]);
+    assert_eq!(split("{}", made(FIELD_MANAGER).to_vec()), [[""; 0]; 2], "they are needed");
+    let mut going = child(ChildKind::Secret, "shop-redis-ca", FIELD_MANAGER);
+    going.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+    assert_eq!(split(plain, vec![going]), [[""; 0]; 2], "it is going already");
 }

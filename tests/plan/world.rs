@@ -81,6 +81,7 @@ impl World {
             certificate_authority: Found::Nothing,
             server_certificate: Found::Nothing,
             provided_certificate: None,
+            claim: None,
             pods: Vec::new(),
             samples: Vec::new(),
             consumers: Consumers::Unknown,
@@ -122,7 +123,7 @@ impl World {
     pub fn pass(&mut self) -> Vec<String> {
         let plan = self.plan();
         let written = said(&plan);
-        let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set } = plan;
+        let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set, claim } = plan;
         let of_tls = |clearance: &Clearance| clearance.secret.name.as_deref() == Some("shop-redis-tls");
         assert!(
             clearances.iter().all(of_tls),
@@ -167,6 +168,9 @@ impl World {
         if let Some(object) = stateful_set {
             self.observed.stateful_set = Found::Ours(stored(object));
         }
+        if claim.is_some() {
+            self.observed.claim = None;
+        }
         written
     }
 
@@ -210,6 +214,7 @@ impl World {
             certificate_authority,
             server_certificate,
             provided_certificate: _,
+            claim: _,
             pods: _,
             samples: _,
             consumers: _,
@@ -237,7 +242,7 @@ impl World {
 
 /// What a plan writes, as kinds and names.
 pub fn said(plan: &Plan) -> Vec<String> {
-    let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set } = plan;
+    let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set, claim } = plan;
     let mut said: Vec<String> = mints
         .iter()
         .map(|mint| match mint {
@@ -254,6 +259,7 @@ pub fn said(plan: &Plan) -> Vec<String> {
     said.extend(service_account.iter().map(|object| format!("ServiceAccount {}", object.name_any())));
     said.extend(services.iter().map(|object: &Service| format!("Service {}", object.name_any())));
     said.extend(stateful_set.iter().map(|object| format!("StatefulSet {}", object.name_any())));
+    said.extend(claim.iter().map(|(seen, _)| format!("claim {}", seen.name.as_deref().unwrap_or_default())));
     said
 }
 

@@ -123,5 +123,12 @@ pub struct TokenCacheSpec {
 /// nothing.
 pub const RECONCILE_ANNOTATION: &str = "tokencache.dev/reconcile";
 
+/// The annotation that says that objects which carry all labels of the cache's own, and which nobody owns, are its own: with
+/// the value `restored` they are taken up again also where another field manager has written them, such as a backup's.
+pub const ADOPT_ANNOTATION: &str = "tokencache.dev/adopt";
+
+/// The value of [`ADOPT_ANNOTATION`] that takes up what was restored.
+pub const RESTORED: &str = "restored";
+
 /// The value of [`RECONCILE_ANNOTATION`] that pauses.
 pub const PAUSED: &str = "paused";

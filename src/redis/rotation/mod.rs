@@ -137,6 +137,9 @@ impl Rotation {
             Found::Earlier => {
                 input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected")))
             }
+            Found::Restored(manager) => {
+                input.at_rest(Some(request::restored(&input.settings.owner, "Secret", &secret, manager)))
+            }
             Found::Foreign(holder) => input
                 .at_rest(Some(format!("Secret {secret} exists already and belongs to {holder}: delete or rename it"))),
         }

@@ -11,7 +11,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use crate::{
     kubernetes::name,
     redis::{
-        objects::COMPONENT,
+        objects::{COMPONENT, SECRET_TYPE},
         password::{Password, PasswordError, PasswordHash},
         settings::Settings,
     },
@@ -116,7 +116,7 @@ impl Record {
         .collect();
         Secret {
             metadata: settings.owner.metadata(name::redis_rotation(&settings.owner.name), COMPONENT),
-            type_: Some("Opaque".to_owned()),
+            type_: Some(SECRET_TYPE.to_owned()),
             data: Some(data),
             ..Secret::default()
         }

@@ -142,7 +142,7 @@ impl Input<'_> {
     fn written(&self, record: &Record) -> Option<Secret> {
         match &self.observed.rotation {
             live @ (Found::Nothing | Found::Ours(_)) => missing(live, record.secret(self.settings)),
-            Found::Earlier | Found::Foreign(_) => None,
+            Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
         }
     }
 

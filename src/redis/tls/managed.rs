@@ -34,7 +34,7 @@ const PREVIOUS_PRIVATE_KEY: &str = "previous.key";
 const PUBLISHED_KEY: &str = "published";
 
 /// The type of a Secret with a certificate and its key.
-const SECRET_TYPE: &str = "kubernetes.io/tls";
+pub const SECRET_TYPE: &str = "kubernetes.io/tls";
 
 /// An authority that is to be made.
 #[derive(Debug, Clone, PartialEq)]

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{condition::Reason, kubernetes::name};
 use certificate::{Authorities, Fingerprint};
-pub use managed::{AuthorityOrder, CertificateOrder};
+pub use managed::{AuthorityOrder, CertificateOrder, SECRET_TYPE};
 use replacement::Replacement;
 
 /// The Secret's key with the server's certificate, followed by those between it and the authority.

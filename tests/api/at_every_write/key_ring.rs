@@ -14,11 +14,13 @@ use tokencache_operator::api::v1alpha1::TokenCache;
 use tokencache_operator::controller::key_ring;
 use tokencache_operator::data_protection::{
     key_ring::KeyRing,
+    objects::COMPONENT,
     observed::{Beside, Observed},
     plan::{Plan, plan},
     settings::Settings,
     standing::Standing,
 };
+use tokencache_operator::kubernetes::identity::Wanted;
 use tokencache_operator::kubernetes::write::{WriteError, WriteErrorClass};
 use tokencache_operator::redis::settings::Settings as RedisSettings;
 
@@ -147,7 +149,7 @@ struct Planned {
 
 impl Planned {
     async fn carry_out(self, world: &World) -> Result<usize, WriteError> {
-        key_ring::apply(&world.client, &self.settings, self.plan).await
+        key_ring::apply(&world.client, &self.settings, self.plan, &mut Vec::new()).await
     }
 }
 
@@ -161,7 +163,8 @@ impl World {
         let there = secrets.list(&ListParams::default()).await.unwrap().items.into_iter().map(Arc::new);
         let (of_ring, others): (Vec<_>, Vec<_>) = there.partition(|secret| secret.name_any() == "shop-keys");
         let files = others.into_iter().filter(|secret| secret.name_any().starts_with("shop-key-")).collect();
-        let ring = owner.found(of_ring.into_iter().next(), |secret| &secret.metadata);
+        let ring = Wanted { component: COMPONENT, fits: &|_: &Secret| true, is_restored: false };
+        let ring = owner.found(of_ring.into_iter().next(), &ring);
         let observed = Observed::new(files, ring, BTreeMap::new(), Beside::default());
         let settings = Settings::parse(owner, &cache).unwrap();
         let standing = Standing::read(&settings, &observed, &KeyRing::default(), Timestamp::now());

@@ -235,21 +235,6 @@ async fn a_stranger_under_the_rings_name_is_told_and_no_key_is_made_until_it_is_
 }
 
 #[tokio::test]
-async fn a_secret_of_a_key_that_lost_its_labels_is_told_and_neither_changed_nor_missed() {
-    let (world, _operator) = shop("unlabelled").await;
-    let ring = world.ring(1).await;
-    let name = world.keys().await.into_keys().next().unwrap();
-    let labels = world.get("Secret", &name).await["metadata"]["labels"].clone();
-    world.edit("Secret", &name, json!({"metadata": {"labels": null}})).await;
-    let message = world.condition(SHOP, "KeyRingReady", "False", "NameTaken").await;
-    assert!(message.contains(&name) && message.contains("Put the labels back"), "{message}");
-    assert_eq!(world.secret(RING).await, ring);
-    world.quiet().await;
-    world.edit("Secret", &name, json!({"metadata": {"labels": labels}})).await;
-    assert_eq!(world.ring(1).await, ring);
-}
-
-#[tokio::test]
 async fn while_the_cache_is_paused_the_ring_is_looked_at_only() {
     let (world, _operator) = shop("paused-ring").await;
     let ring = world.ring(1).await;

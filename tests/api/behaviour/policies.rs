@@ -66,31 +66,36 @@ async fn more_memory_that_the_container_does_not_get_does_not_reach_the_server_e
     world.ready(SHOP).await;
 }
 
-/// Lets the cluster's policy take every image of a `StatefulSet` in this namespace from another registry.
-async fn redirect_images(world: &World) {
-    let name = format!("redirect-{}", world.namespace);
+/// Lets the cluster's policy change objects in this namespace on their way in.
+pub async fn mutate(world: &World, what: &str, rule: Value, mutation: Value) {
+    let name = format!("{what}-{}", world.namespace);
     let make = async |kind: &str, spec: Value| {
         let of = ApiResource::from_gvk(&GroupVersionKind::gvk("admissionregistration.k8s.io", "v1beta1", kind));
         let object = json!({"apiVersion": of.api_version, "kind": kind, "metadata": {"name": name}, "spec": spec});
         let api: Api<DynamicObject> = Api::all_with(world.client.clone(), &of);
         api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     };
-    let operations = ["CREATE", "UPDATE"];
-    let rule =
-        json!({"apiGroups": ["apps"], "apiVersions": ["*"], "operations": operations, "resources": ["statefulsets"]});
-    let patch = "[JSONPatch{op: 'replace', path: '/spec/template/spec/containers/0/image', \
-                 value: 'registry.example/' + object.spec.template.spec.containers[0].image.split('/').filter(part, part != 'docker.io' && part != 'registry.example').join('/')}]";
     make(
         "MutatingAdmissionPolicy",
         json!({
             "matchConstraints": {"resourceRules": [rule]}, "reinvocationPolicy": "Never", "failurePolicy": "Fail",
-            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
+            "mutations": [mutation],
         }),
     )
     .await;
     let here = json!({"matchLabels": {"kubernetes.io/metadata.name": world.namespace}});
     make("MutatingAdmissionPolicyBinding", json!({"policyName": name, "matchResources": {"namespaceSelector": here}}))
         .await;
+}
+
+/// Lets the cluster's policy take every image of a `StatefulSet` in this namespace from another registry.
+async fn redirect_images(world: &World) {
+    let operations = ["CREATE", "UPDATE"];
+    let rule =
+        json!({"apiGroups": ["apps"], "apiVersions": ["*"], "operations": operations, "resources": ["statefulsets"]});
+    let patch = "[JSONPatch{op: 'replace', path: '/spec/template/spec/containers/0/image', \
+                 value: 'registry.example/' + object.spec.template.spec.containers[0].image.split('/').filter(part, part != 'docker.io' && part != 'registry.example').join('/')}]";
+    mutate(world, "redirect", rule, json!({"patchType": "JSONPatch", "jsonPatch": {"expression": patch}})).await;
     let set = json!({"metadata": {"name": "probe"}, "spec": {
         "serviceName": "probe", "selector": {"matchLabels": {"a": "b"}},
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "docker.io/a:1"}]}},

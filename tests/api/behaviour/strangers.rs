@@ -109,11 +109,19 @@ async fn an_object_of_another_cache_is_told_with_its_owner() {
 }
 
 #[tokio::test]
-async fn an_object_whose_owner_reference_was_taken_away_is_a_strangers_until_it_is_put_back() {
+async fn an_object_whose_owner_reference_was_taken_away_is_taken_up_again_once_it_has_its_labels() {
     let (world, _operator) = World::with_shop("disowned").await;
-    let owners = world.get("Service", "shop-redis").await["metadata"]["ownerReferences"].clone();
-    world.edit("Service", "shop-redis", json!({"metadata": {"ownerReferences": null}})).await;
-    is_taken(&world, "Service", "shop-redis").await;
-    world.edit("Service", "shop-redis", json!({"metadata": {"ownerReferences": owners}})).await;
+    let label = |value: Value| json!({"labels": {"app.kubernetes.io/component": value}});
+    let owned = world.get("Service", "shop-redis").await;
+    let mut bare = label(Value::Null);
+    bare["ownerReferences"] = Value::Null;
+    world.edit("Service", "shop-redis", json!({ "metadata": bare })).await;
+    let message = is_taken(&world, "Service", "shop-redis").await;
+    assert!(message.contains("Put back the labels"), "{message}");
+    world.edit("Service", "shop-redis", json!({"metadata": label("cache".into())})).await;
     world.ready(SHOP).await;
+    let now = world.get("Service", "shop-redis").await;
+    assert_eq!(now["metadata"]["ownerReferences"], owned["metadata"]["ownerReferences"]);
+    assert_eq!(now["metadata"]["uid"], owned["metadata"]["uid"]);
+    assert!(world.event(SHOP, "ObjectsAdopted").await.ends_with(": Service shop-redis"));
 }

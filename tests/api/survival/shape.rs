@@ -64,6 +64,7 @@ fn without_the_run(object: &Value) -> Value {
         for mark in of_keys.into_iter().chain([PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION]) {
             marks.entry(mark).and_modify(|time| *time = "TIME".into());
         }
+        marks.entry(objects::TEMPLATE_ANNOTATION).and_modify(|hash| *hash = "HASH".into());
         let since = marks.iter_mut().filter(|(mark, _)| mark.starts_with("tokencache.dev/published-"));
         since.for_each(|(_, time)| *time = "TIME".into());
     }

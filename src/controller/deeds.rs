@@ -1,0 +1,56 @@
+//! What is told of objects as a whole: that they were deleted, or are left as they are although they look like the cache's own.
+//!
+//! In: what was done, and what was left. Out: happenings. It writes nothing.
+
+use super::apply::Deed;
+use crate::{
+    api::v1alpha1::TokenCache,
+    condition::Reason,
+    kubernetes::{
+        child::Child,
+        event::{EventType, Happening},
+    },
+};
+
+/// What is told of what was done: each deletion, and in one sentence what was taken up again.
+#[must_use]
+pub fn done(deeds: &[Deed]) -> Vec<Happening> {
+    let (mut told, mut adopted) = (Vec::new(), Vec::new());
+    for deed in deeds {
+        match deed {
+            Deed::Adopted(child) => adopted.push(child.to_string()),
+            Deed::Deleted(child) => told.push(Happening {
+                event_type: EventType::Normal,
+                reason: Reason::ObjectDeleted.as_str(),
+                note: format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
+            }),
+        }
+    }
+    if !adopted.is_empty() {
+        let note = format!(
+            "taken up again, since nobody owned it and it has all labels of this TokenCache, as after a restore from a backup: {}",
+            adopted.join(", ")
+        );
+        told.push(Happening { event_type: EventType::Normal, reason: Reason::ObjectsAdopted.as_str(), note });
+    }
+    told
+}
+
+/// What is told of an object that is left as it is.
+#[must_use]
+pub fn left(cache: &TokenCache, child: &Child) -> Happening {
+    let owner = cache.metadata.name.as_deref().unwrap_or_default();
+    let (kind, name) = (child.kind.as_str(), child.name());
+    let namespace = cache.metadata.namespace.as_deref().unwrap_or_default();
+    Happening {
+        event_type: EventType::Warning,
+        reason: Reason::ObjectLeftAlone.as_str(),
+        note: format!(
+            "{kind} {name} has labels and owner of TokenCache {owner}, but the operator did not make it, so it is left as it is: \
+             most likely it is a copy. Nothing uses it, and it is deleted together with the TokenCache. To keep it, take the \
+             owner from it: `kubectl -n {namespace} patch {} {name} --type=json \
+             -p '[{{\"op\":\"remove\",\"path\":\"/metadata/ownerReferences\"}}]'`; otherwise delete it",
+            kind.to_lowercase()
+        ),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the API server records of who wrote an object: its `managedFields`.
+//!
+//! In: metadata. Out: field managers. Nobody can tell for sure who made an object; but whoever set a field is recorded, and a
+//! copy has other managers than what it was copied from.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
+use serde_json::{Value, json};
+
+use super::identity::{FIELD_MANAGER, ORPHANED};
+
+/// The managers that set the reference to the owner with this UID; `None` for one without a name.
+#[must_use]
+pub fn setters_of_owner<'object>(object: &'object ObjectMeta, uid: &str) -> Vec<Option<&'object str>> {
+    let entries = object.managed_fields.iter().flatten();
+    entries.filter(|entry| sets_owner(entry, uid)).map(|entry| entry.manager.as_deref()).collect()
+}
+
+fn sets_owner(entry: &ManagedFieldsEntry, uid: &str) -> bool {
+    let references = entry.fields_v1.as_ref().map(|fields| &fields.0["f:metadata"]["f:ownerReferences"]);
+    references.and_then(Value::as_object).into_iter().flatten().any(|(path, _)| {
+        let keys = path.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Value>(keys).ok());
+        keys.is_some_and(|keys| keys["uid"] == uid)
+    })
+}
+
+/// The first manager of an object that the operator has not written; `None` where it has, or nobody knows who has. Whoever
+/// writes the status only has not written the object.
+#[must_use]
+pub fn stranger(object: &ObjectMeta) -> Option<&str> {
+    let entries = object.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+    let managers: Vec<&str> = entries.map(|entry| entry.manager.as_deref().unwrap_or("unknown")).collect();
+    managers.first().copied().filter(|_| !managers.contains(&FIELD_MANAGER))
+}
+
+/// Who wrote an object that no controller owns, in words.
+#[must_use]
+pub fn writer(object: &ObjectMeta) -> String {
+    let managers: Vec<&str> =
+        object.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref()).collect();
+    match managers.first() {
+        Some(_) if managers.contains(&FIELD_MANAGER) => ORPHANED.to_owned(),
+        Some(first) => format!("whoever uses the field manager {first}"),
+        None => "somebody else".to_owned(),
+    }
+}
+
+/// Keeps of the record what is asked for: what the operator applied, and of others their names, and whether they set an owner.
+/// The rest of it is most of an object's size.
+pub fn slim(record: &mut [ManagedFieldsEntry]) {
+    for entry in record.iter_mut().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER)) {
+        entry.fields_v1 = entry.fields_v1.take().and_then(|fields| {
+            let references = fields.0.pointer("/f:metadata/f:ownerReferences")?.clone();
+            Some(FieldsV1(json!({"f:metadata": {"f:ownerReferences": references}})))
+        });
+    }
+}
