@@ -207,11 +207,14 @@ impl Told<'_> {
     /// How entries that nobody can read are removed from everywhere.
     fn removal(&self) -> String {
         format!(
-            "{} removes the entries that cannot be read, and no others. After that restart {}: each pod keeps what it read \
-             in its own memory (L1) too",
+            "{} removes the entries that cannot be read, and no others. {}",
             self.flush("unreadable"),
-            self.workloads()
+            self.restart()
         )
+    }
+
+    fn restart(&self) -> String {
+        format!("After that restart {}: each pod keeps what it read in its own memory (L1) too", self.workloads())
     }
 
     fn key_missing(&self) -> String {
@@ -286,7 +289,8 @@ impl Told<'_> {
             "{} are encrypted with {}, and under none of the application names {}: applications use another name, or something \
              else than Microsoft.Identity.Web encrypted them, or they were changed since. Set \
              spec.dataProtection.applicationName to what applications give to SetApplicationName, or to the folder that they \
-             run in. Applications of different names cannot read each other's entries, and {FAILS}. Those that use the cache: {}",
+             run in. Applications of different names cannot read each other's entries, and {FAILS}. While no name is known that reads \
+             these, they are not removed as unreadable. Those that use the cache: {}",
             self.share(Class::OtherApplication),
             self.keys(Class::OtherApplication, "in the ring"),
             tried.join(", "),
@@ -296,9 +300,9 @@ impl Told<'_> {
 
     fn undeserializable(&self) -> String {
         format!(
-            "{} can be decrypted, or are JSON, and are no token cache as MSAL writes it: another version of an application \
-             wrote them, before an upgrade or after it, or something else that stores JSON with this prefix. Applications that \
-             take one for their own {FAILS}. {}",
+            "{} have keys that MSAL gives, or can be decrypted, and are no token cache as MSAL writes it: another version of an \
+             application wrote them, before an upgrade or after it, or something else with this prefix that has such keys. \
+             Applications that take one for their own {FAILS}. {}",
             self.share(Class::Undeserializable),
             self.removal()
         )
@@ -308,10 +312,11 @@ impl Told<'_> {
         format!(
             "entries with the prefix {:?} on {} are encrypted, and spec.entries.encrypt is false: applications that have \
              Encrypt off cannot read them, and {FAILS}. If applications do encrypt, set spec.entries.encrypt: true. If they did \
-             once, {}",
+             once, {} removes the encrypted entries, and no others. {}",
             self.settings.instance_name.as_str(),
             self.pod,
-            self.removal()
+            self.flush("encrypted"),
+            self.restart()
         )
     }
 

@@ -23,6 +23,9 @@ const STORED: u64 = 27;
 /// How many looks it may take to see them all: on Redis 7.0 ten are looked into each time.
 const LOOKS: usize = 4;
 
+/// The key of an entry that nobody can read.
+const BAD: &str = "shop:22222222-0000-0000-0000-000000000009.aaaaaaaa-0000-0000-0000-00000000000a";
+
 /// What is counted of each class with each key.
 type Expected<'a> = &'a [(Class, Option<&'a str>, u64)];
 
@@ -96,9 +99,27 @@ async fn every_recorded_entry_is_told_by_class_and_key_whichever_ring_reads_them
         ),
         (
             reader(ring("ring-other"), &[APPLICATION]),
-            &[(Readable, other, 1), (Plain, None, 13), (KeyMissing, older, 3), (KeyMissing, newer, 10)],
+            // Behind another prefix nothing shows that the hash of an assertion is one.
+            &[
+                (Readable, other, 1),
+                (Plain, None, 13),
+                (KeyMissing, older, 2),
+                (KeyMissing, newer, 7),
+                (Strange, older, 1),
+                (Strange, newer, 3),
+            ],
         ),
-        (want(), &[(Plain, None, 13), (Encrypted, older, 3), (Encrypted, newer, 10), (Encrypted, other, 1)]),
+        (
+            want(),
+            &[
+                (Plain, None, 13),
+                (Encrypted, older, 2),
+                (Encrypted, newer, 7),
+                (Encrypted, other, 1),
+                (Strange, older, 1),
+                (Strange, newer, 3),
+            ],
+        ),
     ];
     for program in each() {
         let redis = filled(&program).await;
@@ -147,13 +168,13 @@ async fn a_trouble_is_told_at_the_look_that_sees_it_and_no_more_once_the_entry_i
     let entries = stored();
     let of = |prefix: &str| entries.iter().find(|entry| entry.is_of(prefix)).unwrap();
     store(&redis, "shop:good", &of("fx-encB:").data());
-    store(&redis, "shop:bad", &of("fx-otherring:").data());
+    store(&redis, BAD, &of("fx-otherring:").data());
     store(&redis, "shop:session", b"\x02\x00\x00binary");
     let seen = sampled(&probe, &redis, &want).await;
     let portion = &payloads(&seen).classes[&KeyMissing];
     assert_eq!((portion.share, portion.keys.len()), (Share::Some, 1));
     assert!(payloads(&seen).has(Strange) && payloads(&seen).has(Readable));
-    admin(&redis, &["DEL", "shop:bad"]);
+    admin(&redis, &["DEL", BAD]);
     let after = sampled(&probe, &redis, &want).await;
     assert!(!payloads(&after).has(KeyMissing) && payloads(&after).has(Readable));
 }
@@ -167,7 +188,7 @@ async fn in_a_database_of_hundreds_every_entry_has_its_turn_and_one_that_is_too_
         assert_eq!(admin(&redis, &["EVAL", script, "0"]), "done");
         let entries = stored();
         let bad = entries.iter().find(|entry| entry.is_of("fx-otherring:")).unwrap().data();
-        store(&redis, "shop:bad", &bad);
+        store(&redis, BAD, &bad);
         let (probe, want) = (probe(), reader(ring("ring"), &[APPLICATION]));
         let mut looks = 0;
         let sample = loop {
@@ -192,7 +213,7 @@ async fn what_was_counted_before_entries_were_removed_on_request_is_told_no_more
     fill("odd");
     let (probe, want) = (probe(), reader(ring("ring"), &[APPLICATION]));
     assert!(payloads(&sampled(&probe, &redis, &want).await).has(Strange));
-    fill("{}");
+    fill("{\"AccessToken\":{}}");
     assert!(payloads(&sampled(&probe, &redis, &want).await).has(Strange), "of this window");
     let swept = Want { swept: Some(crate::scene::now()), ..want };
     assert!(!payloads(&sampled(&probe, &redis, &swept).await).has(Strange));

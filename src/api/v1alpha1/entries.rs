@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 /// The annotation that asks for stored entries to be removed. Its value begins with the time of the request, after which it
-/// says `all` or `unreadable`.
+/// says `unreadable`, `encrypted` or `all`.
 pub const FLUSH_ANNOTATION: &str = "tokencache.dev/flush-requested";
 
 /// How applications name their entries, and what they store in them.

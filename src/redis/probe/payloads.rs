@@ -36,6 +36,7 @@ pub(super) async fn look_into(
     connection: &mut Connection,
     entries: &mut [&mut (&Vec<u8>, Key)],
     left: usize,
+    prefix: &[u8],
     reader: Option<&Reader>,
     spares_clock: bool,
 ) -> Result<Looked, Failure> {
@@ -50,7 +51,9 @@ pub(super) async fn look_into(
     let asked = chosen.iter().map(|&index| field("HGET", entries[index].0)).collect();
     for (index, payload) in chosen.into_iter().zip(all(connection, asked).await?) {
         if let Value::BulkString(bytes) = payload {
-            entries[index].1.payload = Some(Payload::of(&Zeroizing::new(bytes), reader));
+            let (name, key) = &mut *entries[index];
+            let name = name.strip_prefix(prefix).unwrap_or(name);
+            key.payload = Some(Payload::of(name, &Zeroizing::new(bytes), reader));
         }
     }
     Ok(looked)

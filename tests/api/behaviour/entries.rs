@@ -10,6 +10,8 @@ use crate::support::eventually::{eventually, never};
 use crate::support::stored::stored;
 
 const CONDITION: &str = "EntriesReadable";
+/// The key that MSAL gives to the tokens of an account.
+const ACCOUNT: &str = "22222222-0000-0000-0000-000000000001.aaaaaaaa-0000-0000-0000-00000000000a";
 const PLAIN: &[u8] = b"{\"AccessToken\":{}}";
 
 impl World {
@@ -46,7 +48,7 @@ async fn an_entry_whose_key_is_missing_is_told_with_the_remedy_until_it_is_gone(
     let (world, _operator) = shop("key-missing").await;
     world.condition(SHOP, CONDITION, "True", "NothingStored").await;
     let lost = stored().into_iter().find(|entry| entry.is_of("fx-encA:")).unwrap();
-    world.store("shop:lost", &lost.data()).await;
+    world.store(&format!("shop:{ACCOUNT}"), &lost.data()).await;
     let message = world.condition(SHOP, CONDITION, "False", "KeyMissing").await;
     for words in [
         "key 89c124f1, which is not in Secret shop-keys",
@@ -61,7 +63,7 @@ async fn an_entry_whose_key_is_missing_is_told_with_the_remedy_until_it_is_gone(
     let status = world.ready(SHOP).await;
     assert!(warns_of(&status, CONDITION) && key(&status)["inUse"] == false, "{status}");
     world.nothing_is_written().await;
-    world.remove("shop:lost").await;
+    world.remove(&format!("shop:{ACCOUNT}")).await;
     world.condition(SHOP, CONDITION, "True", "NothingStored").await;
 }
 
@@ -121,7 +123,8 @@ async fn entries_under_other_application_names_are_told() {
     let message = world.condition(SHOP, CONDITION, "False", "ApplicationNameMismatch").await;
     assert!(message.contains("spec.dataProtection.applicationName is \"shop-web\""), "{message}");
     world.status(SHOP, "the spec's name is told", |seen| seen["keyRing"]["applicationName"] == "shop-web").await;
-    world.store_encrypted("shop:one", "elsewhere").await;
+    world.remove("shop:one").await;
+    world.store_encrypted(&format!("shop:{ACCOUNT}"), "elsewhere").await;
     let message = world.condition(SHOP, CONDITION, "False", "OtherApplication").await;
     assert!(message.contains("\"shop-web\", \"/app\", \"/app/\", \"shop\""), "{message}");
     name(json!("elsewhere")).await;
