@@ -16,7 +16,7 @@ use super::{
     observe::{ObserveError, find_secret, read_error},
 };
 use crate::{
-    api::v1alpha1::KeyRingStatus,
+    api::v1alpha1::{Inspect, KeyRingStatus},
     condition::Finding,
     data_protection::{
         health,
@@ -133,7 +133,7 @@ impl KeyRing {
             prefix: redis.instance_name.as_str(),
             wish: &redis.flush,
             encrypt: redis.encrypt,
-            reads: self.reads(),
+            reads: self.reads(redis.inspect),
             operations: &beside.operations,
             progress: beside.sweep.as_ref(),
             obstacle: obstacle.or(beside.obstacle.as_deref()),
@@ -143,9 +143,12 @@ impl KeyRing {
     }
 
     /// What entries are read with, as the ring is now.
-    fn reads(&self) -> Reads<'_> {
+    fn reads(&self, inspect: Inspect) -> Reads<'_> {
         if self.settings.rotation.is_none() {
             return Reads::NoRing;
+        }
+        if inspect == Inspect::Metadata {
+            return Reads::NotAtAll;
         }
         let gap = self.standing.gap(&self.settings, &self.observed);
         match (gap, &self.reader) {

@@ -174,14 +174,13 @@ impl Input<'_> {
                 ));
             }
             (_, Reads::NotAtAll) if is_told_by_payloads => {
-                let why = "spec.entries.inspect is Metadata (the default with spec.dataProtection.mode: None), so the operator \
-                           does not look into entries, and cannot tell which these are: set spec.entries.inspect: Payloads, \
-                           or ask for `all`";
+                let why = "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which \
+                           these are: set it to Payloads, or ask for `all`";
                 return Some(why.to_owned());
             }
             (_, Reads::NoRing) if is_told_by_payloads => {
-                let why = "without a key ring (spec.dataProtection.mode is None) the operator cannot tell which entries these \
-                           are: ask for `all`";
+                let why = "spec.dataProtection.mode is None, so the operator has no keys to tell by which entries these are, \
+                           and by default (spec.entries.inspect) does not look into any: ask for `all`";
                 return Some(why.to_owned());
             }
             _ => {}

@@ -15,7 +15,7 @@ use super::{
     },
 };
 use crate::{
-    api::v1alpha1::FLUSH_ANNOTATION,
+    api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
     condition::{ConditionType::EntriesReadable, Finding, Reason},
     data_protection::class::Class,
     kubernetes::{
@@ -43,6 +43,12 @@ const ENCRYPTS: &str = "services.Configure<MsalDistributedTokenCacheAdapterOptio
 #[must_use]
 pub fn finding(settings: &Settings, pod: &str, usage: &Usage, tried: &[String], consumers: &Consumers) -> Finding {
     let unknown = |reason, why: String| Finding::unknown(EntriesReadable, reason, why);
+    if settings.inspect == Inspect::Metadata {
+        let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
+                   spec.entries.inspect is Metadata, or left out with spec.dataProtection.mode: None. To be told, set it to \
+                   Payloads";
+        return unknown(Reason::NotInspected, why.to_owned());
+    }
     match &usage.entries {
         Entries::NotYetKnown => {
             unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))

@@ -284,9 +284,9 @@ fn a_request_that_is_not_followed_says_why() {
     );
     for words in ["", " unreadable", " encrypted"] {
         let of = |ring: Ring| Asked { ring, ..Asked::of(&format!("{ASKED}{words}")) };
-        assert!(told(&mut of(Ring::None)).contains("spec.dataProtection.mode is None"), "{words}");
+        assert!(told(&mut of(Ring::None)).contains("(spec.entries.inspect)"), "{words}");
         let not_inspected = told(&mut of(Ring::NotInspected));
-        assert!(not_inspected.contains("set spec.entries.inspect: Payloads, or ask for `all`"), "{not_inspected}");
+        assert!(not_inspected.contains("spec.entries.inspect is Metadata"), "{not_inspected}");
     }
     for ring in [Ring::None, Ring::NotInspected] {
         assert_eq!(Asked { ring, ..Asked::of(&format!("{ASKED} all")) }.stage(), Stage::Removing, "that takes no look");

@@ -1,8 +1,9 @@
 //! Entries that real applications stored, in real servers, told apart exactly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tokencache_operator::api::v1alpha1::Inspect;
 use tokencache_operator::data_protection::{
     class::Class::{self, Encrypted, KeyMissing, OtherApplication, Plain, Readable, Strange},
     key_id::KeyId,
@@ -11,7 +12,10 @@ use tokencache_operator::data_protection::{
 };
 use tokencache_operator::redis::probe::Probe;
 use tokencache_operator::redis::sample::{Sample, Want};
-use tokencache_operator::redis::usage::{entries::Share, payloads::Payloads};
+use tokencache_operator::redis::usage::{
+    entries::{Entries, Prefix, Share},
+    payloads::Payloads,
+};
 
 use crate::scene::{admin, config, login, probe, server_of, want};
 use crate::servers::each;
@@ -201,6 +205,45 @@ async fn in_a_database_of_hundreds_every_entry_has_its_turn_and_one_that_is_too_
         };
         assert!(payloads(&sample).has(KeyMissing), "{program}: one of hundreds was missed in {looks} looks");
         assert_eq!((sample.counts.entries, sample.counts.passed_over >= 1), (702, true), "{program}");
+    }
+}
+
+/// What a server was asked for since it was started, by its own count.
+fn asked(redis: &RedisServer) -> BTreeSet<String> {
+    let stats = admin(redis, &["INFO", "commandstats"]);
+    stats.lines().filter_map(|line| Some(line.strip_prefix("cmdstat_")?.split_once(':')?.0.to_owned())).collect()
+}
+
+/// Commands that tell of an entry what it holds, or the beginning of it.
+const TELLING: [&str; 8] = ["hget", "hmget", "hgetall", "hvals", "hscan", "dump", "slowlog|get", "monitor"];
+
+#[tokio::test]
+async fn where_metadata_is_all_that_is_wanted_no_payload_is_read_and_everything_else_is_told() {
+    for program in each() {
+        let redis = filled(&program).await;
+        admin(&redis, &["SET", "shop:text", "text"]);
+        let metadata = Want { inspect: Inspect::Metadata, ..want() };
+        let probe = probe();
+        admin(&redis, &["CONFIG", "RESETSTAT"]);
+        for _ in 0..LOOKS {
+            let sample = sampled(&probe, &redis, &metadata).await;
+            let usage = &sample.outcome.as_ref().unwrap().usage;
+            assert_eq!(usage.payloads, Payloads::default(), "{program}");
+            assert!(matches!(&usage.entries, Entries::Seen(seen) if seen.prefix == Prefix::Used), "{program}");
+            assert_eq!((sample.counts.looked_into(), sample.counts.is_inspected), (0, false), "{program}");
+        }
+        let counted = sampled(&probe, &redis, &metadata).await.counts.entries;
+        assert_eq!(counted, STORED, "{program}: they are counted");
+        let asked_for = asked(&redis);
+        let telling: Vec<_> = TELLING.into_iter().filter(|command| asked_for.contains(*command)).collect();
+        assert_eq!(telling, [""; 0], "{program}: {asked_for:?}");
+        assert!(asked_for.contains("hstrlen") && asked_for.contains("pttl"), "{program}: {asked_for:?}");
+        // The same with payloads shows that the count would tell.
+        let payloads = reader(ring("ring"), &[APPLICATION]);
+        complete(&probe, &redis, &payloads).await;
+        assert!(asked(&redis).contains("hget"), "{program}");
+        let after = sampled(&probe, &redis, &metadata).await;
+        assert_eq!(after.outcome.unwrap().usage.payloads, Payloads::default(), "{program}: what was seen is forgotten");
     }
 }
 

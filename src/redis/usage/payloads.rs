@@ -55,6 +55,8 @@ pub struct Portion {
 pub struct Counts {
     /// Entries, by the last complete way through the key space.
     pub entries: u64,
+    /// Whether payloads are looked into at all.
+    pub is_inspected: bool,
     /// Payloads that were looked into, by class and key.
     pub payloads: BTreeMap<(Class, Option<KeyId>), u64>,
     /// Entries whose payload is too big for that.
