@@ -138,11 +138,17 @@ impl Told<'_> {
             );
             return Finding::unknown(EntriesReadable, Reason::NoKeyRing, message);
         }
-        let strange = if has(Class::Strange) {
-            ". Others there are of another kind than Microsoft.Identity.Web writes, such as the sessions of an application \
-             that keeps them in the same IDistributedCache"
-        } else {
-            ""
+        let strange = match self.payloads.classes.get(&Class::Strange) {
+            None => "",
+            Some(Portion { keys, .. }) if keys.is_empty() => {
+                ". Others there are of another kind than Microsoft.Identity.Web writes, such as the sessions of an application \
+                 that keeps them in the same IDistributedCache"
+            }
+            Some(_) => {
+                ". Of others nothing shows that Microsoft.Identity.Web wrote them: some are encrypted, under keys that MSAL does \
+                 not give, and are what an application protects itself, or tokens of long-running processes (under a session \
+                 key of the application's own) that the published keys do not read"
+            }
         };
         let all = |how: &str| format!("the entries with the prefix {prefix:?} on {pod} {how}{strange}");
         match (has(Class::Readable), has(Class::Plain)) {

@@ -72,6 +72,7 @@ fn what_is_said_of_whether_entries_can_be_read() {
         of("{}", Payloads { has_passed_over: true, ..payloads(&[], &[]) }, "they are too big"),
         of("{}", payloads(&[good], app), "they can be read"),
         of("{}", payloads(&[good, (Strange, Few, &[])], app), "they can be read, and there are sessions too"),
+        of("{}", payloads(&[good, (Strange, Few, &[9])], app), "they can be read, and others are encrypted too"),
         of(off, alone(Plain, &[]), "they are plain, as the spec has it"),
         of(
             "{dataProtection: {mode: None}, entries: {inspect: Payloads}}",
