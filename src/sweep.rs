@@ -12,7 +12,7 @@ use crate::{
     data_protection::{
         entry::{Entry, Undecryptable},
         key_id::KeyId,
-        reader::{Read, Reader},
+        reader::Reader,
     },
 };
 
@@ -30,6 +30,14 @@ pub struct Sweep {
     pub reader: Option<Arc<Reader>>,
     /// How many were removed for the same request before the operator was restarted.
     pub removed_before: u64,
+}
+
+impl Sweep {
+    /// Whether the two mean the same entries.
+    #[must_use]
+    pub fn means_the_same_as(&self, other: &Self) -> bool {
+        self.selection == other.selection && self.reader == other.reader
+    }
 }
 
 /// What a sweep is made for.
@@ -57,15 +65,12 @@ pub enum Step {
 pub enum Selection {
     /// Every one, whatever it is.
     All,
-    /// Entries that no application can read.
-    Unreadable {
-        /// Whether applications encrypt: those that do not cannot read encrypted entries.
-        encrypt: bool,
-        /// Whether an entry of another application name is one of them. Where no name is known that reads anything, it may be
-        /// the right one, and the operator's the wrong one.
-        foreign: bool,
-    },
-    /// Entries that were encrypted with this key.
+    /// Token entries that no application can read, as the ring and they themselves show. Not one that an application of
+    /// another name may have written: that a name is not known proves nothing.
+    Unreadable,
+    /// Token entries that are encrypted, whether they can be read or not.
+    Encrypted,
+    /// Entries that were encrypted with this key, whatever they are.
     OfKey(KeyId),
 }
 
@@ -76,10 +81,12 @@ pub struct Tally {
     pub keys: u64,
     /// Those of them that are meant.
     pub meant: u64,
-    /// Entries that were decrypted.
-    pub opened: u64,
-    /// Entries that no known application name decrypts, though their key is there.
+    /// Token entries that were decrypted.
+    pub readable: u64,
+    /// Token entries that no known application name decrypts, though their key is there.
     pub foreign: u64,
+    /// What is encrypted as Data Protection does it, and is not shown to be a token entry by anything.
+    pub unidentified: u64,
     /// Entries that were too big to be read, and are left alone.
     pub too_big: u64,
     /// Those that were removed.
@@ -126,12 +133,18 @@ impl Selection {
         match self {
             Self::All => true,
             Self::OfKey(key) => entry.key() == Some(key),
-            Self::Unreadable { encrypt, foreign } => match entry {
-                Entry::Readable(_) => !encrypt,
-                Entry::Undecryptable { why: Undecryptable::OtherApplication, .. } => foreign,
-                // Applications may have what opens it, and the operator not; and what is strange is nobody's entry.
-                Entry::Plain | Entry::Strange | Entry::Undecryptable { why: Undecryptable::KeyClosed(_), .. } => false,
-                Entry::Undecryptable { .. } | Entry::Undeserializable { .. } => true,
+            Self::Encrypted => match entry {
+                Entry::Readable(_) | Entry::Undecryptable { .. } | Entry::Undeserializable { key: Some(_) } => true,
+                Entry::Plain | Entry::Undeserializable { key: None } | Entry::Strange { .. } => false,
+            },
+            Self::Unreadable => match entry {
+                Entry::Undecryptable { why, .. } => match why {
+                    Undecryptable::KeyMissing | Undecryptable::KeyRevoked => true,
+                    // Applications may have what opens it, and the operator not.
+                    Undecryptable::KeyClosed(_) | Undecryptable::OtherApplication => false,
+                },
+                Entry::Undeserializable { .. } => true,
+                Entry::Readable(_) | Entry::Plain | Entry::Strange { .. } => false,
             },
         }
     }
@@ -139,11 +152,11 @@ impl Selection {
 
 impl Tally {
     /// Adds an entry that was read.
-    pub fn note(&mut self, read: &Read, is_meant: bool) {
+    pub fn note(&mut self, entry: &Entry, is_meant: bool) {
         self.meant += u64::from(is_meant);
-        self.opened += u64::from(read.name.is_some());
-        let is_foreign = matches!(read.entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. });
-        self.foreign += u64::from(is_foreign);
+        self.readable += u64::from(matches!(entry, Entry::Readable(_)));
+        self.foreign += u64::from(matches!(entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. }));
+        self.unidentified += u64::from(matches!(entry, Entry::Strange { key: Some(_) }));
     }
 }
 
@@ -167,40 +180,41 @@ mod tests {
     }
 
     #[test]
-    fn of_unreadable_entries_those_are_meant_that_no_application_can_read() {
-        let meant = Selection::Unreadable { encrypt: true, foreign: false };
+    fn of_unreadable_entries_those_are_meant_that_are_shown_to_be_unreadable() {
         for entry in [
             undecryptable(Undecryptable::KeyMissing),
             undecryptable(Undecryptable::KeyRevoked),
             Entry::Undeserializable { key: None },
             Entry::Undeserializable { key: Some(key(1)) },
         ] {
-            assert!(meant.means(&entry), "{entry:?}");
+            assert!(Selection::Unreadable.means(&entry), "{entry:?}");
         }
         let closed = Closed::Foreign(Foreign::Incomplete("master key"));
         for entry in [
             Entry::Plain,
-            Entry::Strange,
+            Entry::Strange { key: None },
+            Entry::Strange { key: Some(key(1)) },
             Entry::Readable(key(1)),
             undecryptable(Undecryptable::KeyClosed(closed)),
             undecryptable(Undecryptable::OtherApplication),
         ] {
-            assert!(!meant.means(&entry), "{entry:?}");
+            assert!(!Selection::Unreadable.means(&entry), "{entry:?}");
         }
     }
 
     #[test]
-    fn an_entry_of_another_application_is_unreadable_only_where_the_name_is_known_to_be_right() {
-        let foreign = undecryptable(Undecryptable::OtherApplication);
-        assert!(Selection::Unreadable { encrypt: true, foreign: true }.means(&foreign));
-        assert!(!Selection::Unreadable { encrypt: false, foreign: false }.means(&foreign));
-    }
-
-    #[test]
-    fn applications_that_do_not_encrypt_cannot_read_what_is_encrypted() {
-        let meant = Selection::Unreadable { encrypt: false, foreign: false };
-        assert!(meant.means(&Entry::Readable(key(1))));
-        assert!(!meant.means(&Entry::Plain));
+    fn of_encrypted_entries_those_are_meant_that_hold_tokens() {
+        for entry in [
+            Entry::Readable(key(1)),
+            undecryptable(Undecryptable::KeyMissing),
+            undecryptable(Undecryptable::OtherApplication),
+            Entry::Undeserializable { key: Some(key(1)) },
+        ] {
+            assert!(Selection::Encrypted.means(&entry), "{entry:?}");
+        }
+        for entry in [Entry::Plain, Entry::Undeserializable { key: None }, Entry::Strange { key: Some(key(1)) }] {
+            assert!(!Selection::Encrypted.means(&entry), "{entry:?}");
+        }
     }
 
     #[test]
@@ -208,6 +222,7 @@ mod tests {
         let meant = Selection::OfKey(key(1));
         assert!(meant.means(&Entry::Readable(key(1))));
         assert!(meant.means(&undecryptable(Undecryptable::KeyRevoked)));
+        assert!(meant.means(&Entry::Strange { key: Some(key(1)) }));
         assert!(!meant.means(&Entry::Readable(key(2))));
         assert!(!meant.means(&Entry::Plain));
         assert!(meant.reads() && !Selection::All.reads());

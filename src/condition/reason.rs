@@ -206,6 +206,8 @@ reasons! {
     AllReadable,
     /// No entry is stored.
     NothingStored,
+    /// Entries are not looked into, as the spec asks.
+    NotInspected,
     /// Entries are encrypted, and there is no key to try them with.
     NoKeyRing,
     /// Entries are encrypted with a key that is not in the ring.

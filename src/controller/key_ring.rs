@@ -18,7 +18,7 @@ use super::{
     observe::{ObserveError, find_secret, read_error},
 };
 use crate::{
-    api::v1alpha1::KeyRingStatus,
+    api::v1alpha1::{Inspect, KeyRingStatus},
     condition::Finding,
     data_protection::{
         health,
@@ -40,7 +40,7 @@ use crate::{
     },
     redis::{
         self, fit,
-        flush::{self, Flush},
+        flush::{self, Flush, Reads},
         objects::SECRET_TYPE,
     },
 };
@@ -165,14 +165,33 @@ impl KeyRing {
             prefix: redis.instance_name.as_str(),
             wish: &redis.flush,
             encrypt: redis.encrypt,
-            reader: self.reader.as_ref(),
-            is_named: self.settings.application_name.is_some(),
+            reads: self.reads(redis.inspect),
             operations: &beside.operations,
             progress: beside.sweep.as_ref(),
             obstacle: obstacle.or(beside.obstacle.as_deref()),
             consumers: &beside.consumers,
             now,
         })
+    }
+
+    /// What entries are read with, as the ring is now.
+    fn reads(&self, inspect: Inspect) -> Reads<'_> {
+        if self.settings.rotation.is_none() {
+            return Reads::NoRing;
+        }
+        if inspect == Inspect::Metadata {
+            return Reads::NotAtAll;
+        }
+        let gap = self.standing.gap(&self.settings, &self.observed);
+        match (gap, &self.reader) {
+            (None, Some(reader)) => Reads::With(reader),
+            (gap, _) => {
+                let why = gap.unwrap_or_else(|| "there is no key yet".to_owned());
+                Reads::NotYet(format!(
+                    "the key ring may lack keys that entries were encrypted with, see KeyRingReady: {why}"
+                ))
+            }
+        }
     }
 
     /// What is told of keys that the status does not have yet.

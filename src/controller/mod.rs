@@ -323,7 +323,7 @@ async fn reconcile(
         flush.operation.clone(),
     ];
     let operations = told.into_iter().flatten().collect();
-    let in_use = redis::in_use(&observed);
+    let in_use = redis::in_use(settings, &observed);
     let report = report.map(|report| report.with_operations(operations, &previous.operations));
     let minted = ring.minted(previous.key_ring.as_ref());
     let key_ring = ring.status(in_use.as_ref(), previous.key_ring.as_ref(), now);

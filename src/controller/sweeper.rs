@@ -64,8 +64,9 @@ impl Sweeper {
         runs.get(key).map(|run| current(&run.progress).clone())
     }
 
-    /// Makes this sweep, unless it is under way or was made. Where none is wanted, the one that is under way is ended, and
-    /// how far it came is forgotten.
+    /// Makes this sweep, unless it is under way or was made. One that is under way and reads with another ring than is there
+    /// now is ended, and begun anew with that. Where none is wanted, the one that is under way is ended, and how far it came
+    /// is forgotten.
     pub fn run(&self, key: &Key, sweep: Option<Sweep>, aim: Option<&Aim>) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(mut sweep), Some(aim)) = (sweep, aim) else {
@@ -76,7 +77,8 @@ impl Sweeper {
         if let Some(run) = runs.get(key) {
             let before = current(&run.progress);
             if before.sweep.id == sweep.id {
-                if !may_begin_again(&before.state, (self.clock)()) {
+                let is_overtaken = before.state == State::Running && !before.sweep.means_the_same_as(&sweep);
+                if !is_overtaken && !may_begin_again(&before.state, (self.clock)()) {
                     return;
                 }
                 sweep.removed_before = sweep.removed_before.max(before.tally.removed);

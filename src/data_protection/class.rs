@@ -42,9 +42,9 @@ classes! {
     KeyClosed => "key_closed",
     /// Encrypted with a key of the ring, and no known application name reads it.
     OtherApplication => "other_application",
-    /// It can be read, and what it says is no token cache.
+    /// It has a key that MSAL gives, or decrypts for the purpose of tokens, and is no token cache.
     Undeserializable => "undeserializable",
-    /// Something else.
+    /// Nothing shows that it is of Microsoft.Identity.Web.
     Strange => "strange",
 }
 
@@ -62,11 +62,11 @@ impl Class {
                 Undecryptable::OtherApplication => Self::OtherApplication,
             },
             Entry::Undeserializable { .. } => Self::Undeserializable,
-            Entry::Strange => Self::Strange,
+            Entry::Strange { .. } => Self::Strange,
         }
     }
 
-    /// Whether applications have to decrypt it first.
+    /// Whether it is a token entry that applications have to decrypt first.
     #[must_use]
     pub fn is_encrypted(self) -> bool {
         match self {

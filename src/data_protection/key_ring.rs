@@ -30,7 +30,8 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Held {
     Open(Protector),
-    Revoked,
+    /// With what tells its payloads from others, where it could be opened.
+    Revoked(Option<Protector>),
     Closed(Closed),
 }
 
@@ -63,20 +64,19 @@ impl KeyRing {
             let needed = key.encrypted().map(EncryptedSecret::thumbprint);
             needed.is_none_or(|needed| pairs.iter().any(|pair| pair.thumbprint() == needed))
         };
+        let opened = |key: &Key| {
+            let known = earlier.0.get(&key.id).filter(|known| known.key == *key && has_certificate(key));
+            if let Some(Entry { held: Held::Open(protector) | Held::Revoked(Some(protector)), .. }) = known {
+                return Ok(protector.clone());
+            }
+            key.open(pairs).map(|(algorithm, master)| Protector { id: key.id, algorithm, master })
+        };
         let held = |key: &Key| {
+            let opened = opened(key);
             if revocations.iter().any(|revocation| revocation.is_about(key.id, key.created)) {
-                return Held::Revoked;
+                return Held::Revoked(opened.ok());
             }
-            if let Some(Entry { key: known, held: Held::Open(protector) }) = earlier.0.get(&key.id)
-                && known == key
-                && has_certificate(key)
-            {
-                return Held::Open(protector.clone());
-            }
-            match key.open(pairs) {
-                Ok((algorithm, master)) => Held::Open(Protector { id: key.id, algorithm, master }),
-                Err(closed) => Held::Closed(closed),
-            }
+            opened.map_or_else(Held::Closed, Held::Open)
         };
         Self(keys.iter().map(|key| (key.id, Entry { key: key.clone(), held: held(key) })).collect())
     }
@@ -89,7 +89,7 @@ impl KeyRing {
             created: key.created,
             activates: key.activates,
             expires: key.expires,
-            is_revoked: matches!(held, Held::Revoked),
+            is_revoked: matches!(held, Held::Revoked(_)),
             is_readable: !matches!(held, Held::Closed(_)),
         };
         self.0.values().map(member).collect()
@@ -98,17 +98,14 @@ impl KeyRing {
     /// What protects with a key; `None` where there is no such key, or it cannot be used.
     #[must_use]
     pub fn protector(&self, id: KeyId) -> Option<&Protector> {
-        match &self.0.get(&id)?.held {
-            Held::Open(protector) => Some(protector),
-            Held::Revoked | Held::Closed(_) => None,
-        }
+        self.opened(id).ok()
     }
 
     /// The keys that cannot be opened, and why. Revoked ones are not among them.
     pub fn closed(&self) -> impl Iterator<Item = (KeyId, &Closed)> {
         self.0.iter().filter_map(|(&id, entry)| match &entry.held {
             Held::Closed(closed) => Some((id, closed)),
-            Held::Open(_) | Held::Revoked => None,
+            Held::Open(_) | Held::Revoked(_) => None,
         })
     }
 
@@ -118,13 +115,26 @@ impl KeyRing {
     /// Why it cannot be read.
     pub fn unprotect(&self, purposes: &Purposes, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnprotectError> {
         let id = payload::key_id(payload).ok_or(UnprotectError::NotProtected)?;
+        self.opened(id)?.unprotect(purposes, payload).map_err(|_| UnprotectError::Rejected(id))
+    }
+
+    /// A key that can be used.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn opened(&self, id: KeyId) -> Result<&Protector, UnprotectError> {
         match self.0.get(&id).map(|entry| &entry.held) {
             None => Err(UnprotectError::KeyMissing(id)),
-            Some(Held::Revoked) => Err(UnprotectError::KeyRevoked(id)),
+            Some(Held::Revoked(_)) => Err(UnprotectError::KeyRevoked(id)),
             Some(Held::Closed(closed)) => Err(UnprotectError::KeyClosed(id, closed.clone())),
-            Some(Held::Open(protector)) => {
-                protector.unprotect(purposes, payload).map_err(|_| UnprotectError::Rejected(id))
-            }
+            Some(Held::Open(protector)) => Ok(protector),
         }
+    }
+
+    /// Whether a payload was made for these purposes with a key that was revoked since. Nothing of it is told.
+    #[must_use]
+    pub fn is_of_revoked(&self, purposes: &Purposes, payload: &[u8]) -> bool {
+        let held = payload::key_id(payload).and_then(|id| self.0.get(&id)).map(|entry| &entry.held);
+        matches!(held, Some(Held::Revoked(Some(protector))) if protector.unprotect(purposes, payload).is_ok())
     }
 }

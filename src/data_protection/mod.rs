@@ -13,7 +13,7 @@
 //! | [`ring`], [`rotation`], [`schedule`] | which key encrypts, and when the next one is to be made |
 //! | [`published`], [`import`], [`objects`] | the Secret that applications mount, and what comes into it |
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
-//! | [`entry`], [`class`], [`reader`] | what a stored token-cache entry is, in one word, and what reads it |
+//! | [`token_cache`], [`entry`], [`class`], [`reader`] | what MSAL writes, what a stored entry is, in one word, and what reads it |
 //! | [`in_use`] | which keys and names stored entries show to be in use |
 //! | [`settings`], [`observed`], [`provided`] | what a cache wants of its ring, what a pass saw, what of it the user provides |
 //! | [`standing`], [`request`], [`revoke`], [`plan`] | how far it is, what is asked for, what is to be written |
@@ -58,6 +58,7 @@ pub mod rotation;
 pub mod schedule;
 pub mod settings;
 pub mod standing;
+pub mod token_cache;
 
 use std::collections::BTreeMap;
 

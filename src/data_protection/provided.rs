@@ -107,6 +107,13 @@ impl Provided {
 }
 
 impl Import {
+    /// Whether keys of it may be missing in the ring.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        let is_awaited = !self.is_there && self.taken_over == 0;
+        is_awaited || !self.pending.is_empty() || !self.refused.is_empty()
+    }
+
     fn read(name: &str, observed: &Observed) -> Self {
         let secret = observed.provided(name);
         let imported =

@@ -1,13 +1,16 @@
 //! What reads stored entries: the ring, and the application names under which they may have been written.
 //!
-//! In: the bytes of an entry. Out: what it is, and under which of the names it was written. Nothing of what it says leaves
+//! In: an entry's key, without the prefix of the cache, and its bytes. Out: what it is, and under which of the names it was
+//! written. A plaintext lives only as long as it is looked at, and is wiped from memory then: nothing of what it says leaves
 //! this room.
 
 use std::fmt;
 
 use super::{
     entry::{Entry, Undecryptable},
-    key_ring::KeyRing,
+    key_ring::{KeyRing, UnprotectError},
+    payload::{self, Purposes},
+    token_cache::Form,
 };
 
 /// What reads stored entries.
@@ -49,17 +52,32 @@ impl Reader {
 
     /// Reads an entry.
     #[must_use]
-    pub fn read(&self, bytes: &[u8]) -> Read {
-        let mut last = None;
+    pub fn read(&self, key: &[u8], bytes: &[u8]) -> Read {
+        let form = Form::of(key);
+        let Some(id) = payload::key_id(bytes) else {
+            return Read { entry: Entry::unencrypted(form, bytes), name: None };
+        };
         for (index, name) in self.names.iter().enumerate() {
-            let entry = Entry::of(bytes, &self.ring, name);
-            let is_of_another = matches!(entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. });
-            let is_opened = matches!(entry, Entry::Readable(_) | Entry::Undeserializable { key: Some(_) });
-            last = Some(Read { entry, name: is_opened.then_some(index) });
-            if !is_of_another {
-                break;
+            if let Ok(plaintext) = self.ring.unprotect(&Purposes::token_cache(name), bytes) {
+                return Read { entry: Entry::decrypted(id, &plaintext), name: Some(index) };
             }
         }
-        last.unwrap_or_else(|| Read { entry: Entry::of(bytes, &self.ring, ""), name: None })
+        let why = match self.ring.opened(id) {
+            Err(UnprotectError::KeyMissing(_)) => Undecryptable::KeyMissing,
+            Err(UnprotectError::KeyRevoked(_)) if self.is_of_tokens(bytes) => {
+                // What the key tells of it is told whatever the key of the entry.
+                let entry = Entry::Undecryptable { key: id, why: Undecryptable::KeyRevoked };
+                return Read { entry, name: None };
+            }
+            Err(UnprotectError::KeyRevoked(_)) => Undecryptable::KeyRevoked,
+            Err(UnprotectError::KeyClosed(_, closed)) => Undecryptable::KeyClosed(closed),
+            Ok(_) | Err(UnprotectError::NotProtected | UnprotectError::Rejected(_)) => Undecryptable::OtherApplication,
+        };
+        Read { entry: Entry::sealed(form, id, why), name: None }
+    }
+
+    /// Whether a payload of a revoked key was made for tokens under one of the names.
+    fn is_of_tokens(&self, payload: &[u8]) -> bool {
+        self.names.iter().any(|name| self.ring.is_of_revoked(&Purposes::token_cache(name), payload))
     }
 }

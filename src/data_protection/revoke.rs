@@ -19,7 +19,7 @@ use super::{
     settings::Settings, standing,
 };
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
+    api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
     kubernetes::name,
     request::{self, Request, is},
     sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, number},
@@ -31,6 +31,8 @@ pub const REVOKED_ANNOTATION: &str = "tokencache.dev/revocation-requested";
 
 /// How long a revocation waits for the count.
 const COUNT_LIMIT: SignedDuration = SignedDuration::from_mins(2);
+/// Why no entry is counted or removed.
+const NOT_INSPECTED: &str = "spec.entries.inspect is Metadata, so that no entry is looked into";
 /// The fewest digits that name a key.
 const LEAST_DIGITS: usize = 8;
 
@@ -119,6 +121,12 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
     if let Some(odd) = &wish.odd {
         return ignored(&format!("after the key it says {odd:?}, and only `remove` may stand there"));
     }
+    if wish.removes && settings.inspect == Inspect::Metadata {
+        return ignored(
+            "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which of them the \
+             key encrypted: set it to Payloads, or leave out `remove`",
+        );
+    }
     // One that was seen in time is followed, however long it had to wait.
     if let Some(why) = request::refused(requested, settings.created, now).filter(|_| before.is_none()) {
         return ignored(&why);
@@ -170,6 +178,7 @@ impl Input<'_> {
         let begun = self.before.and_then(|before| before.started.as_ref()).map_or(self.now, |started| started.0);
         let given_up = match (progress, &self.observed.beside.obstacle) {
             _ if counted.is_some() => None,
+            _ if self.settings.inspect == Inspect::Metadata => Some(NOT_INSPECTED.to_owned()),
             (_, Some(obstacle)) => Some(obstacle.clone()),
             (Some(Progress { state: State::Failing { why, .. }, .. }), None) => Some(why.clone()),
             (Some(Progress { state: State::Running, .. }) | None, None) if self.now >= after(begun, COUNT_LIMIT) => {
@@ -218,20 +227,24 @@ impl Input<'_> {
         }
         let told = self.told(ring, key);
         let progress = self.progress(Step::Remove);
+        let obstacle = match self.settings.inspect {
+            Inspect::Payloads => self.observed.beside.obstacle.as_deref(),
+            Inspect::Metadata => Some(NOT_INSPECTED),
+        };
         match progress {
             _ if !self.wish.removes => self.completed(&told, None),
             Some(Progress { tally, state: State::Done, .. }) => self.completed(&told, Some(number(tally.removed))),
             _ => {
                 let stage = if progress.is_some() { OperationStage::Removing } else { OperationStage::Published };
-                let why = match (progress, &self.observed.beside.obstacle) {
-                    (Some(Progress { state: State::Failing { why, .. }, .. }), _) => {
+                let why = match (progress, obstacle) {
+                    (Some(Progress { state: State::Failing { why, .. }, .. }), None) => {
                         format!(" (begun again soon, since {why})")
                     }
                     (_, Some(obstacle)) => format!(" (not yet: {obstacle})"),
                     _ => String::new(),
                 };
                 let mut revoke = self.kept(stage, format!("{told}. What it encrypted is being removed{why}"));
-                if self.observed.beside.obstacle.is_none() {
+                if obstacle.is_none() {
                     revoke.sweep = Some(self.sweep(Step::Remove, key));
                 }
                 if let Some(entry) = &mut revoke.operation {
@@ -264,14 +277,18 @@ impl Input<'_> {
             (Some((0, entries)), None) => format!("None of {entries} stored entries was encrypted with it"),
             (counted, None) => format!(
                 "{} cannot be read any more, and applications fail on them (IDW10802) until they expire or are removed: \
-                 `kubectl -n {} annotate --overwrite tokencache {} {}=\"$(date -u +%FT%TZ) unreadable\"`",
+                 `kubectl -n {} annotate --overwrite tokencache {} {}=\"$(date -u +%FT%TZ) unreadable\"`{}",
                 counted.map_or_else(
                     || "Stored entries that it encrypted".to_owned(),
                     |(affected, entries)| format!("{affected} of {entries} stored entries")
                 ),
                 self.settings.owner.namespace,
                 self.settings.owner.name,
-                crate::api::v1alpha1::FLUSH_ANNOTATION
+                crate::api::v1alpha1::FLUSH_ANNOTATION,
+                match self.settings.inspect {
+                    Inspect::Payloads => "",
+                    Inspect::Metadata => ", once spec.entries.inspect is Payloads",
+                }
             ),
         };
         let mut revoke = self.kept(OperationStage::Completed, format!("{told}. {entries}"));

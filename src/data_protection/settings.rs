@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        DataProtectionMode, KeyRotationSpec, NamedSecret, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION, TokenCache,
+        DataProtectionMode, Inspect, KeyRotationSpec, NamedSecret, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION,
+        TokenCache,
     },
     kubernetes::identity::Owner,
     request::{self, Request},
@@ -35,6 +36,8 @@ pub struct Settings {
     pub request: Option<Request>,
     /// The key that its annotation wants revoked.
     pub revoke: Option<Wish>,
+    /// What is read of stored entries.
+    pub inspect: Inspect,
     /// When the `TokenCache` was made.
     pub created: Option<Timestamp>,
     /// The name under which applications encrypt, where the spec tells it.
@@ -77,6 +80,7 @@ impl Settings {
             import: named(&written.import),
             request: request::annotation(cache, ROTATE_KEY_ANNOTATION).map(Request::parse),
             revoke: request::annotation(cache, REVOKE_KEY_ANNOTATION).map(Wish::parse),
+            inspect: cache.spec.inspect(),
             created: request::created(cache),
             application_name: written.application_name.clone(),
             held: request::is_paused(cache),

@@ -15,7 +15,10 @@ use super::{
     revoke::{self, Revoke},
     settings::Settings,
 };
-use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found};
+use crate::{
+    api::v1alpha1::OperationStatus,
+    kubernetes::{identity::Found, name},
+};
 
 /// The most that a file of a key takes, in bytes, for keeping room for one.
 const LARGEST_FILE: usize = 8 << 10;
@@ -77,6 +80,22 @@ impl Standing {
                 (None, _) => ring.mint.clone().map(|key| Mint { key, requested: None }),
             });
         Self { ring, mint, operation, revoke, provided }
+    }
+
+    /// Why keys may be missing in the ring that applications have, in words; `None` where it is there as a whole. What such a
+    /// key encrypted is not lost yet.
+    #[must_use]
+    pub fn gap(&self, settings: &Settings, observed: &Observed) -> Option<String> {
+        let ring = self.ring.as_ref().filter(|ring| !ring.ring.members().is_empty());
+        let Some(ring) = ring else { return Some("there is no key yet".to_owned()) };
+        if !matches!(observed.ring, Found::Ours(_)) {
+            return Some(format!("Secret {} is not the one that holds the keys", name::keys(&settings.owner.name)));
+        }
+        if let Some(refused) = ring.published.refused.first() {
+            return Some(format!("Secret {} cannot be read, which may hold a key", refused.file));
+        }
+        let import = self.provided.import.as_ref().filter(|import| import.is_incomplete())?;
+        Some(format!("Secret {}, which spec.dataProtection.import names, is not taken over as a whole", import.secret))
     }
 
     /// The Secrets that keys lack: those of published ones that are gone, and those of a ring that is taken over.

@@ -1,8 +1,10 @@
-//! Stored entries that are to go, because an annotation asks for it: all of them, or those that nobody can read.
+//! Stored entries that are to go, because an annotation asks for it: all of them, those that nobody can read, or those that are
+//! encrypted.
 //!
 //! In: what is asked for, what the status said of it, how far the sweep is, the time. Out: what is said, and the sweep that is
 //! to be made. What is to be removed is counted first, and removed under the cache's prefix only: never by FLUSHDB, which
 //! would take what others have there. An operator that ends meanwhile begins the sweep again, and what was removed stays so.
+//! What is unreadable is shown by the ring as it is at each attempt, and by the entries, never by what the spec says of them.
 
 use std::sync::Arc;
 
@@ -36,6 +38,8 @@ pub enum What {
     All,
     /// Those that no application can read.
     Unreadable,
+    /// Those that are encrypted: applications do not encrypt any more.
+    Encrypted,
     /// Nobody knows. Holds the beginning of what was written.
     Other(String),
 }
@@ -47,13 +51,32 @@ impl What {
         match value.split_ascii_whitespace().nth(1) {
             None | Some("unreadable") => Self::Unreadable,
             Some("all") => Self::All,
+            Some("encrypted") => Self::Encrypted,
             Some(other) => Self::Other(other.chars().take(20).collect()),
         }
     }
+
+    /// Whether it takes a look into entries to tell which are meant.
+    fn is_told_by_payloads(&self) -> bool {
+        matches!(self, Self::Unreadable | Self::Encrypted)
+    }
+}
+
+/// What entries are read with.
+#[derive(Debug, Clone)]
+pub enum Reads<'seen> {
+    /// The ring, as it is now.
+    With(&'seen Arc<Reader>),
+    /// The ring is not there as a whole, why in words: what one of its keys reads would count as unreadable.
+    NotYet(String),
+    /// There is no ring: the operator has none to keep.
+    NoRing,
+    /// They are not to be looked into.
+    NotAtAll,
 }
 
 /// What a flush is read from.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Input<'seen> {
     /// Whose entries.
     pub owner: &'seen Owner,
@@ -63,10 +86,8 @@ pub struct Input<'seen> {
     pub wish: &'seen Wish,
     /// Whether applications encrypt.
     pub encrypt: bool,
-    /// What reads entries; `None` where the operator has no key ring.
-    pub reader: Option<&'seen Arc<Reader>>,
-    /// Whether the application's name is given, rather than guessed.
-    pub is_named: bool,
+    /// What reads entries.
+    pub reads: Reads<'seen>,
     /// What the status says of requests.
     pub operations: &'seen [OperationStatus],
     /// How far the latest sweep is.
@@ -130,7 +151,7 @@ pub fn read(input: &Input<'_>) -> Flush {
         let message = format!("nothing is removed yet: {}", request::paused());
         return said(Some(kept(before, OperationStage::Waiting, requested, message)));
     }
-    if let Some(obstacle) = input.obstacle {
+    if let Some(obstacle) = input.obstacle() {
         let stage = before.map_or(OperationStage::Waiting, |before| before.stage);
         return said(Some(kept(before, stage, requested, format!("nothing is removed at the moment: {obstacle}"))));
     }
@@ -145,13 +166,24 @@ impl Input<'_> {
         before: Option<&OperationStatus>,
         done: Option<&OperationStatus>,
     ) -> Option<String> {
-        if let What::Other(word) = &self.wish.what {
-            return Some(format!("after the time it says {word:?}, which is neither `all` nor `unreadable`"));
-        }
-        if self.wish.what == What::Unreadable && self.reader.is_none() {
-            let why = "without a key ring (spec.dataProtection.mode is None) the operator cannot tell which entries are \
-                       unreadable: ask for `all`";
-            return Some(why.to_owned());
+        let is_told_by_payloads = self.wish.what.is_told_by_payloads();
+        match (&self.wish.what, &self.reads) {
+            (What::Other(word), _) => {
+                return Some(format!(
+                    "after the time it says {word:?}, which is none of `all`, `unreadable` and `encrypted`"
+                ));
+            }
+            (_, Reads::NotAtAll) if is_told_by_payloads => {
+                let why = "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which \
+                           these are: set it to Payloads, or ask for `all`";
+                return Some(why.to_owned());
+            }
+            (_, Reads::NoRing) if is_told_by_payloads => {
+                let why = "spec.dataProtection.mode is None, so the operator has no keys to tell by which entries these are, \
+                           and by default (spec.entries.inspect) does not look into any: ask for `all`";
+                return Some(why.to_owned());
+            }
+            _ => {}
         }
         if before.is_some() {
             return None;
@@ -169,25 +201,28 @@ impl Input<'_> {
         let progress = self.progress.filter(|progress| {
             progress.sweep.id.operation == OperationType::Flush && progress.sweep.id.requested == requested
         });
-        let (sweep, tally) = match progress {
-            None => (self.first(requested, before), Tally::default()),
+        let (step, tally) = match progress {
+            None if self.wish.what.is_told_by_payloads() => (Step::Count, Tally::default()),
+            None => (Step::Remove, Tally::default()),
             Some(Progress { sweep, tally, state: State::Done }) => match sweep.id.step {
                 Step::Remove => return said(Some(self.completed(requested, before, *tally))),
                 Step::Count if tally.meant == 0 => return said(Some(self.completed(requested, before, *tally))),
-                Step::Count => (self.removal(requested, before, *tally), Tally::default()),
+                Step::Count => (Step::Remove, Tally::default()),
             },
-            Some(progress) => (progress.sweep.clone(), progress.tally),
+            Some(progress) => (progress.sweep.id.step, progress.tally),
         };
+        // Anew at every pass, with the ring as it is now: what a key that was added meanwhile reads is not to go.
+        let sweep = self.sweep(requested, step, before);
         let failure = progress.and_then(|progress| match &progress.state {
             State::Failing { why, at } => Some((why, *at)),
             State::Running | State::Done => None,
         });
-        let stage = match sweep.id.step {
+        let stage = match step {
             Step::Count => OperationStage::Counting,
             Step::Remove => OperationStage::Removing,
         };
         let again = failure.map(|(why, _)| format!(". It is begun again soon, since {why}")).unwrap_or_default();
-        let message = self.goes_on(sweep.id.step, tally, before) + &again;
+        let message = self.goes_on(step, tally, before) + &again;
         let mut entry = kept(before, stage, requested, message);
         entry.started = entry.started.or_else(|| Some(request::time(self.now)));
         if let Some(Progress { sweep, tally, state: State::Done }) = progress
@@ -195,47 +230,49 @@ impl Input<'_> {
         {
             (entry.entries, entry.affected) = (Some(number(tally.keys)), Some(number(tally.meant)));
         }
-        if sweep.id.step == Step::Remove {
-            entry.removed = Some(number(tally.removed.max(sweep.removed_before)));
+        if step == Step::Remove {
+            let before = sweep.as_ref().map_or(0, |sweep| sweep.removed_before);
+            entry.removed = Some(number(tally.removed.max(before)));
         }
         let wake_at = failure.and_then(|(_, at)| at.checked_add(AGAIN_AFTER).ok());
-        Flush { operation: Some(entry), sweep: Some(sweep), wake_at }
+        Flush { operation: Some(entry), sweep, wake_at }
     }
 
-    /// The sweep that a request begins with.
-    fn first(&self, requested: Timestamp, before: Option<&OperationStatus>) -> Sweep {
-        let step = if self.wish.what == What::All { Step::Remove } else { Step::Count };
-        self.sweep(requested, step, self.selection(Tally::default()), before)
+    /// Why nothing can be removed now.
+    fn obstacle(&self) -> Option<&str> {
+        self.obstacle.or(match &self.reads {
+            Reads::NotYet(why) if self.wish.what.is_told_by_payloads() => Some(why),
+            Reads::NotYet(_) | Reads::With(_) | Reads::NoRing | Reads::NotAtAll => None,
+        })
     }
 
-    fn removal(&self, requested: Timestamp, before: Option<&OperationStatus>, counted: Tally) -> Sweep {
-        self.sweep(requested, Step::Remove, self.selection(counted), before)
-    }
-
-    fn selection(&self, counted: Tally) -> Selection {
-        match self.wish.what {
-            What::All => Selection::All,
-            What::Unreadable | What::Other(_) => {
-                Selection::Unreadable { encrypt: self.encrypt, foreign: self.is_named || counted.opened > 0 }
-            }
-        }
-    }
-
-    fn sweep(&self, requested: Timestamp, step: Step, selection: Selection, before: Option<&OperationStatus>) -> Sweep {
+    /// The sweep; `None` where nothing reads entries that have to be read.
+    fn sweep(&self, requested: Timestamp, step: Step, before: Option<&OperationStatus>) -> Option<Sweep> {
         let removed = before.and_then(|before| before.removed).and_then(|removed| u64::try_from(removed).ok());
-        Sweep {
+        let selection = match self.wish.what {
+            What::All => Selection::All,
+            What::Encrypted => Selection::Encrypted,
+            What::Unreadable | What::Other(_) => Selection::Unreadable,
+        };
+        let reader = match self.reads {
+            _ if !selection.reads() => None,
+            Reads::With(reader) => Some(Arc::clone(reader)),
+            Reads::NotYet(_) | Reads::NoRing | Reads::NotAtAll => return None,
+        };
+        Some(Sweep {
             id: SweepId { operation: OperationType::Flush, requested, step },
             selection,
-            reader: self.reader.filter(|_| selection.reads()).cloned(),
+            reader,
             removed_before: removed.unwrap_or_default(),
-        }
+        })
     }
 
     fn goes_on(&self, step: Step, tally: Tally, before: Option<&OperationStatus>) -> String {
         let prefix = self.prefix;
         match step {
             Step::Count => {
-                format!("entries under {prefix:?} are being read, to count those that no application can read")
+                let meant = if self.wish.what == What::Encrypted { "are encrypted" } else { "no application can read" };
+                format!("entries under {prefix:?} are being read, to count those that {meant}")
             }
             Step::Remove => match before.and_then(|before| Some((before.affected?, before.entries?))) {
                 Some((affected, entries)) => {
@@ -271,19 +308,31 @@ impl Input<'_> {
         } else {
             format!("none of {entries} entries under {prefix:?} was to be removed")
         };
-        let is_unknown = tally.foreign > 0 && !self.is_named && tally.opened == 0;
-        let foreign = is_unknown.then(|| {
-            format!(
-                ". {} were left alone, since no known application name decrypts them: set spec.dataProtection.applicationName \
-                 to the name that the applications have",
-                tally.foreign
-            )
-        });
-        let too_big = (tally.too_big > 0)
-            .then(|| format!(". {} were too big to be looked into, and were left alone", tally.too_big));
-        [Some(outcome), foreign, too_big].into_iter().flatten().collect()
+        let is_unreadable = self.wish.what == What::Unreadable;
+        let left: Vec<String> = [
+            (is_unreadable, tally.foreign, FOREIGN),
+            (is_unreadable && !self.encrypt, tally.readable, READABLE),
+            (is_unreadable, tally.unidentified, UNIDENTIFIED),
+            (true, tally.too_big, "too big to be looked into"),
+        ]
+        .into_iter()
+        .filter(|(is_told, count, _)| *is_told && *count > 0)
+        .map(|(_, count, what)| format!("{count} {what}"))
+        .collect();
+        let left = if left.is_empty() { String::new() } else { format!(". Left alone: {}", left.join("; ")) };
+        outcome + &left
     }
 }
+
+/// What is said of entries that stay. Of an application whose name is not known.
+const FOREIGN: &str = "encrypted with a key of the ring under an application name that is not known (applications of that \
+                       name read them: set spec.dataProtection.applicationName to it)";
+/// Encrypted, where the spec says that applications do not encrypt.
+const READABLE: &str = "encrypted, which applications with Encrypt on can read (where it is off, as spec.entries.encrypt: \
+                        false says, ask for `encrypted`)";
+/// Encrypted as Data Protection does it, and not shown to be tokens.
+const UNIDENTIFIED: &str =
+    "encrypted under keys that are not of MSAL's forms, so that nothing shows whether they are tokens";
 
 /// The entry of a stage, with the numbers that were told before.
 fn kept(

@@ -40,6 +40,7 @@ use kube::Resource;
 use serde::Serialize;
 
 use crate::{
+    api::v1alpha1::Inspect,
     data_protection::{in_use::InUse, reader::Reader},
     kubernetes::{
         identity::{Found, Lacking},
@@ -281,7 +282,11 @@ pub fn aim(
             .filter_map(|pod| pod.metadata.name.clone())
             .collect(),
         login: Login { username: OPERATOR.to_owned(), password },
-        want: Want { reader, correct: carried_out, ..want(settings, observed, credentials) },
+        want: Want {
+            reader: reader.filter(|_| settings.inspect == Inspect::Payloads),
+            correct: carried_out,
+            ..want(settings, observed, credentials)
+        },
     })
 }
 
@@ -292,9 +297,12 @@ pub fn names_consumers(settings: &Settings, observed: &Observed) -> bool {
     answers.into_iter().any(|answer| readability::names_consumers(settings, &answer.usage))
 }
 
-/// What stored entries show to be in use; `None` where no server could be asked.
+/// What stored entries show to be in use; `None` where no server could be asked, or they are not looked into.
 #[must_use]
-pub fn in_use(observed: &Observed) -> Option<InUse> {
+pub fn in_use(settings: &Settings, observed: &Observed) -> Option<InUse> {
+    if settings.inspect == Inspect::Metadata {
+        return None;
+    }
     let answers: Vec<InUse> = observed
         .samples
         .iter()
@@ -326,6 +334,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         append_only: settings.persistence.is_some(),
         trust: trust(settings, observed, credentials),
         users: users(settings, credentials),
+        inspect: settings.inspect,
         reader: None,
         swept: flush::last(&observed.operations),
         correct: true,

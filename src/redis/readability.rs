@@ -15,7 +15,7 @@ use super::{
     },
 };
 use crate::{
-    api::v1alpha1::FLUSH_ANNOTATION,
+    api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
     condition::{ConditionType::EntriesReadable, Finding, Reason},
     data_protection::class::Class,
     kubernetes::{
@@ -43,6 +43,12 @@ const ENCRYPTS: &str = "services.Configure<MsalDistributedTokenCacheAdapterOptio
 #[must_use]
 pub fn finding(settings: &Settings, pod: &str, usage: &Usage, tried: &[String], consumers: &Consumers) -> Finding {
     let unknown = |reason, why: String| Finding::unknown(EntriesReadable, reason, why);
+    if settings.inspect == Inspect::Metadata {
+        let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
+                   spec.entries.inspect is Metadata, or left out with spec.dataProtection.mode: None. To be told, set it to \
+                   Payloads";
+        return unknown(Reason::NotInspected, why.to_owned());
+    }
     match &usage.entries {
         Entries::NotYetKnown => {
             unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))
@@ -132,11 +138,17 @@ impl Told<'_> {
             );
             return Finding::unknown(EntriesReadable, Reason::NoKeyRing, message);
         }
-        let strange = if has(Class::Strange) {
-            ". Others there are of another kind than Microsoft.Identity.Web writes, such as the sessions of an application \
-             that keeps them in the same IDistributedCache"
-        } else {
-            ""
+        let strange = match self.payloads.classes.get(&Class::Strange) {
+            None => "",
+            Some(Portion { keys, .. }) if keys.is_empty() => {
+                ". Others there are of another kind than Microsoft.Identity.Web writes, such as the sessions of an application \
+                 that keeps them in the same IDistributedCache"
+            }
+            Some(_) => {
+                ". Of others nothing shows that Microsoft.Identity.Web wrote them: some are encrypted, under keys that MSAL does \
+                 not give, and are what an application protects itself, or tokens of long-running processes (under a session \
+                 key of the application's own) that the published keys do not read"
+            }
         };
         let all = |how: &str| format!("the entries with the prefix {prefix:?} on {pod} {how}{strange}");
         match (has(Class::Readable), has(Class::Plain)) {
@@ -207,11 +219,14 @@ impl Told<'_> {
     /// How entries that nobody can read are removed from everywhere.
     fn removal(&self) -> String {
         format!(
-            "{} removes the entries that cannot be read, and no others. After that restart {}: each pod keeps what it read \
-             in its own memory (L1) too",
+            "{} removes the entries that cannot be read, and no others. {}",
             self.flush("unreadable"),
-            self.workloads()
+            self.restart()
         )
+    }
+
+    fn restart(&self) -> String {
+        format!("After that restart {}: each pod keeps what it read in its own memory (L1) too", self.workloads())
     }
 
     fn key_missing(&self) -> String {
@@ -286,7 +301,8 @@ impl Told<'_> {
             "{} are encrypted with {}, and under none of the application names {}: applications use another name, or something \
              else than Microsoft.Identity.Web encrypted them, or they were changed since. Set \
              spec.dataProtection.applicationName to what applications give to SetApplicationName, or to the folder that they \
-             run in. Applications of different names cannot read each other's entries, and {FAILS}. Those that use the cache: {}",
+             run in. Applications of different names cannot read each other's entries, and {FAILS}. While no name is known that reads \
+             these, they are not removed as unreadable. Those that use the cache: {}",
             self.share(Class::OtherApplication),
             self.keys(Class::OtherApplication, "in the ring"),
             tried.join(", "),
@@ -296,9 +312,9 @@ impl Told<'_> {
 
     fn undeserializable(&self) -> String {
         format!(
-            "{} can be decrypted, or are JSON, and are no token cache as MSAL writes it: another version of an application \
-             wrote them, before an upgrade or after it, or something else that stores JSON with this prefix. Applications that \
-             take one for their own {FAILS}. {}",
+            "{} have keys that MSAL gives, or can be decrypted, and are no token cache as MSAL writes it: another version of an \
+             application wrote them, before an upgrade or after it, or something else with this prefix that has such keys. \
+             Applications that take one for their own {FAILS}. {}",
             self.share(Class::Undeserializable),
             self.removal()
         )
@@ -308,10 +324,11 @@ impl Told<'_> {
         format!(
             "entries with the prefix {:?} on {} are encrypted, and spec.entries.encrypt is false: applications that have \
              Encrypt off cannot read them, and {FAILS}. If applications do encrypt, set spec.entries.encrypt: true. If they did \
-             once, {}",
+             once, {} removes the encrypted entries, and no others. {}",
             self.settings.instance_name.as_str(),
             self.pod,
-            self.removal()
+            self.flush("encrypted"),
+            self.restart()
         )
     }
 

@@ -10,7 +10,7 @@ use super::{
     tls::certificate::{Authorities, Distrust, Fingerprint},
     usage::{Usage, payloads::Counts},
 };
-use crate::data_protection::reader::Reader;
+use crate::{api::v1alpha1::Inspect, data_protection::reader::Reader};
 
 /// How long one look may take as a whole, however many answers it takes.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -49,7 +49,9 @@ pub struct Want {
     pub trust: Option<Trust>,
     /// The users that it should have, and no other; none while they are not known, and then all are left alone.
     pub users: Vec<User>,
-    /// What reads its entries; `None` where there is no key to read them with.
+    /// What is read of its entries.
+    pub inspect: Inspect,
+    /// What reads what they hold; `None` where there is no key to read them with.
     pub reader: Option<Arc<Reader>>,
     /// When entries were removed last on request: what was counted before that is forgotten.
     pub swept: Option<Timestamp>,
@@ -78,8 +80,8 @@ pub struct Wanted {
 }
 
 impl Want {
-    /// Whether the two ask for the same, whether or not they have it corrected. What is read of entries by another reader
-    /// says so itself: it begins anew.
+    /// Whether the two ask for the same, whether or not they have it corrected. What is read of entries by another reader,
+    /// or of others than before, says so itself: it begins anew.
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
@@ -91,6 +93,7 @@ impl Want {
             append_only,
             users,
             trust,
+            inspect: _,
             reader: _,
             swept: _,
             correct: _,
@@ -422,6 +425,7 @@ mod tests {
             append_only: false,
             trust: None,
             users: Vec::new(),
+            inspect: Inspect::Payloads,
             reader: None,
             swept: None,
             correct: true,

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, PersistenceSpec, PodSpec, ROTATE_PASSWORD_ANNOTATION, TlsMode,
-        TokenCache, WhenDeleted,
+        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, Inspect, PersistenceSpec, PodSpec, ROTATE_PASSWORD_ANNOTATION,
+        TlsMode, TokenCache, WhenDeleted,
     },
     kubernetes::{
         identity::Owner,
@@ -55,6 +55,8 @@ pub struct Settings {
     pub instance_name: InstanceName,
     /// Whether applications encrypt what they store.
     pub encrypt: bool,
+    /// What is read of entries.
+    pub inspect: Inspect,
     /// The name under which they encrypt, where the spec tells it.
     pub application_name: Option<String>,
     /// Where and how the pods run.
@@ -257,6 +259,7 @@ impl Settings {
             flush: flush_wish(cache),
             instance_name,
             encrypt: cache.spec.entries.encrypt,
+            inspect: cache.spec.inspect(),
             application_name: cache.spec.data_protection.application_name.clone(),
             pod: redis.pod.clone(),
         })

@@ -99,7 +99,8 @@ impl<F: Fn() -> Vec<Counted> + Send + Sync + 'static> Collector for Entries<F> {
         }
         let help = "Entries that were looked into in the last window, by what they are and by their key";
         let mut family = encoder.encode_descriptor("entries_sampled", help, None, gauge)?;
-        for Counted { namespace, name, counts } in &caches {
+        let inspected = || caches.iter().filter(|counted| counted.counts.is_inspected);
+        for Counted { namespace, name, counts } in inspected() {
             for ((class, key), count) in &counts.payloads {
                 let key = key.map(KeyId::short).unwrap_or_default();
                 let labels = [
@@ -113,7 +114,7 @@ impl<F: Fn() -> Vec<Counted> + Send + Sync + 'static> Collector for Entries<F> {
         }
         let help = "Entries that are too big to be looked into, in the last window";
         let mut family = encoder.encode_descriptor("entries_passed_over", help, None, gauge)?;
-        for Counted { namespace, name, counts } in &caches {
+        for Counted { namespace, name, counts } in inspected() {
             let labels = [("namespace", namespace.as_str()), ("name", name.as_str())];
             ConstGauge::new(number(counts.passed_over)).encode(family.encode_family(&labels)?)?;
         }
@@ -133,7 +134,7 @@ mod tests {
     fn counted(name: &str) -> Counted {
         let key = KeyId::parse("80732141-ec8f-4b80-af9c-c4d2d1ff8901");
         let payloads = [((Class::Readable, key), 7), ((Class::Plain, None), 2)].into();
-        let counts = Counts { entries: 12, payloads, passed_over: 1, ..Counts::default() };
+        let counts = Counts { entries: 12, is_inspected: true, payloads, passed_over: 1, ..Counts::default() };
         Counted { namespace: "web".to_owned(), name: name.to_owned(), counts }
     }
 
@@ -156,6 +157,17 @@ mod tests {
         assert!(text.ends_with("# EOF\n"), "{text}");
         caches.lock().unwrap().pop();
         assert!(!metrics.text().unwrap().contains("desk"));
+    }
+
+    #[test]
+    fn of_a_cache_whose_entries_are_not_looked_into_only_their_number_is_told() {
+        let metrics = Metrics::default();
+        let mut cache = counted("shop");
+        cache.counts.is_inspected = false;
+        metrics.of_entries(move || vec![cache.clone()]);
+        let text = metrics.text().unwrap();
+        let told: Vec<&str> = text.lines().filter(|line| line.contains("name=\"shop\"")).collect();
+        assert_eq!(told, ["tokencache_entries{namespace=\"web\",name=\"shop\"} 12"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::api::v1alpha1::{OperationStage as Stage, OperationStatus};
 use tokencache_operator::data_protection::key_ring::KeyRing;
 use tokencache_operator::data_protection::reader::Reader;
-use tokencache_operator::redis::flush::{Flush, Input, What, Wish, read};
+use tokencache_operator::redis::flush::{Flush, Input, Reads, What, Wish, read};
 use tokencache_operator::request::Request;
 use tokencache_operator::sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Tally};
 
@@ -14,12 +14,25 @@ use super::world::{START, World, shop};
 
 const ASKED: &str = "2026-01-01T12:00:00Z";
 
+/// What there is to read entries with.
+#[derive(Clone)]
+enum Ring {
+    Whole(Arc<Reader>),
+    Lacking,
+    None,
+    NotInspected,
+}
+
+/// A ring, by the names under which it reads.
+fn ring(name: &str) -> Arc<Reader> {
+    Arc::new(Reader::new(KeyRing::default(), vec![name.to_owned()]))
+}
+
 /// A cache of which entries are to go.
 struct Asked {
     wish: Wish,
     encrypt: bool,
-    is_named: bool,
-    reader: Option<Arc<Reader>>,
+    ring: Ring,
     before: Option<OperationStatus>,
     progress: Option<Progress>,
     obstacle: Option<&'static str>,
@@ -30,9 +43,9 @@ impl Asked {
     fn of(value: &str) -> Self {
         let wish =
             Wish { request: Some(Request::parse(value)), what: What::parse(value), created: Some(START), held: false };
-        let reader = Some(Arc::new(Reader::new(KeyRing::default(), vec!["/app".to_owned()])));
         let now = ASKED.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(5);
-        Self { wish, encrypt: true, is_named: false, reader, before: None, progress: None, obstacle: None, now }
+        let ring = Ring::Whole(ring("/app"));
+        Self { wish, encrypt: true, ring, before: None, progress: None, obstacle: None, now }
     }
 
     fn read(&self) -> Flush {
@@ -43,8 +56,12 @@ impl Asked {
             prefix: "shop:",
             wish: &self.wish,
             encrypt: self.encrypt,
-            reader: self.reader.as_ref(),
-            is_named: self.is_named,
+            reads: match &self.ring {
+                Ring::Whole(reader) => Reads::With(reader),
+                Ring::Lacking => Reads::NotYet("the key ring may lack keys".to_owned()),
+                Ring::None => Reads::NoRing,
+                Ring::NotInspected => Reads::NotAtAll,
+            },
             operations: &operations,
             progress: self.progress.as_ref(),
             obstacle: self.obstacle,
@@ -89,18 +106,14 @@ impl Asked {
 fn unreadable_entries_are_counted_and_then_removed() {
     let mut asked = Asked::of(&format!("{ASKED} unreadable"));
     assert_eq!(asked.stage(), Stage::Counting);
-    assert_eq!(asked.swept(), (Step::Count, Selection::Unreadable { encrypt: true, foreign: false }));
+    assert_eq!(asked.swept(), (Step::Count, Selection::Unreadable));
     assert_eq!(asked.stage(), Stage::Counting, "it is under way");
-    asked.done(Tally { keys: 50, meant: 3, opened: 40, ..Tally::default() });
+    asked.done(Tally { keys: 50, meant: 3, readable: 40, ..Tally::default() });
     let (stage, message) = asked.pass();
     assert_eq!(stage, Stage::Removing, "{message}");
-    assert_eq!(
-        asked.swept(),
-        (Step::Remove, Selection::Unreadable { encrypt: true, foreign: true }),
-        "a name is known"
-    );
+    assert_eq!(asked.swept(), (Step::Remove, Selection::Unreadable));
     assert_eq!(asked.pass().1, "3 of 50 entries under \"shop:\" are being removed");
-    asked.done(Tally { keys: 50, meant: 3, removed: 3, opened: 40, ..Tally::default() });
+    asked.done(Tally { keys: 50, meant: 3, removed: 3, readable: 40, ..Tally::default() });
     let (stage, message) = asked.pass();
     assert_eq!(stage, Stage::Completed);
     assert!(message.starts_with("3 of 50 entries under \"shop:\" were removed"), "{message}");
@@ -129,24 +142,91 @@ fn without_a_word_what_removes_least_is_meant() {
 fn where_nothing_is_unreadable_nothing_is_removed() {
     let mut asked = Asked::of(ASKED);
     asked.pass();
-    asked.done(Tally { keys: 50, opened: 50, ..Tally::default() });
+    asked.done(Tally { keys: 50, readable: 50, ..Tally::default() });
     assert_eq!(asked.pass(), (Stage::Completed, "none of 50 entries under \"shop:\" was to be removed".to_owned()));
 }
 
 #[test]
-fn entries_of_another_name_are_left_alone_while_no_name_is_known_to_be_right() {
+fn what_is_left_alone_is_told_with_what_to_do() {
+    let outcome = |asked: &mut Asked, tally: Tally| {
+        asked.pass();
+        asked.done(tally);
+        let (stage, message) = asked.pass();
+        assert_eq!(stage, Stage::Completed);
+        message
+    };
+    let tally = Tally { keys: 60, readable: 30, foreign: 20, unidentified: 7, too_big: 3, ..Tally::default() };
+    let told = outcome(&mut Asked::of(ASKED), tally);
+    for words in [
+        "20 encrypted with a key of the ring",
+        "spec.dataProtection.applicationName",
+        "7 encrypted under keys",
+        "3 too big",
+    ] {
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+    assert!(!told.contains("Encrypt off"), "{told}");
+    let told = outcome(&mut Asked { encrypt: false, ..Asked::of(ASKED) }, tally);
+    assert!(
+        told.contains("30 encrypted") && told.contains("spec.entries.encrypt: false says, ask for `encrypted`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn encrypted_entries_go_where_they_are_asked_for_by_that_word() {
+    let mut asked = Asked::of(&format!("{ASKED} encrypted"));
+    assert_eq!(
+        asked.pass(),
+        (Stage::Counting, "entries under \"shop:\" are being read, to count those that are encrypted".to_owned())
+    );
+    assert_eq!(asked.swept(), (Step::Count, Selection::Encrypted));
+    asked.done(Tally { keys: 50, meant: 40, readable: 40, ..Tally::default() });
+    assert_eq!(asked.stage(), Stage::Removing);
+    assert_eq!(asked.swept(), (Step::Remove, Selection::Encrypted));
+    asked.done(Tally { keys: 50, meant: 40, readable: 40, removed: 40, ..Tally::default() });
+    assert!(!asked.pass().1.contains("Left alone"));
+}
+
+#[test]
+fn each_attempt_reads_with_the_ring_as_it_is_then() {
+    let reads = |asked: &Asked| asked.read().sweep.unwrap().reader.unwrap().names().to_vec();
     let mut asked = Asked::of(ASKED);
     asked.pass();
-    asked.done(Tally { keys: 50, foreign: 50, ..Tally::default() });
-    let (stage, message) = asked.pass();
-    assert_eq!(stage, Stage::Completed);
-    assert!(
-        message.contains("50 were left alone") && message.contains("spec.dataProtection.applicationName"),
-        "{message}"
-    );
-    let mut named = Asked { is_named: true, ..Asked::of(ASKED) };
-    named.pass();
-    assert_eq!(named.swept().1, Selection::Unreadable { encrypt: true, foreign: true });
+    let failing = |asked: &mut Asked| {
+        let at = asked.now;
+        asked.progress.as_mut().unwrap().state = State::Failing { why: "Redis is loading its data".to_owned(), at };
+    };
+    failing(&mut asked);
+    asked.ring = Ring::Whole(ring("imported"));
+    assert_eq!(reads(&asked), ["imported"], "of an attempt that failed");
+    asked.progress = None;
+    asked.pass();
+    asked.done(Tally { keys: 50, meant: 3, ..Tally::default() });
+    asked.ring = Ring::Whole(ring("certified"));
+    assert_eq!(reads(&asked), ["certified"], "between the count and the removal");
+    asked.pass();
+    assert_eq!(asked.swept().0, Step::Remove);
+    failing(&mut asked);
+    asked.ring = Ring::Whole(ring("restored"));
+    assert_eq!(reads(&asked), ["restored"], "of a removal that failed");
+    asked.progress.as_mut().unwrap().state = State::Running;
+    assert_eq!(reads(&asked), ["restored"], "of one that is under way");
+}
+
+#[test]
+fn while_the_ring_may_lack_keys_nothing_counts_as_unreadable() {
+    let mut asked = Asked { ring: Ring::Lacking, ..Asked::of(ASKED) };
+    let waits = (Stage::Waiting, "nothing is removed at the moment: the key ring may lack keys".to_owned());
+    assert_eq!(asked.pass(), waits);
+    assert_eq!(asked.progress, None);
+    asked.ring = Ring::Whole(ring("/app"));
+    assert_eq!(asked.stage(), Stage::Counting);
+    asked.ring = Ring::Lacking;
+    asked.pass();
+    assert_eq!(asked.progress, None, "one that is under way is ended");
+    let mut all = Asked { ring: Ring::Lacking, ..Asked::of(&format!("{ASKED} all")) };
+    assert_eq!(all.stage(), Stage::Removing, "that takes no ring");
 }
 
 #[test]
@@ -199,8 +279,18 @@ fn a_request_that_is_not_followed_says_why() {
         message
     };
     assert!(told(&mut Asked::of("yes")).contains("does not begin with a time"));
-    assert!(told(&mut Asked::of(&format!("{ASKED} everything"))).contains("neither `all` nor `unreadable`"));
-    assert!(told(&mut Asked { reader: None, ..Asked::of(ASKED) }).contains("ask for `all`"));
+    assert!(
+        told(&mut Asked::of(&format!("{ASKED} everything"))).contains("none of `all`, `unreadable` and `encrypted`")
+    );
+    for words in ["", " unreadable", " encrypted"] {
+        let of = |ring: Ring| Asked { ring, ..Asked::of(&format!("{ASKED}{words}")) };
+        assert!(told(&mut of(Ring::None)).contains("(spec.entries.inspect)"), "{words}");
+        let not_inspected = told(&mut of(Ring::NotInspected));
+        assert!(not_inspected.contains("spec.entries.inspect is Metadata"), "{not_inspected}");
+    }
+    for ring in [Ring::None, Ring::NotInspected] {
+        assert_eq!(Asked { ring, ..Asked::of(&format!("{ASKED} all")) }.stage(), Stage::Removing, "that takes no look");
+    }
     let mut late = Asked::of(ASKED);
     late.now += SignedDuration::from_hours(2);
     assert!(told(&mut late).contains("more than an hour old"));

@@ -202,6 +202,11 @@ impl Keys {
         finding(&self.settings(), &self.observed(), &self.standing(), corrected, self.now)
     }
 
+    /// Why keys may be missing in it.
+    pub fn gap(&self) -> Option<String> {
+        self.standing().gap(&self.settings(), &self.observed())
+    }
+
     pub fn status(&self) -> KeyRingStatus {
         status(&self.settings(), &self.observed(), &self.standing(), self.now).unwrap()
     }
@@ -314,6 +319,26 @@ fn a_key_whose_secret_is_gone_gets_it_again_before_anything_else_is_published() 
     assert_eq!(ring.pass(), ["create", "Secret shop-keys without [\"elsewhere.xml\"]"]);
     assert_eq!(ring.files.keys().collect::<Vec<_>>(), files.keys().collect::<Vec<_>>());
     assert!(ring.plan().is_empty());
+}
+
+/// What a key that cannot be seen encrypted would count as unreadable.
+#[test]
+fn a_ring_that_may_lack_keys_says_so() {
+    let gap = |ring: &Keys| ring.gap().unwrap_or_default();
+    assert!(gap(&Keys::of("{}")).contains("there is no key yet"));
+    let mut ring = Keys::begun();
+    assert_eq!(ring.gap(), None);
+    let published = ring.ring.clone();
+    for foreign in [Found::Foreign("Deployment web".to_owned()), Found::Nothing, Found::Earlier] {
+        ring.ring = foreign;
+        assert!(gap(&ring).contains("Secret shop-keys"), "applications may read another ring");
+    }
+    ring.ring = published;
+    let mut garbled = Secret::clone(ring.files.values().next().unwrap());
+    garbled.metadata.name = Some("shop-key-of-a-backup".to_owned());
+    garbled.data = Some(BTreeMap::from([("key.xml".to_owned(), ByteString(b"<oops".to_vec()))]));
+    ring.store(garbled);
+    assert!(gap(&ring).contains("Secret shop-key-of-a-backup cannot be read"));
 }
 
 #[test]

@@ -448,6 +448,24 @@ fn no_first_key_is_made_before_the_ring_that_is_to_be_taken_over_was_read() {
     assert_eq!(ring.pass(), ["mint", "Secret shop-keys"]);
 }
 
+/// Of entries that its keys encrypted none is lost before it was taken over.
+#[test]
+fn until_a_ring_is_taken_over_as_a_whole_keys_may_be_missing() {
+    let mut ring = Keys::begun();
+    ring.spec(IMPORTING);
+    let lacks =
+        |ring: &Keys| ring.gap().is_some_and(|gap| gap.contains("Secret old-ring, which spec.dataProtection.import"));
+    assert!(lacks(&ring), "its Secret may come yet");
+    ring.provide("old-ring", vectors("cbc-hmac"));
+    assert!(lacks(&ring), "it is there");
+    ring.pass();
+    assert_eq!(ring.gap(), None);
+    ring.provide("old-ring", BTreeMap::from([("key.xml".to_owned(), of_key_vault())]));
+    assert!(lacks(&ring), "applications have a key that the operator cannot use");
+    ring.spec("{}");
+    assert_eq!(ring.gap(), None, "it is to go on without it");
+}
+
 #[test]
 fn a_ring_of_certificates_is_readable_once_they_are_named_and_no_plain_key_comes_before() {
     let mut ring = Keys::importing();

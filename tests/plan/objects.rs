@@ -26,7 +26,7 @@ redis:
     - {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}
     priorityClassName: high
     imagePullSecrets: [{name: registry}]
-entries: {instanceName: "a*b[c]?\\:", encrypt: false}
+entries: {instanceName: "a*b[c]?\\:", encrypt: false, inspect: Metadata}
 dataProtection:
   mode: Managed
   applicationName: /app

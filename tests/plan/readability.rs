@@ -6,12 +6,12 @@ use tokencache_operator::data_protection::{
     settings::Settings as RingSettings,
 };
 use tokencache_operator::kubernetes::workload::{Consumer, Consumers, Workload};
-use tokencache_operator::redis::sample::Answer;
 use tokencache_operator::redis::usage::{
     Usage,
     entries::{Entries, Expiry, Population, Prefix, Share},
     payloads::{Payloads, Portion},
 };
+use tokencache_operator::redis::{self, sample::Answer};
 
 use super::pods::running;
 use super::seen::{Seen, well};
@@ -72,8 +72,19 @@ fn what_is_said_of_whether_entries_can_be_read() {
         of("{}", Payloads { has_passed_over: true, ..payloads(&[], &[]) }, "they are too big"),
         of("{}", payloads(&[good], app), "they can be read"),
         of("{}", payloads(&[good, (Strange, Few, &[])], app), "they can be read, and there are sessions too"),
+        of("{}", payloads(&[good, (Strange, Few, &[9])], app), "they can be read, and others are encrypted too"),
         of(off, alone(Plain, &[]), "they are plain, as the spec has it"),
-        of("dataProtection: {mode: None}", alone(Encrypted, &[7]), "they are encrypted, and there is no ring"),
+        of(
+            "{dataProtection: {mode: None}, entries: {inspect: Payloads}}",
+            alone(Encrypted, &[7]),
+            "they are encrypted, and there is no ring",
+        ),
+        of(
+            "entries: {inspect: Metadata}",
+            payloads(&[(KeyMissing, Most, &[9])], &[]),
+            "they are not looked into any more",
+        ),
+        of("dataProtection: {mode: None}", Payloads::default(), "by default they are not, without a ring"),
         of("{}", payloads(&[good, (KeyMissing, Few, &[9])], app), "a key is missing"),
         of("{}", alone(KeyMissing, &[5, 6, 7, 8, 9]), "five keys are missing"),
         of("{}", payloads(&[good, (KeyRevoked, Part, &[3])], app), "a key is revoked"),
@@ -112,6 +123,20 @@ fn what_is_said_of_whether_entries_can_be_read() {
     let told = cases.join("\n");
     assert!(!told.contains("OnL2CacheFailure"), "it is not called for these");
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn entries_that_are_not_looked_into_warn_of_nothing_and_show_nothing_to_be_in_use() {
+    let seen = payloads(&[(Class::KeyMissing, Share::Most, &[9])], &["/app"]);
+    let told = |spec: &str| {
+        let mut in_use = None;
+        let seen = seen_of(spec, seen.clone());
+        let status = seen.with(|world| in_use = redis::in_use(&world.settings(), &world.observed)).status().unwrap();
+        let condition = status.conditions.into_iter().find(|condition| condition.type_ == "EntriesReadable").unwrap();
+        (condition.status, in_use.is_some())
+    };
+    assert_eq!(told("{}"), ("False".to_owned(), true));
+    assert_eq!(told("entries: {inspect: Metadata}"), ("Unknown".to_owned(), false));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A key that is revoked on request, step by step, on values.
 
 use jiff::SignedDuration;
-use tokencache_operator::api::v1alpha1::{KeyState, OperationStage as Stage, OperationStatus};
+use tokencache_operator::api::v1alpha1::{Inspect, KeyState, OperationStage as Stage, OperationStatus};
 use tokencache_operator::sweep::{Progress, Selection, State, Step, Tally};
 
 use super::key_ring::Keys;
@@ -185,6 +185,39 @@ fn a_request_that_cannot_be_understood_changes_nothing_and_says_why() {
     assert!(ring.revocation().message.contains("only `remove` may stand there"));
     let late = format!("{} {id}", ring.now - MINUTE * 90);
     assert!(told(&mut ring, &late).contains("older than the TokenCache"));
+}
+
+#[test]
+fn where_entries_are_not_looked_into_a_key_is_revoked_without_a_count_and_nothing_is_removed() {
+    let metadata = |ring: &mut Keys| ring.cache.spec.entries.inspect = Some(Inspect::Metadata);
+    let mut ring = Keys::begun();
+    metadata(&mut ring);
+    ring.now += MINUTE;
+    let id = ring.revoke(" remove");
+    assert_eq!(ring.step(), (vec![], Stage::Ignored));
+    let told = ring.revocation().message;
+    assert!(told.contains("spec.entries.inspect is Metadata") && told.contains("leave out `remove`"), "{told}");
+    assert_eq!(ring.state(&id), KeyState::Active);
+    ring.now += MINUTE;
+    ring.revoke("");
+    assert_eq!(ring.step().0, ["mint", "create", "Secret shop-keys"], "it is not waited for");
+    let told = ring.revocation().message;
+    assert!(told.contains("could not be counted: spec.entries.inspect is Metadata"), "{told}");
+    assert!(ring.beside.sweep.is_none(), "nothing is read");
+    assert_eq!(ring.step(), (vec![], Stage::Completed));
+    assert!(ring.revocation().message.contains("once spec.entries.inspect is Payloads"));
+    // Set while entries are being removed: that ends.
+    let mut ring = Keys::begun();
+    ring.revoke(" remove");
+    ring.step();
+    ring.swept(Tally { keys: 50, meant: 30, ..Tally::default() });
+    ring.step();
+    ring.step();
+    ring.step();
+    assert!(ring.beside.sweep.is_some());
+    metadata(&mut ring);
+    ring.step();
+    assert!(ring.beside.sweep.is_none() && ring.revocation().message.contains("spec.entries.inspect is Metadata"));
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Seen {
         format!("{what}\n  warnings={}\n{}", status.warnings, sentence(condition))
     }
 
-    fn status(mut self) -> Option<TokenCacheStatus> {
+    pub fn status(mut self) -> Option<TokenCacheStatus> {
         // The look came after whatever changed the Secrets.
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         for sample in &mut self.0.observed.samples {

@@ -13,6 +13,7 @@ mod scene;
 mod servers;
 mod strangers;
 mod sweep;
+mod sweeper;
 mod usage;
 mod users;
 #[allow(dead_code)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use tokencache_operator::api::v1alpha1::Acl;
+use tokencache_operator::api::v1alpha1::{Acl, Inspect};
 use tokencache_operator::redis::acl::{self, Hashes, Passwords, User};
 use tokencache_operator::redis::password::{LENGTH, Password, PasswordHash};
 use tokencache_operator::redis::probe::{Limits, Probe};
@@ -81,6 +81,7 @@ pub fn want() -> Want {
         append_only: false,
         trust: None,
         users: users(Acl::Compatible, "shop:"),
+        inspect: Inspect::Payloads,
         reader: None,
         swept: None,
         correct: true,

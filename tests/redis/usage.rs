@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokencache_operator::api::v1alpha1::Inspect;
 use tokencache_operator::data_protection::class::Class;
 use tokencache_operator::redis::probe::Probe;
+use tokencache_operator::redis::sample::Want;
 use tokencache_operator::redis::usage::{
     TOLD_FOR, Usage,
     entries::{Entries, Expiry, Population, Prefix, Share},
@@ -123,26 +125,41 @@ async fn an_operator_without_the_right_to_look_at_keys_still_gets_every_other_an
     assert_eq!((usage.memory, usage.latency), (Memory::Sufficient, Latency::Acceptable));
 }
 
-#[tokio::test]
-async fn a_slow_command_is_named_without_its_arguments() {
-    let redis = RedisServer::start(&(config() + "enable-debug-command yes\n")).await;
+/// What is told of a server that sleeps again and again.
+async fn slow(redis: &RedisServer, want: &Want) -> Latency {
     let probe = probe();
-    used(&probe, &redis).await;
+    look(&probe, &server_of(redis), &login(), want).await.unwrap();
     let command = "exec redis-cli -h $0 -p $1 --user admin --pass $2 -r 1000 DEBUG SLEEP 0.15";
     let (address, port) = (redis.address().to_string(), redis.port().to_string());
     let log = redis.folder().join("sleeper.log");
     let args = ["-c".to_owned(), command.to_owned(), address, port, ADMIN_PASSWORD.to_owned()];
-    let sleeper = Process::start("sh", &args, redis.folder(), &log);
-    let latency = eventually("slow answers are told", async || match used(&probe, &redis).await.latency {
-        slow @ Latency::Slow { .. } => Ok(slow),
-        other => Err(format!("{other:?}")),
+    let _sleeper = Process::start("sh", &args, redis.folder(), &log);
+    eventually("slow answers are told", async || {
+        match look(&probe, &server_of(redis), &login(), want).await.unwrap().usage.latency {
+            slow @ Latency::Slow { .. } => Ok(slow),
+            other => Err(format!("{other:?}")),
+        }
     })
-    .await;
-    drop(sleeper);
-    match latency {
+    .await
+}
+
+#[tokio::test]
+async fn a_slow_command_is_named_without_its_arguments() {
+    let redis = RedisServer::start(&(config() + "enable-debug-command yes\n")).await;
+    match slow(&redis, &want()).await {
         Latency::Slow { what: Slow::RoundTrip, cause: Cause::Command(name), .. } => assert_eq!(name, "DEBUG"),
         other => panic!("{other:?}"),
     }
+}
+
+/// The log of slow commands has the beginnings of what was written.
+#[tokio::test]
+async fn where_no_payload_is_to_be_read_slow_commands_are_not_asked_for() {
+    let redis = RedisServer::start(&(config() + "enable-debug-command yes\n")).await;
+    let metadata = Want { inspect: Inspect::Metadata, ..want() };
+    let told = slow(&redis, &metadata).await;
+    assert!(matches!(told, Latency::Slow { cause: Cause::Processor | Cause::Network, .. }), "{told:?}");
+    assert!(!admin(&redis, &["INFO", "commandstats"]).contains("slowlog"));
 }
 
 /// The server's time for everything that it was asked, in microseconds.

@@ -7,9 +7,8 @@ use tokencache_operator::data_protection::{
     certificate::{Pair, Thumbprint},
     certificates::Copies,
     encrypted_xml::EncryptedSecret,
-    entry::Entry,
     key::Key,
-    key_ring::KeyRing,
+    key_ring::{KeyRing, UnprotectError},
     objects,
     payload::Purposes,
     revocation::Revocation,
@@ -233,13 +232,13 @@ fn in_an_emergency_a_key_is_active_at_once_and_the_lost_one_reads_nothing_any_mo
     let lost = before.ring.active(now).unwrap().id;
     let purposes = Purposes::token_cache("/app");
     let entry = before.key_ring.protector(lost).unwrap().protect(&purposes, b"{}", &dice(9)).unwrap();
-    assert_eq!(Entry::of(&entry, &before.key_ring, "/app"), Entry::Readable(lost));
+    assert!(before.key_ring.unprotect(&purposes, &entry).is_ok());
     cluster.secrets.push(before.at_once(now).unwrap().file(&dice::<128>(77)).unwrap());
     cluster.secrets.push(Revocation::of(lost, now, "leaked").file());
     assert_eq!(cluster.pass(now), None);
     let after = cluster.read(now);
     assert_ne!(after.ring.active(now).unwrap().id, lost);
-    assert!(Entry::of(&entry, &after.key_ring, "/app").is_unreadable());
+    assert_eq!(after.key_ring.unprotect(&purposes, &entry), Err(UnprotectError::KeyRevoked(lost)));
     assert_eq!(after.published.files().len(), 3);
 }
 

@@ -1,10 +1,11 @@
 //! `spec.entries`.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The annotation that asks for stored entries to be removed. Its value begins with the time of the request, after which it
-/// says `all` or `unreadable`.
+/// says `unreadable`, `encrypted` or `all`.
 pub const FLUSH_ANNOTATION: &str = "tokencache.dev/flush-requested";
 
 /// How applications name their entries, and what they store in them.
@@ -26,14 +27,52 @@ pub struct EntriesSpec {
     /// compares stored entries with this and tells where they differ; it does not change applications.
     #[serde(default = "default_encrypt")]
     pub encrypt: bool,
+    /// Whether the operator looks into stored entries. `Payloads`: it reads some of them at each look, tells in
+    /// `EntriesReadable` whether applications can read them, and keeps nothing. `Metadata`: it asks for their names, sizes
+    /// and expirations only; `EntriesReadable` is then Unknown, and requests to remove unreadable or encrypted entries, or
+    /// those that a revoked key encrypted, are refused. If unset, `Payloads`, but with `dataProtection.mode: None`
+    /// `Metadata`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspect: Option<Inspect>,
+}
+
+/// What the operator reads of stored entries.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inspect {
+    /// What they hold, too.
+    Payloads,
+    /// Their names, sizes and expirations only.
+    Metadata,
 }
 
 impl Default for EntriesSpec {
     fn default() -> Self {
-        Self { instance_name: None, encrypt: default_encrypt() }
+        Self { instance_name: None, encrypt: default_encrypt(), inspect: None }
     }
 }
 
 fn default_encrypt() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Inspect::{Metadata, Payloads};
+    use crate::api::v1alpha1::TokenCacheSpec;
+
+    #[test]
+    fn what_is_read_of_entries_follows_from_who_makes_the_keys_unless_it_is_written() {
+        for (inspect, mode, effective) in [
+            (None, "Managed", Payloads),
+            (None, "None", Metadata),
+            (Some(Metadata), "Managed", Metadata),
+            (Some(Payloads), "None", Payloads),
+        ] {
+            let entries = inspect.map_or_else(|| json!({}), |inspect| json!({ "inspect": inspect }));
+            let spec = json!({"entries": entries, "dataProtection": {"mode": mode}});
+            assert_eq!(serde_json::from_value::<TokenCacheSpec>(spec).unwrap().inspect(), effective);
+        }
+    }
 }

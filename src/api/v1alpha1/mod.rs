@@ -19,7 +19,7 @@ pub use data_protection::{
     DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, NamedSecret,
     REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION,
 };
-pub use entries::{EntriesSpec, FLUSH_ANNOTATION};
+pub use entries::{EntriesSpec, FLUSH_ANNOTATION, Inspect};
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
@@ -117,6 +117,17 @@ pub struct TokenCacheSpec {
     /// The key ring of ASP.NET Core Data Protection, which all servers of an application share.
     #[serde(default)]
     pub data_protection: DataProtectionSpec,
+}
+
+impl TokenCacheSpec {
+    /// What the operator reads of stored entries: as written, or as follows from who makes the keys.
+    #[must_use]
+    pub fn inspect(&self) -> Inspect {
+        self.entries.inspect.unwrap_or(match self.data_protection.mode {
+            DataProtectionMode::Managed => Inspect::Payloads,
+            DataProtectionMode::None => Inspect::Metadata,
+        })
+    }
 }
 
 /// The annotation that holds a cache still: with the value `paused` the operator observes and reports, and changes

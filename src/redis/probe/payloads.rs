@@ -1,6 +1,7 @@
 //! Some payloads of a batch of entries, looked into.
 //!
-//! In: a connection, entries in the order of their turn, what reads them. Out: the class of each payload that was looked into.
+//! In: a connection, entries in the order of their turn, what reads them. Out: the size of each entry that was measured, and the
+//! class of each payload that was looked into, if any is to be.
 //! What was read is wiped from memory at once, as far as it is ours: nothing of it is kept or told.
 //!
 //! It costs a server as little as reading some hundred kilobytes, and the operator some milliseconds. Asking for an entry
@@ -12,8 +13,11 @@ use zeroize::Zeroizing;
 
 use super::connection::{Connection, Failure};
 use super::usage::{all, field, integer};
-use crate::data_protection::reader::Reader;
-use crate::redis::usage::{entries::Key, payloads::Payload};
+use crate::api::v1alpha1::Inspect;
+use crate::redis::{
+    sample::Want,
+    usage::{entries::Key, payloads::Payload},
+};
 
 /// How many payloads are looked into at a look.
 const PAYLOADS: usize = 100;
@@ -31,12 +35,12 @@ pub(super) struct Looked {
     pub(super) passed_over: u64,
 }
 
-/// Looks into the first of these entries that can be looked into. As many as are `left` are to have their turn.
+/// Measures these entries, and looks into the first of them that can be looked into. As many as are `left` are to have their turn.
 pub(super) async fn look_into(
     connection: &mut Connection,
     entries: &mut [&mut (&Vec<u8>, Key)],
     left: usize,
-    reader: Option<&Reader>,
+    want: &Want,
     spares_clock: bool,
 ) -> Result<Looked, Failure> {
     let most = if spares_clock { PAYLOADS } else { FEW };
@@ -45,12 +49,17 @@ pub(super) async fn look_into(
     for ((_, key), size) in entries.iter_mut().zip(all(connection, asked).await?) {
         key.size = integer(&size).and_then(|size| u64::try_from(size).ok());
     }
+    if want.inspect == Inspect::Metadata {
+        return Ok(Looked { step: None, passed_over: 0 });
+    }
     let sizes = entries[..measured.min(left)].iter().map(|(_, key)| key.size.unwrap_or_default());
     let (chosen, looked) = chosen(sizes, left, most);
     let asked = chosen.iter().map(|&index| field("HGET", entries[index].0)).collect();
     for (index, payload) in chosen.into_iter().zip(all(connection, asked).await?) {
         if let Value::BulkString(bytes) = payload {
-            entries[index].1.payload = Some(Payload::of(&Zeroizing::new(bytes), reader));
+            let (name, key) = &mut *entries[index];
+            let name = name.strip_prefix(want.instance_name.as_bytes()).unwrap_or(name);
+            key.payload = Some(Payload::of(name, &Zeroizing::new(bytes), want.reader.as_deref()));
         }
     }
     Ok(looked)

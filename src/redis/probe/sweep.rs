@@ -12,7 +12,7 @@ use super::{Limits, connection, reply, usage};
 use crate::data_protection::reader::Reader;
 use crate::redis::acl;
 use crate::redis::sample::{Fault, Login, Server, Trust};
-use crate::sweep::{Step, Sweep, Tally};
+use crate::sweep::{Selection, Step, Sweep, Tally};
 
 /// Keys that a server is asked for at a time.
 const KEYS: usize = 500;
@@ -26,6 +26,13 @@ const BIGGEST: u64 = 16 << 20;
 const ANSWER_BYTES: usize = 20 << 20;
 /// How often keys that others write meanwhile are read again.
 const TRIES: usize = 3;
+
+/// What entries are looked at with.
+struct Eye<'sweep> {
+    sweep: &'sweep Sweep,
+    reader: &'sweep Reader,
+    prefix: &'sweep [u8],
+}
 
 /// Sweeps a server.
 ///
@@ -52,9 +59,14 @@ pub async fn sweep(
         let (next, names) = usage::scanned(connection.ask("scan", &command).await?)
             .ok_or_else(|| Fault::Unexpected("scan: it gives no cursor and no keys".to_owned()))?;
         for part in names.chunks(PART) {
-            match &sweep.reader {
-                Some(reader) => read_part(&mut connection, sweep, reader, part, &mut tally).await?,
-                None => whole_part(&mut connection, sweep, part, &mut tally).await?,
+            match (sweep.selection, &sweep.reader) {
+                (Selection::All, _) => whole_part(&mut connection, sweep, part, &mut tally).await?,
+                (_, Some(reader)) => {
+                    let eye = Eye { sweep, reader, prefix: prefix.as_bytes() };
+                    read_part(&mut connection, &eye, part, &mut tally).await?;
+                }
+                // What cannot be read is not meant.
+                (_, None) => {}
             }
         }
         told(tally);
@@ -83,13 +95,12 @@ async fn whole_part(
 /// Reads these, and removes what is meant.
 async fn read_part(
     connection: &mut Connection,
-    sweep: &Sweep,
-    reader: &Reader,
+    eye: &Eye<'_>,
     names: &[Vec<u8>],
     tally: &mut Tally,
 ) -> Result<(), Fault> {
-    if sweep.id.step == Step::Count {
-        let (part, _) = look(connection, sweep, reader, names).await?;
+    if eye.sweep.id.step == Step::Count {
+        let (part, _) = look(connection, eye, names).await?;
         add(tally, part);
         return Ok(());
     }
@@ -97,7 +108,7 @@ async fn read_part(
     for _ in 0..TRIES {
         let mut written = Vec::new();
         for names in left {
-            match removal(connection, sweep, reader, names).await? {
+            match removal(connection, eye, names).await? {
                 Some(part) => add(tally, part),
                 // One by one, so that one that is written again and again does not keep the others.
                 None => written.extend(names.chunks(1)),
@@ -111,18 +122,13 @@ async fn read_part(
 }
 
 /// Removes what is meant of these; `None` where somebody wrote to one of them meanwhile, and then nothing was removed.
-async fn removal(
-    connection: &mut Connection,
-    sweep: &Sweep,
-    reader: &Reader,
-    names: &[Vec<u8>],
-) -> Result<Option<Tally>, Fault> {
+async fn removal(connection: &mut Connection, eye: &Eye<'_>, names: &[Vec<u8>]) -> Result<Option<Tally>, Fault> {
     let mut watch = cmd("WATCH");
     for name in names {
         watch.arg(name);
     }
     connection.ask("watch", &watch).await?;
-    let (mut part, meant) = look(connection, sweep, reader, names).await?;
+    let (mut part, meant) = look(connection, eye, names).await?;
     if meant.is_empty() {
         connection.ask("unwatch", &cmd("UNWATCH")).await?;
         return Ok(Some(part));
@@ -142,8 +148,7 @@ async fn removal(
 /// Reads these, and tells which of them are meant.
 async fn look<'names>(
     connection: &mut Connection,
-    sweep: &Sweep,
-    reader: &Reader,
+    eye: &Eye<'_>,
     names: &'names [Vec<u8>],
 ) -> Result<(Tally, Vec<&'names Vec<u8>>), Fault> {
     let mut part = Tally::default();
@@ -174,9 +179,10 @@ async fn look<'names>(
         let payloads = all(connection, "hget", asked).await?;
         for ((name, _), payload) in entries.drain(..fitting).zip(payloads) {
             let Value::BulkString(payload) = payload else { continue };
-            let read = reader.read(&Zeroizing::new(payload));
-            let is_meant = sweep.selection.means(&read.entry);
-            part.note(&read, is_meant);
+            let key = name.strip_prefix(eye.prefix).unwrap_or(name);
+            let read = eye.reader.read(key, &Zeroizing::new(payload));
+            let is_meant = eye.sweep.selection.means(&read.entry);
+            part.note(&read.entry, is_meant);
             if is_meant {
                 meant.push(name);
             }
@@ -205,11 +211,12 @@ fn removed(answer: &Value) -> Result<u64, Fault> {
 
 fn add(tally: &mut Tally, part: Tally) {
     // Without `..`: something that is counted and not added does not compile.
-    let Tally { keys, meant, opened, foreign, too_big, removed } = part;
+    let Tally { keys, meant, readable, foreign, unidentified, too_big, removed } = part;
     tally.keys += keys;
     tally.meant += meant;
-    tally.opened += opened;
+    tally.readable += readable;
     tally.foreign += foreign;
+    tally.unidentified += unidentified;
     tally.too_big += too_big;
     tally.removed += removed;
 }

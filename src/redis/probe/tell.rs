@@ -166,6 +166,7 @@ mod tests {
                 rule: String::new(),
                 since_7_2: "",
             }],
+            inspect: crate::api::v1alpha1::Inspect::Payloads,
             reader: None,
             swept: None,
             correct: true,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Failure};
 use super::{payloads, reading};
+use crate::api::v1alpha1::Inspect;
 use crate::redis::{
     sample::Want,
     usage::{
@@ -43,11 +44,12 @@ pub(super) async fn read(
     let reading = reading::reading(&info).ok_or_else(lacking)?;
     history.meet(&reading);
     let slow = match history.slow_since(&reading, round_trip) {
-        Some(since) => slowest_command(connection, since).await?,
-        None => None,
+        // The log has the beginnings of what was written.
+        Some(since) if want.inspect == Inspect::Payloads => slowest_command(connection, since).await?,
+        Some(_) | None => None,
     };
     let spares_clock = spares_clock(connection, version).await?;
-    history.read_with(want.reader.as_ref(), want.swept);
+    history.read_with(want.inspect, want.reader.as_ref(), want.swept);
     let batch = match batch(connection, history, want, spares_clock).await {
         Ok(batch) => batch,
         Err(Failure::Refused { code, words }) if matches!(code.as_str(), "NOPERM" | "ERR") => refused(words),
@@ -121,6 +123,7 @@ async fn batch(
     let cursor = history.census().cursor();
     let size = history.census().batch_size(KEYS);
     let (cursor, names) = scan(connection, cursor, size).await?;
+    let prefix = want.instance_name.as_bytes();
     let mut keys: Vec<(&Vec<u8>, Key)> = Vec::with_capacity(names.len());
     let asked = names.iter().flat_map(|name| [key("TYPE", name), key("PTTL", name)]).collect();
     for (name, answers) in names.iter().zip(all(connection, asked).await?.chunks_exact(2)) {
@@ -128,14 +131,13 @@ async fn batch(
             [Value::SimpleString(kind), Value::Int(left)] if *left != GONE => (kind == "hash", *left >= 0),
             _ => continue,
         };
-        let is_entry = is_hash && name.starts_with(want.instance_name.as_bytes());
+        let is_entry = is_hash && name.starts_with(prefix);
         keys.push((name, Key { is_entry, expires, size: None, payload: None }));
     }
     let mut entries: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry).collect();
     let (first, left) = history.turn(entries.len());
     entries.rotate_left(first);
-    let reader = want.reader.as_deref();
-    let looked = payloads::look_into(connection, &mut entries, left, reader, spares_clock).await?;
+    let looked = payloads::look_into(connection, &mut entries, left, want, spares_clock).await?;
     // Applications write an entry first and its expiration after it: between the two it has none for a moment.
     let mut endless: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry && !key.expires).collect();
     let asked = endless.iter().map(|(name, _)| key("PTTL", name)).collect();

@@ -10,7 +10,10 @@ use super::{
     entries::{Batch, Share},
     payloads::{Counts, Payloads, Portion},
 };
-use crate::data_protection::{class::Class, reader::Reader};
+use crate::{
+    api::v1alpha1::Inspect,
+    data_protection::{class::Class, reader::Reader},
+};
 
 /// So many payloads tell what the rest is like.
 pub const ENOUGH: u64 = 1000;
@@ -18,6 +21,7 @@ pub const ENOUGH: u64 = 1000;
 /// What is remembered of payloads from one look to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
+    is_inspected: bool,
     reader: Option<Arc<Reader>>,
     current: Counts,
     complete: Option<Counts>,
@@ -43,12 +47,15 @@ struct Turn {
 }
 
 impl Ledger {
-    /// Goes on with what reads payloads now; begins anew, and says so, where that is another one than before.
-    pub(super) fn meet(&mut self, reader: Option<&Arc<Reader>>) -> bool {
-        if self.reader.as_ref() == reader {
+    /// Goes on with what reads payloads now, if anything is to; begins anew, and says so, where that is another one than
+    /// before.
+    pub(super) fn meet(&mut self, inspect: Inspect, reader: Option<&Arc<Reader>>) -> bool {
+        let is_inspected = inspect == Inspect::Payloads;
+        if self.is_inspected == is_inspected && self.reader.as_ref() == reader {
             return false;
         }
         *self = Self {
+            is_inspected,
             reader: reader.cloned(),
             turn: Turn { start: self.turn.start, ..Turn::default() },
             is_under_way: self.is_under_way,
@@ -67,7 +74,8 @@ impl Ledger {
 
     /// What was counted in the last complete window, or so far in the first.
     pub(super) fn counts(&self) -> Counts {
-        self.complete.as_ref().unwrap_or(&self.current).clone()
+        let counts = self.complete.as_ref().unwrap_or(&self.current).clone();
+        Counts { is_inspected: self.is_inspected, ..counts }
     }
 
     /// Adds a batch.
@@ -107,6 +115,9 @@ impl Ledger {
     }
 
     fn payloads(&self) -> Payloads {
+        if !self.is_inspected {
+            return Payloads::default();
+        }
         let windows = || self.complete.iter().chain([&self.current]);
         let portion = |class: Class| {
             let seen = windows().find(|window| window.of(class) > 0)?;
@@ -161,7 +172,7 @@ mod tests {
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
-        ledger.meet(Some(&reader("/app")));
+        ledger.meet(Inspect::Payloads, Some(&reader("/app")));
         ledger
     }
 
@@ -254,13 +265,26 @@ mod tests {
     fn with_another_ring_or_other_names_everything_is_read_anew() {
         let mut ledger = ledger();
         ledger.note(&batch(7, &[key(KeyMissing, 9)], 0));
-        assert!(!ledger.meet(Some(&reader("/app"))), "an equal one is none");
-        assert!(ledger.meet(Some(&reader("other"))));
+        assert!(!ledger.meet(Inspect::Payloads, Some(&reader("/app"))), "an equal one is none");
+        assert!(ledger.meet(Inspect::Payloads, Some(&reader("other"))));
         let told = ledger.note(&batch(0, &[key(Readable, 9)], 0));
         assert!(!told.is_complete && !told.has(KeyMissing), "the first part was not read with it");
         assert!(ledger.note(&batch(0, &[key(Readable, 9)], 0)).is_complete);
-        assert!(ledger.meet(None));
+        assert!(ledger.meet(Inspect::Payloads, None));
         assert!(ledger.note(&batch(0, &[key(Class::Encrypted, 9)], 0)).is_complete, "a way begins");
+    }
+
+    #[test]
+    fn where_nothing_is_looked_into_entries_are_counted_and_what_was_told_of_others_is_gone() {
+        let mut ledger = ledger();
+        ledger.note(&batch(0, &[key(KeyMissing, 9), key(Plain, 0)], 0));
+        assert!(ledger.meet(Inspect::Metadata, None));
+        let batch = Batch { keys: vec![UNSEEN; 3], ..Batch::default() };
+        assert_eq!(ledger.note(&batch), Payloads::default());
+        let counts = ledger.counts();
+        assert_eq!((counts.entries, counts.looked_into(), counts.is_inspected), (3, 0, false));
+        assert!(!ledger.meet(Inspect::Metadata, None));
+        assert!(ledger.meet(Inspect::Payloads, None) && ledger.counts().is_inspected);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use ledger::Ledger;
 use memory::{Memory, Pressure};
 use payloads::{Counts, Payloads};
 
-use crate::data_protection::reader::Reader;
+use crate::{api::v1alpha1::Inspect, data_protection::reader::Reader};
 
 /// How many more looks tell of a trouble that was seen, where they do not see it themselves: five minutes at the usual
 /// period.
@@ -112,11 +112,11 @@ impl History {
 
     /// Goes on with what reads payloads now: what another one read of them is forgotten, and so is what was counted before
     /// entries were removed on request, which would be told for as long as the next way through the keys takes.
-    pub fn read_with(&mut self, reader: Option<&Arc<Reader>>, swept: Option<Timestamp>) {
+    pub fn read_with(&mut self, inspect: Inspect, reader: Option<&Arc<Reader>>, swept: Option<Timestamp>) {
         if self.swept != swept {
             *self = Self { census: Census::default(), ledger: Ledger::default(), swept, ..std::mem::take(self) };
         }
-        if self.ledger.meet(reader) {
+        if self.ledger.meet(inspect, reader) {
             self.usage.payloads = Payloads::default();
         }
     }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entries::Share;
 use crate::data_protection::{
     class::Class,
-    entry::Entry,
     in_use::InUse,
     key_id::KeyId,
     key_ring::KeyRing,
@@ -56,6 +55,8 @@ pub struct Portion {
 pub struct Counts {
     /// Entries, by the last complete way through the key space.
     pub entries: u64,
+    /// Whether payloads are looked into at all.
+    pub is_inspected: bool,
     /// Payloads that were looked into, by class and key.
     pub payloads: BTreeMap<(Class, Option<KeyId>), u64>,
     /// Entries whose payload is too big for that.
@@ -65,16 +66,17 @@ pub struct Counts {
 }
 
 impl Payload {
-    /// Looks into a payload. Without anything that reads them it is only told whether it is encrypted.
+    /// Looks into a payload; `key` is that of its entry, without the prefix of the cache. Without anything that reads them it
+    /// is only told whether it is encrypted.
     #[must_use]
-    pub fn of(bytes: &[u8], reader: Option<&Reader>) -> Self {
-        let Some(reader) = reader else {
-            let entry = Entry::of(bytes, &KeyRing::default(), "");
-            let class = if entry.key().is_some() { Class::Encrypted } else { Class::of(&entry) };
-            return Self { class, key: entry.key(), name: None };
+    pub fn of(key: &[u8], bytes: &[u8], reader: Option<&Reader>) -> Self {
+        let nothing = || Reader::new(KeyRing::default(), Vec::new());
+        let Read { entry, name } = reader.map_or_else(|| nothing().read(key, bytes), |reader| reader.read(key, bytes));
+        let class = match Class::of(&entry) {
+            Class::KeyMissing if reader.is_none() => Class::Encrypted,
+            class => class,
         };
-        let Read { entry, name } = reader.read(bytes);
-        Self { class: Class::of(&entry), key: entry.key(), name }
+        Self { class, key: entry.key(), name }
     }
 }
 
@@ -107,7 +109,7 @@ impl Counts {
     pub(super) fn add(&mut self, payload: Payload) {
         let Payload { class, key, name } = payload;
         let is_known = |counts: &Self| counts.payloads.contains_key(&(class, key));
-        let is_of_ring = !matches!(class, Class::KeyMissing | Class::Encrypted);
+        let is_of_ring = !matches!(class, Class::KeyMissing | Class::Encrypted | Class::Strange);
         let unknown = || self.payloads.keys().filter(|(counted, _)| *counted == class).count();
         let key = key.filter(|_| is_of_ring || is_known(self) || unknown() < UNKNOWN_KEYS);
         *self.payloads.entry((class, key)).or_default() += 1;

@@ -1,6 +1,6 @@
 //! Whether applications can read what is stored: really decrypted, with the keys that the operator made.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokencache_operator::data_protection::payload::Purposes;
 
@@ -10,6 +10,8 @@ use crate::support::eventually::{eventually, never};
 use crate::support::stored::stored;
 
 const CONDITION: &str = "EntriesReadable";
+/// The key that MSAL gives to the tokens of an account.
+const ACCOUNT: &str = "22222222-0000-0000-0000-000000000001.aaaaaaaa-0000-0000-0000-00000000000a";
 const PLAIN: &[u8] = b"{\"AccessToken\":{}}";
 
 impl World {
@@ -46,7 +48,7 @@ async fn an_entry_whose_key_is_missing_is_told_with_the_remedy_until_it_is_gone(
     let (world, _operator) = shop("key-missing").await;
     world.condition(SHOP, CONDITION, "True", "NothingStored").await;
     let lost = stored().into_iter().find(|entry| entry.is_of("fx-encA:")).unwrap();
-    world.store("shop:lost", &lost.data()).await;
+    world.store(&format!("shop:{ACCOUNT}"), &lost.data()).await;
     let message = world.condition(SHOP, CONDITION, "False", "KeyMissing").await;
     for words in [
         "key 89c124f1, which is not in Secret shop-keys",
@@ -61,7 +63,7 @@ async fn an_entry_whose_key_is_missing_is_told_with_the_remedy_until_it_is_gone(
     let status = world.ready(SHOP).await;
     assert!(warns_of(&status, CONDITION) && key(&status)["inUse"] == false, "{status}");
     world.nothing_is_written().await;
-    world.remove("shop:lost").await;
+    world.remove(&format!("shop:{ACCOUNT}")).await;
     world.condition(SHOP, CONDITION, "True", "NothingStored").await;
 }
 
@@ -121,7 +123,8 @@ async fn entries_under_other_application_names_are_told() {
     let message = world.condition(SHOP, CONDITION, "False", "ApplicationNameMismatch").await;
     assert!(message.contains("spec.dataProtection.applicationName is \"shop-web\""), "{message}");
     world.status(SHOP, "the spec's name is told", |seen| seen["keyRing"]["applicationName"] == "shop-web").await;
-    world.store_encrypted("shop:one", "elsewhere").await;
+    world.remove("shop:one").await;
+    world.store_encrypted(&format!("shop:{ACCOUNT}"), "elsewhere").await;
     let message = world.condition(SHOP, CONDITION, "False", "OtherApplication").await;
     assert!(message.contains("\"shop-web\", \"/app\", \"/app/\", \"shop\""), "{message}");
     name(json!("elsewhere")).await;
@@ -157,4 +160,51 @@ async fn what_was_counted_is_in_metrics_as_long_as_the_cache_is_there() {
         if text.contains("name=\"shop\"") { Err(text) } else { Ok(()) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn where_entries_are_not_to_be_looked_into_that_is_said_and_what_takes_a_look_is_refused() {
+    let (world, operator) = shop("metadata").await;
+    let inspect =
+        async |what: Value| world.edit("TokenCache", SHOP, json!({"spec": {"entries": {"inspect": what}}})).await;
+    let lost = format!("shop:{ACCOUNT}");
+    world.store(&lost, &stored().into_iter().find(|entry| entry.is_of("fx-encA:")).unwrap().data()).await;
+    world.store("shop:plain", PLAIN).await;
+    world.condition(SHOP, CONDITION, "False", "KeyMissing").await;
+    inspect(json!("Metadata")).await;
+    let message = world.condition(SHOP, CONDITION, "Unknown", "NotInspected").await;
+    assert!(message.contains("spec.entries.inspect is Metadata"), "{message}");
+    let status = world.ready(SHOP).await;
+    assert!(!warns_of(&status, CONDITION) && key(&status)["inUse"].is_null(), "{status}");
+    let labels = format!("{{namespace=\"{}\",name=\"shop\"", world.namespace);
+    eventually("only the number of entries is told", async || {
+        let text = operator.metrics().await;
+        let told: Vec<&str> = text.lines().filter(|line| line.contains(&labels)).collect();
+        if told == [format!("tokencache_entries{labels}}} 2")] { Ok(()) } else { Err(text) }
+    })
+    .await;
+
+    let refused = async |annotation: &str, of: &str, words: &str| {
+        world.request(annotation, Timestamp::now(), words).await;
+        let told = world.outcome(of, "Ignored").await["message"].as_str().unwrap().to_owned();
+        assert!(told.contains("spec.entries.inspect is Metadata"), "{told}");
+    };
+    refused("flush", "Flush", "unreadable").await;
+    let active = status["keyRing"]["active"].as_str().unwrap();
+    refused("revoke-key", "RevokeKey", &format!("{active} remove")).await;
+    assert!(world.has_entry(&lost).await && world.has_entry("shop:plain").await);
+    world.nothing_is_written().await;
+    world.request("flush", Timestamp::now() + SignedDuration::from_secs(1), "all").await;
+    assert_eq!(world.outcome("Flush", "Completed").await["removed"], 2);
+
+    world.store("shop:plain", PLAIN).await;
+    inspect(json!("Payloads")).await;
+    world.condition(SHOP, CONDITION, "False", "PlainEntries").await;
+    // Nobody asked for it where the operator keeps no keys.
+    world.edit("TokenCache", SHOP, json!({"spec": {"dataProtection": {"mode": "None"}}})).await;
+    world.condition(SHOP, CONDITION, "False", "PlainEntries").await;
+    inspect(Value::Null).await;
+    world.condition(SHOP, CONDITION, "Unknown", "NotInspected").await;
+    let refused = world.try_create("odd", json!({"entries": {"inspect": "Nothing"}})).await.unwrap_err();
+    assert!(refused.to_string().contains("inspect"), "{refused}");
 }

@@ -1,5 +1,7 @@
 //! Stored entries that are removed on request, and a key that is revoked on request.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokencache_operator::data_protection::key_file::{self, Element};
@@ -10,6 +12,7 @@ use tokencache_operator::data_protection::payload::{MAGIC, Purposes};
 use super::scene::{SHOP, World, condition, operator_of, shop};
 use crate::support::eventually::eventually;
 use crate::support::kubelet::Fault;
+use crate::support::stored::{files, stored};
 use crate::survival::world::POD;
 
 const PLAIN: &str = r#"{"AccessToken":{}}"#;
@@ -66,6 +69,11 @@ impl World {
     }
 }
 
+/// The key that MSAL gives to the tokens of an account.
+fn account(number: u32) -> String {
+    format!("22222222-0000-0000-0000-{number:012}.aaaaaaaa-0000-0000-0000-00000000000a")
+}
+
 /// What nobody has the key of.
 fn undecryptable() -> Vec<u8> {
     [&MAGIC[..], &[9; 96]].concat()
@@ -75,20 +83,51 @@ fn undecryptable() -> Vec<u8> {
 async fn only_unreadable_entries_are_removed_where_that_is_asked_for() {
     let (world, _operator) = shop("flush").await;
     let (_, readable) = world.encrypted().await;
+    let lost = format!("shop:{}", account(1));
     world.store("shop:plain", PLAIN.as_bytes()).await;
     world.store("shop:readable", &readable).await;
-    world.store("shop:lost", &undecryptable()).await;
+    world.store(&lost, &undecryptable()).await;
     world.request("flush", Timestamp::now(), "unreadable").await;
     let told = world.outcome("Flush", "Completed").await;
     assert_eq!((&told["entries"], &told["affected"], &told["removed"]), (&json!(3), &json!(1), &json!(1)), "{told}");
     let message = told["message"].as_str().unwrap();
     assert!(message.contains("1 of 3 entries under \"shop:\" were removed"), "{message}");
     assert!(message.contains("restart the workloads that use Secret shop-redis"), "{message}");
-    assert!(!world.has_entry("shop:lost").await);
+    assert!(!world.has_entry(&lost).await);
     assert!(world.has_entry("shop:plain").await && world.has_entry("shop:readable").await);
     world.event(SHOP, "EntriesRemoved").await;
     world.quiet().await;
     assert_eq!(world.outcome("Flush", "Completed").await, told);
+}
+
+/// The name of its applications is not known either: neither they nor what their key reads is lost.
+#[tokio::test]
+async fn entries_of_a_ring_that_is_to_be_taken_over_outlast_a_flush_that_was_asked_for_too_early() {
+    let (world, _operator) = shop("flush-import").await;
+    let spec = json!({"import": {"secretName": "old-ring"}, "applicationName": "wrong"});
+    world.edit("TokenCache", SHOP, json!({"spec": {"dataProtection": spec}})).await;
+    world.condition(SHOP, "KeyRingReady", "False", "ImportMissing").await;
+    let mut entries: Vec<String> = Vec::new();
+    for entry in stored().into_iter().filter(|entry| entry.is_of("fx-encB:")) {
+        let key = format!("shop:{}", entry.key.rsplit(':').next().unwrap());
+        world.store(&key, &entry.data()).await;
+        entries.push(key);
+    }
+    world.store("shop:products", br#"[{"sku":"a1","price":9}]"#).await;
+    world.request("flush", Timestamp::now(), "unreadable").await;
+    let told = world.outcome("Flush", "Waiting").await["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("Secret old-ring, which spec.dataProtection.import names"), "{told}");
+    world.provide_ring(files("ring").into_iter().collect::<BTreeMap<_, _>>()).await;
+    let told = world.outcome("Flush", "Completed").await;
+    assert_eq!((&told["entries"], &told["removed"]), (&json!(4), &json!(0)), "{told}");
+    let message = told["message"].as_str().unwrap();
+    assert!(
+        message.contains("3 encrypted with a key of the ring under an application name that is not known"),
+        "{message}"
+    );
+    for key in entries.iter().map(String::as_str).chain(["shop:products"]) {
+        assert!(world.has_entry(key).await, "{key}");
+    }
 }
 
 #[tokio::test]
@@ -101,7 +140,7 @@ async fn every_entry_is_removed_where_that_is_asked_for_and_a_request_of_long_ag
     world.quiet().await;
     assert!(world.has_entry("shop:plain").await);
     world.request("flush", Timestamp::now(), "everything").await;
-    world.status(SHOP, "the word is refused", |seen| seen.to_string().contains("neither `all` nor")).await;
+    world.status(SHOP, "the word is refused", |seen| seen.to_string().contains("none of `all`, `unreadable`")).await;
     world.request("flush", Timestamp::now() + SignedDuration::from_secs(1), "all").await;
     assert_eq!(world.outcome("Flush", "Completed").await["removed"], 1);
     assert!(!world.has_entry("shop:plain").await);
@@ -110,14 +149,17 @@ async fn every_entry_is_removed_where_that_is_asked_for_and_a_request_of_long_ag
 #[tokio::test]
 async fn a_flush_goes_on_with_another_operator() {
     let (world, operator) = shop("flush-crash").await;
-    let script = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i, 'data', '{odd') end return 'OK'";
+    let script =
+        "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i .. '_AppTokenCache', 'data', '{odd') end return 'OK'";
     assert_eq!(world.app(SHOP, &["EVAL", script, "1", "shop:"]).await, "OK");
     world.request("flush", Timestamp::now(), "unreadable").await;
     world.status(SHOP, "it is begun", |seen| seen["operations"].to_string().contains("Flush")).await;
     operator.kill().await;
     let _heir = operator_of(&world).await;
     world.outcome("Flush", "Completed").await;
-    assert!(!world.has_entry("shop:1").await && !world.has_entry("shop:20000").await);
+    for number in [1, 20000] {
+        assert!(!world.has_entry(&format!("shop:{number}_AppTokenCache")).await);
+    }
 }
 
 #[tokio::test]

@@ -133,7 +133,8 @@ async fn trouble(world: &World) -> Vec<String> {
 async fn token(world: &World) -> String {
     let token = "eyJ0b2tlbiI6Im9mIGEgdXNlciJ9";
     let entry = format!("{{\"AccessToken\":{{\"a\":{{\"secret\":\"{token}\"}}}},\"Account\":1}}");
-    world.app(SHOP, &["HMSET", "shop:oid.tid", "absexp", "-1", "sldexp", "-1", "data", &entry]).await;
+    let key = "shop:22222222-0000-0000-0000-000000000001.aaaaaaaa-0000-0000-0000-00000000000a";
+    world.app(SHOP, &["HMSET", key, "absexp", "-1", "sldexp", "-1", "data", &entry]).await;
     world.condition(SHOP, "EntriesReadable", "False", "Undeserializable").await;
     token.to_owned()
 }
