@@ -225,6 +225,15 @@ reasons! {
     /// Entries are not encrypted and should be.
     PlainEntries,
 
+    /// No pod has the applications' earlier password.
+    RolledOut,
+    /// Pods have the applications' earlier password, which ends within a day.
+    EarlierPasswordInUse,
+    /// The applications' earlier password is valid for longer, since pods have it.
+    PasswordOverlapExtended,
+    /// It cannot be found out which pods use what is published.
+    ConsumersUnknown,
+
     /// A request of an annotation is not followed.
     RequestIgnored,
     /// Another password of the applications is being made valid beside the earlier one.

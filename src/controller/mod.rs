@@ -63,7 +63,7 @@ use crate::{
         credentials::Credentials,
         health::{Moment, health},
         observed::Observed,
-        rollout,
+        rollout, rotation,
         settings::{Settings, TlsSource},
     },
     request,
@@ -265,7 +265,13 @@ async fn reconcile(
     context.follow(key, &of_tls.into_iter().chain(ring_settings.named()).collect::<Vec<_>>());
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
-    let credentials = Credentials::read(settings, &observed, Context::now());
+    let mut credentials = Credentials::read(settings, &observed, Context::now());
+    let looks_since = credentials.rotation.looks_since;
+    if let Some(since) = looks_since.or_else(|| rotation::refused_since(settings, &observed)) {
+        let (connection, now) = ([Source::Secret(name::redis(&settings.owner.name))], Context::now());
+        observed.processes = context.consumers.processes(key, &connection, since, now).await;
+        credentials = Credentials::read(settings, &observed, now);
+    }
     let beside = beside(context, key, wanted, &observed, &credentials).await;
     let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
     let surplus = observe::surplus(context, settings);
@@ -303,7 +309,9 @@ async fn reconcile(
         observed.consumers = context.consumers.consumers(key, &connection, now).await;
     }
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
-    let health = health(settings, &observed, &credentials, Moment { now, period, carried_out }).and(ring.finding(now));
+    let health = health(settings, &observed, &credentials, Moment { now, period, carried_out })
+        .and(ring.finding(now))
+        .advise(credentials.rotation.finding.clone());
     let tells_of_samples = health.tells_of_samples();
     let published = Published::of(&observed);
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);

@@ -27,6 +27,7 @@ use crate::{
         cache::Cache,
         identity::{Found, Owner, Ownership},
         name,
+        process::Processes,
         workload::Consumers,
     },
     redis::{
@@ -102,6 +103,7 @@ pub async fn redis(
         pods: pods(context, owner),
         samples: context.prober.latest(key),
         consumers: Consumers::Unknown,
+        processes: Processes::Unknown,
         operations,
     })
 }

@@ -276,6 +276,7 @@ fn happening(finding: &Finding) -> Option<Happening> {
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
         ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
+        ConditionType::PasswordRolledOut => !well,
         ConditionType::MemorySufficient
         | ConditionType::LatencyAcceptable
         | ConditionType::EntriesExpire

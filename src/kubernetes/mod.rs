@@ -5,6 +5,7 @@ pub mod cache;
 pub mod event;
 pub mod identity;
 pub mod name;
+pub mod process;
 pub mod quantity;
 pub mod secret;
 pub mod settled;

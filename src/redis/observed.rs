@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use super::sample::Sample;
 use crate::{
     api::v1alpha1::OperationStatus,
-    kubernetes::{identity::Found, settled::Settled, workload::Consumers},
+    kubernetes::{identity::Found, process::Processes, settled::Settled, workload::Consumers},
 };
 
 /// What a pass saw of a cache's Redis.
@@ -51,6 +51,8 @@ pub struct Observed {
     pub samples: Vec<Sample>,
     /// Who uses the cache, where something is to be said of it.
     pub consumers: Consumers,
+    /// The pods that use the connection, where the end of a password depends on them.
+    pub processes: Processes,
     /// What the status says of requests.
     pub operations: Vec<OperationStatus>,
 }
@@ -100,6 +102,7 @@ impl Observed {
             pods: _,
             samples: _,
             consumers: _,
+            processes: _,
             operations: _,
         } = self;
         [

@@ -14,6 +14,7 @@ mod memory;
 mod messages;
 mod objects;
 mod passes;
+mod password_end;
 mod passwords;
 mod pods;
 mod readability;
