@@ -1,17 +1,17 @@
 //! When the applications' earlier password ends: by the clock, and by the pods that have it still.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::api::v1alpha1::{OperationStage as Stage, PasswordWait};
 use tokencache_operator::condition::{Finding, Reason, Verdict};
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::kubernetes::process::{Process, Processes};
 use tokencache_operator::kubernetes::workload::Workload;
-use tokencache_operator::redis::health::{Health, Moment, health};
-use tokencache_operator::redis::rotation::refused_since;
+use tokencache_operator::redis::rotation::{Marks, refused_since};
 use tokencache_operator::redis::sample::{Answer, Refusal};
 
 use super::rotation::Shop;
-use super::seen::well;
+use super::seen::{Seen, well};
 use super::world::{START, World};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -248,23 +248,21 @@ fn a_request_made_while_the_end_waits_is_begun_when_it_is_over_and_a_pause_holds
 
 #[test]
 fn who_is_refused_after_the_end_is_named_where_the_refusals_are_told() {
-    let mut shop = published("{wait: Clock}", old());
-    shop.later(HOUR * 24);
-    let refused = |shop: &mut Shop| {
-        let refusals = vec![Refusal::Password];
-        shop.world.observed.samples[0].outcome = Ok(Answer { refusals, ..well() });
-        let (world, now) = (&shop.world, shop.world.now);
-        let moment = Moment { now, period: MINUTE, carried_out: true };
-        let Health::Known { advisory, .. } = health(&world.settings(), &world.observed, &world.credentials(), moment) else {
-            panic!("it was looked at")
-        };
-        advisory.into_iter().find(|finding| finding.reason == Reason::LoginRefused).unwrap().message
+    let refused = |processes: Processes| {
+        let seen = Seen::answer(Vec::new()).with(|world| {
+            let mut binding = Secret::clone(world.observed.connection.ours().unwrap());
+            let marks = Marks { published: PUBLISHED, requested: START };
+            binding.metadata.annotations = Some(marks.annotations());
+            world.observed.connection = Found::Ours(binding.into());
+            assert_eq!(refused_since(&world.settings(), &world.observed), None, "nobody is refused");
+            world.observed.samples[0].outcome = Ok(Answer { refusals: vec![Refusal::Password], ..well() });
+            assert_eq!(refused_since(&world.settings(), &world.observed), Some(PUBLISHED + MINUTE * 2));
+            world.observed.processes = processes;
+        });
+        seen.said_of("AccessAllowed", "a login is refused")
     };
-    assert_eq!(refused_since(&shop.world.settings(), &shop.world.observed), None, "nobody is refused");
-    let told = refused(&mut shop);
+    let told = refused(old());
     assert!(told.contains("Deployment web (2 pods: web-1, web-2). Restart them: `kubectl"), "{told}");
-    let since = refused_since(&shop.world.settings(), &shop.world.observed);
-    assert_eq!(since, Some(PUBLISHED + MINUTE * 2));
-    shop.world.observed.processes = Processes::Unknown;
-    assert!(!refused(&mut shop).contains("Deployment web"));
+    assert!(!refused(Processes::Unknown).contains("Deployment web"));
+    assert!(!refused(web(PUBLISHED + HOUR, PUBLISHED + HOUR)).contains("Deployment web"));
 }
