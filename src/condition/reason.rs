@@ -250,6 +250,8 @@ reasons! {
     KeyRotated,
     /// Stored entries are being removed, because somebody asked for it.
     RemovingEntries,
+    /// Processes go on with a key that is revoked until they are restarted, and what they store is removed then.
+    AwaitingRestart,
     /// Stored entries were removed, because somebody asked for it.
     EntriesRemoved,
 }

@@ -52,9 +52,10 @@ use self::{
 use crate::{
     api::v1alpha1::{OperationType, TokenCache, TokenCacheSpec, TokenCacheStatus},
     condition::Finding,
-    data_protection::{observed::Beside, settings::Settings as RingSettings},
+    data_protection::{observed::Beside, revoke, settings::Settings as RingSettings},
     kubernetes::{
         name,
+        process::Processes,
         workload::{Consumers, Source},
         write::{WriteError, WriteErrorClass},
     },
@@ -373,6 +374,13 @@ async fn beside(
     let revoked = ring.revoke.as_ref().map(|wish| &wish.request);
     let tells_of_consumers = request::is_open(settings.flush.request.as_ref(), &operations, OperationType::Flush)
         || request::is_open(revoked, &operations, OperationType::RevokeKey);
+    let processes = match revoke::looks_since(ring, &operations, Context::now()) {
+        Some(since) => {
+            let of_ring = [name::keys(&key.name), name::key_certificates(&key.name)].map(Source::Secret);
+            context.consumers.processes(key, &of_ring, since, Context::now()).await
+        }
+        None => Processes::Unknown,
+    };
     let consumers = if tells_of_consumers {
         context.consumers.consumers(key, &consumers::published(&key.name), Context::now()).await
     } else {
@@ -383,6 +391,7 @@ async fn beside(
         sweep: context.sweeper.progress(key),
         obstacle: redis::obstacle(settings, observed, credentials),
         consumers: consumers.named(&Source::Secret(name::redis(&key.name))),
+        processes,
     }
 }
 

@@ -172,7 +172,7 @@ impl Input<'_> {
         let (sweep, tally) = match progress {
             None => (self.first(requested, before), Tally::default()),
             Some(Progress { sweep, tally, state: State::Done }) => match sweep.id.step {
-                Step::Remove => return said(Some(self.completed(requested, before, *tally))),
+                Step::Remove | Step::RemoveLast => return said(Some(self.completed(requested, before, *tally))),
                 Step::Count if tally.meant == 0 => return said(Some(self.completed(requested, before, *tally))),
                 Step::Count => (self.removal(requested, before, *tally), Tally::default()),
             },
@@ -184,7 +184,7 @@ impl Input<'_> {
         });
         let stage = match sweep.id.step {
             Step::Count => OperationStage::Counting,
-            Step::Remove => OperationStage::Removing,
+            Step::Remove | Step::RemoveLast => OperationStage::Removing,
         };
         let again = failure.map(|(why, _)| format!(". It is begun again soon, since {why}")).unwrap_or_default();
         let message = self.goes_on(sweep.id.step, tally, before) + &again;
@@ -225,8 +225,8 @@ impl Input<'_> {
         let removed = before.and_then(|before| before.removed).and_then(|removed| u64::try_from(removed).ok());
         Sweep {
             id: SweepId { operation: OperationType::Flush, requested, step },
-            selection,
             reader: self.reader.filter(|_| selection.reads()).cloned(),
+            selection,
             removed_before: removed.unwrap_or_default(),
         }
     }
@@ -237,12 +237,14 @@ impl Input<'_> {
             Step::Count => {
                 format!("entries under {prefix:?} are being read, to count those that no application can read")
             }
-            Step::Remove => match before.and_then(|before| Some((before.affected?, before.entries?))) {
-                Some((affected, entries)) => {
-                    format!("{affected} of {entries} entries under {prefix:?} are being removed")
+            Step::Remove | Step::RemoveLast => {
+                match before.and_then(|before| Some((before.affected?, before.entries?))) {
+                    Some((affected, entries)) => {
+                        format!("{affected} of {entries} entries under {prefix:?} are being removed")
+                    }
+                    None => format!("every entry under {prefix:?} is being removed, {} so far", tally.removed),
                 }
-                None => format!("every entry under {prefix:?} is being removed, {} so far", tally.removed),
-            },
+            }
         }
     }
 

@@ -241,7 +241,8 @@ fn what_an_init_container_read_before_is_outdated_for_as_long_as_the_pod_runs() 
     pod["spec"]["initContainers"][0]["name"] = "copy".into();
     pod["spec"]["containers"] = json!([{"name": "app"}]);
     let done = |since: Value| json!({"name": "copy", "state": {"terminated": {"startedAt": since, "exitCode": 0}}});
-    let status = |init: Value| json!({"phase": "Running", "containerStatuses": [running(LATE)], "initContainerStatuses": init});
+    let status =
+        |init: Value| json!({"phase": "Running", "containerStatuses": [running(LATE)], "initContainerStatuses": init});
     for (init, is_outdated) in [
         (json!([done(EARLY.into())]), true),
         (json!([done(LATE.into())]), false),

@@ -26,10 +26,7 @@ fn process(kind: &str, name: &str, pod: &str, started: Timestamp) -> Process {
 
 /// The two pods of Deployment web, which run since these times.
 fn web(first: Timestamp, second: Timestamp) -> Processes {
-    Processes::Known(vec![
-        process("Deployment", "web", "web-1", first),
-        process("Deployment", "web", "web-2", second),
-    ])
+    Processes::Known(vec![process("Deployment", "web", "web-1", first), process("Deployment", "web", "web-2", second)])
 }
 
 /// A cache of which another password has just been published, with this under `passwordRotation`, and these pods.
@@ -143,7 +140,10 @@ fn while_pods_cannot_be_listed_it_stays_valid_for_a_further_overlap_and_that_is_
         let told = shop.rolled_out().unwrap();
         assert_eq!((told.verdict, told.reason), (Verdict::Unknown, Reason::ConsumersUnknown));
         for said in [told.message.as_str(), shop.message()] {
-            assert!(said.contains("cannot list the pods of namespace web") && said.contains("2026-01-03T00:03"), "{said}");
+            assert!(
+                said.contains("cannot list the pods of namespace web") && said.contains("2026-01-03T00:03"),
+                "{said}"
+            );
         }
         assert_eq!(shop.ends_at(), PUBLISHED + HOUR * ends);
         shop.later(HOUR * 24);

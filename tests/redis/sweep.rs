@@ -104,10 +104,13 @@ async fn all_that_is_under_the_prefix_goes_and_nothing_beside_it() {
 async fn what_one_key_encrypted_is_told_without_that_key() {
     let redis = RedisServer::start(&config()).await;
     fill(&redis);
-    let of_key = |step, id: KeyId| wanted(step, Selection::OfKey(id), Some(Reader::new(KeyRing::default(), vec![])));
+    let reader = || Some(Reader::new(KeyRing::default(), vec![]));
+    let of_key = |step, id: KeyId| wanted(step, Selection::OfKeys([id].into()), reader());
     assert_eq!(swept(&redis, &of_key(Step::Count, key(1).id)).await.unwrap().meant, 3);
     assert_eq!(swept(&redis, &of_key(Step::Remove, key(2).id)).await.unwrap().removed, 1);
     assert!(!names(&redis).contains(&"shop:key-gone".to_owned()));
+    let both = wanted(Step::RemoveLast, Selection::OfKeys([key(1).id, key(2).id].into()), reader());
+    assert_eq!(swept(&redis, &both).await.unwrap().removed, 3, "the rest of what one of them encrypted");
 }
 
 #[tokio::test]

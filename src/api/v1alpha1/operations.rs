@@ -76,6 +76,9 @@ pub enum OperationStage {
     Published,
     /// The old, or what is not wanted any more, is being removed.
     Removing,
+    /// Processes that started before the new was published go on with the old, and it is removed once more when they have been
+    /// restarted: the message names them.
+    AwaitingRestart,
     /// All is done.
     Completed,
     /// Only you can help it on: the message says how.

@@ -12,7 +12,7 @@ use super::{Limits, connection, reply, usage};
 use crate::data_protection::reader::Reader;
 use crate::redis::acl;
 use crate::redis::sample::{Fault, Login, Server, Trust};
-use crate::sweep::{Step, Sweep, Tally};
+use crate::sweep::{Sweep, Tally};
 
 /// Keys that a server is asked for at a time.
 const KEYS: usize = 500;
@@ -74,7 +74,7 @@ async fn whole_part(
 ) -> Result<(), Fault> {
     tally.keys += count(names.len());
     tally.meant += count(names.len());
-    if sweep.id.step == Step::Remove && !names.is_empty() {
+    if sweep.id.step.removes() && !names.is_empty() {
         tally.removed += removed(&connection.ask("unlink", &unlink(names.iter())).await?)?;
     }
     Ok(())
@@ -88,7 +88,7 @@ async fn read_part(
     names: &[Vec<u8>],
     tally: &mut Tally,
 ) -> Result<(), Fault> {
-    if sweep.id.step == Step::Count {
+    if !sweep.id.step.removes() {
         let (part, _) = look(connection, sweep, reader, names).await?;
         add(tally, part);
         return Ok(());

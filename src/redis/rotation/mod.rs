@@ -163,9 +163,11 @@ impl Rotation {
             OperationStage::Adding | OperationStage::Published => drift.found == SOME_PASSWORDS,
             OperationStage::Removing => drift.found.ends_with("passwords"),
             OperationStage::Completed => drift.found.ends_with("passwords") && is_of_before(),
-            OperationStage::Ignored | OperationStage::Waiting | OperationStage::Counting | OperationStage::Blocked => {
-                false
-            }
+            OperationStage::Ignored
+            | OperationStage::Waiting
+            | OperationStage::Counting
+            | OperationStage::AwaitingRestart
+            | OperationStage::Blocked => false,
         };
         drift.parameter == Parameter::AppPassword && expected && !failed
     }

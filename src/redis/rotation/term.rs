@@ -141,7 +141,8 @@ impl<'seen> Term<'seen> {
         Some(match &self.outdated {
             None => Finding::unknown(PasswordRolledOut, Reason::ConsumersUnknown, self.unknown()),
             Some(outdated) if outdated.is_empty() => {
-                let message = format!("no pod that uses Secret {secret} has run since before its password was published");
+                let message =
+                    format!("no pod that uses Secret {secret} has run since before its password was published");
                 Finding::holds(PasswordRolledOut, Reason::RolledOut, message)
             }
             Some(outdated) => {
@@ -160,7 +161,9 @@ impl<'seen> Term<'seen> {
     fn named(&self, outdated: &Outdated) -> String {
         let restart = outdated.restart(&self.settings.owner.namespace);
         let restart = restart.map(|command| format!(". Restart them: {command}")).unwrap_or_default();
-        format!("Pods that started before the new password was published, and have the earlier one: {outdated}{restart}")
+        format!(
+            "Pods that started before the new password was published, and have the earlier one: {outdated}{restart}"
+        )
     }
 
     fn consequence(&self) -> String {

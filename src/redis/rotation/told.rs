@@ -29,7 +29,7 @@ pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: Strin
 #[must_use]
 pub fn reason(stage: OperationStage) -> Option<Reason> {
     match stage {
-        OperationStage::Waiting | OperationStage::Counting => None,
+        OperationStage::Waiting | OperationStage::Counting | OperationStage::AwaitingRestart => None,
         OperationStage::Ignored => Some(Reason::RequestIgnored),
         OperationStage::Adding => Some(Reason::PasswordRotationStarted),
         OperationStage::Published => Some(Reason::PasswordPublished),
