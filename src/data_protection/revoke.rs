@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
+    kubernetes::name,
     request::{self, Request, is},
     sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, number},
     time::{after, whole_or_later},
@@ -130,7 +131,7 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
         return input.kept(OperationStage::Waiting, format!("{} not revoked yet: {}", input.are(), request::paused()));
     }
     let order = input.order(ring, &left);
-    if let Some(why) = lacks_room(ring, &order).filter(|_| !is_begun) {
+    if let Some(why) = lacks_room(&settings.owner.name, ring, &order).filter(|_| !is_begun) {
         return ignored(&why);
     }
     if order.needs_key && !(standing::may_make(observed, ring) && ring.at_once(now).is_some()) {
@@ -167,14 +168,17 @@ fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
 }
 
 /// Why the ring cannot hold what is to be made; `None` where it can.
-fn lacks_room(ring: &DataProtection, order: &Order) -> Option<String> {
+fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<String> {
     let used = ring.published.fill().bytes;
     let revocations: usize = order.revocations.iter().map(|revocation| revocation.file().content.len()).sum();
     let needed = revocations + if order.needs_key { LARGEST_FILE } else { 0 };
+    let count = order.revocations.len();
+    let what = format!("{count} revocation{}", if count == 1 { "" } else { "s" });
+    let and_key = if order.needs_key { " and a new key" } else { "" };
     (used + needed > CAPACITY).then(|| {
         format!(
-            "{} revocations and a new key take up to {needed} bytes, and of the {CAPACITY} that a Secret holds {used} are used",
-            order.revocations.len()
+            "{what}{and_key} would take {needed} bytes, and of the {CAPACITY} that Secret {} can hold {used} are used",
+            name::keys(owner)
         )
     })
 }

@@ -4,7 +4,10 @@
 //! How a container uses the Secret makes no difference: kubelet brings a change to a mounted file, but applications read such
 //! files when they start.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,9 +44,14 @@ pub enum Processes {
     Known(Vec<Process>),
 }
 
-/// Pods that run since before something was changed, by their workloads.
+/// Pods that run since before something was changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outdated(BTreeMap<Workload, Vec<String>>);
+pub struct Outdated {
+    /// As they are told, by their workloads.
+    pods: BTreeMap<Workload, Vec<String>>,
+    /// The workloads of those that nobody is deleting already.
+    left: BTreeSet<Workload>,
+}
 
 impl Process {
     /// Whether it is there: a pod that should have been gone for long is not.
@@ -60,10 +68,13 @@ impl Processes {
         let mut outdated = Outdated::default();
         for process in processes {
             if process.is_there(now) && process.started.is_some_and(|started| started < time) {
-                outdated.0.entry(process.workload.clone()).or_default().push(process.pod.clone());
+                let Process { workload, pod, deleted, .. } = process;
+                let told = if deleted.is_some() { format!("{pod}, which is being deleted") } else { pod.clone() };
+                outdated.pods.entry(workload.clone()).or_default().push(told);
+                outdated.left.extend(deleted.is_none().then(|| workload.clone()));
             }
         }
-        outdated.0.values_mut().for_each(|pods| pods.sort());
+        outdated.pods.values_mut().for_each(|pods| pods.sort());
         Some(outdated)
     }
 
@@ -78,13 +89,13 @@ impl Outdated {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pods.is_empty()
     }
 
-    /// The command that restarts them; `None` where there is none for what they are.
+    /// The command that restarts them; `None` where there is none for what they are, or they are being deleted already.
     #[must_use]
     pub fn restart(&self, namespace: &str) -> Option<String> {
-        let targets: Vec<String> = self.0.keys().filter_map(Workload::rollout_target).collect();
+        let targets: Vec<String> = self.left.iter().filter_map(Workload::rollout_target).collect();
         (!targets.is_empty()).then(|| format!("`kubectl -n {namespace} rollout restart {}`", targets.join(" ")))
     }
 }
@@ -92,7 +103,7 @@ impl Outdated {
 /// For example `Deployment web (2 pods: web-1, web-2) and Pod debug`.
 impl fmt::Display for Outdated {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = self.0.iter().map(|(workload, pods)| match pods.as_slice() {
+        let told = self.pods.iter().map(|(workload, pods)| match pods.as_slice() {
             [only] if workload.kind == "Pod" && workload.name == *only => workload.to_string(),
             [only] => format!("{workload} (1 pod: {only})"),
             pods => format!("{workload} ({} pods: {})", pods.len(), listed(pods, ", ")),

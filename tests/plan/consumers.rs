@@ -264,6 +264,8 @@ fn a_pod_that_is_being_deleted_runs_until_its_grace_period_is_over() {
         pod["metadata"]["deletionTimestamp"] = ends.into();
         let found = outdated(&[with_status(pod.clone(), status.clone())]);
         assert_eq!(!found.is_empty(), is_outdated, "{ends}: else a node that is lost would hold it for ever");
+        assert_eq!(found.restart("ns"), None, "nobody need restart it");
+        assert!(!is_outdated || found.to_string() == "StatefulSet api (1 pod: a, which is being deleted)", "{found}");
     }
 }
 

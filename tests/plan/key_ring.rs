@@ -32,7 +32,7 @@ pub struct Keys {
     pub cache: TokenCache,
     pub files: BTreeMap<String, Arc<Secret>>,
     pub ring: Found<Arc<Secret>>,
-    taken: BTreeMap<String, String>,
+    pub taken: BTreeMap<String, String>,
     pub inputs: Inputs,
     pub before: Standing,
     pub beside: Beside,

@@ -19,6 +19,7 @@ mod passwords;
 mod pods;
 mod readability;
 mod revoke;
+mod revoke_all;
 mod rotation;
 mod seen;
 mod whole;

@@ -22,12 +22,12 @@ impl Keys {
         id
     }
 
-    fn revocation(&self) -> OperationStatus {
+    pub fn revocation(&self) -> OperationStatus {
         self.before.revoke.operation.clone().unwrap()
     }
 
     /// Passes, and begins the sweep that is wanted, unless it is under way.
-    fn step(&mut self) -> (Vec<String>, Stage) {
+    pub fn step(&mut self) -> (Vec<String>, Stage) {
         let written = self.pass();
         let wanted = self.before.revoke.sweep.clone();
         let begun = self.beside.sweep.take();
@@ -37,7 +37,7 @@ impl Keys {
         (written, self.revocation().stage)
     }
 
-    fn swept(&mut self, tally: Tally) {
+    pub fn swept(&mut self, tally: Tally) {
         let progress = self.beside.sweep.as_mut().unwrap();
         (progress.tally, progress.state) = (tally, State::Done);
     }
@@ -56,15 +56,15 @@ impl Keys {
         ring
     }
 
-    fn sweeps(&self) -> Option<Step> {
+    pub fn sweeps(&self) -> Option<Step> {
         self.before.revoke.sweep.as_ref().map(|sweep| sweep.id.step)
     }
 
-    fn message(&self) -> String {
+    pub fn message(&self) -> String {
         self.revocation().message
     }
 
-    fn state(&self, id: &str) -> KeyState {
+    pub fn state(&self, id: &str) -> KeyState {
         self.status().keys.into_iter().find(|key| key.id == id).unwrap().state
     }
 }
