@@ -28,6 +28,7 @@ use super::{
     published::CAPACITY,
     reader::Reader,
     revocation::Revocation,
+    ring::Member,
     settings::Settings,
     standing::{self, LARGEST_FILE},
 };
@@ -150,7 +151,9 @@ fn begun(wish: &Wish, observed: &Observed, requested: Timestamp) -> Option<Vec<K
 fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
     let members = ring.ring.members();
     if wish.is_of_all() {
-        let keys: Vec<KeyId> = members.iter().filter(|member| !member.is_revoked).map(|member| member.id).collect();
+        let mut left: Vec<&Member> = members.iter().filter(|member| !member.is_revoked).collect();
+        left.sort_by_key(|member| (member.activates, member.id));
+        let keys: Vec<KeyId> = left.into_iter().map(|member| member.id).collect();
         let why = if members.is_empty() { "there is no key" } else { "every key is revoked already" };
         return if keys.is_empty() { Err(why.to_owned()) } else { Ok(keys) };
     }

@@ -193,7 +193,9 @@ fn a_job_is_not_named_since_it_ends_by_itself() {
 /// Those of these pods that run since before 10:30, as seen at noon.
 fn outdated(pods: &[Pod]) -> Outdated {
     let mut uses = Uses::default();
-    pods.iter().for_each(|pod| uses.add(pod, &published("shop")));
+    for pod in pods {
+        uses.add(pod, &published("shop"));
+    }
     let [since, now] = ["2026-01-01T10:30:00Z", "2026-01-01T12:00:00Z"].map(|time| time.parse().unwrap());
     Processes::Known(uses.processes(&[secret("shop-keys")])).started_before(since, now).unwrap()
 }

@@ -32,14 +32,6 @@ async fn settled(prefix: &str, which: Which) -> (World, BTreeSet<String>, String
     if which == Which::All {
         world.request("rotate-key", Timestamp::now(), "").await;
         world.outcome("RotateKey", "Completed").await;
-        // The active key is told anew with the next look.
-        world
-            .edit(
-                "TokenCache",
-                SHOP,
-                json!({"metadata": {"annotations": {"tokencache.dev/rotate-key-requested": null}}}),
-            )
-            .await;
     }
     let (id, entry) = world.encrypted().await;
     world.store("shop:entry", &entry).await;
