@@ -275,7 +275,13 @@ impl Input<'_> {
             return self.kept(OperationStage::Counting, "the revocation is made, and about to be published".to_owned());
         }
         let revoked = self.told(ring);
-        let mut revoke = if self.wish.removes {
+        let mut revoke = if self.wish.removes && self.settings.held {
+            let stage = self.before.map_or(OperationStage::Published, |before| before.stage);
+            self.kept(
+                stage,
+                format!("{revoked}. What {} encrypted is not removed yet: {}", self.they(), request::paused()),
+            )
+        } else if self.wish.removes {
             self.remove(&revoked)
         } else {
             self.completed(&format!("{revoked}. {}", self.restart()), None)

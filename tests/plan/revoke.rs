@@ -324,6 +324,11 @@ fn the_last_sweep_is_one_that_was_begun_when_no_older_process_ran() {
     ring.beside.processes = Processes::Unknown;
     ring.swept(Tally { removed: 31, ..ALL_OF_30 });
     assert_eq!(ring.step(), (vec![], Stage::Completed));
+    // It goes on where they cannot be listed in its midst.
+    let mut ring = Keys::revoked_with(Processes::Known(Vec::new()));
+    ring.step();
+    ring.beside.processes = Processes::Unknown;
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
     // One that fails is begun again, and the operator may end in its midst.
     let mut ring = Keys::revoked_with(Processes::Known(Vec::new()));
     ring.step();
@@ -347,4 +352,23 @@ fn while_a_restart_is_awaited_another_request_takes_its_place() {
     let told = ring.revocation();
     assert_eq!((told.published, told.removed), (None, None), "nothing is taken for what the other one did");
     assert_eq!(ring.state(&id), KeyState::Active);
+}
+
+#[test]
+fn while_a_cache_is_paused_nothing_is_removed() {
+    for swept in [false, true] {
+        let mut ring = Keys::revoked_with(web(START));
+        if swept {
+            ring.step();
+            ring.swept(ALL_OF_30);
+            assert_eq!(ring.step(), (vec![], Stage::AwaitingRestart));
+        }
+        let stage = ring.revocation().stage;
+        ring.annotate("tokencache.dev/reconcile", "paused");
+        ring.beside.processes = Processes::Known(Vec::new());
+        assert_eq!((ring.step(), ring.sweeps()), ((vec![], stage), None));
+        assert!(ring.message().contains("is not removed yet: the annotation"), "{}", ring.message());
+        ring.annotate("tokencache.dev/reconcile", "no");
+        assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+    }
 }

@@ -81,8 +81,9 @@ impl Removal<'_> {
             |step| self.progress.filter(|progress| progress.sweep.id.step == step).map(|progress| &progress.state);
         let was_swept = self.before.is_some_and(|before| before.stage == OperationStage::AwaitingRestart);
         match (state(Step::Remove), state(Step::RemoveLast), waits) {
-            // It was begun when nobody had to be waited for.
+            // It was begun when nobody had to be waited for, and whoever has started since has read the revocation.
             (_, Some(State::Done), _) => Next::Done,
+            (_, Some(State::Running), _) => Next::Sweep(Step::RemoveLast),
             (Some(State::Running), _, _) => Next::Sweep(Step::Remove),
             (_, _, None) => Next::Sweep(Step::RemoveLast),
             (Some(State::Done), _, Some(wait)) => wait,

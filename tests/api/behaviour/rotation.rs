@@ -289,7 +289,7 @@ async fn while_a_pod_runs_that_has_the_old_password_it_is_named_and_the_end_wait
     world.application("web", json!({"envFrom": [{"secretRef": {"name": "shop-redis"}}]}), &json!([])).await;
     world.ask_for_password().await;
     let message = world.condition(SHOP, "PasswordRolledOut", "False", "EarlierPasswordInUse").await;
-    assert!(message.contains("and have the earlier one: Pod web"), "{message}");
+    assert!(message.contains("and may use the earlier one: Pod web"), "{message}");
     world.event(SHOP, "EarlierPasswordInUse").await;
     let operation = world.operation("Published", "The overlap is over").await;
     assert!(world.ping(&old).await.is_ok(), "it is valid for longer");
