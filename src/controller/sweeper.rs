@@ -65,11 +65,14 @@ impl Sweeper {
     }
 
     /// Makes this sweep, unless it is under way or was made. Where none is wanted, the one that is under way is ended, and
-    /// how far it came is forgotten.
+    /// how far it came is forgotten; one that was made is known until another is wanted.
     pub fn run(&self, key: &Key, sweep: Option<Sweep>, aim: Option<&Aim>) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(mut sweep), Some(aim)) = (sweep, aim) else {
-            runs.remove(key);
+            // The next pass may see a status of before it was told that this one was made, and would make it again.
+            if runs.get(key).is_some_and(|run| current(&run.progress).state != State::Done) {
+                runs.remove(key);
+            }
             return;
         };
         let Some(server) = aim.servers.first().cloned() else { return };

@@ -14,7 +14,7 @@ use super::{
     provided::IMPORTED_ANNOTATION,
     published::CAPACITY,
     request::REQUESTED_ANNOTATION,
-    revoke::{REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
+    revoke::{Order, REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
     schedule::Why,
     settings::Settings,
     standing::Standing,
@@ -132,10 +132,17 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     }
 }
 
+/// The revocations that are asked for, unless a key is to take the place of those and none is made: never is there a ring
+/// without one that encrypts.
+fn order(standing: &Standing) -> Option<&Order> {
+    standing.revoke.order.as_ref().filter(|order| !order.needs_key || standing.mint.is_some())
+}
+
 /// The Secrets of revocations that are asked for, one for each key.
 fn revocations<'plan>(settings: &'plan Settings, standing: &'plan Standing) -> impl Iterator<Item = Secret> + 'plan {
-    let order = standing.revoke.order.as_ref();
-    let each = order.into_iter().flat_map(|order| order.revocations.iter().map(move |revocation| (order, revocation)));
+    let each = order(standing)
+        .into_iter()
+        .flat_map(|order| order.revocations.iter().map(move |revocation| (order, revocation)));
     each.filter_map(|(order, revocation)| {
         let mut secret = objects::file_secret(&settings.owner, &revocation.file())?;
         let requested = (REVOKED_ANNOTATION.to_owned(), order.requested.to_string());
@@ -180,7 +187,7 @@ fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
 
 fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Publication> {
     let published = &standing.ring.as_ref()?.published;
-    let grows = standing.mint.is_some() || standing.revoke.order.is_some();
+    let grows = standing.mint.is_some() || order(standing).is_some();
     if published.fill().bytes > CAPACITY || (published.files().is_empty() && !grows) {
         return None;
     }
