@@ -22,5 +22,6 @@ mod revoke;
 mod revoke_all;
 mod rotation;
 mod seen;
+mod template;
 mod whole;
 mod world;
