@@ -3,7 +3,7 @@
 //! In: what is asked for, and what was read of an entry. Out: whether it is meant, and how many were. Nothing is remembered of
 //! an entry but that it was counted.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -58,10 +58,20 @@ pub enum Step {
     Count,
     /// It is removed.
     Remove,
+    /// It is removed once more, and nobody stores it any more.
+    RemoveLast,
+}
+
+impl Step {
+    /// Whether what is meant is removed.
+    #[must_use]
+    pub fn removes(self) -> bool {
+        self != Self::Count
+    }
 }
 
 /// Which keys a sweep means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// Every one, whatever it is.
     All,
@@ -70,8 +80,8 @@ pub enum Selection {
     Unreadable,
     /// Token entries that are encrypted, whether they can be read or not.
     Encrypted,
-    /// Entries that were encrypted with this key, whatever they are.
-    OfKey(KeyId),
+    /// Entries that were encrypted with one of these keys, whatever they are.
+    OfKeys(BTreeSet<KeyId>),
 }
 
 /// What was counted.
@@ -123,16 +133,16 @@ pub enum State {
 impl Selection {
     /// Whether an entry must be read for this.
     #[must_use]
-    pub fn reads(self) -> bool {
-        self != Self::All
+    pub fn reads(&self) -> bool {
+        *self != Self::All
     }
 
     /// Whether an entry is meant.
     #[must_use]
-    pub fn means(self, entry: &Entry) -> bool {
+    pub fn means(&self, entry: &Entry) -> bool {
         match self {
             Self::All => true,
-            Self::OfKey(key) => entry.key() == Some(key),
+            Self::OfKeys(keys) => entry.key().is_some_and(|key| keys.contains(&key)),
             Self::Encrypted => match entry {
                 Entry::Readable(_) | Entry::Undecryptable { .. } | Entry::Undeserializable { key: Some(_) } => true,
                 Entry::Plain | Entry::Undeserializable { key: None } | Entry::Strange { .. } => false,
@@ -218,8 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn a_key_means_what_was_encrypted_with_it_whether_it_can_be_read_or_not() {
-        let meant = Selection::OfKey(key(1));
+    fn keys_mean_what_was_encrypted_with_them_whether_it_can_be_read_or_not() {
+        let meant = Selection::OfKeys([key(1), key(3)].into());
+        assert!(meant.means(&Entry::Readable(key(3))));
         assert!(meant.means(&Entry::Readable(key(1))));
         assert!(meant.means(&undecryptable(Undecryptable::KeyRevoked)));
         assert!(meant.means(&Entry::Strange { key: Some(key(1)) }));

@@ -43,6 +43,8 @@ pub enum ConditionType {
     Durable,
     /// Redis refused applications nothing of late: no login, no command, no key.
     AccessAllowed,
+    /// No pod has the applications' earlier password, which is about to end.
+    PasswordRolledOut,
 }
 
 impl ConditionType {
@@ -59,6 +61,7 @@ impl ConditionType {
             | Self::Ready
             | Self::Stalled => false,
             Self::AccessAllowed
+            | Self::PasswordRolledOut
             | Self::MemorySufficient
             | Self::LatencyAcceptable
             | Self::EntriesExpire
@@ -79,6 +82,7 @@ impl ConditionType {
             Self::UsersVerified => "UsersVerified",
             Self::KeyRingReady => "KeyRingReady",
             Self::AccessAllowed => "AccessAllowed",
+            Self::PasswordRolledOut => "PasswordRolledOut",
             Self::MemorySufficient => "MemorySufficient",
             Self::LatencyAcceptable => "LatencyAcceptable",
             Self::EntriesExpire => "EntriesExpire",

@@ -227,6 +227,15 @@ reasons! {
     /// Entries are not encrypted and should be.
     PlainEntries,
 
+    /// No pod has the applications' earlier password.
+    RolledOut,
+    /// Pods have the applications' earlier password, which ends within a day.
+    EarlierPasswordInUse,
+    /// The applications' earlier password is valid for longer, since pods have it.
+    PasswordOverlapExtended,
+    /// It cannot be found out which pods use what is published.
+    ConsumersUnknown,
+
     /// A request of an annotation is not followed.
     RequestIgnored,
     /// Another password of the applications is being made valid beside the earlier one.
@@ -243,6 +252,8 @@ reasons! {
     KeyRotated,
     /// Stored entries are being removed, because somebody asked for it.
     RemovingEntries,
+    /// Processes go on with a key that is revoked until they are restarted, and what they store is removed then.
+    AwaitingRestart,
     /// Stored entries were removed, because somebody asked for it.
     EntriesRemoved,
 

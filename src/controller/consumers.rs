@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::Key;
 use crate::kubernetes::{
     name,
+    process::Processes,
     workload::{Consumers, Source, Uses},
 };
 
@@ -39,7 +40,7 @@ pub struct ConsumerLookup {
 /// What was found, and when; `None` where it could not be found out.
 struct Look {
     at: Timestamp,
-    uses: Option<Uses>,
+    uses: Option<Arc<Uses>>,
 }
 
 /// What applications take from a cache.
@@ -62,17 +63,27 @@ impl ConsumerLookup {
 
     /// Who uses any of these, which are among what is [`published`].
     pub async fn consumers(&self, key: &Key, of: &[Source], now: Timestamp) -> Consumers {
-        let known =
-            |uses: &Option<Uses>| uses.as_ref().map_or(Consumers::Unknown, |uses| Consumers::Known(uses.consumers(of)));
+        let uses = self.uses(key, Timestamp::MIN, now).await;
+        uses.map_or(Consumers::Unknown, |uses| Consumers::Known(uses.consumers(of)))
+    }
+
+    /// The pods that use any of these. By a look that is no older than `since`: one of before does not have those that started
+    /// in between.
+    pub async fn processes(&self, key: &Key, of: &[Source], since: Timestamp, now: Timestamp) -> Processes {
+        let uses = self.uses(key, since, now).await;
+        uses.map_or(Processes::Unknown, |uses| Processes::Known(uses.processes(of)))
+    }
+
+    /// What the pods use, by the latest look; `None` where it could not be found out.
+    async fn uses(&self, key: &Key, since: Timestamp, now: Timestamp) -> Option<Arc<Uses>> {
         // By a clock that may have been set back.
-        let is_young = |look: &&Look| now.duration_since(look.at).abs() < KEPT;
+        let is_young = |look: &&Look| now.duration_since(look.at).abs() < KEPT && look.at >= since;
         if let Some(look) = self.looked().get(key).filter(is_young) {
-            return known(&look.uses);
+            return look.uses.clone();
         }
-        let uses = self.look(key).await;
-        let consumers = known(&uses);
-        self.looked().insert(key.clone(), Look { at: now, uses });
-        consumers
+        let uses = self.look(key).await.map(Arc::new);
+        self.looked().insert(key.clone(), Look { at: now, uses: uses.clone() });
+        uses
     }
 
     /// Forgets a cache that is gone.

@@ -253,9 +253,9 @@ pub async fn apply(
         }
         changed += 1;
     }
-    if let Some(mint) = mint
-        && let Some(made) = write::mint(client, |random| mint.secret(settings, random)).await?
-    {
+    if let Some(mint) = mint {
+        // Without the key that takes its place, none may be revoked.
+        let Some(made) = write::mint(client, |random| mint.secret(settings, random)).await? else { return Ok(changed) };
         tracing::info!(secret = made.metadata.name, why = %mint.key.why, "a key was made");
         ring = ring.map(|ring| ring.with(&made));
         changed += 1;

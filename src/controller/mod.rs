@@ -54,10 +54,11 @@ use self::{
 use crate::{
     api::v1alpha1::{OperationType, TokenCache, TokenCacheSpec, TokenCacheStatus},
     condition::Finding,
-    data_protection::{observed::Beside, settings::Settings as RingSettings},
+    data_protection::{observed::Beside, revoke, settings::Settings as RingSettings},
     kubernetes::{
         event::Happening,
         name,
+        process::Processes,
         workload::{Consumers, Source},
         write::{WriteError, WriteErrorClass},
     },
@@ -66,7 +67,7 @@ use crate::{
         credentials::Credentials,
         health::{Moment, health},
         observed::Observed,
-        rollout,
+        rollout, rotation,
         settings::{Settings, TlsSource},
     },
     request,
@@ -268,7 +269,13 @@ async fn reconcile(
     context.follow(key, &of_tls.into_iter().chain(ring_settings.named()).collect::<Vec<_>>());
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
-    let credentials = Credentials::read(settings, &observed, Context::now());
+    let mut credentials = Credentials::read(settings, &observed, Context::now());
+    let looks_since = credentials.rotation.looks_since;
+    if let Some(since) = looks_since.or_else(|| rotation::refused_since(settings, &observed)) {
+        let (connection, now) = ([Source::Secret(name::redis(&settings.owner.name))], Context::now());
+        observed.processes = context.consumers.processes(key, &connection, since, now).await;
+        credentials = Credentials::read(settings, &observed, now);
+    }
     let beside = beside(context, key, wanted, &observed, &credentials).await;
     let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
     let surplus = plan::surplus(settings, &credentials, observe::children(context, &settings.owner));
@@ -311,7 +318,9 @@ async fn reconcile(
         observed.consumers = context.consumers.consumers(key, &connection, now).await;
     }
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
-    let health = health(settings, &observed, &credentials, Moment { now, period, carried_out }).and(ring.finding(now));
+    let health = health(settings, &observed, &credentials, Moment { now, period, carried_out })
+        .and(ring.finding(now))
+        .advise(credentials.rotation.finding.clone());
     let tells_of_samples = health.tells_of_samples();
     let published = Published::of(&observed);
     let report = report::report(cache, &previous, settings, published, health, applied.as_ref(), now);
@@ -376,6 +385,13 @@ async fn beside(
     let revoked = ring.revoke.as_ref().map(|wish| &wish.request);
     let tells_of_consumers = request::is_open(settings.flush.request.as_ref(), &operations, OperationType::Flush)
         || request::is_open(revoked, &operations, OperationType::RevokeKey);
+    let processes = match revoke::looks_since(ring, &operations, Context::now()) {
+        Some(since) => {
+            let of_ring = [name::keys(&key.name), name::key_certificates(&key.name)].map(Source::Secret);
+            context.consumers.processes(key, &of_ring, since, Context::now()).await
+        }
+        None => Processes::Unknown,
+    };
     let consumers = if tells_of_consumers {
         context.consumers.consumers(key, &consumers::published(&key.name), Context::now()).await
     } else {
@@ -386,6 +402,7 @@ async fn beside(
         sweep: context.sweeper.progress(key),
         obstacle: redis::obstacle(settings, observed, credentials),
         consumers: consumers.named(&Source::Secret(name::redis(&key.name))),
+        processes,
     }
 }
 

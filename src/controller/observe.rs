@@ -27,6 +27,7 @@ use crate::{
         child::{Child, ChildKind},
         identity::{Found, Owner, Ownership, Wanted, named_owner},
         name,
+        process::Processes,
         workload::Consumers,
     },
     redis::{
@@ -127,6 +128,7 @@ pub async fn redis(
         pods,
         samples: context.prober.latest(key),
         consumers: Consumers::Unknown,
+        processes: Processes::Unknown,
         operations,
     })
 }

@@ -44,7 +44,10 @@ impl Report {
         let stage = |operation: &OperationStatus| (operation.type_, operation.requested.clone(), operation.stage);
         let is_news = |operation: &&OperationStatus| !previous.iter().any(|before| stage(before) == stage(operation));
         self.happenings.extend(operations.iter().filter(is_news).filter_map(|operation| {
-            let warns = matches!(operation.stage, OperationStage::Ignored | OperationStage::Blocked);
+            let warns = matches!(
+                operation.stage,
+                OperationStage::Ignored | OperationStage::Blocked | OperationStage::AwaitingRestart
+            );
             Some(Happening {
                 event_type: if warns { EventType::Warning } else { EventType::Normal },
                 reason: reached(operation)?.as_str(),
@@ -84,6 +87,7 @@ fn reached(operation: &OperationStatus) -> Option<Reason> {
         (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
         (OperationType::RevokeKey, OperationStage::Published) => Some(Reason::KeyRevoked),
         (OperationType::RevokeKey | OperationType::Flush, OperationStage::Removing) => Some(Reason::RemovingEntries),
+        (OperationType::RevokeKey, OperationStage::AwaitingRestart) => Some(Reason::AwaitingRestart),
         (OperationType::RevokeKey, OperationStage::Completed) if operation.removed.is_none() => {
             Some(Reason::KeyRevoked)
         }
@@ -276,6 +280,7 @@ fn happening(finding: &Finding) -> Option<Happening> {
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
         ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
+        ConditionType::PasswordRolledOut => !well,
         ConditionType::MemorySufficient
         | ConditionType::LatencyAcceptable
         | ConditionType::EntriesExpire

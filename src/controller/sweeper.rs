@@ -66,11 +66,14 @@ impl Sweeper {
 
     /// Makes this sweep, unless it is under way or was made. One that is under way and reads with another ring than is there
     /// now is ended, and begun anew with that. Where none is wanted, the one that is under way is ended, and how far it came
-    /// is forgotten.
+    /// is forgotten; one that was made is known until another is wanted.
     pub fn run(&self, key: &Key, sweep: Option<Sweep>, aim: Option<&Aim>) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(mut sweep), Some(aim)) = (sweep, aim) else {
-            runs.remove(key);
+            // The next pass may see a status of before it was told that this one was made, and would make it again.
+            if runs.get(key).is_some_and(|run| current(&run.progress).state != State::Done) {
+                runs.remove(key);
+            }
             return;
         };
         let Some(server) = aim.servers.first().cloned() else { return };

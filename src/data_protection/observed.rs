@@ -5,8 +5,17 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{key_id::KeyId, provided::IMPORTED_ANNOTATION, request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION};
-use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found, sweep::Progress};
+use super::{
+    key_id::KeyId,
+    provided::IMPORTED_ANNOTATION,
+    request::REQUESTED_ANNOTATION,
+    revoke::{REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
+};
+use crate::{
+    api::v1alpha1::OperationStatus,
+    kubernetes::{identity::Found, process::Processes},
+    sweep::Progress,
+};
 
 /// What a pass saw of a cache's key ring.
 #[derive(Clone)]
@@ -33,6 +42,8 @@ pub struct Beside {
     pub obstacle: Option<String>,
     /// The workloads that use the cache, in words.
     pub consumers: String,
+    /// The pods that use the ring, where it depends on them.
+    pub processes: Processes,
 }
 
 /// What a pass saw of what the ring is made from.
@@ -157,6 +168,13 @@ impl Observed {
     /// Requests for a key that were answered, each with the file of the key that did it.
     pub fn answered(&self) -> impl Iterator<Item = (Timestamp, &str)> {
         self.marked(REQUESTED_ANNOTATION)
+    }
+
+    /// What a key replaces that was made because a request of this time revoked all that there were.
+    #[must_use]
+    pub fn replaced(&self, requested: Timestamp) -> Option<Vec<KeyId>> {
+        let marks = self.files.iter().filter_map(|secret| Replaced::parse(annotation(secret, REPLACES_ANNOTATION)?));
+        marks.into_iter().find(|replaced| replaced.requested == requested).map(|replaced| replaced.keys)
     }
 
     /// The key that was revoked because of a request of this time.

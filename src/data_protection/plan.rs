@@ -9,8 +9,14 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    DataProtection, File, KeyMint, certificates, objects, observed::Observed, provided::IMPORTED_ANNOTATION,
-    published::CAPACITY, request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings,
+    DataProtection, File, KeyMint, certificates, objects,
+    observed::Observed,
+    provided::IMPORTED_ANNOTATION,
+    published::CAPACITY,
+    request::REQUESTED_ANNOTATION,
+    revoke::{Order, REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
+    schedule::Why,
+    settings::Settings,
     standing::Standing,
 };
 use crate::kubernetes::{
@@ -47,6 +53,8 @@ pub struct Mint {
     pub key: KeyMint,
     /// The request that it answers.
     pub requested: Option<Timestamp>,
+    /// The keys in whose place it comes, where a request revokes all of them.
+    pub replaces: Option<Replaced>,
 }
 
 /// A Secret that applications mount, as it is to be written.
@@ -95,8 +103,10 @@ impl Mint {
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
         let mut secret = objects::file_secret(&settings.owner, &self.key.file(random).ok()?)?;
         let requested = self.requested.map(|requested| (REQUESTED_ANNOTATION.to_owned(), requested.to_string()));
+        let replaces = self.replaces.as_ref().map(|replaced| (REPLACES_ANNOTATION.to_owned(), replaced.to_string()));
         let why = (WHY_ANNOTATION.to_owned(), self.key.why.to_string());
-        secret.metadata.annotations.get_or_insert_default().extend(requested.into_iter().chain([why]));
+        let marks = requested.into_iter().chain(replaces).chain([why]);
+        secret.metadata.annotations.get_or_insert_default().extend(marks);
         Some(secret)
     }
 }
@@ -130,7 +140,7 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
         owned: observed.owned().map(|secret| secret.metadata.clone()).collect(),
         certificates: publish_certificates(settings, observed, ring),
         mint: standing.mint.clone(),
-        files: orphans.chain(pending).chain(revocation(settings, standing)).filter(is_wanting).collect(),
+        files: orphans.chain(pending).chain(revocations(settings, standing)).filter(is_wanting).collect(),
         ring: publication(settings, observed, standing),
     }
 }
@@ -140,13 +150,23 @@ fn is_unowned(secret: &Secret) -> bool {
     secret.metadata.owner_references.as_ref().is_none_or(Vec::is_empty)
 }
 
-/// The Secret of a revocation that is asked for.
-fn revocation(settings: &Settings, standing: &Standing) -> Option<Secret> {
-    let order = standing.revoke.order.as_ref()?;
-    let mut secret = objects::file_secret(&settings.owner, &order.revocation.file())?;
-    let requested = (REVOKED_ANNOTATION.to_owned(), order.requested.to_string());
-    secret.metadata.annotations.get_or_insert_default().extend([requested]);
-    Some(secret)
+/// The revocations that are asked for, unless a key is to take the place of those and none is made: never is there a ring
+/// without one that encrypts.
+fn order(standing: &Standing) -> Option<&Order> {
+    standing.revoke.order.as_ref().filter(|order| !order.needs_key || standing.mint.is_some())
+}
+
+/// The Secrets of revocations that are asked for, one for each key.
+fn revocations<'plan>(settings: &'plan Settings, standing: &'plan Standing) -> impl Iterator<Item = Secret> + 'plan {
+    let each = order(standing)
+        .into_iter()
+        .flat_map(|order| order.revocations.iter().map(move |revocation| (order, revocation)));
+    each.filter_map(|(order, revocation)| {
+        let mut secret = objects::file_secret(&settings.owner, &revocation.file())?;
+        let requested = (REVOKED_ANNOTATION.to_owned(), order.requested.to_string());
+        secret.metadata.annotations.get_or_insert_default().extend([requested]);
+        Some(secret)
+    })
 }
 
 /// The Secret of a key that is taken over.
@@ -211,13 +231,13 @@ fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
 
 fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Publication> {
     let published = &standing.ring.as_ref()?.published;
-    let revocation = revocation(settings, standing);
-    let grows = standing.mint.is_some() || revocation.is_some();
+    let grows = standing.mint.is_some() || order(standing).is_some();
     if published.fill().bytes > CAPACITY || (published.files().is_empty() && !grows) {
         return None;
     }
     let mut secret = objects::ring_secret(&settings.owner, published);
-    secret.data.get_or_insert_default().extend(revocation.and_then(|revocation| revocation.data).unwrap_or_default());
+    let revocations = revocations(settings, standing).filter_map(|revocation| revocation.data).flatten();
+    secret.data.get_or_insert_default().extend(revocations);
     let Some(live) = observed.ring.ours() else { return Some(Publication { secret, strays: Vec::new() }) };
     let strays = strays(live, |name| published.files().contains_key(name));
     if !grows && strays.is_empty() && subset::holds(live.as_ref(), &secret) {

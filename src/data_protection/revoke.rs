@@ -1,30 +1,46 @@
-//! A key that is never to be used again, because an annotation asks for it.
+//! A key that is never to be used again, or all that there are, because an annotation asks for it.
 //!
 //! In: the settings with the request, what was observed, the ring, how far the sweep is, the time. Out: [`Revoke`]: what is
 //! said, the revocation that is to be made, and the sweep that counts or removes. What becomes unreadable is counted and said
 //! first; but whoever revokes a key is in a hurry, so that a Redis that cannot be asked delays it for two minutes at most.
 //!
 //! ```text
-//! requested ──▶ Counting ──▶ a revocation, and a new key where the active one is revoked ──▶ Removing ──▶ Completed
+//! requested ──▶ Counting ──▶ revocations, and a new key where the active one is revoked ──▶ removal ──▶ Completed
 //! ```
 //!
-//! That a key was revoked is read from the Secret of its revocation, which names the request.
+//! That a key was revoked is read from the Secret of its revocation, which names the request. Where all are revoked, the new
+//! key is made first, and its Secret names the request and each of the keys: so whoever goes on after a crash knows which were
+//! meant, and revokes the rest of them, and no other. What follows once they are published is told in [`removal`].
+
+mod removal;
+mod told;
+mod wish;
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DataProtection, key_id::KeyId, key_ring::KeyRing, observed::Observed, reader::Reader, revocation::Revocation,
-    settings::Settings, standing,
+    DataProtection,
+    key_id::KeyId,
+    key_ring::KeyRing,
+    observed::Observed,
+    published::CAPACITY,
+    reader::Reader,
+    revocation::Revocation,
+    ring::Member,
+    settings::Settings,
+    standing::{self, LARGEST_FILE},
 };
 use crate::{
     api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
     kubernetes::name,
     request::{self, Request, is},
     sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, number},
-    time::after,
+    time::{after, whole_or_later},
 };
+use removal::{Next, Removal};
+pub use wish::{REPLACES_ANNOTATION, Replaced, Wish};
 
 /// The annotation of a revocation's Secret that says which request it answered.
 pub const REVOKED_ANNOTATION: &str = "tokencache.dev/revocation-requested";
@@ -35,35 +51,6 @@ const COUNT_LIMIT: SignedDuration = SignedDuration::from_mins(2);
 const NOT_INSPECTED: &str = "spec.entries.inspect is Metadata, so that no entry is looked into";
 /// The fewest digits that name a key.
 const LEAST_DIGITS: usize = 8;
-
-/// What a cache wants of its keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// When it is asked for.
-    pub request: Request,
-    /// The key's id, or its first digits, as it was written; `None` where nothing was.
-    key: Option<String>,
-    /// Whether the entries that it encrypted are to be removed.
-    removes: bool,
-    /// A word that means nothing.
-    odd: Option<String>,
-}
-
-impl Wish {
-    /// Reads the annotation's value: a time, a key, and perhaps `remove`.
-    #[must_use]
-    pub fn parse(value: &str) -> Self {
-        let short = |word: &str| word.chars().take(40).collect::<String>();
-        let mut words = value.split_ascii_whitespace().skip(1);
-        let key = words.next().map(|word| short(word).to_ascii_lowercase());
-        let (removes, odd) = match words.next() {
-            None => (false, None),
-            Some("remove") => (true, None),
-            Some(other) => (false, Some(short(other))),
-        };
-        Self { request: Request::parse(value), key, removes, odd }
-    }
-}
 
 /// How far a revocation on request is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -78,15 +65,26 @@ pub struct Revoke {
     pub wake_at: Option<Timestamp>,
 }
 
-/// A revocation that is to be made.
+/// Revocations that are to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The revocation. The same request makes the same one.
-    pub revocation: Revocation,
-    /// The key.
-    pub key: KeyId,
-    /// The request that it answers.
+    /// The revocations, one for each key. The same request makes the same ones.
+    pub revocations: Vec<Revocation>,
+    /// The request that they answer.
     pub requested: Timestamp,
+    /// Whether a key is to be made that encrypts at once.
+    pub needs_key: bool,
+    /// What that one's Secret says of the keys that it replaces.
+    pub replaces: Option<Replaced>,
+}
+
+/// How old a look at the pods that use the ring may be, where what is removed depends on them.
+#[must_use]
+pub fn looks_since(settings: &Settings, operations: &[OperationStatus], now: Timestamp) -> Option<Timestamp> {
+    let wish = settings.revoke.as_ref().filter(|wish| wish.removes)?;
+    let Request::At(requested) = wish.request else { return None };
+    let entry = request::entry_in(operations, OperationType::RevokeKey).filter(|entry| is(entry, requested));
+    removal::looks_since(entry.filter(|entry| !entry.stage.is_final())?, now)
 }
 
 /// Reads how far it is.
@@ -107,7 +105,6 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
     if let Some(before) = before.filter(|before| before.stage.is_final()) {
         return said(Some(before.clone()));
     }
-    let input = Input { settings, observed, wish, requested, before, now };
     let ignored = |why: &str| {
         let message = request::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why);
         said(Some(entry(OperationStage::Ignored, Some(requested), message)))
@@ -115,45 +112,86 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
     let Some(ring) = ring else {
         return ignored("spec.dataProtection.mode is None, so the operator has no keys");
     };
-    if let Some(key) = observed.revoked(requested) {
-        return input.revoked(ring, key);
-    }
-    if let Some(odd) = &wish.odd {
+    let begun = begun(wish, observed, requested);
+    let is_begun = begun.is_some();
+    if let Some(odd) = wish.odd.as_ref().filter(|_| !is_begun) {
         return ignored(&format!("after the key it says {odd:?}, and only `remove` may stand there"));
     }
-    if wish.removes && settings.inspect == Inspect::Metadata {
+    if wish.removes && settings.inspect == Inspect::Metadata && !is_begun {
         return ignored(
             "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which of them the \
              key encrypted: set it to Payloads, or leave out `remove`",
         );
     }
     // One that was seen in time is followed, however long it had to wait.
-    if let Some(why) = request::refused(requested, settings.created, now).filter(|_| before.is_none()) {
+    if let Some(why) = request::refused(requested, settings.created, now).filter(|_| before.is_none() && !is_begun) {
         return ignored(&why);
     }
-    match find(ring, wish.key.as_deref()) {
-        Err(why) => ignored(&why),
-        Ok(key) if ring.ring.find(key).is_some_and(|member| member.is_revoked) => input.revoked(ring, key),
-        Ok(_) if settings.held => {
-            input.kept(OperationStage::Waiting, format!("the key is not revoked yet: {}", request::paused()))
-        }
-        Ok(key) => input.count(ring, key),
+    let keys = match begun.map_or_else(|| find(ring, wish), Ok) {
+        Ok(keys) => keys,
+        Err(why) => return ignored(&why),
+    };
+    let input = Input { settings, observed, wish, requested, before, keys, is_begun, now };
+    let left = input.left(ring);
+    if left.is_empty() {
+        return input.revoked(ring);
     }
+    if settings.held {
+        return input.kept(OperationStage::Waiting, format!("{} not revoked yet: {}", input.are(), request::paused()));
+    }
+    let order = input.order(ring, &left);
+    if let Some(why) = lacks_room(&settings.owner.name, ring, &order).filter(|_| !is_begun) {
+        return ignored(&why);
+    }
+    if order.needs_key && !(standing::may_make(observed, ring) && ring.at_once(now).is_some()) {
+        let why = "no key can be made to take its place, see KeyRingReady";
+        return input.kept(OperationStage::Waiting, format!("{} not revoked yet: {why}", input.are()));
+    }
+    input.count(order)
 }
 
-/// The key that is meant.
-fn find(ring: &DataProtection, written: Option<&str>) -> Result<KeyId, String> {
-    let example = "after the time it has to name the key, as status.keyRing has it";
-    let written = written.ok_or_else(|| format!("it names no key: {example}"))?;
+/// The keys that this request was seen to revoke before; `None` where nothing was done for it yet.
+fn begun(wish: &Wish, observed: &Observed, requested: Timestamp) -> Option<Vec<KeyId>> {
+    if wish.is_of_all() { observed.replaced(requested) } else { observed.revoked(requested).map(|key| vec![key]) }
+}
+
+/// The keys that are meant.
+fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
+    let members = ring.ring.members();
+    if wish.is_of_all() {
+        let mut left: Vec<&Member> = members.iter().filter(|member| !member.is_revoked).collect();
+        left.sort_by_key(|member| (member.activates, member.id));
+        let keys: Vec<KeyId> = left.into_iter().map(|member| member.id).collect();
+        let why = if members.is_empty() { "there is no key" } else { "every key is revoked already" };
+        return if keys.is_empty() { Err(why.to_owned()) } else { Ok(keys) };
+    }
+    let example = "after the time it has to name the key, as status.keyRing has it, or `all`";
+    let written = wish.key.as_deref().ok_or_else(|| format!("it names no key: {example}"))?;
     if written.len() < LEAST_DIGITS {
         return Err(format!("it names the key {written:?}, which is too short: {example}"));
     }
-    let mut named = ring.ring.members().iter().filter(|member| member.id.to_string().starts_with(written));
+    let mut named = members.iter().filter(|member| member.id.to_string().starts_with(written));
     match (named.next(), named.next()) {
-        (Some(member), None) => Ok(member.id),
+        (Some(member), None) => Ok(vec![member.id]),
         (None, _) => Err(format!("it names the key {written:?}, which is not in the ring: {example}")),
         (Some(_), Some(_)) => Err(format!("it names the key {written:?}, and several begin like this: {example}")),
     }
+}
+
+/// Why the ring cannot hold what is to be made; `None` where it can.
+fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<String> {
+    let used = ring.published.fill().bytes;
+    let revocations: usize = order.revocations.iter().map(|revocation| revocation.file().content.len()).sum();
+    let needed = revocations + if order.needs_key { LARGEST_FILE } else { 0 };
+    let count = order.revocations.len();
+    let what = format!("{count} revocation{}", if count == 1 { "" } else { "s" });
+    let and_key = if order.needs_key { " and a new key" } else { "" };
+    (used + needed > CAPACITY).then(|| {
+        format!(
+            "{what}{and_key} would take {needed} bytes, and of the {CAPACITY} that Secret {} can hold {used} are used",
+            name::keys(owner)
+        )
+    })
 }
 
 struct Input<'seen> {
@@ -162,17 +200,36 @@ struct Input<'seen> {
     wish: &'seen Wish,
     requested: Timestamp,
     before: Option<&'seen OperationStatus>,
+    /// The keys that are meant.
+    keys: Vec<KeyId>,
+    /// Whether something was done for the request already.
+    is_begun: bool,
     now: Timestamp,
 }
 
 impl Input<'_> {
-    /// The key is still in use: what it encrypted is counted, said, and then it is revoked.
-    fn count(&self, ring: &DataProtection, key: KeyId) -> Revoke {
-        let can_follow = standing::may_make(self.observed, ring) && ring.at_once(self.now).is_some();
-        if ring.encrypts_with(key, self.now) && !can_follow {
-            let why = "no key can be made to take its place, see KeyRingReady";
-            return self.kept(OperationStage::Waiting, format!("key {} is not revoked yet: {why}", key.short()));
+    /// Those of the keys that are still to be revoked.
+    fn left(&self, ring: &DataProtection) -> Vec<KeyId> {
+        let is_left = |key: &&KeyId| ring.ring.find(**key).is_some_and(|member| !member.is_revoked);
+        self.keys.iter().filter(is_left).copied().collect()
+    }
+
+    /// What is to be made: revocations of these keys, and perhaps a key.
+    fn order(&self, ring: &DataProtection, left: &[KeyId]) -> Order {
+        let (requested, of_all) = (self.requested, self.wish.is_of_all());
+        let reason = format!("requested by annotation at {requested}");
+        let replaces = of_all.then(|| Replaced { requested, keys: self.keys.clone() });
+        Order {
+            revocations: left.iter().map(|key| Revocation::of(*key, requested, &reason)).collect(),
+            requested,
+            // The one that was made when all were to be revoked is none of them.
+            needs_key: if of_all { !self.is_begun } else { left.iter().any(|key| ring.encrypts_with(*key, self.now)) },
+            replaces: replaces.filter(|_| !self.is_begun),
         }
+    }
+
+    /// The keys are still in use: what they encrypted is counted, said, and then they are revoked.
+    fn count(&self, order: Order) -> Revoke {
         let counted = self.before.and_then(|before| Some((before.affected?, before.entries?)));
         let progress = self.progress(Step::Count);
         let begun = self.before.and_then(|before| before.started.as_ref()).map_or(self.now, |started| started.0);
@@ -186,112 +243,116 @@ impl Input<'_> {
             }
             _ => None,
         };
-        let short = key.short();
-        if counted.is_some() || given_up.is_some() {
+        let (are, them) = (self.are(), self.them());
+        if counted.is_some() || given_up.is_some() || self.is_begun {
             let what = match (counted, given_up) {
                 (Some((affected, entries)), _) => {
-                    format!("{affected} of {entries} stored entries become unreadable with it")
+                    format!("{affected} of {entries} stored entries become unreadable with {them}")
                 }
-                (None, why) => format!(
-                    "how many stored entries become unreadable with it could not be counted: {}",
-                    why.unwrap_or_default()
-                ),
+                (None, Some(why)) => {
+                    format!("how many stored entries become unreadable with {them} could not be counted: {why}")
+                }
+                (None, None) => "it was begun before".to_owned(),
             };
-            let mut revoke = self.kept(OperationStage::Counting, format!("key {short} is being revoked: {what}"));
-            let reason = format!("requested by annotation at {}", self.requested);
-            let revocation = Revocation::of(key, self.requested, &reason);
-            revoke.order = Some(Order { revocation, key, requested: self.requested });
+            let mut revoke = self.kept(OperationStage::Counting, format!("{are} being revoked: {what}"));
+            revoke.order = Some(order);
             return revoke;
         }
+        let named = self.named();
         let mut revoke = self.kept(
             OperationStage::Counting,
-            format!("the stored entries that become unreadable with key {short} are being counted; then it is revoked"),
+            format!("the stored entries that become unreadable with {named} are being counted; then {are} revoked"),
         );
         if let (Some(Progress { tally, state: State::Done, .. }), Some(entry)) = (progress, &mut revoke.operation) {
             (entry.affected, entry.entries) = (Some(number(tally.meant)), Some(number(tally.keys)));
-            entry.message = format!(
-                "{} of {} stored entries become unreadable with key {short}, which is revoked now",
-                tally.meant, tally.keys
-            );
+            entry.message =
+                format!("{} of {} stored entries become unreadable now that {are} revoked", tally.meant, tally.keys);
         }
-        revoke.sweep = Some(self.sweep(Step::Count, key));
+        revoke.sweep = Some(self.sweep(Step::Count));
         revoke.wake_at = Some(after(begun, COUNT_LIMIT));
         revoke
     }
 
-    /// The key is revoked: what it encrypted is removed, where that is asked for.
-    fn revoked(&self, ring: &DataProtection, key: KeyId) -> Revoke {
-        let file = Revocation::of(key, self.requested, "").file_name();
-        if !self.observed.live().iter().any(|(name, _)| *name == file) {
+    /// The keys are revoked: what they encrypted is removed, where that is asked for.
+    fn revoked(&self, ring: &DataProtection) -> Revoke {
+        let live = self.observed.live();
+        let is_live = |key: &KeyId| {
+            let file = Revocation::of(*key, self.requested, "").file_name();
+            live.iter().any(|(name, _)| *name == file)
+        };
+        if !self.keys.iter().all(is_live) {
             return self.kept(OperationStage::Counting, "the revocation is made, and about to be published".to_owned());
         }
-        let told = self.told(ring, key);
-        let progress = self.progress(Step::Remove);
+        let revoked = self.told(ring);
+        let mut revoke = if self.wish.removes && self.settings.held {
+            let stage = self.before.map_or(OperationStage::Published, |before| before.stage);
+            self.kept(
+                stage,
+                format!("{revoked}. What {} encrypted is not removed yet: {}", self.they(), request::paused()),
+            )
+        } else if self.wish.removes {
+            self.remove(&revoked)
+        } else {
+            self.completed(&format!("{revoked}. {}", self.restart()), None)
+        };
+        if let Some(entry) = &mut revoke.operation {
+            entry.published = entry.published.clone().or_else(|| Some(request::time(whole_or_later(self.now))));
+        }
+        revoke
+    }
+
+    fn remove(&self, revoked: &str) -> Revoke {
+        let (beside, progress) = (&self.observed.beside, self.removal());
         let obstacle = match self.settings.inspect {
-            Inspect::Payloads => self.observed.beside.obstacle.as_deref(),
+            Inspect::Payloads => beside.obstacle.as_deref(),
             Inspect::Metadata => Some(NOT_INSPECTED),
         };
-        match progress {
-            _ if !self.wish.removes => self.completed(&told, None),
-            Some(Progress { tally, state: State::Done, .. }) => self.completed(&told, Some(number(tally.removed))),
-            _ => {
-                let stage = if progress.is_some() { OperationStage::Removing } else { OperationStage::Published };
-                let why = match (progress, obstacle) {
-                    (Some(Progress { state: State::Failing { why, .. }, .. }), None) => {
-                        format!(" (begun again soon, since {why})")
-                    }
+        let removal = Removal {
+            before: self.before,
+            progress,
+            processes: &beside.processes,
+            namespace: &self.settings.owner.namespace,
+            now: self.now,
+        };
+        let removed = progress.map(|progress| number(progress.tally.removed));
+        let removed = removed.max(self.before.and_then(|before| before.removed));
+        let mut revoke = match removal.next() {
+            Next::Done => return self.completed(revoked, removed),
+            Next::Published => {
+                let mut revoke = self.kept(OperationStage::Published, format!("{revoked}. {}", self.restart()));
+                revoke.wake_at = Some(after(self.now, AGAIN_AFTER));
+                revoke
+            }
+            Next::Wait { what, wake_at } => {
+                let message = format!("{revoked}, and what {} encrypted was removed. {what}", self.they());
+                let mut revoke = self.kept(OperationStage::AwaitingRestart, message);
+                revoke.wake_at = Some(wake_at);
+                revoke
+            }
+            Next::Sweep(step) => {
+                let why = match (progress.map(|progress| &progress.state), obstacle) {
+                    (Some(State::Failing { why, .. }), None) => format!(" (begun again soon, since {why})"),
                     (_, Some(obstacle)) => format!(" (not yet: {obstacle})"),
                     _ => String::new(),
                 };
-                let mut revoke = self.kept(stage, format!("{told}. What it encrypted is being removed{why}"));
+                let again = if step == Step::RemoveLast { ", and no process stores it any more" } else { "" };
+                let message = format!("{revoked}. What {} encrypted is being removed{again}{why}", self.they());
+                let mut revoke = self.kept(OperationStage::Removing, message);
                 if obstacle.is_none() {
-                    revoke.sweep = Some(self.sweep(Step::Remove, key));
-                }
-                if let Some(entry) = &mut revoke.operation {
-                    entry.removed = progress.map(|progress| number(progress.tally.removed)).or(entry.removed);
+                    revoke.sweep = Some(self.sweep(step));
                 }
                 revoke.wake_at = Some(after(self.now, AGAIN_AFTER));
                 revoke
             }
+        };
+        if let Some(entry) = &mut revoke.operation {
+            entry.removed = removed;
         }
-    }
-
-    fn told(&self, ring: &DataProtection, key: KeyId) -> String {
-        let active = ring
-            .ring
-            .active(self.now)
-            .map_or_else(String::new, |active| format!(", and {} encrypts", active.id.short()));
-        format!(
-            "key {} is revoked{active}: Secret {} says so. Processes that have read the ring before go on with the key for up \
-             to a day: restart {} a minute or two from now, when kubelet has brought the Secret to their pods",
-            key.short(),
-            name::keys(&self.settings.owner.name),
-            self.observed.beside.consumers
-        )
+        revoke
     }
 
     fn completed(&self, told: &str, removed: Option<i64>) -> Revoke {
-        let counted = self.before.and_then(|before| Some((before.affected?, before.entries?)));
-        let entries = match (counted, removed) {
-            (_, Some(removed)) => format!("{removed} stored entries that it encrypted were removed"),
-            (Some((0, entries)), None) => format!("None of {entries} stored entries was encrypted with it"),
-            (counted, None) => format!(
-                "{} cannot be read any more, and applications fail on them (IDW10802) until they expire or are removed: \
-                 `kubectl -n {} annotate --overwrite tokencache {} {}=\"$(date -u +%FT%TZ) unreadable\"`{}",
-                counted.map_or_else(
-                    || "Stored entries that it encrypted".to_owned(),
-                    |(affected, entries)| format!("{affected} of {entries} stored entries")
-                ),
-                self.settings.owner.namespace,
-                self.settings.owner.name,
-                crate::api::v1alpha1::FLUSH_ANNOTATION,
-                match self.settings.inspect {
-                    Inspect::Payloads => "",
-                    Inspect::Metadata => ", once spec.entries.inspect is Payloads",
-                }
-            ),
-        };
-        let mut revoke = self.kept(OperationStage::Completed, format!("{told}. {entries}"));
+        let mut revoke = self.kept(OperationStage::Completed, format!("{told}. {}", self.outcome(removed)));
         if let Some(entry) = &mut revoke.operation {
             let finished = request::time(self.now);
             let started = entry.started.as_ref().map_or(self.now, |started| started.0);
@@ -307,15 +368,22 @@ impl Input<'_> {
         self.observed.beside.sweep.as_ref().filter(|progress| progress.sweep.id == id)
     }
 
+    /// How far the latest sweep is that removes.
+    fn removal(&self) -> Option<&Progress> {
+        self.progress(Step::Remove).or_else(|| self.progress(Step::RemoveLast))
+    }
+
     fn id(&self, step: Step) -> SweepId {
         SweepId { operation: OperationType::RevokeKey, requested: self.requested, step }
     }
 
-    fn sweep(&self, step: Step, key: KeyId) -> Sweep {
+    fn sweep(&self, step: Step) -> Sweep {
         let removed = self.before.and_then(|before| before.removed).and_then(|removed| u64::try_from(removed).ok());
+        // The sweep before this one may not have been told of to its end.
+        let removed = removed.max(self.removal().map(|progress| progress.tally.removed));
         Sweep {
             id: self.id(step),
-            selection: Selection::OfKey(key),
+            selection: Selection::OfKeys(self.keys.iter().copied().collect()),
             // With which key an entry was encrypted can be told without any.
             reader: Some(Arc::new(Reader::new(KeyRing::default(), Vec::new()))),
             removed_before: removed.unwrap_or_default(),

@@ -27,7 +27,7 @@ use super::{
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long applications go on with the ring that they have read (`KeyRingRefreshPeriod`).
-const RELOAD: SignedDuration = DAY;
+pub(super) const RELOAD: SignedDuration = DAY;
 /// The least time between publishing a key and its first use: one reading of the ring, and a while for kubelet and clocks.
 const LEAST_AHEAD: SignedDuration = SignedDuration::from_hours(25);
 /// How much longer than the one before it a key is valid. With less, an application that makes keys itself would make one.

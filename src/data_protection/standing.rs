@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The most that a file of a key takes, in bytes, for keeping room for one.
-const LARGEST_FILE: usize = 8 << 10;
+pub(super) const LARGEST_FILE: usize = 8 << 10;
 
 /// How far a cache's key ring is.
 #[derive(Debug, Clone)]
@@ -72,12 +72,15 @@ impl Standing {
         let revoke = revoke::read(settings, observed, ring.as_ref(), now);
         let mint =
             ring.as_ref().filter(|ring| may_make(observed, ring)).and_then(|ring| match (asked, &revoke.order) {
-                (Some(requested), _) => ring.at_once(now).map(|key| Mint { key, requested: Some(requested) }),
-                // What takes its place is there no later than the revocation.
-                (None, Some(order)) if ring.encrypts_with(order.key, now) => {
-                    ring.at_once(now).map(|key| Mint { key, requested: None })
+                (Some(requested), order) => {
+                    let replaces = order.as_ref().and_then(|order| order.replaces.clone());
+                    ring.at_once(now).map(|key| Mint { key, requested: Some(requested), replaces })
                 }
-                (None, _) => ring.mint.clone().map(|key| Mint { key, requested: None }),
+                // What takes its place is there no later than the revocation.
+                (None, Some(order)) if order.needs_key => {
+                    ring.at_once(now).map(|key| Mint { key, requested: None, replaces: order.replaces.clone() })
+                }
+                (None, _) => ring.mint.clone().map(|key| Mint { key, requested: None, replaces: None }),
             });
         Self { ring, mint, operation, revoke, provided }
     }

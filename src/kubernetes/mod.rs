@@ -7,6 +7,7 @@ pub mod event;
 pub mod identity;
 pub mod managed_fields;
 pub mod name;
+pub mod process;
 pub mod quantity;
 pub mod secret;
 pub mod settled;

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, EnvFromSource, EnvVar, Pod, Volume};
 use kube::ResourceExt;
 
-use super::identity::POD_TEMPLATE_HASH;
+use super::{identity::POD_TEMPLATE_HASH, process::Process};
 
-/// How many workloads a sentence names.
+/// How many of a kind a sentence names.
 const NAMED: usize = 3;
 /// How many digits a `CronJob` appends to its name for that of a Job: the minute that the Job is for, since 1970.
 const MINUTE_DIGITS: usize = 8;
@@ -70,6 +70,13 @@ impl Workload {
     fn ends(&self) -> bool {
         matches!(self.kind.as_str(), "Job" | "CronJob")
     }
+
+    /// What `kubectl rollout restart` calls it; `None` for what it does not restart.
+    #[must_use]
+    pub fn rollout_target(&self) -> Option<String> {
+        let restarts = matches!(self.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+        restarts.then(|| format!("{}/{}", self.kind.to_ascii_lowercase(), self.name))
+    }
 }
 
 impl fmt::Display for Workload {
@@ -88,7 +95,7 @@ pub struct Consumer {
     /// Which one.
     pub workload: Workload,
     /// The start of the longest-running of its containers that use it, over all its pods: what was there since then, each of
-    /// them has read. `None` where none of them has started.
+    /// them has read. `None` where none of them has started; [`Timestamp::MIN`] where it is not known since when one runs.
     pub started: Option<Timestamp>,
 }
 
@@ -110,12 +117,7 @@ impl Consumers {
         let Self::Known(consumers) = self else { return format!("the workloads that use {source}") };
         let workloads = consumers.iter().map(|consumer| &consumer.workload);
         let names: Vec<String> = workloads.filter(|workload| !workload.ends()).map(ToString::to_string).collect();
-        match names.as_slice() {
-            [] => format!("the workloads that use {source}"),
-            [only] => only.clone(),
-            [first @ .., last] if names.len() <= NAMED => format!("{} and {last}", first.join(", ")),
-            all => format!("{} and {} more", all[..NAMED].join(", "), all.len() - NAMED),
-        }
+        if names.is_empty() { format!("the workloads that use {source}") } else { listed(&names, " and ") }
     }
 
     /// Since when the longest-running of them runs; `None` where none runs, or it is not known.
@@ -128,36 +130,83 @@ impl Consumers {
     }
 }
 
+/// The first few names as a part of a sentence, with `last` before the last one.
+#[must_use]
+pub fn listed(names: &[String], last: &str) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., end] if names.len() <= NAMED => format!("{}{last}{end}", first.join(", ")),
+        all => format!("{} and {} more", all[..NAMED].join(", "), all.len() - NAMED),
+    }
+}
+
 /// What pods were seen to use, and since when.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Uses(BTreeMap<(Workload, Source), Option<Timestamp>>);
+pub struct Uses(BTreeMap<(Workload, Source), BTreeMap<String, Run>>);
+
+/// How a pod runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Run {
+    started: Option<Timestamp>,
+    deleted: Option<Timestamp>,
+}
 
 impl Uses {
-    /// Adds what a pod uses of these. One that has ended, or is about to, uses nothing any more.
+    /// Adds what a pod uses of these. One that has ended uses nothing any more.
     pub fn add(&mut self, pod: &Pod, sources: &[Source]) {
-        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-        if pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed")) {
+        if matches!(phase(pod), Some("Succeeded" | "Failed")) {
             return;
         }
         let workload = Workload::of(pod);
+        let deleted = pod.metadata.deletion_timestamp.as_ref().map(|deleted| deleted.0);
         for (used, started) in uses(pod).filter(|(used, _)| sources.contains(used)) {
-            let oldest = self.0.entry((workload.clone(), used)).or_default();
-            *oldest = [*oldest, started].into_iter().flatten().min();
+            let pods = self.0.entry((workload.clone(), used)).or_default();
+            let run = pods.entry(pod.name_any()).or_insert(Run { started: None, deleted });
+            run.started = earlier(run.started, started);
         }
     }
 
-    /// Who uses any of these.
+    /// Who uses any of these. Pods that are being deleted do not count.
     #[must_use]
     pub fn consumers(&self, sources: &[Source]) -> Vec<Consumer> {
         let mut consumers: Vec<Consumer> = Vec::new();
-        for ((workload, _), &started) in self.0.iter().filter(|((_, source), _)| sources.contains(source)) {
-            match consumers.last_mut().filter(|last| last.workload == *workload) {
-                Some(last) => last.started = [last.started, started].into_iter().flatten().min(),
-                None => consumers.push(Consumer { workload: workload.clone(), started }),
+        for process in self.processes(sources).into_iter().filter(|process| process.deleted.is_none()) {
+            let Process { workload, started, .. } = process;
+            match consumers.last_mut().filter(|last| last.workload == workload) {
+                Some(last) => last.started = earlier(last.started, started),
+                None => consumers.push(Consumer { workload, started }),
             }
         }
         consumers
     }
+
+    /// Every pod that uses any of these, by workload.
+    #[must_use]
+    pub fn processes(&self, sources: &[Source]) -> Vec<Process> {
+        let mut processes: BTreeMap<(&Workload, &String), Run> = BTreeMap::new();
+        for ((workload, _), pods) in self.0.iter().filter(|((_, source), _)| sources.contains(source)) {
+            for (pod, run) in pods {
+                let known = processes.entry((workload, pod)).or_insert_with(|| run.clone());
+                known.started = earlier(known.started, run.started);
+            }
+        }
+        let process = |((workload, pod), Run { started, deleted }): ((&Workload, &String), Run)| Process {
+            workload: workload.clone(),
+            pod: pod.clone(),
+            started,
+            deleted,
+        };
+        processes.into_iter().map(process).collect()
+    }
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
+}
+
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
 }
 
 /// What each container of a pod uses, and since when.
@@ -168,13 +217,15 @@ fn uses(pod: &Pod) -> impl Iterator<Item = (Source, Option<Timestamp>)> {
     let of_init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
     let containers = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
     let init = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
+    // Of a pod that runs, kubelet tells the state of each container; where it does not, nobody knows since when.
+    let unsaid = matches!(phase(pod), Some("Running" | "Unknown")).then_some(Timestamp::MIN);
     let containers = containers.iter().map(move |container| {
         let status = statuses.iter().find(|status| status.name == container.name);
-        (container, status.and_then(running_since))
+        (container, status.map_or(unsaid, running_since))
     });
     let init = init.iter().map(move |container| {
         let status = of_init.iter().find(|status| status.name == container.name);
-        (container, status.and_then(|status| running_since(status).or_else(|| done_since(status))))
+        (container, status.map_or(unsaid, |status| running_since(status).or_else(|| done_since(status))))
     });
     containers
         .chain(init)
@@ -183,12 +234,14 @@ fn uses(pod: &Pod) -> impl Iterator<Item = (Source, Option<Timestamp>)> {
 
 /// Not the start of the pod: a container that was restarted in it has read everything anew.
 fn running_since(status: &ContainerStatus) -> Option<Timestamp> {
-    Some(status.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0)
+    let running = status.state.as_ref()?.running.as_ref()?;
+    Some(running.started_at.as_ref().map_or(Timestamp::MIN, |started| started.0))
 }
 
 /// What an init container has left in the pod, such as a copy, is what it read then.
 fn done_since(status: &ContainerStatus) -> Option<Timestamp> {
-    Some(status.state.as_ref()?.terminated.as_ref()?.started_at.as_ref()?.0)
+    let terminated = status.state.as_ref()?.terminated.as_ref()?;
+    Some(terminated.started_at.as_ref().map_or(Timestamp::MIN, |started| started.0))
 }
 
 fn used_by(container: &Container, volumes: &[Volume]) -> BTreeSet<Source> {

@@ -205,7 +205,7 @@ impl Input<'_> {
             None if self.wish.what.is_told_by_payloads() => (Step::Count, Tally::default()),
             None => (Step::Remove, Tally::default()),
             Some(Progress { sweep, tally, state: State::Done }) => match sweep.id.step {
-                Step::Remove => return said(Some(self.completed(requested, before, *tally))),
+                Step::Remove | Step::RemoveLast => return said(Some(self.completed(requested, before, *tally))),
                 Step::Count if tally.meant == 0 => return said(Some(self.completed(requested, before, *tally))),
                 Step::Count => (Step::Remove, Tally::default()),
             },
@@ -219,7 +219,7 @@ impl Input<'_> {
         });
         let stage = match step {
             Step::Count => OperationStage::Counting,
-            Step::Remove => OperationStage::Removing,
+            Step::Remove | Step::RemoveLast => OperationStage::Removing,
         };
         let again = failure.map(|(why, _)| format!(". It is begun again soon, since {why}")).unwrap_or_default();
         let message = self.goes_on(step, tally, before) + &again;
@@ -230,7 +230,7 @@ impl Input<'_> {
         {
             (entry.entries, entry.affected) = (Some(number(tally.keys)), Some(number(tally.meant)));
         }
-        if step == Step::Remove {
+        if step.removes() {
             let before = sweep.as_ref().map_or(0, |sweep| sweep.removed_before);
             entry.removed = Some(number(tally.removed.max(before)));
         }
@@ -261,8 +261,8 @@ impl Input<'_> {
         };
         Some(Sweep {
             id: SweepId { operation: OperationType::Flush, requested, step },
-            selection,
             reader,
+            selection,
             removed_before: removed.unwrap_or_default(),
         })
     }
@@ -274,12 +274,14 @@ impl Input<'_> {
                 let meant = if self.wish.what == What::Encrypted { "are encrypted" } else { "no application can read" };
                 format!("entries under {prefix:?} are being read, to count those that {meant}")
             }
-            Step::Remove => match before.and_then(|before| Some((before.affected?, before.entries?))) {
-                Some((affected, entries)) => {
-                    format!("{affected} of {entries} entries under {prefix:?} are being removed")
+            Step::Remove | Step::RemoveLast => {
+                match before.and_then(|before| Some((before.affected?, before.entries?))) {
+                    Some((affected, entries)) => {
+                        format!("{affected} of {entries} entries under {prefix:?} are being removed")
+                    }
+                    None => format!("every entry under {prefix:?} is being removed, {} so far", tally.removed),
                 }
-                None => format!("every entry under {prefix:?} is being removed, {} so far", tally.removed),
-            },
+            }
         }
     }
 

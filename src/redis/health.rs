@@ -13,8 +13,8 @@ use super::{
     observed::Observed,
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
     readability, rollout,
-    rotation::Rotation,
-    sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Role, Sample, Server},
+    rotation::{self, Rotation},
+    sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Refusal, Role, Sample, Server},
     server,
     settings::Settings,
     tls, want,
@@ -62,6 +62,15 @@ impl Health {
     pub fn and(mut self, finding: Option<Finding>) -> Self {
         if let Self::Known { required, .. } = &mut self {
             required.extend(finding);
+        }
+        self
+    }
+
+    /// With what advises beside it.
+    #[must_use]
+    pub fn advise(mut self, finding: Option<Finding>) -> Self {
+        if let Self::Known { advisory, .. } = &mut self {
+            advisory.extend(finding);
         }
         self
     }
@@ -242,7 +251,7 @@ fn of_sample(
                     drift::verification(settings, &sample.server.pod, answer),
                     access::verification(settings, &sample.server.pod, answer),
                 ],
-                advisory: [access::refusals(settings, &sample.server.pod, answer)]
+                advisory: [refusals(settings, observed, &sample.server.pod, answer, moment.now)]
                     .into_iter()
                     .chain(advice::findings(settings, &sample.server.pod, &answer.usage))
                     .chain([readability(settings, observed, sample, answer)])
@@ -258,6 +267,17 @@ fn of_sample(
             }
         }
     }
+}
+
+/// What was refused, with those who have a password that is refused by now.
+fn refusals(settings: &Settings, observed: &Observed, pod: &str, answer: &Answer, now: Timestamp) -> Finding {
+    let mut finding = access::refusals(settings, pod, answer);
+    if answer.refusals.contains(&Refusal::Password)
+        && let Some(who) = rotation::who_has_the_earlier_one(settings, observed, now)
+    {
+        finding.message = format!("{}. {who}", finding.message);
+    }
+    finding
 }
 
 fn readability(settings: &Settings, observed: &Observed, sample: &Sample, answer: &Answer) -> Finding {

@@ -15,6 +15,7 @@ use crate::{
     kubernetes::{
         child::{Child, ChildKind},
         identity::Found,
+        process::Processes,
         settled::Settled,
         workload::Consumers,
     },
@@ -60,6 +61,8 @@ pub struct Observed {
     pub samples: Vec<Sample>,
     /// Who uses the cache, where something is to be said of it.
     pub consumers: Consumers,
+    /// The pods that use the connection, where the end of a password depends on them.
+    pub processes: Processes,
     /// What the status says of requests.
     pub operations: Vec<OperationStatus>,
 }
@@ -129,6 +132,7 @@ impl Observed {
             pods: _,
             samples: _,
             consumers: _,
+            processes: _,
             operations: _,
         } = self;
         [

@@ -317,6 +317,7 @@ impl Settings {
 fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
     let written = &cache.spec.redis.password_rotation.overlap;
     Ok(Wish {
+        wait: cache.spec.redis.password_rotation.wait,
         overlap: schedule::overlap(written).ok_or_else(|| SettingsError::Overlap(written.clone()))?,
         request: request::annotation(cache, ROTATE_PASSWORD_ANNOTATION).map(Request::parse),
         created: request::created(cache),

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokencache_operator::controller::consumers::published;
+use tokencache_operator::kubernetes::process::{Outdated, Processes};
 use tokencache_operator::kubernetes::workload::{Consumer, Consumers, Source, Uses, Workload};
 
 use super::world::{World, shop};
@@ -187,4 +188,113 @@ fn a_job_is_not_named_since_it_ends_by_itself() {
     let known = Consumers::Known(consumers(&pods, &published("shop")));
     assert!(matches!(&known, Consumers::Known(found) if found.len() == 2));
     assert_eq!(known.named(&secret("shop-keys")), "the workloads that use Secret shop-keys");
+}
+
+/// Those of these pods that run since before 10:30, as seen at noon.
+fn outdated(pods: &[Pod]) -> Outdated {
+    let mut uses = Uses::default();
+    for pod in pods {
+        uses.add(pod, &published("shop"));
+    }
+    let [since, now] = ["2026-01-01T10:30:00Z", "2026-01-01T12:00:00Z"].map(|time| time.parse().unwrap());
+    Processes::Known(uses.processes(&[secret("shop-keys")])).started_before(since, now).unwrap()
+}
+
+fn with_status(mut pod: Value, status: Value) -> Pod {
+    pod["status"] = status;
+    serde_json::from_value(pod).unwrap()
+}
+
+fn running(since: &str) -> Value {
+    json!({"name": "app", "state": {"running": {"startedAt": since}}})
+}
+
+#[test]
+fn a_pod_is_outdated_while_a_container_that_uses_it_runs_since_before_or_nobody_says_since_when() {
+    let web = |name: &str| owned(name, "ReplicaSet", "web-1", Some("1"));
+    let of = |state: Value| json!({"phase": "Running", "containerStatuses": [{"name": "app", "state": state}]});
+    let early = json!({"running": {"startedAt": EARLY}});
+    for (status, is_outdated, what) in [
+        (of(early.clone()), true, "it runs since before"),
+        (of(json!({"running": {"startedAt": LATE}})), false, "it was restarted since"),
+        (of(json!({"running": {}})), true, "it runs, and nobody says since when"),
+        (of(json!({"waiting": {"reason": "CrashLoopBackOff"}})), false, "it reads the Secret anew when it starts"),
+        (of(json!({"terminated": {"startedAt": EARLY, "exitCode": 1}})), false, "it has ended"),
+        (json!({"phase": "Running"}), true, "kubelet says nothing of its containers"),
+        (json!({"phase": "Unknown"}), true, "nobody hears of its node"),
+        (json!({"phase": "Pending"}), false, "nothing of it runs"),
+        // While another container waits for its image, all of the pod is Pending.
+        (json!({"phase": "Pending", "containerStatuses": [running(EARLY)]}), true, "one of its containers runs"),
+        (json!({"phase": "Succeeded", "containerStatuses": [running(EARLY)]}), false, "it has ended"),
+        (json!({"phase": "Failed"}), false, "it has ended"),
+    ] {
+        assert_eq!(!outdated(&[with_status(web("web-1-a"), status)]).is_empty(), is_outdated, "{what}");
+    }
+    let mut other = web("web-1-a");
+    other["spec"]["containers"][0]["name"] = "other".into();
+    let status = json!({"phase": "Running", "containerStatuses": [running(EARLY), {"name": "other", "state": {"running": {"startedAt": LATE}}}]});
+    assert!(outdated(&[with_status(other, status)]).is_empty(), "the container of before does not use it");
+}
+
+#[test]
+fn what_an_init_container_read_before_is_outdated_for_as_long_as_the_pod_runs() {
+    let mut pod = owned("a", "StatefulSet", "api", None);
+    pod["spec"]["initContainers"] = json!([pod["spec"]["containers"][0].clone()]);
+    pod["spec"]["initContainers"][0]["name"] = "copy".into();
+    pod["spec"]["containers"] = json!([{"name": "app"}]);
+    let done = |since: Value| json!({"name": "copy", "state": {"terminated": {"startedAt": since, "exitCode": 0}}});
+    let status =
+        |init: Value| json!({"phase": "Running", "containerStatuses": [running(LATE)], "initContainerStatuses": init});
+    for (init, is_outdated) in [
+        (json!([done(EARLY.into())]), true),
+        (json!([done(LATE.into())]), false),
+        (json!([done(Value::Null)]), true),
+        (json!([]), true),
+        (json!([{"name": "copy", "state": {"running": {"startedAt": EARLY}}}]), true),
+    ] {
+        assert_eq!(!outdated(&[with_status(pod.clone(), status(init.clone()))]).is_empty(), is_outdated, "{init}");
+    }
+}
+
+#[test]
+fn a_pod_that_is_being_deleted_runs_until_its_grace_period_is_over() {
+    let mut pod = owned("a", "StatefulSet", "api", None);
+    let status = json!({"phase": "Running", "containerStatuses": [running(EARLY)]});
+    for (ends, is_outdated) in
+        [("2026-01-01T12:30:00Z", true), ("2026-01-01T11:59:30Z", true), ("2026-01-01T11:58:00Z", false)]
+    {
+        pod["metadata"]["deletionTimestamp"] = ends.into();
+        let found = outdated(&[with_status(pod.clone(), status.clone())]);
+        assert_eq!(!found.is_empty(), is_outdated, "{ends}: else a node that is lost would hold it for ever");
+        assert_eq!(found.restart("ns"), None, "nobody need restart it");
+        assert!(!is_outdated || found.to_string() == "StatefulSet api (1 pod: a, which is being deleted)", "{found}");
+    }
+}
+
+#[test]
+fn outdated_pods_are_told_by_workload_with_the_command_that_restarts_them() {
+    let told = |pods: &[Value]| {
+        let status = json!({"phase": "Running", "containerStatuses": [running(EARLY)]});
+        let pods: Vec<Pod> = pods.iter().map(|pod| with_status(pod.clone(), status.clone())).collect();
+        let found = outdated(&pods);
+        (found.to_string(), found.restart("ns"))
+    };
+    let web = |name: &str| owned(name, "ReplicaSet", "web-1", Some("1"));
+    let restart = |targets: &str| Some(format!("`kubectl -n ns rollout restart {targets}`"));
+    assert_eq!(
+        told(&[web("web-2"), web("web-1")]),
+        ("Deployment web (2 pods: web-1, web-2)".to_owned(), restart("deployment/web"))
+    );
+    let many: Vec<Value> = (1..=5).map(|number| web(&format!("web-{number}"))).collect();
+    assert_eq!(told(&many).0, "Deployment web (5 pods: web-1, web-2, web-3 and 2 more)");
+    let mixed = [
+        web("web-1"),
+        owned("api-0", "StatefulSet", "api", None),
+        owned("import-x", "Job", "import", None),
+        user(&json!({"name": "debug"})),
+    ];
+    let (words, command) = told(&mixed);
+    assert_eq!(words, "Deployment web (1 pod: web-1), Job import (1 pod: import-x), Pod debug and 1 more");
+    assert_eq!(command, restart("deployment/web statefulset/api"), "the others end, or are made, by whoever made them");
+    assert_eq!(told(&mixed[2..]).1, None);
 }

@@ -98,7 +98,7 @@ impl Asked {
 
     fn swept(&self) -> (Step, Selection) {
         let sweep = &self.progress.as_ref().unwrap().sweep;
-        (sweep.id.step, sweep.selection)
+        (sweep.id.step, sweep.selection.clone())
     }
 }
 

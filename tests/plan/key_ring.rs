@@ -32,7 +32,7 @@ pub struct Keys {
     pub cache: TokenCache,
     pub files: BTreeMap<String, Arc<Secret>>,
     pub ring: Found<Arc<Secret>>,
-    taken: BTreeMap<String, String>,
+    pub taken: BTreeMap<String, String>,
     pub inputs: Inputs,
     pub before: Standing,
     pub beside: Beside,
@@ -71,7 +71,7 @@ impl Keys {
         Settings::parse(World::new(self.cache.clone()).settings().owner, &self.cache).unwrap()
     }
 
-    fn observed(&self) -> Observed {
+    pub fn observed(&self) -> Observed {
         let files = self.files.values().cloned().collect();
         Observed::new(files, self.ring.clone(), self.taken.clone(), self.beside()).with(self.inputs.clone())
     }

@@ -33,7 +33,7 @@ fn vector(name: &str) -> Vec<u8> {
 }
 
 /// The files of one of ASP.NET Core's own rings.
-fn vectors(ring: &str) -> BTreeMap<String, Vec<u8>> {
+pub fn vectors(ring: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/data-protection").join(ring);
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -63,19 +63,19 @@ fn thumbprint(name: &str) -> String {
 }
 
 impl Keys {
-    fn provide(&mut self, name: &str, data: BTreeMap<String, Vec<u8>>) {
+    pub fn provide(&mut self, name: &str, data: BTreeMap<String, Vec<u8>>) {
         let data = data.into_iter().map(|(key, bytes)| (key, ByteString(bytes))).collect();
         self.inputs.provided.insert(name.to_owned(), Arc::new(Secret { data: Some(data), ..Secret::default() }));
     }
 
     /// Puts a certificate of the vectors into a Secret, with a private key of the vectors.
-    fn certify(&mut self, secret: &str, certificate: &str, key: &str) {
+    pub fn certify(&mut self, secret: &str, certificate: &str, key: &str) {
         let (certificate, key) = (vector(&format!("{certificate}.crt.pem")), vector(&format!("{key}.key.pem")));
         self.provide(secret, BTreeMap::from([("tls.crt".to_owned(), certificate), ("tls.key".to_owned(), key)]));
     }
 
     /// With a key that is encrypted to a certificate.
-    fn certified() -> Self {
+    pub fn certified() -> Self {
         let mut ring = Self::of(CERTIFIED);
         ring.certify("mine", "previous", "previous");
         assert_eq!(ring.pass(), ["Secret shop-keys-certificates", "mint", "Secret shop-keys"]);
@@ -83,7 +83,7 @@ impl Keys {
     }
 
     /// With a ring to take over, at a time at which one of its keys encrypts.
-    fn importing() -> Self {
+    pub fn importing() -> Self {
         let mut ring = Self::of(IMPORTING);
         ring.now = START + DAY * 328;
         ring

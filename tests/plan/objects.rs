@@ -13,7 +13,7 @@ redis:
   persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}
   tls: {mode: Secret, secretName: shop-certificate}
   acl: Strict
-  passwordRotation: {overlap: 7d}
+  passwordRotation: {overlap: 7d, wait: Clock}
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}
     nodeSelector: {pool: caches}

@@ -1,10 +1,14 @@
 //! A key that is revoked on request, step by step, on values.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::api::v1alpha1::{Inspect, KeyState, OperationStage as Stage, OperationStatus};
+use tokencache_operator::data_protection::key_id::KeyId;
+use tokencache_operator::kubernetes::process::{Process, Processes};
+use tokencache_operator::kubernetes::workload::Workload;
 use tokencache_operator::sweep::{Progress, Selection, State, Step, Tally};
 
 use super::key_ring::Keys;
+use super::world::START;
 
 const ANNOTATION: &str = "tokencache.dev/revoke-key-requested";
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -18,12 +22,12 @@ impl Keys {
         id
     }
 
-    fn revocation(&self) -> OperationStatus {
+    pub fn revocation(&self) -> OperationStatus {
         self.before.revoke.operation.clone().unwrap()
     }
 
     /// Passes, and begins the sweep that is wanted, unless it is under way.
-    fn step(&mut self) -> (Vec<String>, Stage) {
+    pub fn step(&mut self) -> (Vec<String>, Stage) {
         let written = self.pass();
         let wanted = self.before.revoke.sweep.clone();
         let begun = self.beside.sweep.take();
@@ -33,12 +37,34 @@ impl Keys {
         (written, self.revocation().stage)
     }
 
-    fn swept(&mut self, tally: Tally) {
+    pub fn swept(&mut self, tally: Tally) {
         let progress = self.beside.sweep.as_mut().unwrap();
         (progress.tally, progress.state) = (tally, State::Done);
     }
 
-    fn state(&self, id: &str) -> KeyState {
+    /// A request to revoke and remove, whose revocation has just been seen to be published, with these pods.
+    fn revoked_with(processes: Processes) -> Self {
+        let mut ring = Self::begun();
+        ring.now += MINUTE;
+        ring.revoke(" remove");
+        ring.step();
+        ring.swept(Tally { keys: 50, meant: 30, ..Tally::default() });
+        ring.step();
+        ring.step();
+        assert_eq!(ring.step(), (vec![], Stage::Published));
+        ring.beside.processes = processes;
+        ring
+    }
+
+    pub fn sweeps(&self) -> Option<Step> {
+        self.before.revoke.sweep.as_ref().map(|sweep| sweep.id.step)
+    }
+
+    pub fn message(&self) -> String {
+        self.revocation().message
+    }
+
+    pub fn state(&self, id: &str) -> KeyState {
         self.status().keys.into_iter().find(|key| key.id == id).unwrap().state
     }
 }
@@ -51,7 +77,7 @@ fn what_becomes_unreadable_is_counted_and_said_before_the_key_is_revoked() {
     assert_eq!(ring.step(), (vec![], Stage::Counting));
     let progress = ring.beside.sweep.clone().unwrap();
     assert_eq!(progress.sweep.id.step, Step::Count);
-    assert!(matches!(progress.sweep.selection, Selection::OfKey(key) if key.to_string() == id));
+    assert_eq!(progress.sweep.selection, Selection::OfKeys([KeyId::parse(&id).unwrap()].into()));
     assert_eq!(ring.step(), (vec![], Stage::Counting), "it is under way");
     ring.swept(Tally { keys: 50, meant: 30, ..Tally::default() });
     assert_eq!(ring.step(), (vec![], Stage::Counting), "it is said first");
@@ -112,8 +138,9 @@ fn what_it_encrypted_is_removed_where_that_is_asked_for() {
     ring.step();
     ring.step();
     assert_eq!(ring.step(), (vec![], Stage::Published));
-    assert_eq!(ring.beside.sweep.as_ref().unwrap().sweep.id.step, Step::Remove);
+    ring.beside.processes = Processes::Known(Vec::new());
     assert_eq!(ring.step(), (vec![], Stage::Removing));
+    assert_eq!(ring.beside.sweep.as_ref().unwrap().sweep.id.step, Step::RemoveLast, "nobody uses the ring");
     ring.swept(Tally { keys: 50, meant: 30, removed: 30, ..Tally::default() });
     assert_eq!(ring.step(), (vec![], Stage::Completed));
     assert!(ring.revocation().message.contains("30 stored entries that it encrypted were removed"));
@@ -229,4 +256,153 @@ fn a_paused_cache_keeps_its_key_until_it_goes_on() {
     assert!(ring.beside.sweep.is_none());
     ring.annotate("tokencache.dev/reconcile", "no");
     assert_eq!(ring.step(), (vec![], Stage::Counting));
+}
+
+/// A pod of Deployment web that runs since then.
+fn web(started: Timestamp) -> Processes {
+    let workload = Workload { kind: "Deployment".to_owned(), name: "web".to_owned() };
+    Processes::Known(vec![Process { workload, pod: "web-1".to_owned(), started: Some(started), deleted: None }])
+}
+
+const ALL_OF_30: Tally =
+    Tally { keys: 50, meant: 30, readable: 0, foreign: 0, unidentified: 0, too_big: 0, removed: 30 };
+
+#[test]
+fn what_older_processes_store_after_a_sweep_is_removed_by_another_when_none_of_them_runs_any_more() {
+    let mut ring = Keys::revoked_with(web(START));
+    let published = ring.revocation().published.unwrap().0;
+    assert_eq!(
+        (ring.step(), ring.sweeps()),
+        ((vec![], Stage::Removing), Some(Step::Remove)),
+        "what there is goes at once"
+    );
+    ring.swept(ALL_OF_30);
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::AwaitingRestart), None));
+    for part in [
+        "Deployment web (1 pod: web-1). Waiting until none of them runs",
+        "Restart them at 2026-01-01T00:03:00Z or later",
+        "`kubectl -n web rollout restart deployment/web`",
+    ] {
+        assert!(ring.message().contains(part), "{}", ring.message());
+    }
+    assert_eq!(ring.revocation().removed, Some(30));
+    // However long it takes; a restart of the operator makes no difference.
+    ring.beside.sweep = None;
+    ring.now += MINUTE * 60 * 100;
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::AwaitingRestart), None));
+    assert_eq!(ring.revocation().published.unwrap().0, published);
+    assert!(ring.message().contains("Restart them: `kubectl"), "{}", ring.message());
+    ring.beside.processes = web(published + MINUTE * 3);
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+    let sweep = ring.beside.sweep.clone().unwrap().sweep;
+    assert_eq!(sweep.removed_before, 30);
+    ring.swept(Tally { removed: 34, ..ALL_OF_30 });
+    assert_eq!(ring.step(), (vec![], Stage::Completed));
+    assert!(ring.message().contains("34 stored entries that it encrypted were removed"), "{}", ring.message());
+    assert_eq!(ring.revocation().removed, Some(34));
+}
+
+#[test]
+fn a_process_that_started_before_kubelet_had_the_revocation_is_an_older_one() {
+    let published = Keys::revoked_with(web(START)).revocation().published.unwrap().0;
+    for (started, waits) in [(-MINUTE, true), (MINUTE, true), (MINUTE * 2, false)] {
+        let mut ring = Keys::revoked_with(web(published + started));
+        ring.now += MINUTE * 10;
+        ring.step();
+        assert_eq!(ring.sweeps(), Some(if waits { Step::Remove } else { Step::RemoveLast }), "{started}");
+    }
+    // A pod that has yet to start may still read the ring of before.
+    let mut ring = Keys::revoked_with(web(START));
+    if let Processes::Known(processes) = &mut ring.beside.processes {
+        processes[0].started = None;
+    }
+    ring.step();
+    ring.swept(ALL_OF_30);
+    assert_eq!(ring.step(), (vec![], Stage::AwaitingRestart));
+    assert!(ring.message().contains("may still read the ring of before"), "{}", ring.message());
+    ring.now += MINUTE * 2;
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+}
+
+#[test]
+fn where_pods_cannot_be_listed_it_is_swept_again_when_every_process_has_read_the_ring_by_itself() {
+    let mut ring = Keys::revoked_with(Processes::Unknown);
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::Remove)));
+    ring.swept(ALL_OF_30);
+    assert_eq!(ring.step(), (vec![], Stage::AwaitingRestart));
+    let told = ring.message();
+    assert!(
+        told.contains("cannot list the pods of namespace web") && told.contains("At 2026-01-02T00:03:00Z"),
+        "{told}"
+    );
+    let read = ring.revocation().published.unwrap().0 + MINUTE * (24 * 60 + 2);
+    assert_eq!(ring.before.revoke.wake_at, Some(read));
+    ring.now = read - MINUTE;
+    assert_eq!(ring.step(), (vec![], Stage::AwaitingRestart));
+    ring.now = read;
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+    ring.swept(ALL_OF_30);
+    assert_eq!(ring.step(), (vec![], Stage::Completed));
+}
+
+#[test]
+fn the_last_sweep_is_one_that_was_begun_when_no_older_process_ran() {
+    // One that ends meanwhile is no last one.
+    let mut ring = Keys::revoked_with(web(START));
+    ring.step();
+    ring.beside.processes = Processes::Known(Vec::new());
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::Remove)), "it goes on to its end");
+    ring.swept(ALL_OF_30);
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+    // Nor is it in vain where pods cannot be listed when it is over.
+    ring.beside.processes = Processes::Unknown;
+    ring.swept(Tally { removed: 31, ..ALL_OF_30 });
+    assert_eq!(ring.step(), (vec![], Stage::Completed));
+    // It goes on where they cannot be listed in its midst.
+    let mut ring = Keys::revoked_with(Processes::Known(Vec::new()));
+    ring.step();
+    ring.beside.processes = Processes::Unknown;
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+    // One that fails is begun again, and the operator may end in its midst.
+    let mut ring = Keys::revoked_with(Processes::Known(Vec::new()));
+    ring.step();
+    let at = ring.now;
+    ring.beside.sweep.as_mut().unwrap().state = State::Failing { why: "Redis is loading its data".to_owned(), at };
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+    assert!(ring.message().contains("begun again soon, since Redis is loading"), "{}", ring.message());
+    ring.beside.sweep = None;
+    assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+}
+
+#[test]
+fn while_a_restart_is_awaited_another_request_takes_its_place() {
+    let mut ring = Keys::revoked_with(web(START));
+    ring.step();
+    ring.swept(ALL_OF_30);
+    assert_eq!(ring.step(), (vec![], Stage::AwaitingRestart));
+    ring.now += MINUTE;
+    let id = ring.revoke("");
+    assert_eq!(ring.step(), (vec![], Stage::Counting));
+    let told = ring.revocation();
+    assert_eq!((told.published, told.removed), (None, None), "nothing is taken for what the other one did");
+    assert_eq!(ring.state(&id), KeyState::Active);
+}
+
+#[test]
+fn while_a_cache_is_paused_nothing_is_removed() {
+    for swept in [false, true] {
+        let mut ring = Keys::revoked_with(web(START));
+        if swept {
+            ring.step();
+            ring.swept(ALL_OF_30);
+            assert_eq!(ring.step(), (vec![], Stage::AwaitingRestart));
+        }
+        let stage = ring.revocation().stage;
+        ring.annotate("tokencache.dev/reconcile", "paused");
+        ring.beside.processes = Processes::Known(Vec::new());
+        assert_eq!((ring.step(), ring.sweeps()), ((vec![], stage), None));
+        assert!(ring.message().contains("is not removed yet: the annotation"), "{}", ring.message());
+        ring.annotate("tokencache.dev/reconcile", "no");
+        assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
+    }
 }

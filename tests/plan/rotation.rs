@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use serde_json::json;
 use tokencache_operator::api::v1alpha1::{OperationStage as Stage, OperationStatus};
 use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::kubernetes::process::Processes;
 use tokencache_operator::redis::acl::{APP, Passwords, password_hashes};
 use tokencache_operator::redis::binding;
 use tokencache_operator::redis::credentials::Standing;
@@ -30,34 +31,35 @@ const ANNOTATION: &str = "tokencache.dev/rotate-password-requested";
 
 /// A settled cache with a server that takes what the operator sets, and has what it was told last.
 #[derive(Clone)]
-struct Shop {
-    world: World,
+pub struct Shop {
+    pub world: World,
     /// The hashes that the server takes for the user app.
     live: Vec<PasswordHash>,
-    answers: bool,
+    pub answers: bool,
 }
 
 impl Shop {
-    fn settled() -> Self {
+    pub fn settled() -> Self {
         Self::with_spec("{}")
     }
 
-    fn with_spec(spec: &str) -> Self {
+    pub fn with_spec(spec: &str) -> Self {
         let mut world = World::settled(shop(spec));
         world.cache.metadata.creation_timestamp = Some(Time(START - HOUR * 48));
         world.observed.pods = vec![marked(&running(true), "unknown")];
+        world.observed.processes = Processes::Known(Vec::new());
         let mut shop = Self { world, live: Vec::new(), answers: true };
         shop.look();
         shop
     }
 
     /// Somebody asks for a rotation, now, or as they please.
-    fn ask(&mut self, value: &str) {
+    pub fn ask(&mut self, value: &str) {
         let annotations = self.world.cache.metadata.annotations.get_or_insert_default();
         annotations.insert(ANNOTATION.to_owned(), value.to_owned());
     }
 
-    fn asked() -> Self {
+    pub fn asked() -> Self {
         let mut shop = Self::settled();
         shop.ask(&shop.world.now.to_string());
         shop
@@ -72,21 +74,21 @@ impl Shop {
     }
 
     /// A rotation of which the new password has just been published.
-    fn published() -> Self {
+    pub fn published() -> Self {
         let mut shop = Self::adding();
         shop.later(MINUTE * 3);
         assert_eq!(shop.stage(), Some(Stage::Published));
         shop
     }
 
-    fn later(&mut self, by: SignedDuration) -> Vec<String> {
+    pub fn later(&mut self, by: SignedDuration) -> Vec<String> {
         self.world.now += by;
         self.look();
         self.passes()
     }
 
     /// The server is looked at: it takes what is wanted of it.
-    fn look(&mut self) {
+    pub fn look(&mut self) {
         let (settings, credentials) = (self.world.settings(), self.world.credentials());
         let want = want(&settings, &self.world.observed, &credentials);
         let app = want.users.iter().find(|user| user.name == APP).map(|user| user.passwords.clone());
@@ -117,7 +119,7 @@ impl Shop {
     }
 
     /// Passes until nothing changes. In a world that stands still, that is soon.
-    fn passes(&mut self) -> Vec<String> {
+    pub fn passes(&mut self) -> Vec<String> {
         let mut all = Vec::new();
         for _ in 0..12 {
             let said = self.world.observed.operations.clone();
@@ -130,24 +132,24 @@ impl Shop {
         panic!("it never ends: {all:?}");
     }
 
-    fn entry(&self) -> Option<&OperationStatus> {
+    pub fn entry(&self) -> Option<&OperationStatus> {
         self.world.observed.operations.first()
     }
 
-    fn stage(&self) -> Option<Stage> {
+    pub fn stage(&self) -> Option<Stage> {
         self.entry().map(|entry| entry.stage)
     }
 
-    fn message(&self) -> &str {
+    pub fn message(&self) -> &str {
         &self.entry().unwrap().message
     }
 
     /// The password in the binding.
-    fn binding(&self) -> Password {
+    pub fn binding(&self) -> Password {
         Password::parse(World::text(&self.world.observed.connection, "password").as_bytes()).unwrap()
     }
 
-    fn is_valid(&self, password: &Password) -> bool {
+    pub fn is_valid(&self, password: &Password) -> bool {
         let users = World::text(&self.world.observed.users, "users.acl");
         let in_users = password_hashes(&users, APP).contains(&password.sha256());
         let on_server = self.live.contains(&password.sha256());

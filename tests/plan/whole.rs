@@ -100,7 +100,7 @@ fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
     let ring = |why: Why| {
         let now = Timestamp::UNIX_EPOCH;
         let order = KeyOrder { created: now, activates: now, expires: now };
-        let mint = ring::Mint { key: KeyMint { why, order, certificate: None }, requested: None };
+        let mint = ring::Mint { key: KeyMint { why, order, certificate: None }, requested: None, replaces: None };
         ring::Plan { mint: Some(mint), ..ring::Plan::default() }
     };
     let mut world = World::new(shop("{}"));

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokencache_operator::api::v1alpha1::TokenCache;
 use tokencache_operator::data_protection::settings::Settings as RingSettings;
 use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
+use tokencache_operator::kubernetes::process::Processes;
 use tokencache_operator::kubernetes::workload::Consumers;
 use tokencache_operator::redis::objects::TEMPLATE_ANNOTATION;
 use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
@@ -85,6 +86,7 @@ impl World {
             pods: Vec::new(),
             samples: Vec::new(),
             consumers: Consumers::Unknown,
+            processes: Processes::Unknown,
             operations: Vec::new(),
         };
         let mut world = Self { cache, observed, dice: 1, now: START };
@@ -218,6 +220,7 @@ impl World {
             pods: _,
             samples: _,
             consumers: _,
+            processes: _,
             operations: _,
         } = &self.observed;
         [

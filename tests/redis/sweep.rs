@@ -149,7 +149,7 @@ async fn without_anything_that_reads_entries_none_is_meant_but_by_who_means_all(
     let redis = RedisServer::start(&config()).await;
     fill(&redis);
     let before = names(&redis);
-    for selection in [UNREADABLE, Selection::Encrypted, Selection::OfKey(key(1).id)] {
+    for selection in [UNREADABLE, Selection::Encrypted, Selection::OfKeys([key(1).id].into())] {
         assert_eq!(swept(&redis, &wanted(Step::Remove, selection, None)).await.unwrap(), Tally::default());
     }
     assert_eq!(names(&redis), before);
@@ -168,10 +168,14 @@ async fn all_that_is_under_the_prefix_goes_and_nothing_beside_it() {
 async fn what_one_key_encrypted_is_told_without_that_key() {
     let redis = RedisServer::start(&config()).await;
     fill(&redis);
-    let of_key = |step, id: KeyId| wanted(step, Selection::OfKey(id), Some(Reader::new(KeyRing::default(), vec![])));
+    let of_key =
+        |step, id: KeyId| wanted(step, Selection::OfKeys([id].into()), Some(Reader::new(KeyRing::default(), vec![])));
     assert_eq!(swept(&redis, &of_key(Step::Count, key(1).id)).await.unwrap().meant, 4);
     assert_eq!(swept(&redis, &of_key(Step::Remove, key(2).id)).await.unwrap().removed, 2);
     assert!(!names(&redis).iter().any(|name| *name == account(3) || name == "shop:session"));
+    let both = Selection::OfKeys([key(1).id, key(2).id].into());
+    let both = wanted(Step::RemoveLast, both, Some(Reader::new(KeyRing::default(), vec![])));
+    assert_eq!(swept(&redis, &both).await.unwrap().removed, 4, "the rest of what one of them encrypted");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const ROTATE_KEY_ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
 
 /// The annotation that asks for a key to be revoked. Its value begins with the time of the request, after which it names the
-/// key, by its id or the first eight digits of that, and perhaps says `remove`.
+/// key, by its id or the first eight digits of that, or says `all`, and perhaps says `remove`.
 pub const REVOKE_KEY_ANNOTATION: &str = "tokencache.dev/revoke-key-requested";
 
 /// The key ring of ASP.NET Core Data Protection, which all servers of an application share.

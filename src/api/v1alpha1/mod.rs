@@ -23,7 +23,7 @@ pub use entries::{EntriesSpec, FLUSH_ANNOTATION, Inspect};
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
-pub use rotation::{PasswordRotationSpec, ROTATE_PASSWORD_ANNOTATION};
+pub use rotation::{PasswordRotationSpec, PasswordWait, ROTATE_PASSWORD_ANNOTATION};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
 
 /// What a `TokenCache` should be. `spec: {}` is a good cache: a standalone Redis of 256Mi with generated credentials.

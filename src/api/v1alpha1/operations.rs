@@ -23,7 +23,7 @@ pub struct OperationStatus {
     /// When its result was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Time>,
-    /// When what was there before ends.
+    /// When what was there before ends, by what is known now: later than it would where that waits for processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Time>,
     /// When it was seen to be complete.
@@ -55,7 +55,7 @@ pub enum OperationType {
     RotatePassword,
     /// Another key that encrypts at once: `tokencache.dev/rotate-key-requested`.
     RotateKey,
-    /// A key that is never to be used again: `tokencache.dev/revoke-key-requested`.
+    /// A key, or all keys, never to be used again: `tokencache.dev/revoke-key-requested`.
     RevokeKey,
     /// Stored entries that are to go: `tokencache.dev/flush-requested`.
     Flush,
@@ -76,6 +76,9 @@ pub enum OperationStage {
     Published,
     /// The old, or what is not wanted any more, is being removed.
     Removing,
+    /// Processes that started before the new was published go on with the old, and it is removed once more when they have been
+    /// restarted: the message names them.
+    AwaitingRestart,
     /// All is done.
     Completed,
     /// Only you can help it on: the message says how.

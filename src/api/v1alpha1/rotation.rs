@@ -1,6 +1,7 @@
 //! `spec.redis.passwordRotation`, and the annotation that asks for a rotation.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The annotation that asks for another password of the applications. Its value begins with the time of the request.
@@ -8,7 +9,7 @@ pub const ROTATE_PASSWORD_ANNOTATION: &str = "tokencache.dev/rotate-password-req
 
 /// How the applications' password is changed when the annotation `tokencache.dev/rotate-password-requested` asks for that:
 /// the new one is made valid beside the earlier one, published in the connection Secret, and the earlier one is removed
-/// after `overlap`.
+/// after `overlap`, once no pod uses it any more.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PasswordRotationSpec {
@@ -25,11 +26,27 @@ pub struct PasswordRotationSpec {
         )
     )]
     pub overlap: String,
+    /// Whom the end of the overlap waits for. `Consumers`: pods that use the connection Secret and started before the new
+    /// password was published, by which the earlier one is in use. While one of them runs, or pods cannot be listed, the
+    /// earlier password stays valid, for at most a further overlap. `Clock`: nobody. A change also holds for a rotation that
+    /// is under way.
+    #[serde(default)]
+    pub wait: PasswordWait,
+}
+
+/// Whom the end of a password waits for.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PasswordWait {
+    /// Pods that use the Secret with the connection, and started before the new password was published.
+    #[default]
+    Consumers,
+    /// Nobody.
+    Clock,
 }
 
 impl Default for PasswordRotationSpec {
     fn default() -> Self {
-        Self { overlap: default_overlap() }
+        Self { overlap: default_overlap(), wait: PasswordWait::default() }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Limits, connection, reply, usage};
 use crate::data_protection::reader::Reader;
 use crate::redis::acl;
 use crate::redis::sample::{Fault, Login, Server, Trust};
-use crate::sweep::{Selection, Step, Sweep, Tally};
+use crate::sweep::{Selection, Sweep, Tally};
 
 /// Keys that a server is asked for at a time.
 const KEYS: usize = 500;
@@ -59,7 +59,7 @@ pub async fn sweep(
         let (next, names) = usage::scanned(connection.ask("scan", &command).await?)
             .ok_or_else(|| Fault::Unexpected("scan: it gives no cursor and no keys".to_owned()))?;
         for part in names.chunks(PART) {
-            match (sweep.selection, &sweep.reader) {
+            match (&sweep.selection, &sweep.reader) {
                 (Selection::All, _) => whole_part(&mut connection, sweep, part, &mut tally).await?,
                 (_, Some(reader)) => {
                     let eye = Eye { sweep, reader, prefix: prefix.as_bytes() };
@@ -86,7 +86,7 @@ async fn whole_part(
 ) -> Result<(), Fault> {
     tally.keys += count(names.len());
     tally.meant += count(names.len());
-    if sweep.id.step == Step::Remove && !names.is_empty() {
+    if sweep.id.step.removes() && !names.is_empty() {
         tally.removed += removed(&connection.ask("unlink", &unlink(names.iter())).await?)?;
     }
     Ok(())
@@ -99,7 +99,7 @@ async fn read_part(
     names: &[Vec<u8>],
     tally: &mut Tally,
 ) -> Result<(), Fault> {
-    if eye.sweep.id.step == Step::Count {
+    if !eye.sweep.id.step.removes() {
         let (part, _) = look(connection, eye, names).await?;
         add(tally, part);
         return Ok(());

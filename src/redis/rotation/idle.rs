@@ -100,7 +100,7 @@ impl Input<'_> {
         if before.is_some_and(is_over) {
             return None;
         }
-        if schedule::may_end(schedule::after(marks.published, self.wish().overlap), self.now) {
+        if self.term(marks.published).is_over() {
             return None;
         }
         let hash = password.sha256();

@@ -23,12 +23,14 @@
 //! | [`stages`] | the steps of one that is under way |
 //! | [`record`] | what is kept on disk |
 //! | [`schedule`] | when the next step may be taken |
+//! | [`term`] | when the earlier password ends, and who has it still |
 //! | [`told`] | what is said of it |
 
 mod idle;
 pub mod record;
 pub mod schedule;
 mod stages;
+pub mod term;
 pub mod told;
 
 use std::fmt;
@@ -41,22 +43,26 @@ use super::{
     credentials::Standing,
     observed::Observed,
     password::{Password, PasswordHash},
-    sample::{Correction, Drift, Parameter},
+    sample::{Correction, Drift, Parameter, Refusal},
     settings::Settings,
 };
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType},
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, PasswordWait},
+    condition::Finding,
     kubernetes::{identity::Found, name},
     request::{self, Request, is},
 };
 use record::Record;
 pub use record::{Marks, Order};
+use term::Term;
 
 /// What a cache wants of rotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     /// How long the earlier password stays valid.
     pub overlap: SignedDuration,
+    /// Whom its end waits for.
+    pub wait: PasswordWait,
     /// What its annotation asks for.
     pub request: Option<Request>,
     /// When the `TokenCache` was made.
@@ -82,6 +88,10 @@ pub struct Rotation {
     pub spent: Option<ObjectMeta>,
     /// What is said of it.
     pub operation: Option<OperationStatus>,
+    /// What is said of the pods that have the earlier password, where it is about to end.
+    pub finding: Option<Finding>,
+    /// How old a look at the pods that use the binding may be, where it depends on them.
+    pub looks_since: Option<Timestamp>,
     /// When it is to be looked at again, whatever else happens.
     pub wake_at: Option<Timestamp>,
 }
@@ -156,16 +166,45 @@ impl Rotation {
             OperationStage::Adding | OperationStage::Published => drift.found == SOME_PASSWORDS,
             OperationStage::Removing => drift.found.ends_with("passwords"),
             OperationStage::Completed => drift.found.ends_with("passwords") && is_of_before(),
-            OperationStage::Ignored | OperationStage::Waiting | OperationStage::Counting | OperationStage::Blocked => {
-                false
-            }
+            OperationStage::Ignored
+            | OperationStage::Waiting
+            | OperationStage::Counting
+            | OperationStage::AwaitingRestart
+            | OperationStage::Blocked => false,
         };
         drift.parameter == Parameter::AppPassword && expected && !failed
     }
 
     fn new(valid: Vec<PasswordHash>, marks: Option<Marks>, operation: Option<OperationStatus>) -> Self {
-        Self { valid, mint: None, secret: None, publish: None, marks, spent: None, operation, wake_at: None }
+        Self {
+            valid,
+            mint: None,
+            secret: None,
+            publish: None,
+            marks,
+            spent: None,
+            operation,
+            finding: None,
+            looks_since: None,
+            wake_at: None,
+        }
     }
+}
+
+/// How old a look at the pods that use the binding may be, where a server refuses a password and there was another one.
+#[must_use]
+pub fn refused_since(settings: &Settings, observed: &Observed) -> Option<Timestamp> {
+    let answers = observed.samples.iter().flat_map(|sample| &sample.outcome);
+    let is_refused = answers.into_iter().any(|answer| answer.refusals.contains(&Refusal::Password));
+    let published = Marks::read(observed.connection.ours()?)?.published;
+    is_refused.then(|| schedule::mounted_at(published, settings.rotation.overlap))
+}
+
+/// Who has the password before the one that was published last, in words; nothing where nobody is known to have it.
+#[must_use]
+pub fn who_has_the_earlier_one(settings: &Settings, observed: &Observed, now: Timestamp) -> Option<String> {
+    let published = Marks::read(observed.connection.ours()?)?.published;
+    Term::of(settings, published, &observed.processes, now).who_has_it()
 }
 
 fn entry_in(operations: &[OperationStatus]) -> Option<&OperationStatus> {
@@ -192,6 +231,11 @@ impl Input<'_> {
     /// What the binding says of its password.
     fn marks(&self) -> Option<Marks> {
         self.observed.connection.ours().and_then(|binding| Marks::read(binding))
+    }
+
+    /// When the password before the one that was published at this time ends.
+    fn term(&self, published: Timestamp) -> Term<'_> {
+        Term::of(self.settings, published, &self.observed.processes, self.now)
     }
 
     /// The hashes that are valid where no rotation is under way.

@@ -4,12 +4,13 @@
 //! remembered.
 //!
 //! ```text
-//! added       the users' Secret has both ──▶ MOUNT_DELAY ──▶ every server seen with both ──▶ published
-//! published   the binding has the new one ──▶ overlap ──▶ the users' Secret and every server have only that ──▶ complete
+//! added       the users' Secret has both ──▶ KUBELET_DELAY ──▶ every server seen with both ──▶ published
+//! published   the binding has the new one ──▶ its term ──▶ the users' Secret and every server have only that ──▶ complete
 //! ```
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::kubernetes::process::KUBELET_DELAY;
 use crate::redis::{
     acl::{APP, Passwords},
     objects::REPLICAS,
@@ -23,12 +24,6 @@ use crate::redis::{
 use crate::time::duration;
 pub use crate::time::{after, whole, whole_or_later};
 
-/// How long kubelet may take to bring a changed Secret to the pods that mount it: its period of a minute, and some. A server
-/// that restarts before then loads the users as they were, and would refuse the new password until the operator looks at it
-/// next, or for good where there is no operator at that moment. So that long nothing is published; a container that
-/// restarts later finds the file with both.
-const MOUNT_DELAY: SignedDuration = SignedDuration::from_mins(2);
-
 /// When a look that is on its way is asked for again.
 pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 
@@ -40,18 +35,13 @@ pub fn overlap(written: &str) -> Option<SignedDuration> {
     duration(written).filter(|overlap| (SignedDuration::from_secs(1)..=LONGEST_OVERLAP).contains(overlap))
 }
 
-/// From when on a restarting server loads the users that their Secret has had since `added`. Whoever wants a short overlap
-/// is in more of a hurry than this.
+/// From when on a container that starts finds what a Secret has had since `added`. A server that restarts before then loads
+/// the users as they were, and would refuse the new password until the operator looks at it next, or for good where there is
+/// no operator at that moment: so that long nothing is published. And an application that starts before then may read the
+/// earlier password. Whoever wants a short overlap is in more of a hurry than this.
 #[must_use]
 pub fn mounted_at(added: Timestamp, overlap: SignedDuration) -> Timestamp {
-    after(added, MOUNT_DELAY.min(overlap))
-}
-
-/// Whether the earlier password may go. A workload that the operator wires to the Secret is to have rolled out first; it
-/// wires none yet.
-#[must_use]
-pub fn may_end(ends: Timestamp, now: Timestamp) -> bool {
-    now >= ends
+    after(added, KUBELET_DELAY.min(overlap))
 }
 
 /// What keeps a server from having been seen.
@@ -125,7 +115,7 @@ mod tests {
     #[test]
     fn whoever_wants_a_short_overlap_waits_no_longer_than_that_for_the_mounted_files() {
         let added = Timestamp::UNIX_EPOCH;
-        assert_eq!(mounted_at(added, SignedDuration::from_hours(24)), added + MOUNT_DELAY);
+        assert_eq!(mounted_at(added, SignedDuration::from_hours(24)), added + KUBELET_DELAY);
         assert_eq!(mounted_at(added, SignedDuration::from_secs(2)), added + SignedDuration::from_secs(2));
     }
 }

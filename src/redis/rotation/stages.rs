@@ -9,6 +9,7 @@ use super::{
     Input, Marks, Rotation, in_order,
     record::Record,
     schedule::{self, Unseen},
+    term::Term,
     told,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         missing,
         password::{Password, PasswordHash},
     },
-    request::Request,
+    request::{Request, is},
 };
 
 impl Input<'_> {
@@ -103,25 +104,27 @@ impl Input<'_> {
     fn published(&self, record: &Record, valid: Vec<PasswordHash>, password: &Password) -> Rotation {
         let marks = self.marks().filter(|marks| marks.requested == record.requested);
         let marks = marks.unwrap_or_else(|| self.marks_now(record));
-        let ends = schedule::after(marks.published, self.wish().overlap);
-        let entry = |stage, message| OperationStatus {
+        let term = self.term(marks.published);
+        let entry = |stage, ends_at, message| OperationStatus {
             published: Some(told::time(marks.published)),
-            ends_at: Some(told::time(ends)),
+            ends_at: Some(told::time(ends_at)),
             ..self.entry(stage, record, message)
         };
-        if self.wish().held || !schedule::may_end(ends, self.now) {
+        // What was removed is not made valid again, whoever is seen to run by then.
+        let was_removed = term.is_past() && self.in_users == [password.sha256()];
+        if self.wish().held || !(was_removed || term.is_over()) {
             let is_ours = *password == record.next;
-            let message = told::published(self.settings, marks, ends, is_ours, self.now);
-            let wake_at = Some(ends).filter(|_| !self.wish().held);
-            return Rotation {
-                wake_at,
-                ..Rotation::new(valid, Some(marks), Some(entry(OperationStage::Published, message)))
-            };
+            let message = told::published(self.settings, marks, &term, is_ours, self.now);
+            let rotation =
+                Rotation::new(valid, Some(marks), Some(entry(OperationStage::Published, term.ends_at(), message)));
+            let wake_at = Some(term.wake_at()).filter(|_| !self.wish().held);
+            return Rotation { finding: term.finding(), looks_since: term.looks_since(), wake_at, ..rotation };
         }
         let valid = vec![password.sha256()];
         let removing = |what: &str| {
-            let entry = entry(OperationStage::Removing, told::removing(what));
-            Rotation::new(valid.clone(), Some(marks), Some(entry))
+            let message = told::removing(what, term.refused().as_deref());
+            let entry = entry(OperationStage::Removing, self.ended(record, &term), message);
+            Rotation { looks_since: term.looks_since(), ..Rotation::new(valid.clone(), Some(marks), Some(entry)) }
         };
         if self.in_users != valid {
             return removing(&format!("waiting for Secret {}", name::redis_users(&self.settings.owner.name)));
@@ -131,6 +134,17 @@ impl Input<'_> {
         }
         let spent = self.observed.rotation.ours().map(|secret| secret.metadata.clone());
         Rotation { spent, ..removing("every server has only the new one") }
+    }
+
+    /// When the earlier password was seen to be over: later than the overlap where the end had to wait.
+    fn ended(&self, record: &Record, term: &Term<'_>) -> Timestamp {
+        let before = self.before().filter(|before| is(before, record.requested));
+        let told = before.and_then(|before| Some((before.stage, before.ends_at.as_ref()?.0)));
+        match told {
+            Some((OperationStage::Removing, ended)) => ended,
+            Some((_, ends)) if ends > term.ends() => schedule::whole(self.now).min(ends),
+            _ => term.ends(),
+        }
     }
 
     /// What the binding says when its password is published now.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     record::Marks,
     schedule::{Unseen, after, whole},
+    term::Term,
 };
 pub use crate::request::{paused, time};
 use crate::{
@@ -28,7 +29,7 @@ pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: Strin
 #[must_use]
 pub fn reason(stage: OperationStage) -> Option<Reason> {
     match stage {
-        OperationStage::Waiting | OperationStage::Counting => None,
+        OperationStage::Waiting | OperationStage::Counting | OperationStage::AwaitingRestart => None,
         OperationStage::Ignored => Some(Reason::RequestIgnored),
         OperationStage::Adding => Some(Reason::PasswordRotationStarted),
         OperationStage::Published => Some(Reason::PasswordPublished),
@@ -100,7 +101,7 @@ pub fn unseen(unseen: &Unseen) -> String {
 
 /// The new password is published, and the earlier one is valid still.
 #[must_use]
-pub fn published(settings: &Settings, marks: Marks, ends: Timestamp, is_ours: bool, now: Timestamp) -> String {
+pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, is_ours: bool, now: Timestamp) -> String {
     let secret = name::redis(&settings.owner.name);
     let what = if is_ours {
         format!("Secret {secret} has the new password")
@@ -116,17 +117,14 @@ pub fn published(settings: &Settings, marks: Marks, ends: Timestamp, is_ours: bo
     } else {
         String::new()
     };
-    format!(
-        "{what}, and the earlier one is valid until {}: by then, roll out or restart the applications that read Secret \
-         {secret}{odd}",
-        whole(ends)
-    )
+    [what, term.told(), odd].concat()
 }
 
 /// The earlier password is being removed.
 #[must_use]
-pub fn removing(what: &str) -> String {
-    format!("the overlap is over, and the earlier password is being removed: {what}")
+pub fn removing(what: &str, refused: Option<&str>) -> String {
+    let refused = refused.map(|refused| format!(". {refused}")).unwrap_or_default();
+    format!("the overlap is over, and the earlier password is being removed: {what}{refused}")
 }
 
 /// All is done.

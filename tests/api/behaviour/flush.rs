@@ -190,6 +190,51 @@ async fn a_revoked_key_is_followed_by_another_and_what_it_encrypted_is_counted_a
 }
 
 #[tokio::test]
+async fn what_a_process_stores_that_has_not_read_the_revocation_is_removed_when_it_is_gone() {
+    let (world, operator) = shop("overtaken").await;
+    let (id, payload) = world.encrypted().await;
+    world.store("shop:first", &payload).await;
+    let volume = json!([{"name": "keys", "secret": {"secretName": "shop-keys"}}]);
+    let mount = json!({"volumeMounts": [{"name": "keys", "mountPath": "/keys"}]});
+    world.application("web", mount, &volume).await;
+    world.request("revoke-key", Timestamp::now(), &format!("{} remove", id.short())).await;
+    let told = world.outcome("RevokeKey", "AwaitingRestart").await;
+    assert_eq!(told["removed"], 1, "{told}");
+    assert!(told["message"].as_str().unwrap().contains("removed once more: Pod web"), "{told}");
+    world.event(SHOP, "AwaitingRestart").await;
+    assert!(!world.has_entry("shop:first").await, "what there is goes at once");
+    // It goes on with the key, and another operator comes.
+    world.store("shop:second", &payload).await;
+    operator.kill().await;
+    let _heir = operator_of(&world).await;
+    world.ready(SHOP).await;
+    world.delete("Pod", "web").await;
+    let told = world.outcome("RevokeKey", "Completed").await;
+    assert_eq!(told["removed"], 2, "{told}");
+    assert!(!world.has_entry("shop:second").await);
+}
+
+#[tokio::test]
+async fn all_keys_are_revoked_where_a_whole_ring_leaked() {
+    let (world, _operator) = shop("leaked").await;
+    let (first, readable) = world.encrypted().await;
+    world.store("shop:readable", &readable).await;
+    world.store("shop:plain", PLAIN.as_bytes()).await;
+    world.request("rotate-key", Timestamp::now(), "").await;
+    world.outcome("RotateKey", "Completed").await;
+    let (second, _) = world.encrypted().await;
+    world.request("revoke-key", Timestamp::now(), "all remove").await;
+    let told = world.outcome("RevokeKey", "Completed").await;
+    assert_eq!((&told["entries"], &told["affected"], &told["removed"]), (&json!(2), &json!(1), &json!(1)), "{told}");
+    let ring = world.key_ring().await.dates();
+    let revoked: Vec<_> = ring.members().iter().filter(|member| member.is_revoked).map(|member| member.id).collect();
+    assert!(ring.members().len() == 3 && revoked.len() == 2 && revoked.contains(&first) && revoked.contains(&second));
+    assert!(!revoked.contains(&world.encrypted().await.0));
+    assert!(!world.has_entry("shop:readable").await && world.has_entry("shop:plain").await);
+    world.quiet().await;
+}
+
+#[tokio::test]
 async fn a_key_is_revoked_also_where_redis_cannot_be_asked() {
     let (world, operator) = shop("revoke-blind").await;
     let (id, _) = world.encrypted().await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::scene::{POD, SHOP, World, operated, operator_of};
+use super::scene::{POD, SHOP, World, condition, operated, operator_of};
 use crate::support::api_server::api_server;
 use crate::support::eventually::{eventually, never};
 use crate::support::operator::{Operator, PROBE_PERIOD};
@@ -284,6 +284,36 @@ async fn a_cache_that_is_deleted_in_the_midst_of_a_rotation_leaves_nothing_but_i
 }
 
 #[tokio::test]
+async fn while_a_pod_runs_that_has_the_old_password_it_is_named_and_the_end_waits_for_a_further_overlap() {
+    let (world, _operator, old) = shop("outdated", "8s").await;
+    world.application("web", json!({"envFrom": [{"secretRef": {"name": "shop-redis"}}]}), &json!([])).await;
+    world.ask_for_password().await;
+    let message = world.condition(SHOP, "PasswordRolledOut", "False", "EarlierPasswordInUse").await;
+    assert!(message.contains("and may use the earlier one: Pod web"), "{message}");
+    world.event(SHOP, "EarlierPasswordInUse").await;
+    let operation = world.operation("Published", "The overlap is over").await;
+    assert!(world.ping(&old).await.is_ok(), "it is valid for longer");
+    let time = |operation: &Value, field: &str| operation[field].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let latest = time(&operation, "published") + SignedDuration::from_secs(16);
+    assert_eq!(time(&operation, "endsAt"), latest);
+    world.event(SHOP, "PasswordOverlapExtended").await;
+    let complete = world.operation("Completed", "").await;
+    assert!(time(&complete, "finished") >= latest, "{complete}");
+    is_refused(&world, &old).await;
+    let told = world.event(SHOP, "PasswordOverlapOver").await;
+    assert!(told.contains("Pod web"), "{told}");
+    let status = world.ready(SHOP).await;
+    assert_eq!(condition(&status, "PasswordRolledOut"), &Value::Null);
+    // By the clock, nobody is waited for.
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"passwordRotation": {"wait": "Clock"}}}})).await;
+    world.ask_for_password().await;
+    let operation = world.operation("Published", "passwordRotation.wait is Clock").await;
+    let complete = world.operation("Completed", "").await;
+    let ends = time(&complete, "published") + SignedDuration::from_secs(8);
+    assert_eq!(time(&operation, "endsAt"), ends);
+}
+
+#[tokio::test]
 async fn an_overlap_is_checked_on_admission() {
     let (world, _operator) = operated("overlap").await;
     for wrong in ["", "0s", "31d", "24", "1.5h", "one day", "1w", "-1h"] {
@@ -295,7 +325,8 @@ async fn an_overlap_is_checked_on_admission() {
         );
     }
     let made = world.create(SHOP, json!({"redis": {"passwordRotation": {}}})).await;
-    assert_eq!(made.data["spec"]["redis"]["passwordRotation"]["overlap"], "24h");
+    let rotation = &made.data["spec"]["redis"]["passwordRotation"];
+    assert_eq!(rotation, &json!({"overlap": "24h", "wait": "Consumers"}));
     for right in ["1s", "30d", "720h", "2592000s"] {
         let patch = json!({"spec": {"redis": {"passwordRotation": {"overlap": right}}}});
         world.edit("TokenCache", SHOP, patch).await;

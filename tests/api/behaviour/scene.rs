@@ -38,6 +38,25 @@ pub async fn operator_of(world: &World) -> Operator {
 }
 
 impl World {
+    /// A pod of an application that does nothing but run, with this in its container beside a command, and these volumes.
+    pub async fn application(&self, name: &str, mut container: Value, volumes: &Value) {
+        container["name"] = "app".into();
+        container["image"] = "registry.example/app:1".into();
+        container["command"] = json!(["sleep", "1000"]);
+        let spec = json!({"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 0});
+        // The account that it gets is made a moment after its namespace.
+        eventually("the pod is accepted", async || {
+            let made = self.make("Pod", json!({"metadata": {"name": name}, "spec": spec})).await;
+            made.map(drop).map_err(|error| error.to_string())
+        })
+        .await;
+        eventually("the application runs", async || {
+            let phase = self.get("Pod", name).await["status"]["phase"].clone();
+            if phase == "Running" { Ok(()) } else { Err(phase.to_string()) }
+        })
+        .await;
+    }
+
     /// What a `ConfigMap` holds.
     pub async fn config_map(&self, name: &str) -> BTreeMap<String, String> {
         let config_maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);

@@ -65,6 +65,11 @@ fn without_the_run(object: &Value) -> Value {
             marks.entry(mark).and_modify(|time| *time = "TIME".into());
         }
         marks.entry(objects::TEMPLATE_ANNOTATION).and_modify(|hash| *hash = "HASH".into());
+        // A time, and keys.
+        if let Some(Value::String(replaced)) = marks.get_mut(revoke::REPLACES_ANNOTATION) {
+            let keys = replaced.split_once(' ').map(|(_, keys)| format!("TIME {keys}"));
+            *replaced = keys.unwrap_or_default();
+        }
         let since = marks.iter_mut().filter(|(mark, _)| mark.starts_with("tokencache.dev/published-"));
         since.for_each(|(_, time)| *time = "TIME".into());
     }

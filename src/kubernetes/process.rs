@@ -1,0 +1,113 @@
+//! The processes that use a Secret, and those of them that run since before it changed: what they have read is the earlier one.
+//!
+//! In: what pods were seen to use, and times. Out: which processes are outdated, in words, with the command that restarts them.
+//! How a container uses the Secret makes no difference: kubelet brings a change to a mounted file, but applications read such
+//! files when they start.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::workload::{Workload, listed};
+
+/// How long kubelet may take to bring a changed Secret to its pods: its period of a minute, and some. A container that starts
+/// before then may read what was there before.
+pub const KUBELET_DELAY: SignedDuration = SignedDuration::from_mins(2);
+/// For how long after its grace period a pod that is being deleted may still run. Where it is there for longer, nobody has
+/// heard of its node.
+const ENDS_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// A pod that uses what was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// What it is of.
+    pub workload: Workload,
+    /// Its name.
+    pub pod: String,
+    /// The start of the longest-running of its containers that use it: [`Timestamp::MIN`] where one runs and nobody says since
+    /// when, `None` where none runs.
+    pub started: Option<Timestamp>,
+    /// The end of its grace period, where it is being deleted.
+    pub deleted: Option<Timestamp>,
+}
+
+/// The pods that use what was asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Processes {
+    /// It could not be found out.
+    #[default]
+    Unknown,
+    /// These; none, perhaps.
+    Known(Vec<Process>),
+}
+
+/// Pods that run since before something was changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// As they are told, by their workloads.
+    pods: BTreeMap<Workload, Vec<String>>,
+    /// The workloads of those that nobody is deleting already.
+    left: BTreeSet<Workload>,
+}
+
+impl Process {
+    /// Whether it is there: a pod that should have been gone for long is not.
+    fn is_there(&self, now: Timestamp) -> bool {
+        self.deleted.is_none_or(|deleted| now < crate::time::after(deleted, ENDS_WITHIN))
+    }
+}
+
+impl Processes {
+    /// Those that run since before this time; `None` where that is not known.
+    #[must_use]
+    pub fn started_before(&self, time: Timestamp, now: Timestamp) -> Option<Outdated> {
+        let Self::Known(processes) = self else { return None };
+        let mut outdated = Outdated::default();
+        for process in processes {
+            if process.is_there(now) && process.started.is_some_and(|started| started < time) {
+                let Process { workload, pod, deleted, .. } = process;
+                let told = if deleted.is_some() { format!("{pod}, which is being deleted") } else { pod.clone() };
+                outdated.pods.entry(workload.clone()).or_default().push(told);
+                outdated.left.extend(deleted.is_none().then(|| workload.clone()));
+            }
+        }
+        outdated.pods.values_mut().for_each(|pods| pods.sort());
+        Some(outdated)
+    }
+
+    /// Whether there is no pod that uses it, not even one that is yet to start.
+    #[must_use]
+    pub fn is_nobody(&self, now: Timestamp) -> bool {
+        matches!(self, Self::Known(processes) if !processes.iter().any(|process| process.is_there(now)))
+    }
+}
+
+impl Outdated {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pods.is_empty()
+    }
+
+    /// The command that restarts them; `None` where there is none for what they are, or they are being deleted already.
+    #[must_use]
+    pub fn restart(&self, namespace: &str) -> Option<String> {
+        let targets: Vec<String> = self.left.iter().filter_map(Workload::rollout_target).collect();
+        (!targets.is_empty()).then(|| format!("`kubectl -n {namespace} rollout restart {}`", targets.join(" ")))
+    }
+}
+
+/// For example `Deployment web (2 pods: web-1, web-2) and Pod debug`.
+impl fmt::Display for Outdated {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.pods.iter().map(|(workload, pods)| match pods.as_slice() {
+            [only] if workload.kind == "Pod" && workload.name == *only => workload.to_string(),
+            [only] => format!("{workload} (1 pod: {only})"),
+            pods => format!("{workload} ({} pods: {})", pods.len(), listed(pods, ", ")),
+        });
+        formatter.write_str(&listed(&told.collect::<Vec<_>>(), " and "))
+    }
+}
