@@ -64,7 +64,7 @@ impl KeyRing {
             needed.is_none_or(|needed| pairs.iter().any(|pair| pair.thumbprint() == needed))
         };
         let held = |key: &Key| {
-            if revocations.iter().any(|revocation| revocation.is_about(key.id, key.created)) {
+            if revocations.iter().any(|revocation| revocation.is_about(key.id, key.created.timestamp())) {
                 return Held::Revoked;
             }
             if let Some(Entry { key: known, held: Held::Open(protector) }) = earlier.0.get(&key.id)
@@ -86,9 +86,9 @@ impl KeyRing {
     pub fn dates(&self) -> Ring {
         let member = |Entry { key, held }: &Entry| Member {
             id: key.id,
-            created: key.created,
-            activates: key.activates,
-            expires: key.expires,
+            created: key.created.timestamp(),
+            activates: key.activates.timestamp(),
+            expires: key.expires.timestamp(),
             is_revoked: matches!(held, Held::Revoked),
             is_readable: !matches!(held, Held::Closed(_)),
         };

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    DataProtection, File, KeyMint, objects, observed::Observed, provided::IMPORTED_ANNOTATION, published::CAPACITY,
+    DataProtection, File, KeyMint, objects, observed::Observed, provided::IMPORTED_ANNOTATION,
     request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION, schedule::Why, settings::Settings, standing::Standing,
 };
 use crate::kubernetes::{identity::Found, subset};
@@ -168,7 +168,7 @@ fn publication(settings: &Settings, observed: &Observed, standing: &Standing) ->
     let published = &standing.ring.as_ref()?.published;
     let revocation = revocation(settings, standing);
     let grows = standing.mint.is_some() || revocation.is_some();
-    if published.fill().bytes > CAPACITY || (published.files().is_empty() && !grows) {
+    if published.fill().is_over() || (published.files().is_empty() && !grows) {
         return None;
     }
     let mut secret = objects::ring_secret(&settings.owner, published);

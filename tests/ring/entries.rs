@@ -33,7 +33,7 @@ fn every_recorded_entry_is_what_it_is() {
 fn with_a_key_revoked_its_entries_are_told_and_the_others_stay_readable() {
     let (keys, _) = parts("cache-entries/ring");
     let revoked = KeyId::parse("89c124f1-5cf8-4e31-813c-67ccf7852c9f").unwrap();
-    let revocation = Revocation::of(revoked, keys[0].created, "compromised");
+    let revocation = Revocation::of(revoked, keys[0].created.timestamp(), "compromised");
     let ring = open(&keys, &[revocation], &[]);
     let entries = stored();
     let of = |prefix: &str| {
