@@ -24,6 +24,7 @@ use crate::{
         certificate::Pair,
         certificates,
         directory::{Directory, DirectoryError, Fault, RoundTripError, is_read},
+        key_file::LARGEST_REPOSITORY,
         key_ring::UnprotectError,
         payload::RANDOM_BYTES,
     },
@@ -195,15 +196,23 @@ fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<(Files, Vec<
         if !is_wanted(&name) || entry.path().is_dir() {
             continue;
         }
-        match fs::read(entry.path()) {
+        match read(&entry.path()) {
             Ok(bytes) => {
-                files.insert(name, Zeroizing::new(bytes));
+                files.insert(name, bytes);
             }
             Err(error) => broken.push(format!("{name}: {error}: no application can read the ring while that is so")),
         }
     }
     broken.sort();
     Ok((files, broken))
+}
+
+/// Reads a file, or as much of it as tells that it is too large.
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let most = u64::try_from(LARGEST_REPOSITORY + 1).unwrap_or(u64::MAX);
+    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn payload_from_input() -> Result<String, DoctorError> {

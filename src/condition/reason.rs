@@ -140,6 +140,8 @@ reasons! {
     RingNearlyFull,
     /// There is no room for another key.
     RingFull,
+    /// A key is due, and another one was made less than an hour ago.
+    KeysTooFrequent,
     /// No key can encrypt.
     NoActiveKey,
     /// A Secret of a key holds something else.

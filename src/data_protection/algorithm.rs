@@ -70,6 +70,21 @@ impl Algorithm {
     /// What new keys are for: the default of ASP.NET Core, which every runtime on Linux reads.
     pub const NEW: Self = Self::Cbc(AesSize::Aes256, Validation::HmacSha256);
 
+    /// From the words of a key file as `Enum.Parse` reads them, which takes numbers too, and joins what commas part. Beside a
+    /// cipher that needs no other the other is not looked at. `None` where there is no such combination.
+    #[must_use]
+    pub fn read(encryption: &str, validation: Option<&str>) -> Option<Self> {
+        const CIPHERS: [&str; 6] =
+            ["AES_128_CBC", "AES_192_CBC", "AES_256_CBC", "AES_128_GCM", "AES_192_GCM", "AES_256_GCM"];
+        const VALIDATIONS: [&str; 2] = ["HMACSHA256", "HMACSHA512"];
+        let cipher = *CIPHERS.get(member(encryption, &CIPHERS)?)?;
+        if cipher.ends_with("_GCM") {
+            return Self::parse(cipher, None);
+        }
+        let validation = *VALIDATIONS.get(member(validation?, &VALIDATIONS)?)?;
+        Self::parse(cipher, Some(validation))
+    }
+
     /// From the words of a key file; `None` where there is no such combination.
     #[must_use]
     pub fn parse(encryption: &str, validation: Option<&str>) -> Option<Self> {
@@ -108,6 +123,16 @@ impl Algorithm {
     }
 }
 
+/// The number of a member, by its name, by the names whose numbers make it, or by the number itself.
+fn member(text: &str, names: &[&str]) -> Option<usize> {
+    let text = text.trim();
+    if text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-')) {
+        return usize::try_from(text.parse::<i32>().ok()?).ok();
+    }
+    let mut numbers = text.split(',').map(|name| names.iter().position(|known| *known == name.trim()));
+    numbers.try_fold(0, |joined, number| Some(joined | number?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +150,37 @@ mod tests {
             }
         }
         assert_eq!(Algorithm::NEW.encryption(), "AES_256_CBC");
+    }
+
+    #[test]
+    fn a_name_is_read_as_an_enumeration_of_dotnet() {
+        let name = |encryption: &str, validation: Option<&str>| {
+            Algorithm::read(encryption, validation).map(|algorithm| algorithm.encryption())
+        };
+        let sha = Some("HMACSHA256");
+        for (encryption, cipher) in [
+            (" AES_256_CBC ", "AES_256_CBC"),
+            ("2", "AES_256_CBC"),
+            ("+02", "AES_256_CBC"),
+            ("AES_128_CBC, AES_192_CBC", "AES_192_CBC"),
+            ("AES_192_CBC,AES_256_CBC", "AES_128_GCM"),
+        ] {
+            assert_eq!(name(encryption, sha).as_deref(), Some(cipher), "{encryption}");
+        }
+        assert_eq!(name("AES_256_GCM", Some("none of them")).as_deref(), Some("AES_256_GCM"));
+        for (encryption, validation) in [
+            ("aes_256_cbc", sha),
+            ("6", sha),
+            ("-1", sha),
+            ("", sha),
+            ("AES_256_CBC,", sha),
+            ("AES_256_CBC", None),
+            ("AES_256_CBC", Some("2")),
+            ("AES_256_CBC", Some("hmacsha256")),
+            ("2,AES_128_CBC", sha),
+        ] {
+            assert_eq!(name(encryption, validation), None, "{encryption} {validation:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{
     certificate::Pair,
     cipher::CipherError,
-    key::Key,
+    key::{Closed, Key},
     key_file::{self, Element, FileError},
     key_id::KeyId,
     key_ring::{KeyRing, UnprotectError},
@@ -23,12 +23,23 @@ const PURPOSE: &str = "tokencache-operator doctor";
 /// What stands in such a payload.
 const TEXT: &[u8] = b"tokencache-operator doctor ring";
 
+/// The most files that are read of a folder.
+const MOST_FILES: usize = 4096;
+
 /// Why an application could not read any key of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
     /// A file breaks it.
     #[error("{0}: {1}: no application can read the ring until this file is gone")]
     File(String, FileError),
+    /// This operator does not read a file.
+    #[error(
+        "{0}: {1}: what applications make of the ring cannot be told. Write the file anew without that, and look again"
+    )]
+    Unsupported(String, FileError),
+    /// There are too many files.
+    #[error("there are over {MOST_FILES} *.xml files, more than this operator reads")]
+    TooMany,
     /// Two files have the same key.
     #[error(
         "{0}: it holds the key {1}, as another file does: no application can read the ring until one of them is gone"
@@ -94,7 +105,10 @@ impl Directory {
     ) -> Result<Self, Vec<DirectoryError>> {
         let (mut keys, mut revocations, mut passed_over): (Vec<Key>, Vec<Revocation>, Vec<_>) = Default::default();
         let mut errors = Vec::new();
-        for (name, bytes) in files.into_iter().filter(|(name, _)| is_read(name)) {
+        for (index, (name, bytes)) in files.into_iter().filter(|(name, _)| is_read(name)).enumerate() {
+            if index >= MOST_FILES {
+                return Err(vec![DirectoryError::TooMany]);
+            }
             match key_file::read(bytes) {
                 Ok(Element::Key(key)) if keys.iter().any(|known| known.id == key.id) => {
                     errors.push(DirectoryError::Duplicate(name.to_owned(), key.id));
@@ -103,6 +117,9 @@ impl Directory {
                 Ok(Element::Revocation(revocation)) => revocations.push(revocation),
                 Err(error @ (FileError::Malformed(_) | FileError::Revocation(_))) => {
                     errors.push(DirectoryError::File(name.to_owned(), error));
+                }
+                Err(error @ FileError::Unsupported(_)) => {
+                    errors.push(DirectoryError::Unsupported(name.to_owned(), error));
                 }
                 Err(error @ (FileError::Unknown(_) | FileError::Key(_))) => passed_over.push((name.to_owned(), error)),
             }
@@ -125,6 +142,8 @@ impl Directory {
         let mut lines: Vec<String> = keys.into_iter().filter_map(|key| self.line(key, now)).collect();
         lines.extend(self.key_ring.closed().map(|(id, why)| format!("key {id} cannot be used: {why}")));
         lines.extend(self.passed_over.iter().map(|(name, why)| format!("{name} is passed over: {why}")));
+        lines.extend(self.undecided(now));
+        lines.extend(self.on_net_8(now));
         lines.push(match self.ring.choice(now) {
             Choice::Default(key) => format!("an application that reads this ring now encrypts with {}", key.id),
             Choice::Fallback(key) => format!(
@@ -135,6 +154,47 @@ impl Directory {
             Choice::Nothing => "no key can encrypt: every Protect of an application fails".to_owned(),
         });
         lines
+    }
+
+    /// The keys in it.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// The keys by their dates: which encrypts, as .NET 9 and 10 choose it.
+    #[must_use]
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// That a key may encrypt which only an application itself can use.
+    fn undecided(&self, now: Timestamp) -> Vec<String> {
+        let is_default = matches!(self.ring.choice(now), Choice::Default(_));
+        let newest = self.ring.newest(now).map(|newest| newest.id);
+        let comes_first = |id: KeyId| !is_default || newest == Some(id);
+        let foreign = self.key_ring.closed().filter_map(|(id, why)| match why {
+            Closed::Foreign(foreign) if foreign.is_of_application() && comes_first(id) => Some(id),
+            _ => None,
+        });
+        foreign.map(|id| format!("an application that can use key {id} may encrypt with it instead")).collect()
+    }
+
+    /// What .NET 8 does otherwise.
+    fn on_net_8(&self, now: Timestamp) -> Option<String> {
+        if let Choice::Default(active) = self.ring.choice(now) {
+            let expires = self.keys.iter().find(|key| key.id == active.id)?.expires;
+            let is_lost = expires.is_beyond_net_8();
+            return is_lost.then(|| {
+                format!(
+                    "on .NET 8 every Protect fails, since {} expires in the last minutes of the year 9999",
+                    active.id
+                )
+            });
+        }
+        let net_8 = self.ring.fallback_of_net_8(now)?;
+        let is_same = matches!(self.ring.choice(now), Choice::Fallback(other) if other.id == net_8.id);
+        (!is_same).then(|| format!("on .NET 8 an application that reads this ring now makes do with {}", net_8.id))
     }
 
     /// The worst of what is wrong with it; `None` where nothing is.

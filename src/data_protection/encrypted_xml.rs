@@ -50,6 +50,35 @@ impl Wrapping {
     }
 }
 
+/// What the content is encrypted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// AES with 128 bits in CBC mode.
+    Aes128,
+    /// AES with 192 bits in CBC mode.
+    Aes192,
+    /// AES with 256 bits in CBC mode, as .NET writes it.
+    Aes256,
+}
+
+impl Content {
+    /// From the algorithm's URI; `None` for any other.
+    #[must_use]
+    pub fn parse(uri: &str) -> Option<Self> {
+        [Self::Aes128, Self::Aes192, Self::Aes256].into_iter().find(|content| content.uri() == uri)
+    }
+
+    /// The algorithm's URI.
+    #[must_use]
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::Aes128 => "http://www.w3.org/2001/04/xmlenc#aes128-cbc",
+            Self::Aes192 => "http://www.w3.org/2001/04/xmlenc#aes192-cbc",
+            Self::Aes256 => "http://www.w3.org/2001/04/xmlenc#aes256-cbc",
+        }
+    }
+}
+
 /// A master key that only the holder of a certificate's private key can read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncryptedSecret {
@@ -59,6 +88,8 @@ pub struct EncryptedSecret {
     pub wrapping: Wrapping,
     /// The content's key.
     pub key: Vec<u8>,
+    /// What the content is encrypted with.
+    pub cipher: Content,
     /// An initialization vector, and the content.
     pub content: Vec<u8>,
 }
@@ -100,7 +131,13 @@ impl EncryptedSecret {
         public_key.encrypt(&OAEP_SHA1_MGF1SHA1, session_key, &mut key, None).map_err(|_| failed())?;
         let mut encrypted = iv.to_vec();
         encrypted.extend(cipher::encrypt_cbc(session_key, iv, content).map_err(|_| failed())?);
-        Ok(Self { certificate: certificate.der().to_vec(), wrapping: Wrapping::OaepMgf1p, key, content: encrypted })
+        Ok(Self {
+            certificate: certificate.der().to_vec(),
+            wrapping: Wrapping::OaepMgf1p,
+            key,
+            cipher: Content::Aes256,
+            content: encrypted,
+        })
     }
 
     /// The certificate that it is encrypted to.

@@ -58,6 +58,7 @@ pub fn finding(
         Told::owned,
         Told::unpublished,
         Told::certificates_unpublished,
+        Told::put_off,
         Told::inactive,
     ]
     .into_iter()
@@ -172,19 +173,41 @@ impl Told<'_> {
     }
 
     fn full(&self) -> Option<Finding> {
-        (!standing::has_room(self.ring)).then(|| {
-            fails(
-                Reason::RingFull,
-                format!(
-                    "Secret {} has no room for another key ({} of {} bytes), and no key is ever removed: what is there goes on \
-                     working until the last key expires. Create a second TokenCache with a longer \
-                     spec.dataProtection.rotation.every, and move the applications to it",
-                    self.secret,
-                    self.ring.published.fill().bytes,
-                    super::published::CAPACITY
-                ),
-            )
-        })
+        let room = standing::room(self.ring);
+        if room.has_for_rotation() {
+            return None;
+        }
+        let what = if room.has_for_emergency() {
+            "has room for one more key only, which is kept for an emergency or for when the last one expires: no key is made \
+             when rotation is due"
+        } else {
+            "has no room for another key"
+        };
+        Some(fails(
+            Reason::RingFull,
+            format!(
+                "Secret {} {what} ({} of {} bytes), and no key is ever removed: what is there goes on working until the last key \
+                 expires. Create a second TokenCache with a longer spec.dataProtection.rotation.every, and move the applications \
+                 to it",
+                self.secret,
+                self.ring.published.fill().bytes,
+                super::published::CAPACITY
+            ),
+        ))
+    }
+
+    fn put_off(&self) -> Option<Finding> {
+        let (why, until) = self.ring.put_off?;
+        Some(fails(
+            Reason::KeysTooFrequent,
+            format!(
+                "another key is due, since {why}, and the last one was made less than an hour ago: it is made at {until}. No key is \
+                 ever removed, so there is one an hour at most that nobody asks for. Find out what takes the keys away as soon as \
+                 they are made: status.keyRing says what became of each. A clock that steps does it too. Who needs one now, asks \
+                 for it with the annotation {}",
+                crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
+            ),
+        ))
     }
 
     fn missing(&self) -> Option<Finding> {
@@ -263,7 +286,7 @@ impl Told<'_> {
     fn well(&self, corrected: &Corrected) -> Finding {
         let fill = self.ring.published.fill();
         let mut base = self.active_and_next();
-        for more in [self.encrypts_to(), self.imported()].into_iter().flatten() {
+        for more in [self.beyond_net_8(), self.encrypts_to(), self.imported()].into_iter().flatten() {
             base = format!("{base}. {more}");
         }
         let of_ring = (!corrected.ring.is_empty())
@@ -308,6 +331,20 @@ impl Told<'_> {
             (None, None) => "no other follows".to_owned(),
         };
         format!("Secret {} has {keys}: {active} encrypts, and {next}", self.secret)
+    }
+
+    /// What applications on .NET 8 cannot do with the key that encrypts.
+    fn beyond_net_8(&self) -> Option<String> {
+        let active = self.ring.ring.active(self.now)?;
+        let key = self.ring.published.keys().iter().find(|key| key.id == active.id)?;
+        key.expires.is_beyond_net_8().then(|| {
+            format!(
+                "{} expires in the last minutes of the year 9999, and applications on .NET 8 cannot encrypt with it: for them, ask \
+                 for another key with the annotation {}",
+                active.id.short(),
+                crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
+            )
+        })
     }
 
     /// How many keys are older than the `TokenCache`.

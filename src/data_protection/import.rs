@@ -1,91 +1,92 @@
 //! Taking over a ring that exists: a Secret with key files, or with the one file that Azure Blob Storage holds.
 //!
-//! In: files. Out: one file for each key and each revocation, as they are, and what cannot be taken over, with the reason.
-//! Nothing is decrypted and nothing is left out in silence.
-//!
-//! `PersistKeysToAzureBlobStorage` keeps all keys in one `<repository>` element
-//! (<https://learn.microsoft.com/aspnet/core/security/data-protection/implementation/key-storage-providers>).
-
-use roxmltree::Document;
-use zeroize::Zeroizing;
+//! In: files. Out: one file for each key and each revocation, in the operator's own words, or what cannot be taken over, with
+//! the reason, and then nothing else: half a ring is none. Nothing is decrypted. What applications pass over is told, and not
+//! taken over either.
 
 use super::{
+    directory::is_read,
     key::Descriptor,
-    key_file::{self, Element},
+    key_file::{self, Element, FileError},
     key_writer::File,
     published::{Refusal, Refused},
     revocation::Revoked,
 };
 
-/// What stands before each key that was cut out of a repository.
-const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
+/// The most files that are read of a Secret.
+const MOST_FILES: usize = 4096;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// The files to take over.
+    /// The files to take over; none while anything is refused. Revocations of all keys before a date come last.
     pub files: Vec<File>,
-    /// What is not taken over, and why. While there is any, the ring is not complete.
+    /// What cannot be taken over, and why. While there is any, nothing is.
     pub refused: Vec<Refused>,
+    /// What applications pass over, and why.
+    pub passed_over: Vec<Refused>,
 }
 
 /// Reads files, each with its name.
 #[must_use]
 pub fn read<'files>(files: impl IntoIterator<Item = (&'files str, &'files [u8])>) -> Imported {
     let mut imported = Imported::default();
-    for (name, bytes) in files {
-        match repository(bytes) {
+    for (index, (name, bytes)) in files.into_iter().enumerate() {
+        if index >= MOST_FILES {
+            imported.refused.push(Refused { file: name.to_owned(), why: Refusal::TooMany(MOST_FILES) });
+            break;
+        }
+        match key_file::repository(bytes) {
             Some(elements) => {
-                for (index, element) in elements.iter().enumerate() {
-                    imported.add(&format!("{name}, element {}", index + 1), element.as_bytes());
+                for (index, element) in elements.into_iter().enumerate() {
+                    imported.add(&format!("{name}, element {}", index + 1), element);
                 }
             }
-            None => imported.add(name, bytes),
+            None => imported.add_file(name, key_file::read(bytes)),
         }
     }
+    if !imported.refused.is_empty() {
+        imported.files.clear();
+    }
+    let is_by_date = |file: &File| matches!(key_file::read(&file.content), Ok(Element::Revocation(revocation)) if revocation.revoked == Revoked::AllCreatedBefore);
+    imported.files.sort_by_key(is_by_date);
     imported
 }
 
 impl Imported {
-    fn add(&mut self, place: &str, bytes: &[u8]) {
-        let refuse = |why: Refusal| Refused { file: place.to_owned(), why };
-        let name = match key_file::read(bytes) {
-            Err(error) => return self.refused.push(refuse(error.into())),
+    /// Of other files than `*.xml` applications read nothing: what may be a key all the same is left to the user.
+    fn add_file(&mut self, name: &str, element: Result<Element, FileError>) {
+        match element {
+            element if is_read(name) => self.add(name, element),
+            Ok(_) => self.refused.push(Refused { file: name.to_owned(), why: Refusal::Misnamed }),
+            Err(_) => self.passed_over.push(Refused { file: name.to_owned(), why: Refusal::NotRead }),
+        }
+    }
+
+    fn add(&mut self, place: &str, element: Result<Element, FileError>) {
+        let refused = |why: Refusal| Refused { file: place.to_owned(), why };
+        let file = match element {
+            Err(error) if error.is_passed_over() => return self.passed_over.push(refused(error.into())),
+            Err(error) => return self.refused.push(refused(error.into())),
             Ok(Element::Key(key)) => {
                 if let Descriptor::Foreign(foreign) = key.descriptor {
-                    return self.refused.push(refuse(Refusal::Foreign(key.id, foreign)));
+                    return self.refused.push(refused(Refusal::Foreign(key.id, foreign)));
                 }
-                if let Some(there) = self.files.iter().find(|file| file.name == key.file_name()) {
-                    if there.content.as_slice() != bytes {
-                        self.refused.push(refuse(Refusal::Duplicate(key.id)));
-                    }
-                    return;
+                let Some(file) = key.file() else { return };
+                if self.files.iter().any(|there| there.name == file.name) {
+                    return self.refused.push(refused(Refusal::InTwoFiles(key.id)));
                 }
-                key.file_name()
+                file
             }
             Ok(Element::Revocation(revocation)) => {
-                let name = revocation.file_name();
-                // The second of two revocations of one key says nothing new; of two dates each says its own.
-                let is_there = self.files.iter().any(|file| file.name == name);
-                if is_there && matches!(revocation.revoked, Revoked::Key(_)) {
+                let file = revocation.file();
+                // The second of two revocations of one key says nothing new, nor does the same one of all keys.
+                if self.files.iter().any(|there| there.name == file.name) {
                     return;
                 }
-                name
+                file
             }
         };
-        self.files.push(File { name, content: Zeroizing::new(bytes.to_vec()) });
+        self.files.push(file);
     }
-}
-
-/// Each element of a repository as a text of its own; `None` where this is none.
-fn repository(bytes: &[u8]) -> Option<Vec<Zeroizing<String>>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).ok()?;
-    let document = Document::parse(text).ok()?;
-    let root = document.root_element();
-    if root.tag_name().name() != "repository" {
-        return None;
-    }
-    let elements = root.children().filter(roxmltree::Node::is_element);
-    Some(elements.map(|node| Zeroizing::new(format!("{HEAD}{}", &text[node.range()]))).collect())
 }

@@ -5,7 +5,8 @@
 use super::{
     health::{Told, fails, listed},
     provided::Import,
-    published::{Refusal, Refused},
+    published::{CAPACITY, LARGEST_OBJECT},
+    room::Overflow,
 };
 use crate::condition::{Finding, Reason};
 
@@ -16,11 +17,18 @@ impl Told<'_> {
         if import.is_there && !import.refused.is_empty() {
             return Some(self.refused(import));
         }
+        if let Some(overflow) = import.overflow {
+            return Some(self.overflows(import, overflow));
+        }
         let has_keys = !self.ring.ring.members().is_empty();
         let is_wanting = if import.is_there { !has_keys } else { import.taken_over == 0 };
         is_wanting.then(|| {
             let what = if import.is_there {
-                format!("Secret {}, which spec.dataProtection.import names, holds no key", import.secret)
+                format!(
+                    "Secret {}, which spec.dataProtection.import names, holds no key{}",
+                    import.secret,
+                    passed_over(import).map(|told| format!(" ({told})")).unwrap_or_default()
+                )
             } else {
                 format!(
                     "there is no Secret {} in namespace {}, which spec.dataProtection.import names",
@@ -44,30 +52,49 @@ impl Told<'_> {
     }
 
     fn refused(&self, import: &Import) -> Finding {
-        let is_key = |refused: &Refused| matches!(refused.why, Refusal::Foreign(..) | Refusal::Duplicate(_));
-        let mut leads_to = Vec::new();
-        if import.refused.iter().any(is_key) {
-            leads_to.push("What a key that is not taken over encrypted cannot be read with this ring");
-        }
-        leads_to.push(if self.ring.ring.members().is_empty() {
-            "There is no other key in it, and no first key is made, since that would begin another ring"
-        } else if import.pending.is_empty() {
-            "Everything else in it is taken over"
-        } else {
-            "Everything else in it is about to be taken over"
-        });
         let count = import.refused.len();
         fails(
             Reason::ImportRefused,
             format!(
-                "of Secret {}, which spec.dataProtection.import names, {count} {} not taken over: {}. {}. Put one in its place \
-                 that can be read; or, to do without, take it out of the Secret, or remove spec.dataProtection.import",
+                "of Secret {}, which spec.dataProtection.import names, {count} {} be taken over: {}. {}. Put one in its place that \
+                 can be read; or, to do without what only its keys can read, take it out of the Secret, or remove \
+                 spec.dataProtection.import",
                 import.secret,
-                if count == 1 { "file is" } else { "files are" },
+                if count == 1 { "file cannot" } else { "files cannot" },
                 listed(&import.refused),
-                leads_to.join(". ")
+                self.nothing_is_taken_over(import)
             ),
         )
+    }
+
+    fn overflows(&self, import: &Import, overflow: Overflow) -> Finding {
+        let Overflow { with, without, kept } = overflow;
+        let secret = &self.secret;
+        fails(
+            Reason::ImportRefused,
+            format!(
+                "there is no room for the ring in Secret {}, which spec.dataProtection.import names: Secret {secret} would hold {} \
+                 bytes with it ({} without), with the revocations that it leads to, and {} with what Kubernetes stores beside them; \
+                 {kept} bytes are kept for an emergency, and a Secret holds {CAPACITY} bytes ({LARGEST_OBJECT} as it is stored). {}. \
+                 Take keys out of the Secret that no stored entry and no cookie needs any more, such as those that expired long ago",
+                import.secret,
+                with.bytes,
+                without.bytes,
+                with.bytes + with.beside,
+                self.nothing_is_taken_over(import)
+            ),
+        )
+    }
+
+    /// What follows where not all can be taken over.
+    fn nothing_is_taken_over(&self, import: &Import) -> &'static str {
+        if import.taken_over > 0 {
+            "Nothing else is taken over from it, since half a ring is none; what was taken over before stays"
+        } else if self.ring.ring.members().is_empty() {
+            "Nothing of it is taken over, since half a ring is none, and no first key is made, since that would begin another ring"
+        } else {
+            "Nothing of it is taken over, since half a ring is none"
+        }
     }
 
     /// It is taken over, as a sentence for a ring that is well.
@@ -75,8 +102,9 @@ impl Told<'_> {
         let import = self.provided.import.as_ref().filter(|import| import.taken_over > 0)?;
         let (count, secret) = (import.taken_over, &import.secret);
         Some(if import.is_there {
+            let but = passed_over(import).map(|told| format!("; {told}")).unwrap_or_default();
             format!(
-                "Secret {secret} is taken over ({count} files): it may be deleted, and spec.dataProtection.import removed"
+                "Secret {secret} is taken over ({count} files{but}): it may be deleted, and spec.dataProtection.import removed"
             )
         } else {
             format!(
@@ -84,4 +112,10 @@ impl Told<'_> {
             )
         })
     }
+}
+
+/// What is not taken over, as applications pass it over too, and why.
+fn passed_over(import: &Import) -> Option<String> {
+    let count = import.passed_over.len();
+    (count > 0).then(|| format!("{count} passed over, as by ASP.NET Core: {}", listed(&import.passed_over)))
 }

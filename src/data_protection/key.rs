@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     algorithm::Algorithm,
     certificate::{Certificate, Pair},
+    date::Date,
     encrypted_xml::{self, EncryptedSecret, OpenError, SealError},
     key_file,
     key_id::{KEY_ID_BYTES, KeyId},
@@ -25,11 +26,11 @@ pub struct Key {
     /// Its name.
     pub id: KeyId,
     /// When it was made.
-    pub created: Timestamp,
+    pub created: Date,
     /// From when on it encrypts.
-    pub activates: Timestamp,
+    pub activates: Date,
     /// Until when it encrypts. It decrypts for ever.
-    pub expires: Timestamp,
+    pub expires: Date,
     /// What is in it.
     pub descriptor: Descriptor,
 }
@@ -72,6 +73,12 @@ pub enum Foreign {
     /// It lacks what every key has.
     #[error("it has no {0}")]
     Incomplete(&'static str),
+    /// It has no secret.
+    #[error("its master key is empty, which .NET 10 refuses, while .NET 8 and 9 encrypt with it")]
+    EmptyMasterKey,
+    /// Something else than ASP.NET Core has encrypted it.
+    #[error("its master key is encrypted in another form than the one that ASP.NET Core writes")]
+    Encryption,
 }
 
 /// Why a master key cannot be read.
@@ -131,11 +138,22 @@ impl KeyOrder {
         };
         Ok(Key {
             id: KeyId::from_random(*id),
-            created: self.created,
-            activates: self.activates,
-            expires: self.expires,
+            created: self.created.into(),
+            activates: self.activates.into(),
+            expires: self.expires.into(),
             descriptor: Descriptor::Known { algorithm: Algorithm::NEW, master },
         })
+    }
+}
+
+impl Foreign {
+    /// Whether an application may be able to use the key all the same.
+    #[must_use]
+    pub fn is_of_application(&self) -> bool {
+        match self {
+            Self::Decryptor(_) | Self::Deserializer(_) | Self::Encryption => true,
+            Self::Algorithm(_) | Self::Incomplete(_) | Self::EmptyMasterKey => false,
+        }
     }
 }
 

@@ -1,25 +1,31 @@
 //! Reading a file of the ring, as ASP.NET Core does it.
 //!
-//! In: the bytes of a file. Out: a key or a revocation, or why every application would refuse the file or pass over it. What
-//! stands in a file that nobody asked for is passed over. Nothing is decrypted here.
+//! In: the bytes of a file. Out: a key or a revocation, or why every application would refuse the file or pass over it, or
+//! why this operator does not read it. Nothing is decrypted here, and nothing is parsed that is larger than its bounds:
+//! a file of a key has [`LARGEST_FILE`] bytes at most, a repository [`LARGEST_REPOSITORY`], and the rest is in
+//! [`xml_outline`].
+//!
+//! What is accepted is accepted in the same sense: as `XElement.Load`, `XmlKeyManager` and
+//! `AuthenticatedEncryptorDescriptorDeserializer` do it, which 8.0.0, 8.0.31, 9.0.20 and 10.0.12 were seen to do alike but for an
+//! empty master key (<https://github.com/dotnet/aspnetcore/tree/main/src/DataProtection/DataProtection/src/KeyManagement>).
 
-use base64::{Engine, alphabet, engine};
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
-use roxmltree::{Document, Node};
-use zeroize::Zeroizing;
+use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{
-    algorithm::Algorithm,
-    encrypted_xml::{EncryptedSecret, Wrapping},
-    key::{Descriptor, Foreign, Key, Master},
-    key_id::KeyId,
-    key_writer::{DECRYPTOR, DESERIALIZER, NAMESPACE},
+    date::{Date, DateError},
+    descriptor,
+    key::{Descriptor, Key},
+    key_id::{IdError, KeyId},
     master_key::MasterKey,
     revocation::{Revocation, Revoked},
+    xml_outline::{self, MOST_ELEMENTS},
+    xml_text,
 };
 
-/// What writes master keys down in plain, within a frame that says that they are not.
-const NULL_DECRYPTOR: &str = "Microsoft.AspNetCore.DataProtection.XmlEncryption.NullXmlDecryptor";
+/// The most that the file of a key or of a revocation may have, in bytes.
+pub const LARGEST_FILE: usize = 32 << 10;
+/// The most that the one file may have that Azure Blob Storage holds, in bytes.
+pub const LARGEST_REPOSITORY: usize = 1 << 20;
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +51,11 @@ impl Element {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// With it, an application cannot read any key at all.
-    #[error("it is no well-formed XML ({0}), with which no application could read the ring")]
+    #[error("it is no XML that ASP.NET Core reads ({0}), with which no application could read the ring")]
     Malformed(String),
+    /// Applications may read it, and this operator does not.
+    #[error("it {0}, which this operator does not read, whatever ASP.NET Core makes of it")]
+    Unsupported(String),
     /// Applications pass it over.
     #[error("it holds <{0}>, which is neither a key nor a revocation")]
     Unknown(String),
@@ -58,25 +67,70 @@ pub enum FileError {
     Revocation(&'static str),
 }
 
+impl FileError {
+    /// Whether applications pass the file over, and read the rest of the ring.
+    #[must_use]
+    pub fn is_passed_over(&self) -> bool {
+        matches!(self, Self::Unknown(_) | Self::Key(_))
+    }
+}
+
 /// Reads a file.
 ///
 /// # Errors
 /// Where it is neither a key nor a revocation.
 pub fn read(bytes: &[u8]) -> Result<Element, FileError> {
-    with_root(bytes, element)?
+    if bytes.len() > LARGEST_REPOSITORY {
+        return Err(too_large(LARGEST_REPOSITORY));
+    }
+    let text = xml_text::text(bytes)?;
+    let root = xml_outline::outline(&text)?.root;
+    if bytes.len() > LARGEST_FILE && matches!(root, Some("key" | "revocation")) {
+        return Err(too_large(LARGEST_FILE));
+    }
+    with_root(&text, element)?
 }
 
-/// Does something with the element that a file consists of.
-fn with_root<T>(bytes: &[u8], work: impl FnOnce(Node<'_, '_>) -> T) -> Result<T, FileError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|_| FileError::Malformed("it is not UTF-8".to_owned()))?;
+/// Reads the elements of a repository, each as a file of its own; `None` where the file is none.
+///
+/// `PersistKeysToAzureBlobStorage` keeps all keys in one `<repository>` element
+/// (<https://learn.microsoft.com/aspnet/core/security/data-protection/implementation/key-storage-providers>).
+#[must_use]
+pub fn repository(bytes: &[u8]) -> Option<Vec<Result<Element, FileError>>> {
+    if bytes.len() > LARGEST_REPOSITORY {
+        return None;
+    }
+    let text = xml_text::text(bytes).ok()?;
+    let root = xml_outline::outline(&text).ok()?.root?;
+    if root.rsplit(':').next() != Some("repository") {
+        return None;
+    }
+    let read = |node: Node<'_, '_>| {
+        let is_large = node.range().len() > LARGEST_FILE;
+        if is_large { Err(too_large(LARGEST_FILE)) } else { element(node) }
+    };
+    with_root(&text, |root| root.children().filter(Node::is_element).map(read).collect()).ok()
+}
+
+fn too_large(most: usize) -> FileError {
+    FileError::Unsupported(format!("has over {most} bytes"))
+}
+
+/// Does something with the element that a text consists of, of which the outline is known.
+pub(super) fn with_root<T>(text: &str, work: impl FnOnce(Node<'_, '_>) -> T) -> Result<T, FileError> {
+    // An element has a node for what stands before and after it, and may have one for a comment.
+    let most = u32::try_from(MOST_ELEMENTS * 8).unwrap_or(u32::MAX);
+    let options = ParsingOptions { nodes_limit: most, ..ParsingOptions::default() };
     // The parser's own words may quote what stands there.
-    let document = Document::parse(text).map_err(|error| FileError::Malformed(format!("at {}", error.pos())))?;
+    let document = Document::parse_with_options(text, options).map_err(|error| match error {
+        roxmltree::Error::NodesLimitReached => FileError::Unsupported(format!("has over {most} nodes")),
+        error => FileError::Malformed(format!("at {}", error.pos())),
+    })?;
     Ok(work(document.root_element()))
 }
 
 fn element(node: Node<'_, '_>) -> Result<Element, FileError> {
-    match (node.tag_name().namespace(), node.tag_name().name()) {
+    match (namespace(node), node.tag_name().name()) {
         (None, "key") => key(node).map(|key| Element::Key(Box::new(key))),
         (None, "revocation") => revocation(node).map(Element::Revocation),
         (_, other) => Err(FileError::Unknown(other.chars().take(60).collect())),
@@ -84,169 +138,113 @@ fn element(node: Node<'_, '_>) -> Result<Element, FileError> {
 }
 
 fn key(node: Node<'_, '_>) -> Result<Key, FileError> {
-    let id = node.attribute("id").and_then(KeyId::parse).ok_or(FileError::Key("id"))?;
-    let date = |name: &'static str| child(node, name).and_then(date).ok_or(FileError::Key(name));
+    let id = node.attribute("id").ok_or(FileError::Key("id"))?;
+    let date = |name: &'static str| {
+        let text = child(node, name).map(text).ok_or(FileError::Key(name))?;
+        Date::parse(&text).map_err(|error| match error {
+            DateError::None => FileError::Key(name),
+            DateError::OfToday => FileError::Unsupported(format!("has a {name} that is another one on every day")),
+        })
+    };
     Ok(Key {
-        id,
+        id: id_of(id, FileError::Key("id"))?,
         created: date("creationDate")?,
         activates: date("activationDate")?,
         expires: date("expirationDate")?,
-        descriptor: descriptor(node).unwrap_or_else(Descriptor::Foreign),
+        descriptor: descriptor::read(node).unwrap_or_else(Descriptor::Foreign),
     })
 }
 
 fn revocation(node: Node<'_, '_>) -> Result<Revocation, FileError> {
     let of = child(node, "key").and_then(|key| key.attribute("id")).ok_or(FileError::Revocation("key"))?;
-    let date = child(node, "revocationDate").and_then(date);
+    let date = child(node, "revocationDate").map(|date| Date::parse(&text(date)));
     let reason = child(node, "reason").map(text).unwrap_or_default();
     if of == "*" {
-        let date = date.ok_or(FileError::Revocation("revocationDate"))?;
+        let date = match date {
+            Some(Ok(date)) => date.timestamp(),
+            None | Some(Err(DateError::None)) => return Err(FileError::Revocation("revocationDate")),
+            Some(Err(DateError::OfToday)) => {
+                return Err(FileError::Unsupported("has a date that is another one on every day".to_owned()));
+            }
+        };
         return Ok(Revocation { revoked: Revoked::AllCreatedBefore, date, reason });
     }
-    let id = KeyId::parse(of).ok_or(FileError::Revocation("key"))?;
+    let id = id_of(of, FileError::Revocation("key"))?;
     // Of one key the date is for people only.
-    Ok(Revocation { revoked: Revoked::Key(id), date: date.unwrap_or(Timestamp::UNIX_EPOCH), reason })
+    let date = date.and_then(Result::ok).map(Date::timestamp).unwrap_or_default();
+    Ok(Revocation { revoked: Revoked::Key(id), date, reason })
 }
 
-fn descriptor(key: Node<'_, '_>) -> Result<Descriptor, Foreign> {
-    let outer = child(key, "descriptor").ok_or(Foreign::Incomplete("descriptor"))?;
-    let deserializer = outer.attribute("deserializerType").ok_or(Foreign::Incomplete("deserializerType"))?;
-    if type_name(deserializer) != DESERIALIZER {
-        return Err(Foreign::Deserializer(type_name(deserializer).to_owned()));
-    }
-    let inner = only_element(outer).ok_or(Foreign::Incomplete("descriptor"))?;
-    let name = |of: &str| child(inner, of).and_then(|node| node.attribute("algorithm"));
-    let encryption = name("encryption").ok_or(Foreign::Incomplete("encryption algorithm"))?;
-    let validation = name("validation");
-    let algorithm = Algorithm::parse(encryption, validation).ok_or_else(|| {
-        Foreign::Algorithm(format!("{encryption} {}", validation.unwrap_or_default()).trim().to_owned())
-    })?;
-    Ok(Descriptor::Known { algorithm, master: master(inner)? })
-}
-
-fn master(descriptor: Node<'_, '_>) -> Result<Master, Foreign> {
-    if let Some(plain) = child(descriptor, "masterKey") {
-        return master_key(plain).map(Master::Plain).ok_or(Foreign::Incomplete("master key"));
-    }
-    let secret = descriptor.children().find(|node| node.has_tag_name((NAMESPACE, "encryptedSecret")));
-    let secret = secret.ok_or(Foreign::Incomplete("master key"))?;
-    let decryptor = secret.attribute("decryptorType").map(type_name).ok_or(Foreign::Incomplete("decryptorType"))?;
-    match decryptor {
-        DECRYPTOR => encrypted(secret).map(Master::Encrypted).ok_or(Foreign::Incomplete("certificate")),
-        NULL_DECRYPTOR => {
-            let plain = secret.descendants().find(|node| node.tag_name().name() == "masterKey");
-            plain.and_then(master_key).map(Master::Plain).ok_or(Foreign::Incomplete("master key"))
-        }
-        other => Err(Foreign::Decryptor(other.to_owned())),
-    }
-}
-
-fn encrypted(secret: Node<'_, '_>) -> Option<EncryptedSecret> {
-    let data = by_name(secret, "EncryptedData")?;
-    let key = by_name(by_name(data, "KeyInfo")?, "EncryptedKey")?;
-    let method = by_name(key, "EncryptionMethod").and_then(|method| method.attribute("Algorithm"));
-    let value = |of: Node<'_, '_>| by_name(by_name(of, "CipherData")?, "CipherValue").and_then(base64);
-    let certificate = key.descendants().find(|node| node.tag_name().name() == "X509Certificate")?;
-    Some(EncryptedSecret {
-        certificate: base64(certificate)?,
-        wrapping: Wrapping::parse(method.unwrap_or_default()),
-        key: value(key)?,
-        content: value(data)?,
+fn id_of(text: &str, none: FileError) -> Result<KeyId, FileError> {
+    KeyId::read(text).map_err(|error| match error {
+        IdError::None => none,
+        IdError::Unsure => FileError::Unsupported("has an id in an unusual form".to_owned()),
     })
 }
 
 /// The master key in an element that was encrypted.
 pub(super) fn master_key_element(bytes: &[u8]) -> Option<MasterKey> {
-    with_root(bytes, |root| (root.tag_name().name() == "masterKey").then(|| master_key(root))).ok()??
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= LARGEST_FILE)?;
+    xml_outline::outline(text).ok()?;
+    with_root(text, |root| is_named(root, "masterKey").then(|| descriptor::master_key(root))).ok()??.ok()
 }
 
-fn master_key(node: Node<'_, '_>) -> Option<MasterKey> {
-    MasterKey::new(Zeroizing::new(base64(node)?))
+/// The first child of this name.
+pub(super) fn child<'tree, 'text>(node: Node<'tree, 'text>, name: &str) -> Option<Node<'tree, 'text>> {
+    node.children().find(|child| is_named(*child, name))
 }
 
-fn child<'tree, 'text>(node: Node<'tree, 'text>, name: &str) -> Option<Node<'tree, 'text>> {
-    node.children().find(|child| child.has_tag_name(name) && child.tag_name().namespace().is_none())
+/// Whether an element is in no namespace, and has this name.
+pub(super) fn is_named(node: Node<'_, '_>, name: &str) -> bool {
+    node.is_element() && namespace(node).is_none() && node.tag_name().name() == name
 }
 
-fn by_name<'tree, 'text>(node: Node<'tree, 'text>, name: &str) -> Option<Node<'tree, 'text>> {
-    node.children().find(|child| child.is_element() && child.tag_name().name() == name)
+/// The namespace of an element: what undoes a default one is none.
+pub(super) fn namespace<'tree>(node: Node<'tree, '_>) -> Option<&'tree str> {
+    node.tag_name().namespace().filter(|namespace| !namespace.is_empty())
 }
 
-fn only_element<'tree, 'text>(node: Node<'tree, 'text>) -> Option<Node<'tree, 'text>> {
-    let mut elements = node.children().filter(Node::is_element);
-    elements.next().filter(|_| elements.next().is_none())
+/// All text in an element, whichever elements it stands in. White space alone, as between two comments, is none, unless the
+/// file says that it is.
+pub(super) fn text(node: Node<'_, '_>) -> String {
+    let source = node.document().input_text();
+    let is_kept = |text: &Node<'_, '_>| {
+        let is_blank = || source.get(text.range()).is_some_and(|text| text.chars().all(xml_text::is_space));
+        let space = || text.ancestors().find_map(|node| node.attribute((XML, "space")));
+        !is_blank() || space() == Some("preserve")
+    };
+    node.descendants().filter(Node::is_text).filter(is_kept).filter_map(|node| node.text()).collect()
 }
 
-/// All text in an element, whichever elements it stands in.
-fn text(node: Node<'_, '_>) -> String {
-    node.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect()
-}
-
-/// White space may stand anywhere, as `Convert.FromBase64String` allows.
-fn base64(node: Node<'_, '_>) -> Option<Vec<u8>> {
-    let coder = engine::GeneralPurpose::new(&alphabet::STANDARD, engine::general_purpose::PAD);
-    let text = Zeroizing::new(text(node));
-    let dense: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
-    coder.decode(dense.as_slice()).ok().filter(|bytes| !bytes.is_empty())
-}
-
-/// A type's name without the assembly that it is in, the version of which every runtime passes over.
-fn type_name(qualified: &str) -> &str {
-    qualified.split(',').next().unwrap_or_default().trim()
-}
-
-/// An `xsd:dateTime`. Without an offset it would be local time, which in a container is UTC. What lies beyond the last day
-/// that can be told is that day: keys that never expire say 9999.
-fn date(node: Node<'_, '_>) -> Option<Timestamp> {
-    let text = text(node);
-    let text = text.trim();
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time);
-    }
-    let civil = |text: &str| text.parse::<DateTime>().ok();
-    if let Some(local) = civil(text) {
-        return Some(local.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp()));
-    }
-    let is_last = civil(text.get(..19)?)?.date() >= Timestamp::MAX.to_zoned(TimeZone::UTC).date();
-    is_last.then_some(Timestamp::MAX)
-}
+/// The namespace of the prefix `xml`.
+const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn date_of(text: &str) -> Option<String> {
-        with_root(format!("<date>{text}</date>").as_bytes(), date).unwrap().map(|date| date.to_string())
-    }
-
-    #[test]
-    fn dates_are_read_with_any_fraction_and_offset() {
-        for (text, read) in [
-            ("2026-11-22T02:27:08.2025735Z", "2026-11-22T02:27:08.2025735Z"),
-            ("2026-11-22T02:27:08Z", "2026-11-22T02:27:08Z"),
-            ("2026-11-22T04:27:08+02:00", "2026-11-22T02:27:08Z"),
-            (" 2026-11-22T02:27:08 ", "2026-11-22T02:27:08Z"),
-        ] {
-            assert_eq!(date_of(text).as_deref(), Some(read), "{text}");
-        }
-        assert_eq!(date_of("9999-12-31T23:59:59.9999999Z"), Some(Timestamp::MAX.to_string()));
-        assert_eq!(date_of("soon"), None);
-        assert_eq!(date_of(""), None);
-    }
-
     #[test]
     fn what_would_break_every_application_is_told_from_what_is_passed_over() {
         let error = |text: &str| read(text.as_bytes()).unwrap_err();
-        for malformed in ["", "<key", "<key></revocation>", "<a/><b/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><key id='&b;'/>"]
+        for malformed in
+            ["", "<key", "<key></revocation>", "<a/><b/>", "<key id='&b;'/>", "<?xml version='1.1'?><key/>"]
         {
             assert!(matches!(error(malformed), FileError::Malformed(_)), "{malformed}");
         }
-        assert!(matches!(read(b"\xff\xfe<\0"), Err(FileError::Malformed(_))));
         assert_eq!(error("<keys/>"), FileError::Unknown("keys".to_owned()));
         assert_eq!(error("<key xmlns='urn:other'/>"), FileError::Unknown("key".to_owned()));
         assert_eq!(error("<key/>"), FileError::Key("id"));
         assert_eq!(error("<key id='89c124f1-5cf8-4e31-813c-67ccf7852c9f'/>"), FileError::Key("creationDate"));
         assert_eq!(error("<revocation/>"), FileError::Revocation("key"));
         assert_eq!(error("<revocation><key id='*'/></revocation>"), FileError::Revocation("revocationDate"));
+    }
+
+    #[test]
+    fn white_space_between_comments_is_no_text() {
+        let text_of = |text: &str| with_root(text, super::text).unwrap();
+        assert_eq!(text_of("<a>1<!-- --> <!-- -->2 </a>"), "12 ");
+        assert_eq!(text_of("<a xml:space='preserve'>1<!-- --> <!-- -->2</a>"), "1 2");
+        assert_eq!(text_of("<a>1<!-- -->&#32;<!-- -->2</a>"), "1 2");
+        assert_eq!(text_of("<a>1<![CDATA[ ]]>2</a>"), "1 2");
     }
 }

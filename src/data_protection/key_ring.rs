@@ -73,7 +73,7 @@ impl KeyRing {
         };
         let held = |key: &Key| {
             let opened = opened(key);
-            if revocations.iter().any(|revocation| revocation.is_about(key.id, key.created)) {
+            if revocations.iter().any(|revocation| revocation.is_about(key.id, key.created.timestamp())) {
                 return Held::Revoked(opened.ok());
             }
             opened.map_or_else(Held::Closed, Held::Open)
@@ -86,9 +86,9 @@ impl KeyRing {
     pub fn dates(&self) -> Ring {
         let member = |Entry { key, held }: &Entry| Member {
             id: key.id,
-            created: key.created,
-            activates: key.activates,
-            expires: key.expires,
+            created: key.created.timestamp(),
+            activates: key.activates.timestamp(),
+            expires: key.expires.timestamp(),
             is_revoked: matches!(held, Held::Revoked(_)),
             is_readable: !matches!(held, Held::Closed(_)),
         };

@@ -124,7 +124,7 @@ fn encrypted(secret: &EncryptedSecret) -> String {
     format!(
         r#"      <encryptedSecret decryptorType="{DECRYPTOR}, {ASSEMBLY}" xmlns="{NAMESPACE}">
         <EncryptedData Type="http://www.w3.org/2001/04/xmlenc#Element" xmlns="http://www.w3.org/2001/04/xmlenc#">
-          <EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#aes256-cbc" />
+          <EncryptionMethod Algorithm="{cipher}" />
           <KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#">
             <EncryptedKey xmlns="http://www.w3.org/2001/04/xmlenc#">
               <EncryptionMethod Algorithm="{wrapping}" />
@@ -143,6 +143,7 @@ fn encrypted(secret: &EncryptedSecret) -> String {
           </CipherData>
         </EncryptedData>
       </encryptedSecret>"#,
+        cipher = secret.cipher.uri(),
         wrapping = secret.wrapping.uri(),
         certificate = STANDARD.encode(&secret.certificate),
         key = STANDARD.encode(&secret.key),

@@ -8,9 +8,10 @@
 //! | module | what |
 //! |---|---|
 //! | [`key_id`], [`master_key`], [`algorithm`], [`key`], [`revocation`] | the parts of a ring |
-//! | [`key_file`], `key_writer` | their files, read and written byte for byte as ASP.NET Core does it |
+//! | [`key_file`], `descriptor`, [`date`], `xml_text`, `xml_outline` | their files, read as ASP.NET Core does it, within bounds |
+//! | `key_writer`, `earlier_file` | written byte for byte as ASP.NET Core does it, and read as earlier versions did |
 //! | [`certificate`], [`encrypted_xml`], [`certificates`], `pfx`, `der` | master keys that are encrypted to an RSA certificate |
-//! | [`ring`], [`rotation`], [`schedule`] | which key encrypts, and when the next one is to be made |
+//! | [`ring`], [`rotation`], [`schedule`], [`room`] | which key encrypts, when the next one is to be made, and whether it has room |
 //! | [`published`], [`import`], [`objects`] | the Secret that applications mount, and what comes into it |
 //! | [`payload`], `derivation`, `cipher`, [`key_ring`] | protecting and reading payloads |
 //! | [`token_cache`], [`entry`], [`class`], [`reader`] | what MSAL writes, what a stored entry is, in one word, and what reads it |
@@ -26,9 +27,12 @@ mod certificate_health;
 pub mod certificates;
 mod cipher;
 pub mod class;
+pub mod date;
 mod der;
 mod derivation;
+mod descriptor;
 pub mod directory;
+mod earlier_file;
 pub mod encrypted_xml;
 pub mod entry;
 pub mod health;
@@ -54,11 +58,14 @@ pub mod request;
 pub mod revocation;
 pub mod revoke;
 pub mod ring;
+pub mod room;
 pub mod rotation;
 pub mod schedule;
 pub mod settings;
 pub mod standing;
 pub mod token_cache;
+mod xml_outline;
+mod xml_text;
 
 use std::collections::BTreeMap;
 
@@ -105,6 +112,8 @@ pub struct Seen<'seen> {
     pub oldest_process: Option<Timestamp>,
     /// What the user names and is not there.
     pub awaited: Awaited,
+    /// When the last key was made that nobody had asked for, as far as that is less than an hour ago.
+    pub made: Option<Timestamp>,
 }
 
 /// What the user names and is not there, or cannot be used. What may come yet is not replaced.
@@ -133,6 +142,8 @@ pub struct DataProtection {
     pub depends_on_processes: bool,
     /// A key that is to be made.
     pub mint: Option<KeyMint>,
+    /// A key that would be made, but that another one was made a moment ago; and when it is.
+    pub put_off: Option<(Why, Timestamp)>,
     /// When the next key is to be made.
     pub due: Option<Timestamp>,
     /// When something changes by itself.
@@ -140,6 +151,8 @@ pub struct DataProtection {
     protection: Protection,
     awaited: Awaited,
     rotation: Rotation,
+    /// No key is said to be made before.
+    not_before: Option<Timestamp>,
 }
 
 /// A key whose bytes are drawn when it is made.
@@ -201,6 +214,8 @@ impl DataProtection {
             certificates_since,
             depends_on_processes,
             mint: None,
+            put_off: None,
+            not_before: None,
             due: schedule.due,
             wake_at: schedule.wake_at,
             protection: match next {
@@ -210,8 +225,16 @@ impl DataProtection {
             awaited: seen.awaited,
             rotation,
         };
+        read.not_before = read.published.revoked_before(now);
         let order = schedule.order.filter(|(why, _)| !read.is_held_back(*why, now));
-        read.mint = order.and_then(|(why, order)| read.mint_of(why, order));
+        let mint = order.and_then(|(why, order)| read.mint_of(why, order));
+        match (mint, schedule::not_again_before(seen.made, now)) {
+            (Some(mint), Some(until)) => {
+                read.put_off = Some((mint.why, until));
+                read.wake_at = Some(read.wake_at.map_or(until, |wake_at| wake_at.min(until)));
+            }
+            (mint, _) => read.mint = mint,
+        }
         read
     }
 
@@ -281,6 +304,10 @@ impl DataProtection {
     }
 
     fn mint_of(&self, why: Why, order: KeyOrder) -> Option<KeyMint> {
+        // A key that is older than a revocation of all keys would be revoked by it wherever somebody still has it.
+        let created =
+            self.not_before.map_or(order.created, |not_before| schedule::since(not_before).max(order.created));
+        let order = KeyOrder { created, ..order };
         let certificate = match &self.protection {
             Protection::Plain => None,
             Protection::Certificate(pair) => Some(pair.certificate().clone()),

@@ -6,10 +6,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
+    key_file::Element,
     key_id::KeyId,
+    plan::WHY_ANNOTATION,
     provided::IMPORTED_ANNOTATION,
+    published,
     request::REQUESTED_ANNOTATION,
     revoke::{REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
+    schedule::{self, Why},
 };
 use crate::{
     api::v1alpha1::OperationStatus,
@@ -74,8 +78,9 @@ impl Observed {
         taken: BTreeMap<String, String>,
         beside: Beside,
     ) -> Self {
-        // Of two Secrets that hold a key of the same name the older one counts.
-        files.sort_by_key(|secret| (created(secret), name(secret).to_owned()));
+        // Of two Secrets that hold a key of the same name the older one counts. A revocation of all keys that came in the
+        // same second as a key that was made here came before it: no key is made while a ring is being taken over.
+        files.sort_by_key(|secret| (created(secret), is_made(secret), name(secret).to_owned()));
         Self { files, ring, taken, inputs: Inputs::default(), beside }
     }
 
@@ -159,6 +164,26 @@ impl Observed {
         self.files.iter().chain(self.inputs.certificates.ours()).map(AsRef::as_ref)
     }
 
+    /// When the last key was made that nobody had asked for, as far as that was within this hour. Also a key counts that
+    /// cannot be read, and one whose Secret has lost its annotations; one that was taken over, and one that is said to be much
+    /// older than its Secret, as after a restore from a backup, do not.
+    #[must_use]
+    pub fn made(&self, now: Timestamp) -> Option<Timestamp> {
+        let made = self.files.iter().filter_map(|secret| {
+            let made = created(secret).filter(|made| schedule::is_of_this_hour(*made, now))?;
+            let (file, bytes) = data(secret).next()?;
+            let is_asked_for = annotation(secret, REQUESTED_ANNOTATION).is_some()
+                || annotation(secret, WHY_ANNOTATION).is_some_and(|why| why == Why::Requested.to_string());
+            let is_other = !file.starts_with("key-") || annotation(secret, IMPORTED_ANNOTATION).is_some();
+            let is_old = || match published::own(bytes) {
+                Ok(Element::Key(key)) => !schedule::may_be_made(key.created.timestamp(), made),
+                Ok(Element::Revocation(_)) | Err(_) => false,
+            };
+            (!is_asked_for && !is_other && !is_old()).then_some(made)
+        });
+        made.max()
+    }
+
     /// The Secrets of keys and of certificates that somebody gave an owner, with which the garbage collector would take them.
     pub fn owned(&self) -> impl Iterator<Item = &Secret> {
         self.lasting()
@@ -202,6 +227,11 @@ pub fn created(secret: &Secret) -> Option<Timestamp> {
 #[must_use]
 pub fn annotation<'secret>(secret: &'secret Secret, key: &str) -> Option<&'secret str> {
     secret.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// Whether a Secret is of a key that was made here.
+fn is_made(secret: &Secret) -> bool {
+    annotation(secret, WHY_ANNOTATION).is_some()
 }
 
 fn name(secret: &Secret) -> &str {

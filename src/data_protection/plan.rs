@@ -12,7 +12,6 @@ use super::{
     DataProtection, File, KeyMint, certificates, objects,
     observed::Observed,
     provided::IMPORTED_ANNOTATION,
-    published::CAPACITY,
     request::REQUESTED_ANNOTATION,
     revoke::{Order, REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
     schedule::Why,
@@ -232,7 +231,7 @@ fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
 fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Publication> {
     let published = &standing.ring.as_ref()?.published;
     let grows = standing.mint.is_some() || order(standing).is_some();
-    if published.fill().bytes > CAPACITY || (published.files().is_empty() && !grows) {
+    if published.fill().is_over() || (published.files().is_empty() && !grows) {
         return None;
     }
     let mut secret = objects::ring_secret(&settings.owner, published);

@@ -7,11 +7,12 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     Awaited, Protection,
-    certificate::{CertificateError, Pair},
+    certificate::{Certificate, CertificateError, Pair},
     import, key_file,
     key_writer::File,
     observed::Observed,
-    published::{Refusal, Refused},
+    published::{self, Published, Refusal, Refused},
+    room::{Overflow, Room},
     settings::Settings,
 };
 use crate::condition::Reason;
@@ -57,8 +58,12 @@ pub struct Import {
     pub is_there: bool,
     /// Files in it that have no Secret of their own yet.
     pub pending: Vec<File>,
-    /// What in it is not taken over, and why.
+    /// What in it cannot be taken over, and why. While there is any, nothing is.
     pub refused: Vec<Refused>,
+    /// What in it applications pass over, and why.
+    pub passed_over: Vec<Refused>,
+    /// Why there is no room for it. Then nothing is taken over.
+    pub overflow: Option<Overflow>,
     /// How many Secrets of keys were made from it.
     pub taken_over: usize,
 }
@@ -125,6 +130,8 @@ impl Import {
             is_there: secret.is_some(),
             pending: Vec::new(),
             refused: imported.refused,
+            passed_over: imported.passed_over,
+            overflow: None,
             taken_over: observed.imported_from(name),
         };
         for file in imported.files {
@@ -133,13 +140,38 @@ impl Import {
                 Some(there) => import.refused.extend(differs(&file, there)),
             }
         }
+        if !import.refused.is_empty() {
+            import.pending.clear();
+        }
         import
+    }
+}
+
+impl Import {
+    /// Adds up what the published Secret would hold with it, revocations of all keys spelled out, before anything of it is
+    /// written: where there is no room, nothing is.
+    pub(super) fn add_up(
+        &mut self,
+        sources: &[(&str, &[u8])],
+        live: &[(&str, &[u8])],
+        certificate: Option<&Certificate>,
+    ) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let pending = self.pending.iter().map(|file| (file.name.as_str(), file.content.as_slice()));
+        let with = Published::of(sources.iter().copied().chain(pending), live.iter().copied());
+        let without = Published::of(sources.iter().copied(), live.iter().copied());
+        self.overflow = Room::new(without.fill(), certificate).overflow(with.fill());
+        if self.overflow.is_some() {
+            self.pending.clear();
+        }
     }
 }
 
 /// Of a key or a revocation that is there already the one that is there stays.
 fn differs(file: &File, there: &[u8]) -> Option<Refused> {
-    let (new, known) = (key_file::read(&file.content).ok()?, key_file::read(there));
+    let (new, known) = (key_file::read(&file.content).ok()?, published::own(there));
     let id = new.key_id()?;
     let is_same = known.is_ok_and(|known| known == new);
     (!is_same).then(|| Refused { file: file.name.clone(), why: Refusal::Duplicate(id) })

@@ -9,9 +9,11 @@ use std::{
     fmt,
 };
 
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::{
+    earlier_file,
     key::{Descriptor, Foreign, Key},
     key_file::{self, Element, FileError},
     key_id::KeyId,
@@ -21,6 +23,11 @@ use super::{
 
 /// The most that a Secret may hold, in bytes.
 pub const CAPACITY: usize = 1 << 20;
+/// The most that an object may have as it is stored, in bytes: etcd takes 1.5 MiB in a request, and the rest of the object
+/// wants room too.
+pub const LARGEST_OBJECT: usize = 1_400_000;
+/// What is stored of a file beside its content and its name, which stands in the object twice, in bytes.
+const BESIDE_A_FILE: usize = 24;
 /// From which share of it on users are warned.
 const HIGH_PERCENT: usize = 80;
 
@@ -36,6 +43,8 @@ pub struct Published {
     pub orphans: Vec<File>,
     /// Files in the published Secret that do not stay.
     pub strays: Vec<Refused>,
+    /// The dates of revocations of all keys before one.
+    by_date: Vec<Timestamp>,
 }
 
 /// A file that is not published.
@@ -59,6 +68,20 @@ pub enum Refusal {
     /// Another file holds another key of this name.
     #[error("it is the key {0}, which another file holds with another content")]
     Duplicate(KeyId),
+    /// Another file holds it too.
+    #[error("it is the key {0}, which another file holds too, and no application can read a ring with both")]
+    InTwoFiles(KeyId),
+    /// Of its name applications read nothing, and it holds a key or a revocation.
+    #[error(
+        "it holds a key or a revocation, and its name does not end with .xml, so that ASP.NET Core does not read it"
+    )]
+    Misnamed,
+    /// Of its name applications read nothing.
+    #[error("its name does not end with .xml, so that ASP.NET Core does not read it")]
+    NotRead,
+    /// It is one of too many.
+    #[error("it is one of over {0} files")]
+    TooMany(usize),
     /// A file of this name was edited.
     #[error("it was edited: it is written anew")]
     Edited,
@@ -74,29 +97,38 @@ pub enum Refusal {
 }
 
 /// How full the published Secret is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fill {
     /// What its files have, in bytes.
     pub bytes: usize,
+    /// What is stored beside them, in bytes: their names, and who has written each.
+    pub beside: usize,
 }
 
 impl Fill {
+    /// With other files beside these.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, beside: self.beside + other.beside }
+    }
+
     /// In percent of what a Secret may hold.
     #[must_use]
     pub fn percent(self) -> usize {
-        self.bytes * 100 / CAPACITY
+        let of_request = (self.bytes + self.beside) * 100 / LARGEST_OBJECT;
+        (self.bytes * 100 / CAPACITY).max(of_request)
     }
 
     /// Whether users should be warned.
     #[must_use]
     pub fn is_high(self) -> bool {
-        self.bytes >= CAPACITY / 100 * HIGH_PERCENT
+        self.bytes >= CAPACITY / 100 * HIGH_PERCENT || self.percent() >= HIGH_PERCENT
     }
 
     /// Whether the API server would refuse it.
     #[must_use]
     pub fn is_over(self) -> bool {
-        self.bytes > CAPACITY
+        self.bytes > CAPACITY || self.bytes + self.beside > LARGEST_OBJECT
     }
 }
 
@@ -127,8 +159,8 @@ impl Published {
                 published.refused.push(Refused { file: place.to_owned(), why });
             }
         }
-        published.spell_out();
         let held: BTreeSet<String> = published.files.keys().cloned().collect();
+        published.spell_out();
         for (name, bytes) in live {
             if let Some(why) = published.rescue(name, bytes) {
                 published.strays.push(Refused { file: name.to_owned(), why });
@@ -159,36 +191,52 @@ impl Published {
         &self.revocations
     }
 
+    /// The latest date of those that were of all keys before it, as far as it has come: no key is said to be older.
+    #[must_use]
+    pub fn revoked_before(&self, now: Timestamp) -> Option<Timestamp> {
+        self.by_date.iter().copied().filter(|date| *date <= now).max()
+    }
+
     /// How full the Secret gets.
     #[must_use]
     pub fn fill(&self) -> Fill {
-        Fill { bytes: self.files.values().map(|content| content.len()).sum() }
+        let names = self.files.keys().map(String::len).sum::<usize>();
+        Fill {
+            bytes: self.files.values().map(|content| content.len()).sum(),
+            beside: names * 2 + self.files.len() * BESIDE_A_FILE,
+        }
     }
 
+    /// Adds what a file says, in the operator's own words: so none of its quirks is published.
     fn add(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        match key_file::read(bytes)? {
+        match own(bytes)? {
             Element::Revocation(revocation) => {
-                // The file that was made stays as it is, but for one that revokes more than one key.
-                if let Revoked::Key(_) = revocation.revoked {
-                    let name = revocation.file_name();
-                    self.files.entry(name).or_insert_with(|| Zeroizing::new(bytes.to_vec()));
+                match revocation.revoked {
+                    Revoked::Key(_) => {
+                        let file = revocation.file();
+                        self.files.entry(file.name).or_insert(file.content);
+                        self.revocations.push(revocation);
+                    }
+                    // It is about the keys that were there when it came, which come before it. Of one that is made later it
+                    // says nothing.
+                    Revoked::AllCreatedBefore => {
+                        self.by_date.push(revocation.date);
+                        self.revocations.extend(revocation.one_by_one(&self.keys));
+                    }
                 }
-                self.revocations.push(revocation);
                 Ok(())
             }
             Element::Key(key) => {
-                if let Descriptor::Foreign(foreign) = &key.descriptor {
-                    return Err(Refusal::Foreign(key.id, foreign.clone()));
-                }
-                let name = key.file_name();
-                match self.files.get(&name) {
-                    Some(there) if there.as_slice() == bytes => Ok(()),
-                    Some(_) => Err(Refusal::Duplicate(key.id)),
-                    None => {
-                        self.files.insert(name, Zeroizing::new(bytes.to_vec()));
+                let known = self.keys.iter().find(|known| known.id == key.id);
+                match (key.file(), known, &key.descriptor) {
+                    (_, _, Descriptor::Foreign(foreign)) => Err(Refusal::Foreign(key.id, foreign.clone())),
+                    (_, Some(known), _) if *known == *key => Ok(()),
+                    (Some(file), None, _) => {
+                        self.files.insert(file.name, file.content);
                         self.keys.push(*key);
                         Ok(())
                     }
+                    _ => Err(Refusal::Duplicate(key.id)),
                 }
             }
         }
@@ -201,23 +249,22 @@ impl Published {
             Some(_) => return Some(Refusal::Edited),
             None => {}
         }
-        let (before, revocations) = (self.files.len(), self.revocations.len());
+        let (before, by_date) = (self.files.len(), self.by_date.len());
         match self.add(bytes) {
             Err(why) => Some(why),
-            Ok(()) if self.revocations[revocations..].iter().any(is_by_date) => Some(Refusal::ByDate),
-            Ok(()) if self.files.len() > before => (!self.files.contains_key(name)).then_some(Refusal::Renamed),
+            Ok(()) if self.by_date.len() > by_date => Some(Refusal::ByDate),
+            Ok(()) if self.files.len() > before => match self.files.get(name) {
+                None => Some(Refusal::Renamed),
+                Some(written) => (written.as_slice() != bytes).then_some(Refusal::Edited),
+            },
             Ok(()) => Some(Refusal::Twice),
         }
     }
 
-    /// Turns each revocation of all keys before a date into one for each of them, and makes the files that are wanting.
+    /// Makes the files that are wanting of revocations, of each key one.
     fn spell_out(&mut self) {
         let mut seen = BTreeSet::new();
-        let each = std::mem::take(&mut self.revocations).into_iter().flat_map(|revocation| match revocation.revoked {
-            Revoked::Key(_) => vec![revocation],
-            Revoked::AllCreatedBefore => revocation.one_by_one(&self.keys),
-        });
-        self.revocations = each.filter(|revocation| seen.insert(revocation.file_name())).collect();
+        self.revocations.retain(|revocation| seen.insert(revocation.file_name()));
         for revocation in &self.revocations {
             let file = revocation.file();
             self.files.entry(file.name).or_insert(file.content);
@@ -225,6 +272,15 @@ impl Published {
     }
 }
 
-fn is_by_date(revocation: &Revocation) -> bool {
-    matches!(revocation.revoked, Revoked::AllCreatedBefore)
+/// What a file of the operator's own says: as every application reads it, or else as an earlier version of the operator did,
+/// where that is clear.
+pub(super) fn own(bytes: &[u8]) -> Result<Element, Refusal> {
+    let is_usable = |element: &Element| match element {
+        Element::Key(key) => matches!(key.descriptor, Descriptor::Known { .. }),
+        Element::Revocation(_) => true,
+    };
+    match key_file::read(bytes) {
+        Ok(element) if is_usable(&element) => Ok(element),
+        read => earlier_file::read(bytes).map_or_else(|| Ok(read?), Ok),
+    }
 }

@@ -49,7 +49,7 @@ impl Revocation {
 
     /// The same for the keys there are, one by one.
     pub fn one_by_one<'keys>(&self, keys: impl IntoIterator<Item = &'keys Key>) -> Vec<Self> {
-        let about = keys.into_iter().filter(|key| self.is_about(key.id, key.created));
+        let about = keys.into_iter().filter(|key| self.is_about(key.id, key.created.timestamp()));
         about.map(|key| Self { revoked: Revoked::Key(key.id), ..self.clone() }).collect()
     }
 

@@ -21,16 +21,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DataProtection,
-    key_id::KeyId,
-    key_ring::KeyRing,
-    observed::Observed,
-    published::CAPACITY,
-    reader::Reader,
-    revocation::Revocation,
-    ring::Member,
-    settings::Settings,
-    standing::{self, LARGEST_FILE},
+    DataProtection, key_id::KeyId, key_ring::KeyRing, observed::Observed, published::CAPACITY, reader::Reader,
+    revocation::Revocation, ring::Member, settings::Settings, standing,
 };
 use crate::{
     api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
@@ -180,13 +172,13 @@ fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
 
 /// Why the ring cannot hold what is to be made; `None` where it can.
 fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<String> {
-    let used = ring.published.fill().bytes;
+    let (room, used) = (standing::room(ring), ring.published.fill().bytes);
     let revocations: usize = order.revocations.iter().map(|revocation| revocation.file().content.len()).sum();
-    let needed = revocations + if order.needs_key { LARGEST_FILE } else { 0 };
+    let needed = revocations + if order.needs_key { room.key() } else { 0 };
     let count = order.revocations.len();
     let what = format!("{count} revocation{}", if count == 1 { "" } else { "s" });
     let and_key = if order.needs_key { " and a new key" } else { "" };
-    (used + needed > CAPACITY).then(|| {
+    (!room.has(needed)).then(|| {
         format!(
             "{what}{and_key} would take {needed} bytes, and of the {CAPACITY} that Secret {} can hold {used} are used",
             name::keys(owner)

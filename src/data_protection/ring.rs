@@ -109,6 +109,16 @@ impl Ring {
         fallback.map_or(Choice::Nothing, Choice::Fallback)
     }
 
+    /// What an application on .NET 8 makes do with where no key is active: it does not leave the newest out, though that is
+    /// expired.
+    #[must_use]
+    pub fn fallback_of_net_8(&self, now: Timestamp) -> Option<&Member> {
+        let usable = || self.0.iter().filter(|member| !member.is_revoked && member.is_readable);
+        let is_young = |member: &&Member| member.created > earlier(now, PROPAGATION);
+        let old = usable().filter(|member| !is_young(member)).max_by_key(|member| member.created);
+        old.or_else(|| usable().filter(is_young).min_by_key(|member| member.created))
+    }
+
     /// The key that encrypts, as it should be; `None` where applications are left to a fallback.
     #[must_use]
     pub fn active(&self, now: Timestamp) -> Option<&Member> {

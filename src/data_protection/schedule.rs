@@ -12,6 +12,8 @@
 //! - A key expires long after the next one has taken over, so that an operator that comes weeks late breaks nothing.
 //! - A key that waits for its turn is the next one, wherever a wrong clock has put it, as long as it comes in time: so no
 //!   step of the clock makes keys in numbers.
+//! - Whatever happens, there is one key an hour at most that nobody has asked for: what takes keys away as soon as they are
+//!   made would otherwise fill the ring, from which none is ever removed.
 //! - Where nothing is left to encrypt with, a key is active at once, and said to be old, since .NET 9 passes over young ones.
 
 use std::fmt;
@@ -36,6 +38,8 @@ const OUTLIVES: SignedDuration = SignedDuration::from_hours(72);
 const BEFORE_THE_END: SignedDuration = SignedDuration::from_hours(96);
 /// How old a key is said to be that encrypts at once.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(72);
+/// The least time between two keys that nobody asks for, whatever happens to them.
+const LEAST_BETWEEN: SignedDuration = SignedDuration::from_hours(1);
 /// The last date that is ever written: runtimes add a little to what they read.
 const LATEST: Timestamp = Timestamp::constant(221_845_392_000, 0);
 
@@ -111,6 +115,33 @@ pub fn schedule(ring: &Ring, rotation: Rotation, now: Timestamp) -> Schedule {
 pub fn at_once(ring: &Ring, rotation: Rotation, now: Timestamp) -> KeyOrder {
     let now = whole_second(now);
     Input { ring, rotation, now, last: last(ring, now) }.order(Why::Requested)
+}
+
+/// Until when no other key is made, where one was made at this time. A time that is to come is that of another clock, which is
+/// believed as far as it may be of this hour.
+#[must_use]
+pub fn not_again_before(made: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let until = later(made?, LEAST_BETWEEN);
+    (is_of_this_hour(made?, now) && now < until).then_some(until)
+}
+
+/// Whether a time is less than an hour away.
+#[must_use]
+pub fn is_of_this_hour(time: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(time).abs() < LEAST_BETWEEN
+}
+
+/// Whether a key that is said to be of this time may have been made at that one: it may be said to be older than it is.
+#[must_use]
+pub fn may_be_made(said: Timestamp, at: Timestamp) -> bool {
+    said >= earlier(at, BACKDATED + LEAST_BETWEEN)
+}
+
+/// The first whole second that is not before a time.
+#[must_use]
+pub fn since(time: Timestamp) -> Timestamp {
+    let whole = whole_second(time);
+    if whole < time { later(whole, SECOND) } else { whole }
 }
 
 /// The last key of those that follow each other without a gap, from the active one on.

@@ -13,15 +13,13 @@ use super::{
     plan::Mint,
     provided::Provided,
     revoke::{self, Revoke},
+    room::Room,
     settings::Settings,
 };
 use crate::{
     api::v1alpha1::OperationStatus,
     kubernetes::{identity::Found, name},
 };
-
-/// The most that a file of a key takes, in bytes, for keeping room for one.
-pub(super) const LARGEST_FILE: usize = 8 << 10;
 
 /// How far a cache's key ring is.
 #[derive(Debug, Clone)]
@@ -42,10 +40,14 @@ impl Standing {
     /// Reads what was seen. What `earlier` has opened is not opened again.
     #[must_use]
     pub fn read(settings: &Settings, observed: &Observed, earlier: &KeyRing, now: Timestamp) -> Self {
-        let provided = Provided::read(settings, observed);
+        let mut provided = Provided::read(settings, observed);
         let inputs = observed.inputs();
         let copies = inputs.certificates.ours().map(|secret| Copies::read(secret)).unwrap_or_default();
         let mut sources = observed.sources();
+        let certificate = provided.certificate.as_ref().and_then(|pair| Some(pair.as_ref().ok()?.certificate()));
+        if let Some(import) = &mut provided.import {
+            import.add_up(&sources, &observed.live(), certificate);
+        }
         let place = settings.import.as_deref().unwrap_or_default();
         sources.extend(provided.pending().iter().map(|file| (place, file.content.as_slice())));
         let seen = Seen {
@@ -66,22 +68,27 @@ impl Standing {
             copies: &copies,
             oldest_process: inputs.oldest_process,
             awaited: provided.awaited(),
+            made: observed.made(now),
         };
         let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, earlier));
         let (operation, asked) = super::request::answer(settings, observed, ring.as_ref(), now);
         let revoke = revoke::read(settings, observed, ring.as_ref(), now);
-        let mint =
-            ring.as_ref().filter(|ring| may_make(observed, ring)).and_then(|ring| match (asked, &revoke.order) {
-                (Some(requested), order) => {
-                    let replaces = order.as_ref().and_then(|order| order.replaces.clone());
-                    ring.at_once(now).map(|key| Mint { key, requested: Some(requested), replaces })
-                }
-                // What takes its place is there no later than the revocation.
-                (None, Some(order)) if order.needs_key => {
-                    ring.at_once(now).map(|key| Mint { key, requested: None, replaces: order.replaces.clone() })
-                }
-                (None, _) => ring.mint.clone().map(|key| Mint { key, requested: None, replaces: None }),
-            });
+        // What a ring is to be taken over for may revoke all keys that there are by then, and the next pass knows.
+        let may_make = |ring: &&DataProtection| provided.pending().is_empty() && may_make(observed, ring);
+        let mint = ring.as_ref().filter(may_make).and_then(|ring| match (asked, &revoke.order) {
+            (Some(requested), order) => {
+                let replaces = order.as_ref().and_then(|order| order.replaces.clone());
+                ring.at_once(now).map(|key| Mint { key, requested: Some(requested), replaces })
+            }
+            // What takes its place is there no later than the revocation.
+            (None, Some(order)) if order.needs_key => {
+                ring.at_once(now).map(|key| Mint { key, requested: None, replaces: order.replaces.clone() })
+            }
+            (None, _) => {
+                let key = ring.mint.clone().filter(|mint| room(ring).has_for(mint.why));
+                key.map(|key| Mint { key, requested: None, replaces: None })
+            }
+        });
         Self { ring, mint, operation, revoke, provided }
     }
 
@@ -108,14 +115,14 @@ impl Standing {
     }
 }
 
-/// Whether a key can be made: there is a place to publish it, room, and what it is to be encrypted to.
+/// Whether a key can be made in an emergency: there is a place to publish it, room, and what it is to be encrypted to.
 #[must_use]
 pub fn may_make(observed: &Observed, ring: &DataProtection) -> bool {
-    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && has_room(ring) && ring.can_mint()
+    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && room(ring).has_for_emergency() && ring.can_mint()
 }
 
-/// Whether the ring has room for one more key.
+/// How much room the ring has.
 #[must_use]
-pub fn has_room(ring: &DataProtection) -> bool {
-    ring.published.fill().bytes + LARGEST_FILE <= super::published::CAPACITY
+pub fn room(ring: &DataProtection) -> Room {
+    Room::new(ring.published.fill(), ring.encrypts_to())
 }

@@ -49,7 +49,7 @@ fn every_recorded_entry_is_what_it_is() {
 fn with_a_key_revoked_its_entries_are_told_and_the_others_stay_readable() {
     let (keys, _) = parts("cache-entries/ring");
     let revoked = KeyId::parse("89c124f1-5cf8-4e31-813c-67ccf7852c9f").unwrap();
-    let revocation = Revocation::of(revoked, keys[0].created, "compromised");
+    let revocation = Revocation::of(revoked, keys[0].created.timestamp(), "compromised");
     let ring = open(&keys, &[revocation], &[]);
     let entries = stored();
     let of = |prefix: &str| {
@@ -72,7 +72,7 @@ fn what_a_revoked_key_encrypted_is_told_by_its_content_under_any_key() {
     let protect = |purposes: Purposes| before.protector(key).unwrap().protect(&purposes, b"{}", &dice(3)).unwrap();
     let tokens = protect(Purposes::token_cache(APPLICATION));
     let others = [Purposes::new(APPLICATION, &["tickets"]), Purposes::token_cache("elsewhere")].map(protect);
-    let after = open(&keys, &[Revocation::of(key, keys[0].created, "compromised")], &[]);
+    let after = open(&keys, &[Revocation::of(key, keys[0].created.timestamp(), "compromised")], &[]);
     let revoked = Entry::Undecryptable { key, why: Undecryptable::KeyRevoked };
     assert_eq!(entry(OTHER, &tokens, &after), revoked);
     for other in others {

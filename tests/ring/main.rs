@@ -12,6 +12,7 @@ mod oracle;
 mod payloads;
 mod published;
 mod scheduled;
+mod variants;
 mod vectors;
 mod whole;
 mod world;

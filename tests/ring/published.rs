@@ -142,7 +142,7 @@ fn a_revocation_of_all_keys_is_spelled_out_key_by_key() {
 
 #[test]
 fn the_ring_warns_from_four_fifths_of_a_secret_on() {
-    let fill = |bytes| Fill { bytes };
+    let fill = |bytes| Fill { bytes, beside: 0 };
     assert!(!fill(CAPACITY / 100 * 80 - 1).is_high());
     assert!(fill(CAPACITY / 100 * 80).is_high());
     assert!(!fill(CAPACITY).is_over());

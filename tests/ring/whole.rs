@@ -62,6 +62,7 @@ impl Cluster {
             copies: &Copies::read(&self.copies),
             oldest_process: self.oldest_process,
             awaited: self.awaited,
+            made: None,
         };
         DataProtection::read(&seen, Rotation::default(), now, &self.opened)
     }
@@ -266,7 +267,7 @@ fn what_was_opened_is_taken_over_only_while_the_key_and_its_certificate_are_ther
         ring.protector(key.id).is_some()
     };
     assert!(is_open(&key, &[], &pairs));
-    assert!(is_open(&Key { expires: NOW, ..key.clone() }, &[], &pairs));
+    assert!(is_open(&Key { expires: NOW.into(), ..key.clone() }, &[], &pairs));
     assert!(!is_open(&key, &[], &[]));
     assert!(!is_open(&key, &[Revocation::of(key.id, NOW, "leaked")], &pairs));
 }

@@ -1,0 +1,167 @@
+//! The outline of an XML text, before it is parsed: how much there is of it.
+//!
+//! In: the text of a file. Out: the name of its root, or why it is not parsed. It is gone through once, from the beginning to
+//! the end, and nothing is kept of it: the time that a parser takes grows with the square of the attributes of an element,
+//! and nothing interrupts it. Beside the bounds it tells apart what .NET and the parser take for different things. What the
+//! parser refuses itself is left to it.
+
+use super::{key_file::FileError, xml_text::is_space};
+
+/// The most attributes of an element, with those that declare namespaces; and the most namespaces at a place.
+pub const MOST_ATTRIBUTES: usize = 64;
+/// The most elements of a file.
+pub const MOST_ELEMENTS: usize = 4000;
+/// How deep they may stand in each other.
+pub const DEEPEST: usize = 64;
+
+/// What there is of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outline<'text> {
+    /// The name of its root, with its prefix; `None` where it has none.
+    pub root: Option<&'text str>,
+}
+
+/// Goes through a text.
+///
+/// # Errors
+/// Where there is too much of something, or something that this operator does not read.
+pub fn outline(text: &str) -> Result<Outline<'_>, FileError> {
+    let mut scan = Scan { text, rest: text, elements: 0, namespaces: Vec::new(), in_scope: 0, root: None };
+    while let Some((_, markup)) = scan.rest.split_once('<') {
+        scan.rest = markup;
+        scan.markup()?;
+    }
+    Ok(Outline { root: scan.root })
+}
+
+struct Scan<'text> {
+    text: &'text str,
+    rest: &'text str,
+    elements: usize,
+    /// How many namespaces each open element declares.
+    namespaces: Vec<usize>,
+    in_scope: usize,
+    root: Option<&'text str>,
+}
+
+impl<'text> Scan<'text> {
+    /// After a `<`.
+    fn markup(&mut self) -> Result<(), FileError> {
+        if let Some(rest) = self.rest.strip_prefix("!--") {
+            self.rest = self.after(rest, "-->")?;
+        } else if let Some(rest) = self.rest.strip_prefix("![CDATA[") {
+            self.rest = self.after(rest, "]]>")?;
+        } else if let Some(rest) = self.rest.strip_prefix('?') {
+            self.instruction(rest)?;
+        } else if let Some(rest) = self.rest.strip_prefix('/') {
+            self.rest = self.after(rest, ">")?;
+            self.in_scope -= self.namespaces.pop().ok_or_else(|| self.malformed())?;
+        } else if self.rest.starts_with("!DOCTYPE") {
+            return Err(FileError::Unsupported("has a DOCTYPE".to_owned()));
+        } else {
+            self.element()?;
+        }
+        Ok(())
+    }
+
+    fn instruction(&mut self, rest: &'text str) -> Result<(), FileError> {
+        let is_first = self.text.len() == rest.len() + 2;
+        let name = self.name(rest)?;
+        // The declaration comes first, and is read with the encoding.
+        if name.contains(':') || (name.eq_ignore_ascii_case("xml") && !(is_first && name == "xml")) {
+            return Err(self.malformed());
+        }
+        self.rest = self.after(rest, "?>")?;
+        Ok(())
+    }
+
+    fn element(&mut self) -> Result<(), FileError> {
+        let name = self.name(self.rest)?;
+        self.root.get_or_insert(name);
+        self.rest = self.rest.get(name.len()..).unwrap_or_default();
+        self.elements += 1;
+        if self.elements > MOST_ELEMENTS {
+            return Err(FileError::Unsupported(format!("has over {MOST_ELEMENTS} elements")));
+        }
+        let (mut attributes, mut namespaces) = (0, 0);
+        let is_empty = loop {
+            let trimmed = self.rest.trim_start_matches(is_space);
+            if let Some(rest) = trimmed.strip_prefix('>') {
+                self.rest = rest;
+                break false;
+            }
+            if let Some(rest) = trimmed.strip_prefix("/>") {
+                self.rest = rest;
+                break true;
+            }
+            if trimmed.len() == self.rest.len() {
+                return Err(self.malformed());
+            }
+            self.rest = trimmed;
+            namespaces += usize::from(self.attribute()?);
+            attributes += 1;
+            if attributes > MOST_ATTRIBUTES {
+                return Err(FileError::Unsupported(format!("has an element with over {MOST_ATTRIBUTES} attributes")));
+            }
+        };
+        self.in_scope += namespaces;
+        self.namespaces.push(namespaces);
+        if self.in_scope > MOST_ATTRIBUTES {
+            return Err(FileError::Unsupported(format!("has over {MOST_ATTRIBUTES} namespaces at one place")));
+        }
+        if self.namespaces.len() > DEEPEST {
+            return Err(FileError::Unsupported(format!("has elements that stand over {DEEPEST} deep in each other")));
+        }
+        if is_empty {
+            self.in_scope -= self.namespaces.pop().unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Goes over an attribute. Whether it declares a namespace.
+    fn attribute(&mut self) -> Result<bool, FileError> {
+        let name = self.name(self.rest)?;
+        let rest = self.rest.get(name.len()..).unwrap_or_default().trim_start_matches(is_space);
+        let rest = rest.strip_prefix('=').ok_or_else(|| self.malformed())?.trim_start_matches(is_space);
+        let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\'')).ok_or_else(|| self.malformed())?;
+        let value = rest.get(1..).and_then(|rest| rest.split_once(quote));
+        let (value, rest) = value.ok_or_else(|| self.malformed())?;
+        let prefix = name.strip_prefix("xmlns:");
+        let is_reserved =
+            |uri: &str| uri.starts_with("http://www.w3.org/XML/") || uri.starts_with("http://www.w3.org/2000/xmlns");
+        if prefix.is_some() && value.is_empty() {
+            return Err(self.malformed());
+        }
+        let is_namespace = prefix.is_some() || name == "xmlns";
+        if matches!(prefix, Some("xml" | "xmlns")) || (is_namespace && is_reserved(value)) {
+            return Err(FileError::Unsupported("declares a namespace that XML itself has".to_owned()));
+        }
+        if name == "xml:space" && !matches!(value, "preserve" | "default") {
+            return Err(self.malformed());
+        }
+        self.rest = rest;
+        Ok(is_namespace)
+    }
+
+    /// The name that a text begins with. Of the names that are not ASCII the editions of XML have different ones.
+    fn name(&self, text: &'text str) -> Result<&'text str, FileError> {
+        let is_in_name = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, ':' | '_' | '-' | '.') || !character.is_ascii()
+        };
+        let end = text.find(|character| !is_in_name(character)).unwrap_or(text.len());
+        let name = text.get(..end).filter(|name| !name.is_empty()).ok_or_else(|| self.malformed())?;
+        if name.is_ascii() { Ok(name) } else { Err(FileError::Unsupported("has names beyond ASCII".to_owned())) }
+    }
+
+    fn after(&self, text: &'text str, end: &str) -> Result<&'text str, FileError> {
+        text.split_once(end).map(|(_, rest)| rest).ok_or_else(|| self.malformed())
+    }
+
+    /// Where it is, as the parser tells it. What stands there may be a secret.
+    fn malformed(&self) -> FileError {
+        let before = self.text.get(..self.text.len() - self.rest.len()).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        FileError::Malformed(format!("at {line}:{column}"))
+    }
+}
