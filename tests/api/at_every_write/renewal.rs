@@ -129,16 +129,16 @@ async fn age(world: &World, renewal: Renewal) -> Seen {
     };
     edit("shop-redis-ca", content, &emptied).await;
     let pair = Pair::parse(leaf.certificate.as_bytes(), leaf.key.reveal().as_bytes()).unwrap();
-    let named = mounted::file(&pair.leaf.fingerprint());
-    let before = world.secret("shop-redis-tls").await.into_keys().filter(|name| name.ends_with(".pem"));
+    let own_file = mounted::file(&pair.leaf.fingerprint());
+    let before = world.secret("shop-redis-tls").await.into_keys().filter(|name| name.strip_suffix(".pem").is_some());
     let emptied: Value = before.map(|name| (name, Value::Null)).collect();
     let text = |bytes: ByteString| Value::from(String::from_utf8(bytes.0).unwrap());
     let content: Value = mounted::data(&pair, &bundle).into_iter().map(|(name, bytes)| (name, text(bytes))).collect();
     edit("shop-redis-tls", content, &emptied).await;
     let configuration = world.config_map("shop-redis-config").await["redis.conf"].clone();
-    let is_named = |word: &&str| word.ends_with(".pem");
+    let is_named = |word: &&str| word.strip_suffix(".pem").is_some();
     let before = configuration.split(['/', '\n']).find(is_named).unwrap().to_owned();
-    let configuration = configuration.replace(&before, &named);
+    let configuration = configuration.replace(&before, &own_file);
     world.edit("ConfigMap", "shop-redis-config", json!({"data": {"redis.conf": configuration}})).await;
     edit("shop-redis", json!({"ca.crt": bundle}), &json!({})).await;
 
