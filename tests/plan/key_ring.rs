@@ -179,7 +179,9 @@ impl Keys {
     pub fn garble_first_key(&mut self) {
         let (_, secret) = self.files.iter_mut().next().unwrap();
         let data = Arc::make_mut(secret).data.as_mut().unwrap();
-        data.values_mut().for_each(|bytes| bytes.0.truncate(100));
+        for bytes in data.values_mut() {
+            bytes.0.truncate(100);
+        }
         let garbled = data.clone();
         self.in_ring(|published| published.extend(garbled));
     }

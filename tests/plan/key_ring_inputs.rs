@@ -207,6 +207,8 @@ fn renewed() -> Keys {
 }
 
 type Files = BTreeMap<String, ByteString>;
+/// What somebody does to files.
+type Change<'change> = &'change dyn Fn(&mut Files);
 
 /// What becomes of the files beside the ring after somebody changed them: the files, and what is said.
 fn files_after(change: impl Fn(&mut Files)) -> (Files, Files, String) {
@@ -233,7 +235,7 @@ fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
     let whole = renewed().inputs.certificates.ours().unwrap().data.clone().unwrap();
     assert_eq!(whole.len(), 6);
     let current = |extension: &str| format!("{}.{extension}", thumbprint("current"));
-    let changes: [(&str, &dyn Fn(&mut Files)); 13] = [
+    let cases: [(&str, Change<'_>); 13] = [
         ("the key is deleted", &|files| drop(files.remove(&file("key")).unwrap())),
         ("the key is garbled", &|files| drop(files.insert(file("key"), garbled()))),
         ("the key is empty", &|files| drop(files.insert(file("key"), ByteString(Vec::new())))),
@@ -246,7 +248,7 @@ fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
             let (one, other) = (files[&file("key")].clone(), files[&current("key")].clone());
             files.insert(file("key"), other);
             files.insert(current("key"), one);
-            files.retain(|name, _| !name.ends_with(".pfx"));
+            files.retain(|name, _| name.strip_suffix(".pfx").is_none());
         }),
         ("the certificate is deleted", &|files| drop(files.remove(&file("crt")).unwrap())),
         ("the certificate is another's", &|files| drop(files.insert(file("crt"), files[&current("crt")].clone()))),
@@ -270,7 +272,7 @@ fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
         }),
         ("there is a file beside", &|files| drop(files.insert("notes.txt".to_owned(), garbled()))),
     ];
-    for (what, change) in changes {
+    for (what, change) in cases {
         let (changed, after, said) = files_after(change);
         assert_ne!(changed, whole, "{what}");
         assert_eq!(after, whole, "{what}");
@@ -280,7 +282,7 @@ fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
 
 #[test]
 fn what_cannot_be_made_again_stays_as_it_is_and_nothing_beside_it_goes() {
-    let changes: [(&str, &dyn Fn(&mut Files), &[&str]); 4] = [
+    let cases: [(&str, Change<'_>, &[&str]); 4] = [
         (
             "the private key is in no file",
             &|files| {
@@ -311,7 +313,7 @@ fn what_cannot_be_made_again_stays_as_it_is_and_nothing_beside_it_goes() {
             &["private key that can be read, and keeps them"],
         ),
     ];
-    for (what, change, words) in changes {
+    for (what, change, words) in cases {
         let (changed, after, said) = files_after(change);
         assert_eq!(after, changed, "{what}");
         assert!(said.contains("CertificateMissing"), "{what}: {said}");

@@ -2,14 +2,16 @@
 //! woken by it. A message tells what was seen, where, what it leads to, and what to do.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::{Acl, EvictionPolicy as Policy};
 use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::redis::objects::RESTARTED_ANNOTATION;
 use tokencache_operator::redis::sample::{
-    Answer, Correction, Drift, Fault, Impediment, Parameter, Refusal, Reload, Role,
+    Answer, Correction, Drift, Fault, Foreign, Impediment, Parameter, Refusal, Reload, Role, Untrusted,
 };
-use tokencache_operator::redis::tls::certificate::Distrust;
+use tokencache_operator::redis::tls::certificate::{Distrust, Fingerprint};
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
 use super::seen::{Seen, started_at, well};
@@ -145,6 +147,27 @@ fn what_is_said_of_a_certificate() {
     let expired = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-01-01T11:59:59Z")));
     let refused = || Reload::Refused("ERR CONFIG SET failed - Unable to update TLS configuration".to_owned());
     let distrusted = |distrust| Seen::fault(Fault::from(distrust));
+    let foreign = |since: &str| {
+        let shown = Foreign { fingerprint: Fingerprint::of(b"foreign"), issuer: "CN=stranger".to_owned() };
+        Fault::Certificate(Untrusted { why: UnknownIssuer, shown: Some(shown), since: Some(since.parse().unwrap()) })
+    };
+    let kept = |fault| Seen::pod_of("redis: {persistence: {size: 2Gi}}", &running(true)).outcome(Err(fault));
+    let written = |world: &mut World| {
+        let mut secret = Secret::clone(world.observed.server_certificate.ours().unwrap());
+        let entry = &mut secret.metadata.managed_fields.as_mut().unwrap()[0];
+        entry.time = Some(Time("2026-01-01T11:56:00Z".parse().unwrap()));
+        world.observed.server_certificate = Found::Ours(secret.into());
+    };
+    let replaced_before = |world: &mut World| {
+        let mut set = StatefulSet::clone(world.observed.stateful_set.ours().unwrap());
+        let template = set.spec.as_mut().unwrap().template.metadata.as_mut().unwrap();
+        template
+            .annotations
+            .as_mut()
+            .unwrap()
+            .insert(RESTARTED_ANNOTATION.to_owned(), "2026-01-01T11:50:00Z".to_owned());
+        world.observed.stateful_set = Found::Ours(set.into());
+    };
     let provided = |change: fn(&mut World)| Seen::of("redis: {tls: {mode: Secret, secretName: mine}}").with(change);
     let replaced = |world: &mut World, names: &[&str], made: &str| {
         world.observed.provided_certificate = Some(super::world::provided(names, made.parse().unwrap()).into());
@@ -161,7 +184,17 @@ fn what_is_said_of_a_certificate() {
         expired(Reload::Done).told("it has expired"),
         expired(Reload::Pending).told("it has expired, and the next one has not reached the pod"),
         expired(refused()).told("it has expired, and the server refuses to load the next one"),
+        served(refused()).with(written).told("the same, a moment after it was made"),
         distrusted(UnknownIssuer).told("nobody knows who signed it"),
+        Seen::fault(foreign("2026-01-01T11:58:00Z")).told("it is somebody else's"),
+        kept(foreign("2026-01-01T11:59:00Z")).told("the same where entries are kept"),
+        Seen::fault(foreign("2026-01-01T11:58:00Z"))
+            .with(replaced_before)
+            .told("the same after the pod was replaced for it"),
+        Seen::fault(foreign("2026-01-01T11:58:00Z"))
+            .with(|world| world.observed.samples[0].want.correct = false)
+            .paused()
+            .told("the same while paused"),
         distrusted(WrongName).told("it is for other names"),
         distrusted(Expired).told("one between it and the authority has expired"),
         distrusted(NotYetValid).told("its time has not come"),

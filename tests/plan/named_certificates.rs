@@ -45,7 +45,7 @@ fn data(world: &World) -> BTreeMap<String, Vec<u8>> {
 
 /// The names of the files with pairs.
 fn files(world: &World) -> Vec<String> {
-    data(world).into_keys().filter(|name| name.ends_with(".pem")).collect()
+    data(world).into_keys().filter(|name| name.strip_suffix(".pem").is_some()).collect()
 }
 
 /// The certificate that servers should serve, and the file that they should load it from.
@@ -178,7 +178,7 @@ fn a_cache_of_an_earlier_version_gets_named_files_and_its_pod_is_left_as_it_is()
     let mut world = World::settled(shop("{}"));
     let (before, set) = (served(&world), world.observed.stateful_set.clone());
     let mut secret = Secret::clone(world.observed.server_certificate.ours().unwrap());
-    secret.data.as_mut().unwrap().retain(|name, _| !name.ends_with(".pem"));
+    secret.data.as_mut().unwrap().retain(|name, _| name.strip_suffix(".pem").is_none());
     world.observed.server_certificate = Found::Ours(Arc::new(secret));
     let mut config_map = world.observed.config_map.ours().unwrap().as_ref().clone();
     let text = config_map.data.as_mut().unwrap().get_mut(config::FILE).unwrap();

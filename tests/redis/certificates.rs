@@ -329,6 +329,12 @@ async fn a_frozen_server_is_frozen_with_tls_too() {
     assert_eq!(look_once(&server_of(&redis), &scene.want(&certificate)).await, Err(Fault::Frozen));
 }
 
+/// A certificate for the same name, by an authority that nobody trusts.
+fn foreign() -> Certificate {
+    let stranger = issue::authority("stranger", &[9; 128], today()).unwrap();
+    issued_by(&stranger, 8, HOST, today())
+}
+
 /// A file with a pair in it, as the operator makes them, and the settings that name it.
 fn named(folder: &Path, name: &str, pair: &Certificate) -> Vec<(String, String)> {
     let path = folder.join(name);
@@ -359,11 +365,6 @@ impl Scene {
         let trust = want.trust.as_mut().unwrap();
         trust.certificate = Some(Wanted { fingerprint: certificate.fingerprint.clone(), files });
         want
-    }
-
-    fn foreign(&self) -> Certificate {
-        let stranger = issue::authority("stranger", &[9; 128], today()).unwrap();
-        issued_by(&stranger, 8, HOST, today())
     }
 }
 
@@ -403,7 +404,7 @@ async fn a_pair_in_one_file_is_loaded_and_named_also_by_a_server_that_named_othe
 async fn a_server_that_was_made_to_serve_what_nobody_trusts_is_won_back_over_the_held_connection() {
     for program in each() {
         let scene = Scene::new();
-        let (own, foreign) = (scene.certificate(2), scene.foreign());
+        let (own, foreign) = (scene.certificate(2), foreign());
         let files = named(scene.folder.path(), "own.pem", &own);
         let redis = scene.start(&program, &files).await;
         let (probe, server, want) = (probe(), server_of(&redis), scene.want_named(&own, files));
@@ -436,7 +437,7 @@ async fn a_server_that_was_made_to_serve_what_nobody_trusts_is_won_back_over_the
 #[tokio::test]
 async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and_since_when() {
     let scene = Scene::new();
-    let (own, foreign) = (scene.certificate(2), scene.foreign());
+    let (own, foreign) = (scene.certificate(2), foreign());
     let files = named(scene.folder.path(), "foreign.pem", &foreign);
     let redis = scene.start("redis-server", &files).await;
     let want = scene.want_named(&own, named(scene.folder.path(), "own.pem", &own));
@@ -465,7 +466,7 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
 async fn what_reached_the_pod_in_place_of_the_checked_pair_is_left_again_at_once() {
     for program in each() {
         let scene = Scene::new();
-        let (first, second, foreign) = (scene.certificate(2), scene.certificate(3), scene.foreign());
+        let (first, second, foreign) = (scene.certificate(2), scene.certificate(3), foreign());
         let redis = scene.start(&program, &named(scene.folder.path(), "first.pem", &first)).await;
         let want = scene.want_named(&second, named(scene.folder.path(), "second.pem", &foreign));
         let (probe, server) = (probe(), server_of(&redis));

@@ -17,12 +17,15 @@ use super::{
     Tls,
     certificate::{Distrust, Fingerprint},
 };
-use crate::redis::{
-    objects::RESTARTED_ANNOTATION,
-    observed::Observed,
-    sample::{Fault, Untrusted},
-    server,
-    settings::Settings,
+use crate::{
+    redis::{
+        objects::RESTARTED_ANNOTATION,
+        observed::Observed,
+        sample::{Fault, Untrusted},
+        server,
+        settings::Settings,
+    },
+    time::whole,
 };
 
 /// How long is waited where a restart brings every entry back: as long as kubelet may take to bring a Secret to a pod.
@@ -58,7 +61,7 @@ pub fn replacement(settings: &Settings, observed: &Observed, tls: &Tls, now: Tim
     let since = foreign_since(untrusted, wanted)?;
     let wait = if settings.persistence.is_some() { WAIT } else { LONG_WAIT };
     let before = restarted(observed).and_then(|at| at.parse().ok());
-    let at = before.map_or(since + wait, |before: Timestamp| (since + wait).max(before + AGAIN));
+    let at = whole(before.map_or(since + wait, |before: Timestamp| (since + wait).max(before + AGAIN)));
     Some(Replacement { at, before, is_due: now >= at })
 }
 

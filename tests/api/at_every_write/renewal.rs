@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tokencache_operator::redis::tls::certificate::{Authorities, Certificate, Pair, PrivateKey, signed};
 use tokencache_operator::redis::tls::issue::{self, Issued};
+use tokencache_operator::redis::tls::mounted;
 use tokencache_operator::redis::tls::schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP};
 
 use crate::support::api_server::api_server;
@@ -126,8 +128,18 @@ async fn age(world: &World, renewal: Renewal) -> Seen {
         world.edit("Secret", name, json!({"data": emptied, "stringData": content})).await;
     };
     edit("shop-redis-ca", content, &emptied).await;
-    let content = json!({"tls.crt": leaf.certificate, "tls.key": leaf.key.reveal(), "ca.crt": bundle});
-    edit("shop-redis-tls", content, &json!({})).await;
+    let pair = Pair::parse(leaf.certificate.as_bytes(), leaf.key.reveal().as_bytes()).unwrap();
+    let own_file = mounted::file(&pair.leaf.fingerprint());
+    let before = world.secret("shop-redis-tls").await.into_keys().filter(|name| name.strip_suffix(".pem").is_some());
+    let emptied: Value = before.map(|name| (name, Value::Null)).collect();
+    let text = |bytes: ByteString| Value::from(String::from_utf8(bytes.0).unwrap());
+    let content: Value = mounted::data(&pair, &bundle).into_iter().map(|(name, bytes)| (name, text(bytes))).collect();
+    edit("shop-redis-tls", content, &emptied).await;
+    let configuration = world.config_map("shop-redis-config").await["redis.conf"].clone();
+    let is_named = |word: &&str| word.strip_suffix(".pem").is_some();
+    let before = configuration.split(['/', '\n']).find(is_named).unwrap().to_owned();
+    let configuration = configuration.replace(&before, &own_file);
+    world.edit("ConfigMap", "shop-redis-config", json!({"data": {"redis.conf": configuration}})).await;
     edit("shop-redis", json!({"ca.crt": bundle}), &json!({})).await;
 
     let server = world.kubelet.pod(POD).incarnation().await;

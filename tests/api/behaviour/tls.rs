@@ -463,7 +463,7 @@ impl World {
             let (name, secret) = (self.starts_with().await, self.secret("shop-redis-tls").await);
             let text = secret.get(&name).ok_or_else(|| format!("{name} is not among {:?}", secret.keys()))?;
             let alias = format!("{}{}", secret["tls.crt"], secret["tls.key"]);
-            if *text == alias && name.ends_with(".pem") { Ok(name) } else { Err(name) }
+            if *text == alias && name.strip_suffix(".pem").is_some() { Ok(name) } else { Err(name) }
         })
         .await
     }

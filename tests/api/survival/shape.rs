@@ -72,6 +72,7 @@ fn without_the_run(object: &Value) -> Value {
         }
         let since = marks.iter_mut().filter(|(mark, _)| mark.starts_with("tokencache.dev/published-"));
         since.for_each(|(_, time)| *time = "TIME".into());
+        marks.entry(objects::TEMPLATE_ANNOTATION).and_modify(|mark| *mark = "MARK".into());
     }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
         && spec.get("clusterIP").is_some_and(|address| address != "None")
@@ -135,6 +136,9 @@ fn replacements(objects: &[Value], namespace: &str) -> BTreeMap<String, &'static
     words.insert(namespace.to_owned(), "NAMESPACE");
     let references = objects.iter().filter_map(|object| object["metadata"]["ownerReferences"].as_array()).flatten();
     words.extend(references.map(|reference| (reference["uid"].as_str().unwrap().to_owned(), "UID")));
+    let files = objects.iter().filter(|object| object["kind"] == "Secret");
+    let files = files.flat_map(|secret| secret["data"].as_object().into_iter().flat_map(Map::keys));
+    words.extend(files.filter_map(|name| Some((name.strip_suffix(".pem")?.to_owned(), "FINGERPRINT"))));
     let password = |name: &str| {
         let secret = objects.iter().find(|each| each["kind"] == "Secret" && each["metadata"]["name"] == name)?;
         let bytes: ByteString = serde_json::from_value(secret["data"]["password"].clone()).ok()?;
