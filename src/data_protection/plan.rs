@@ -166,7 +166,8 @@ fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection)
         Found::Nothing => Some(Publication { secret, strays: Vec::new() }),
         Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
         Found::Ours(live) => {
-            leave_lasting(live, &mut secret);
+            // What it lacks of the others is given to it by itself: see `Plan::unmarked`.
+            secret.metadata.annotations.get_or_insert_default().retain(|key, _| is_own(key));
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
             if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
                 return None;
@@ -175,16 +176,6 @@ fn certificates(settings: &Settings, observed: &Observed, ring: &DataProtection)
             // What another pass has put there meanwhile, of which nobody else has a copy, must not go.
             secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
             Some(Publication { secret, strays })
-        }
-    }
-}
-
-/// Leaves what others use too to whoever has given it another value.
-fn leave_lasting(live: &Secret, wanted: &mut Secret) {
-    let Some(live) = &live.metadata.annotations else { return };
-    for (key, value) in wanted.metadata.annotations.iter_mut().flatten().filter(|(key, _)| !is_own(key)) {
-        if let Some(live) = live.get(key) {
-            value.clone_from(live);
         }
     }
 }
