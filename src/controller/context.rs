@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
@@ -52,6 +52,7 @@ pub struct Context {
     opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
     left: Mutex<HashMap<Key, HashSet<String>>>,
     claims: Mutex<HashMap<Key, String>>,
+    marked: Mutex<HashMap<Key, HashMap<String, Option<String>>>>,
 }
 
 /// A status that was written, and the version of the object that the cache had then.
@@ -91,6 +92,7 @@ impl Context {
             opened: Mutex::default(),
             left: Mutex::default(),
             claims: Mutex::default(),
+            marked: Mutex::default(),
         }
     }
 
@@ -186,6 +188,20 @@ impl Context {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), uid);
     }
 
+    /// Whether an object was labelled at the version that it has, and is as it was: a policy of the cluster undoes it.
+    pub fn is_marked_in_vain(&self, key: &Key, seen: &ObjectMeta) -> bool {
+        let marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = seen.uid.as_ref().and_then(|uid| marked.get(key)?.get(uid));
+        version.is_some_and(|version| *version == seen.resource_version)
+    }
+
+    /// Remembers that an object was labelled at the version that it was seen at.
+    pub fn marked(&self, key: &Key, seen: &ObjectMeta) {
+        let (uid, version) = (seen.uid.clone().unwrap_or_default(), seen.resource_version.clone());
+        let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        marked.entry(key.clone()).or_default().insert(uid, version);
+    }
+
     /// Forgets a cache that is gone.
     pub fn forget(&self, key: &Key) {
         self.succeeded(key);
@@ -198,6 +214,7 @@ impl Context {
         self.open(key, None);
         self.not_told_of(key, &[]);
         self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.marked.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), name::secrets(&key.name));
         let is_of_it =
             |secret: &str| name::outlives_its_owner(&key.name, secret) || named.iter().any(|name| name == secret);

@@ -91,7 +91,7 @@ impl KeyRing {
                 (observed, standing) = read(context, key, &settings, again, now).await;
             }
         }
-        let unmarked = unmarked(context, &settings, &observed);
+        let unmarked = unmarked(context, key, &settings, &observed);
         let reader = reader(&settings, &standing);
         Ok(Self { settings, observed, standing, reader, corrected: Corrected::default(), unmarked })
     }
@@ -114,7 +114,7 @@ impl KeyRing {
         let observed = observe(context, &self.settings, self.observed.beside, names).await?;
         let (observed, standing) = read(context, key, &self.settings, observed, now).await;
         let reader = reader(&self.settings, &standing);
-        let unmarked = unmarked(context, &self.settings, &observed);
+        let unmarked = unmarked(context, key, &self.settings, &observed);
         Ok(Self { settings: self.settings, observed, standing, reader, corrected, unmarked })
     }
 
@@ -429,13 +429,14 @@ async fn named(context: &Context, settings: &Settings) -> Result<Vec<String>, Ob
 
 /// The Secrets that outlive the cache and lack what says so: those that an earlier version of the operator made, and those
 /// whose labels somebody took away. Also where no ring is wanted any more.
-fn unmarked(context: &Context, settings: &Settings, observed: &Observed) -> Vec<(ObjectMeta, Lacking)> {
+fn unmarked(context: &Context, key: &Key, settings: &Settings, observed: &Observed) -> Vec<(ObjectMeta, Lacking)> {
     let owner = &settings.owner;
     let mut unmarked = unmarked_of(context, owner);
     for seen in observed.lasting().map(|secret| &secret.metadata) {
         unmarked.retain(|(watched, _)| watched.name != seen.name);
         unmarked.extend(owner.lacking(COMPONENT, seen).map(|lacking| (seen.clone(), lacking)));
     }
+    unmarked.retain(|(seen, _)| !context.is_marked_in_vain(key, seen));
     unmarked
 }
 

@@ -28,6 +28,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Client, ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -280,9 +281,13 @@ async fn reconcile(
     let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
     let surplus = plan::surplus(settings, &credentials, observe::children(context, &settings.owner));
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus.retirees);
+    let marks: Vec<ObjectMeta> = plan.marks().cloned().collect();
     let mut deeds = Vec::new();
     let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan, &mut deeds)).await;
     report::publish(&context.client, cache, &deeds::done(&deeds), &context.reporter, Context::now()).await;
+    if applied.is_ok() {
+        marks.iter().for_each(|seen| context.marked(key, seen));
+    }
     let left = context.not_told_of(key, &surplus.left);
     let left: Vec<Happening> = left.into_iter().map(|child| deeds::left(cache, child)).collect();
     report::publish_once(&context.client, cache, &left, &context.reporter, Context::now()).await;

@@ -150,7 +150,8 @@ async fn claim(context: &Context, key: &Key, settings: &Settings, pod: Option<&P
         }
     };
     let is_ours = claim.labels.as_ref().and_then(named_owner) == Some(owner.name.as_str());
-    if is_ours && owner.lacking(objects::COMPONENT, &claim).is_some() {
+    let lacks = is_ours && owner.lacking(objects::COMPONENT, &claim).is_some();
+    if lacks && !context.is_marked_in_vain(key, &claim) {
         return Some(claim);
     }
     context.saw_claim(key, pod);

@@ -1,6 +1,6 @@
 //! Puts the capabilities' plans together. Pure: the same input, the same plan.
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use crate::{
     api::v1alpha1::TokenCache,
@@ -46,6 +46,11 @@ pub struct Surplus {
 }
 
 impl Plan {
+    /// The objects that are labelled as what outlives its owner, as they were seen.
+    pub fn marks(&self) -> impl Iterator<Item = &ObjectMeta> {
+        self.ring.unmarked.iter().chain(&self.redis.claim).map(|(seen, _)| seen)
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -190,7 +190,8 @@ fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataPro
             if !ring.has_every_certificate() {
                 keep(&mut secret, live);
             }
-            leave_lasting(live, &mut secret);
+            // What it lacks of the others is given to it by itself: see `Plan::unmarked`.
+            secret.metadata.annotations.get_or_insert_default().retain(|key, _| is_own(key));
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
             if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
                 return None;
@@ -211,16 +212,6 @@ fn keep(secret: &mut Secret, live: &Secret) {
     for (name, value) in live.metadata.annotations.iter().flatten().filter(|(name, _)| certificates::is_published(name))
     {
         secret.metadata.annotations.get_or_insert_default().entry(name.clone()).or_insert_with(|| value.clone());
-    }
-}
-
-/// Leaves what others use too to whoever has given it another value.
-fn leave_lasting(live: &Secret, wanted: &mut Secret) {
-    let Some(live) = &live.metadata.annotations else { return };
-    for (key, value) in wanted.metadata.annotations.iter_mut().flatten().filter(|(key, _)| !is_own(key)) {
-        if let Some(live) = live.get(key) {
-            value.clone_from(live);
-        }
     }
 }
 

@@ -288,3 +288,39 @@ async fn a_policy_that_rewrites_labels_hides_nothing_and_is_not_fought() {
     let written = world.writes_since(mark);
     assert!(written.iter().filter(of_objects).count() <= 2, "{written:?}");
 }
+
+#[tokio::test]
+async fn a_policy_that_takes_away_what_is_set_is_not_fought_either() {
+    let (world, _operator) = operated("stripped").await;
+    let rule = json!({
+        "apiGroups": [""], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"],
+        "resources": ["secrets", "persistentvolumeclaims"],
+    });
+    let path = "/metadata/annotations/argocd.argoproj.io~1sync-options";
+    let expression = format!(
+        "has(object.metadata.annotations) && 'argocd.argoproj.io/sync-options' in object.metadata.annotations ? \
+         [JSONPatch{{op: 'remove', path: '{path}'}}] : []"
+    );
+    mutate(&world, "strip", rule, json!({"patchType": "JSONPatch", "jsonPatch": {"expression": expression}})).await;
+    eventually("the policy holds", async || {
+        let dry_run = PatchParams { dry_run: true, force: true, ..PatchParams::apply("tests") };
+        let annotations = json!({"argocd.argoproj.io/sync-options": "a", "b": "c"});
+        let metadata = json!({"name": "probe", "annotations": annotations});
+        let probe = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata});
+        let seen = world.api("Secret").patch("probe", &dry_run, &Patch::Apply(probe)).await;
+        let annotations = seen.map_err(|error| error.to_string())?.metadata.annotations.unwrap_or_default();
+        if annotations.len() == 1 { Ok(()) } else { Err(format!("{annotations:?}")) }
+    })
+    .await;
+    world.create(SHOP, json!({"redis": {"persistence": {"size": "2Gi"}}})).await;
+    world.ready(SHOP).await;
+    world.ring(1).await;
+    world.quiet().await;
+    let key = world.keys().await.into_keys().next().unwrap();
+    for (kind, name) in [("Secret", key.as_str()), ("PersistentVolumeClaim", CLAIM)] {
+        let metadata = world.get(kind, name).await["metadata"].clone();
+        assert_eq!(metadata["labels"]["tokencache.dev/cache"], SHOP, "{metadata}");
+        assert_eq!(metadata["annotations"]["argocd.argoproj.io/sync-options"], Value::Null, "{metadata}");
+        assert_eq!(metadata["annotations"]["argocd.argoproj.io/compare-options"], "IgnoreExtraneous", "{metadata}");
+    }
+}
