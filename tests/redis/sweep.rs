@@ -162,6 +162,8 @@ async fn all_that_is_under_the_prefix_goes_and_nothing_beside_it() {
     let tally = swept(&redis, &wanted(Step::Remove, Selection::All, None)).await.unwrap();
     assert_eq!(tally, Tally { keys: 17, meant: 17, removed: 17, ..Tally::default() });
     assert_eq!(names(&redis), ["shopping:strange"]);
+    let asked = admin(&redis, &["INFO", "commandstats"]);
+    assert!(asked.contains("cmdstat_unlink:") && !asked.contains("cmdstat_hget:"), "it takes no look into entries");
 }
 
 #[tokio::test]
