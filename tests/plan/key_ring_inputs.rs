@@ -33,7 +33,7 @@ fn vector(name: &str) -> Vec<u8> {
 }
 
 /// The files of one of ASP.NET Core's own rings.
-fn vectors(ring: &str) -> BTreeMap<String, Vec<u8>> {
+pub fn vectors(ring: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/data-protection").join(ring);
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -63,7 +63,7 @@ fn thumbprint(name: &str) -> String {
 }
 
 impl Keys {
-    fn provide(&mut self, name: &str, data: BTreeMap<String, Vec<u8>>) {
+    pub fn provide(&mut self, name: &str, data: BTreeMap<String, Vec<u8>>) {
         let data = data.into_iter().map(|(key, bytes)| (key, ByteString(bytes))).collect();
         self.inputs.provided.insert(name.to_owned(), Arc::new(Secret { data: Some(data), ..Secret::default() }));
     }
@@ -83,7 +83,7 @@ impl Keys {
     }
 
     /// With a ring to take over, at a time at which one of its keys encrypts.
-    fn importing() -> Self {
+    pub fn importing() -> Self {
         let mut ring = Self::of(IMPORTING);
         ring.now = START + DAY * 328;
         ring
