@@ -9,10 +9,15 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime};
+use jiff::{
+    SignedDuration, Span, Timestamp,
+    civil::{DateTime, Time},
+};
 
 /// In a second.
 const TICKS: i64 = 10_000_000;
+/// In a day.
+const DAY: i64 = 24 * 60 * 60 * TICKS;
 /// The first day that .NET knows.
 const FIRST: DateTime = DateTime::constant(1, 1, 1, 0, 0, 0, 0);
 /// Seconds from then to 1970.
@@ -86,9 +91,10 @@ impl From<Timestamp> for Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanoseconds = i32::try_from(self.0.rem_euclid(TICKS) * 100).unwrap_or_default();
-        let since = SignedDuration::new(self.0.div_euclid(TICKS), nanoseconds);
-        let civil = FIRST.checked_add(since).unwrap_or(DateTime::MAX);
+        let (days, of_day) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let day = FIRST.date().checked_add(Span::new().days(days)).unwrap_or(jiff::civil::Date::MAX);
+        let time = Time::midnight().wrapping_add(SignedDuration::from_nanos(of_day * 100));
+        let civil = DateTime::from_parts(day, time);
         write!(formatter, "{civil}Z")
     }
 }

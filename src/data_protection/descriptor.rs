@@ -11,7 +11,7 @@ use super::{
     algorithm::Algorithm,
     encrypted_xml::{Content, EncryptedSecret, Wrapping},
     key::{Descriptor, Foreign, Master},
-    key_file::{child, is_named, text},
+    key_file::{attribute, child, is_named, text},
     key_writer::{DECRYPTOR, DESERIALIZER, NAMESPACE},
     master_key::MasterKey,
 };
@@ -30,12 +30,12 @@ const SIGNATURE: &str = "http://www.w3.org/2000/09/xmldsig#";
 /// Where this operator cannot use it.
 pub(super) fn read(key: Node<'_, '_>) -> Result<Descriptor, Foreign> {
     let outer = child(key, "descriptor").ok_or(Foreign::Incomplete("descriptor"))?;
-    let deserializer = outer.attribute("deserializerType").ok_or(Foreign::Incomplete("deserializerType"))?;
+    let deserializer = attribute(outer, "deserializerType").ok_or(Foreign::Incomplete("deserializerType"))?;
     if own_type(deserializer) != Some(DESERIALIZER) {
         return Err(Foreign::Deserializer(shortened(deserializer)));
     }
     let inner = only_element(outer).ok_or(Foreign::Incomplete("single descriptor"))?;
-    let name = |of: &str| child(inner, of).and_then(|node| node.attribute("algorithm"));
+    let name = |of: &str| child(inner, of).and_then(|node| attribute(node, "algorithm"));
     let encryption = name("encryption").ok_or(Foreign::Incomplete("encryption algorithm"))?;
     let validation = name("validation");
     let algorithm = Algorithm::read(encryption, validation).ok_or_else(|| {
@@ -67,7 +67,7 @@ fn master(descriptor: Node<'_, '_>) -> Result<Master, Foreign> {
 }
 
 fn sealed(secret: Node<'_, '_>) -> Result<Master, Foreign> {
-    let decryptor = secret.attribute("decryptorType").ok_or(Foreign::Incomplete("decryptorType"))?;
+    let decryptor = attribute(secret, "decryptorType").ok_or(Foreign::Incomplete("decryptorType"))?;
     let content = only_element(secret).ok_or(Foreign::Encryption)?;
     match own_type(decryptor) {
         Some(DECRYPTOR) => encrypted(content).map(Master::Encrypted).ok_or(Foreign::Encryption),
@@ -82,7 +82,7 @@ fn sealed(secret: Node<'_, '_>) -> Result<Master, Foreign> {
 /// The parts of an `EncryptedData` element as ASP.NET Core writes it: for one certificate, which is in it, and nothing else.
 fn encrypted(data: Node<'_, '_>) -> Option<EncryptedSecret> {
     let data = Some(data).filter(|data| data.has_tag_name((ENCRYPTION, "EncryptedData")))?;
-    data.attribute("Type").filter(|kind| kind.strip_prefix(ENCRYPTION) == Some("Element"))?;
+    attribute(data, "Type").filter(|kind| kind.strip_prefix(ENCRYPTION) == Some("Element"))?;
     let [method, info, cipher] =
         parts(data, [(ENCRYPTION, "EncryptionMethod"), (SIGNATURE, "KeyInfo"), (ENCRYPTION, "CipherData")])?;
     let [key] = parts(info, [(ENCRYPTION, "EncryptedKey")])?;
@@ -92,7 +92,7 @@ fn encrypted(data: Node<'_, '_>) -> Option<EncryptedSecret> {
     let [certificate] = parts(certificate, [(SIGNATURE, "X509Certificate")])?;
     let algorithm = |method: Node<'_, '_>| {
         let [] = parts(method, [])?;
-        method.attribute("Algorithm").map(str::to_owned)
+        attribute(method, "Algorithm").map(str::to_owned)
     };
     let value = |cipher: Node<'_, '_>| {
         let [value] = parts(cipher, [(ENCRYPTION, "CipherValue")])?;
@@ -141,14 +141,22 @@ fn own_type(qualified: &str) -> Option<&str> {
     let assembly = properties.next().unwrap_or_default();
     let is_known = |property: &str| {
         let (name, value) = property.split_once('=').unwrap_or_default();
-        let is_word = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
-        matches!(name, "Version" | "Culture" | "PublicKeyToken") && is_word
+        match name {
+            "Version" => !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'),
+            "Culture" => value == "neutral",
+            "PublicKeyToken" => value == "null" || (value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit())),
+            _ => false,
+        }
     };
     let is_own = (rest.is_empty() && !qualified.ends_with(',')) || (assembly == ASSEMBLY && properties.all(is_known));
     is_own.then_some(name)
 }
 
-/// What is told of a name: not as long as somebody may have made it.
-fn shortened(name: &str) -> String {
-    name.split(',').next().unwrap_or_default().trim().chars().take(120).collect()
+/// What is told of a name: not as long as somebody may have made it. Of a known one it is the rest that is odd.
+fn shortened(qualified: &str) -> String {
+    let (name, rest) = qualified.split_once(',').unwrap_or((qualified, ""));
+    let name = name.trim();
+    let known = [DESERIALIZER, DECRYPTOR, NULL_DECRYPTOR].contains(&name);
+    let told = if known { format!("{name}, written as {:?}", format!(",{rest}")) } else { name.to_owned() };
+    told.chars().take(240).collect()
 }

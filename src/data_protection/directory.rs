@@ -121,9 +121,16 @@ impl Directory {
                 Err(error @ FileError::Unsupported(_)) => {
                     errors.push(DirectoryError::Unsupported(name.to_owned(), error));
                 }
-                Err(error @ (FileError::Unknown(_) | FileError::Key(_))) => passed_over.push((name.to_owned(), error)),
+                Err(error @ (FileError::Unknown(_) | FileError::Key(_) | FileError::Dates(..))) => passed_over.push((name.to_owned(), error)),
             }
         }
+        // Applications that have read it before take it for the same key.
+        errors.extend(passed_over.iter().filter_map(|(name, why): &(String, FileError)| match why {
+            FileError::Dates(id, _) if keys.iter().any(|key| key.id == *id) => {
+                Some(DirectoryError::Duplicate(name.clone(), *id))
+            }
+            _ => None,
+        }));
         if keys.is_empty() && errors.is_empty() {
             errors.push(DirectoryError::Empty);
         }
@@ -200,7 +207,7 @@ impl Directory {
     /// The worst of what is wrong with it; `None` where nothing is.
     #[must_use]
     pub fn fault(&self, now: Timestamp) -> Option<Fault> {
-        let is_key = |(_, why): &&(String, FileError)| matches!(why, FileError::Key(_));
+        let is_key = |(_, why): &&(String, FileError)| matches!(why, FileError::Key(_) | FileError::Dates(..));
         match self.ring.choice(now) {
             Choice::Nothing => return Some(Fault::NoKey),
             Choice::Fallback(_) => return Some(Fault::NoneActive),

@@ -8,6 +8,7 @@ use super::{
     directory::is_read,
     key::Descriptor,
     key_file::{self, Element, FileError},
+    key_id::KeyId,
     key_writer::File,
     published::{Refusal, Refused},
     revocation::Revoked,
@@ -45,6 +46,7 @@ pub fn read<'files>(files: impl IntoIterator<Item = (&'files str, &'files [u8])>
             None => imported.add_file(name, key_file::read(bytes)),
         }
     }
+    imported.refuse_twins();
     if !imported.refused.is_empty() {
         imported.files.clear();
     }
@@ -61,6 +63,19 @@ impl Imported {
             Ok(_) => self.refused.push(Refused { file: name.to_owned(), why: Refusal::Misnamed }),
             Err(_) => self.passed_over.push(Refused { file: name.to_owned(), why: Refusal::NotRead }),
         }
+    }
+
+    /// A key that applications pass over when they read it first is one to them later on.
+    fn refuse_twins(&mut self) {
+        let is_taken = |id: KeyId| self.files.iter().any(|file| file.name == id.file_name());
+        let twin = |passed_over: &Refused| match passed_over.why {
+            Refusal::File(FileError::Dates(id, _)) if is_taken(id) => {
+                Some(Refused { file: passed_over.file.clone(), why: Refusal::InTwoFiles(id) })
+            }
+            _ => None,
+        };
+        let twins: Vec<Refused> = self.passed_over.iter().filter_map(twin).collect();
+        self.refused.extend(twins);
     }
 
     fn add(&mut self, place: &str, element: Result<Element, FileError>) {

@@ -151,8 +151,8 @@ impl Foreign {
     #[must_use]
     pub fn is_of_application(&self) -> bool {
         match self {
-            Self::Decryptor(_) | Self::Deserializer(_) | Self::Encryption => true,
-            Self::Algorithm(_) | Self::Incomplete(_) | Self::EmptyMasterKey => false,
+            Self::Decryptor(_) | Self::Deserializer(_) | Self::Encryption | Self::EmptyMasterKey => true,
+            Self::Algorithm(_) | Self::Incomplete(_) => false,
         }
     }
 }

@@ -62,6 +62,9 @@ pub enum FileError {
     /// Applications pass it over.
     #[error("it is a key without a usable {0}")]
     Key(&'static str),
+    /// Applications pass it over when they read it first. Beside another file with this key they read none at all later.
+    #[error("it is the key {0} without a usable {1}")]
+    Dates(KeyId, &'static str),
     /// With it, an application cannot read any key at all.
     #[error("it is a revocation without a usable {0}, with which no application could read the ring")]
     Revocation(&'static str),
@@ -71,7 +74,7 @@ impl FileError {
     /// Whether applications pass the file over, and read the rest of the ring.
     #[must_use]
     pub fn is_passed_over(&self) -> bool {
-        matches!(self, Self::Unknown(_) | Self::Key(_))
+        matches!(self, Self::Unknown(_) | Self::Key(_) | Self::Dates(..))
     }
 }
 
@@ -138,16 +141,17 @@ fn element(node: Node<'_, '_>) -> Result<Element, FileError> {
 }
 
 fn key(node: Node<'_, '_>) -> Result<Key, FileError> {
-    let id = node.attribute("id").ok_or(FileError::Key("id"))?;
+    let id = attribute(node, "id").ok_or(FileError::Key("id"))?;
+    let id = id_of(id, FileError::Key("id"))?;
     let date = |name: &'static str| {
-        let text = child(node, name).map(text).ok_or(FileError::Key(name))?;
+        let text = child(node, name).map(text).ok_or(FileError::Dates(id, name))?;
         Date::parse(&text).map_err(|error| match error {
-            DateError::None => FileError::Key(name),
+            DateError::None => FileError::Dates(id, name),
             DateError::OfToday => FileError::Unsupported(format!("has a {name} that is another one on every day")),
         })
     };
     Ok(Key {
-        id: id_of(id, FileError::Key("id"))?,
+        id,
         created: date("creationDate")?,
         activates: date("activationDate")?,
         expires: date("expirationDate")?,
@@ -156,7 +160,7 @@ fn key(node: Node<'_, '_>) -> Result<Key, FileError> {
 }
 
 fn revocation(node: Node<'_, '_>) -> Result<Revocation, FileError> {
-    let of = child(node, "key").and_then(|key| key.attribute("id")).ok_or(FileError::Revocation("key"))?;
+    let of = child(node, "key").and_then(|key| attribute(key, "id")).ok_or(FileError::Revocation("key"))?;
     let date = child(node, "revocationDate").map(|date| Date::parse(&text(date)));
     let reason = child(node, "reason").map(text).unwrap_or_default();
     if of == "*" {
@@ -189,6 +193,12 @@ pub(super) fn master_key_element(bytes: &[u8]) -> Option<MasterKey> {
     with_root(text, |root| is_named(root, "masterKey").then(|| descriptor::master_key(root))).ok()??.ok()
 }
 
+/// The attribute of this name that is in no namespace.
+pub(super) fn attribute<'tree>(node: Node<'tree, '_>, name: &str) -> Option<&'tree str> {
+    let mut attributes = node.attributes();
+    attributes.find(|attribute| attribute.namespace().is_none() && attribute.name() == name).map(|found| found.value())
+}
+
 /// The first child of this name.
 pub(super) fn child<'tree, 'text>(node: Node<'tree, 'text>, name: &str) -> Option<Node<'tree, 'text>> {
     node.children().find(|child| is_named(*child, name))
@@ -208,10 +218,11 @@ pub(super) fn namespace<'tree>(node: Node<'tree, '_>) -> Option<&'tree str> {
 /// file says that it is.
 pub(super) fn text(node: Node<'_, '_>) -> String {
     let source = node.document().input_text();
-    let is_kept = |text: &Node<'_, '_>| {
-        let is_blank = || source.get(text.range()).is_some_and(|text| text.chars().all(xml_text::is_space));
-        let space = || text.ancestors().find_map(|node| node.attribute((XML, "space")));
-        !is_blank() || space() == Some("preserve")
+    let is_kept = |node: &Node<'_, '_>| {
+        let is_blank = node.text().is_some_and(|text| text.chars().all(xml_text::is_space));
+        let is_quoted = || source.get(node.range()).is_some_and(|source| source.contains("<![CDATA["));
+        let space = || node.ancestors().find_map(|node| node.attribute((XML, "space")));
+        !is_blank || is_quoted() || space().is_some_and(|space| space.trim() == "preserve")
     };
     node.descendants().filter(Node::is_text).filter(is_kept).filter_map(|node| node.text()).collect()
 }
@@ -234,7 +245,8 @@ mod tests {
         assert_eq!(error("<keys/>"), FileError::Unknown("keys".to_owned()));
         assert_eq!(error("<key xmlns='urn:other'/>"), FileError::Unknown("key".to_owned()));
         assert_eq!(error("<key/>"), FileError::Key("id"));
-        assert_eq!(error("<key id='89c124f1-5cf8-4e31-813c-67ccf7852c9f'/>"), FileError::Key("creationDate"));
+        let id = KeyId::parse("89c124f1-5cf8-4e31-813c-67ccf7852c9f").unwrap();
+        assert_eq!(error("<key id='89c124f1-5cf8-4e31-813c-67ccf7852c9f'/>"), FileError::Dates(id, "creationDate"));
         assert_eq!(error("<revocation/>"), FileError::Revocation("key"));
         assert_eq!(error("<revocation><key id='*'/></revocation>"), FileError::Revocation("revocationDate"));
     }
@@ -244,7 +256,7 @@ mod tests {
         let text_of = |text: &str| with_root(text, super::text).unwrap();
         assert_eq!(text_of("<a>1<!-- --> <!-- -->2 </a>"), "12 ");
         assert_eq!(text_of("<a xml:space='preserve'>1<!-- --> <!-- -->2</a>"), "1 2");
-        assert_eq!(text_of("<a>1<!-- -->&#32;<!-- -->2</a>"), "1 2");
+        assert_eq!(text_of("<a>1<!-- -->&#32;<!-- -->2</a>"), "12");
         assert_eq!(text_of("<a>1<![CDATA[ ]]>2</a>"), "1 2");
     }
 }

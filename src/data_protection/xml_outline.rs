@@ -5,7 +5,10 @@
 //! and nothing interrupts it. Beside the bounds it tells apart what .NET and the parser take for different things. What the
 //! parser refuses itself is left to it.
 
-use super::{key_file::FileError, xml_text::is_space};
+use super::{
+    key_file::FileError,
+    xml_text::{is_character, is_space},
+};
 
 /// The most attributes of an element, with those that declare namespaces; and the most namespaces at a place.
 pub const MOST_ATTRIBUTES: usize = 64;
@@ -27,7 +30,8 @@ pub struct Outline<'text> {
 /// Where there is too much of something, or something that this operator does not read.
 pub fn outline(text: &str) -> Result<Outline<'_>, FileError> {
     let mut scan = Scan { text, rest: text, elements: 0, namespaces: Vec::new(), in_scope: 0, root: None };
-    while let Some((_, markup)) = scan.rest.split_once('<') {
+    while let Some((text, markup)) = scan.rest.split_once('<') {
+        scan.references(text)?;
         scan.rest = markup;
         scan.markup()?;
     }
@@ -83,7 +87,10 @@ impl<'text> Scan<'text> {
         if self.elements > MOST_ELEMENTS {
             return Err(FileError::Unsupported(format!("has over {MOST_ELEMENTS} elements")));
         }
-        let (mut attributes, mut namespaces) = (0, 0);
+        if name.starts_with("xml:") || name.starts_with("xmlns:") {
+            return Err(FileError::Unsupported("has an element in a namespace that XML itself has".to_owned()));
+        }
+        let (mut attributes, mut namespaces) = (Vec::new(), 0);
         let is_empty = loop {
             let trimmed = self.rest.trim_start_matches(is_space);
             if let Some(rest) = trimmed.strip_prefix('>') {
@@ -98,9 +105,13 @@ impl<'text> Scan<'text> {
                 return Err(self.malformed());
             }
             self.rest = trimmed;
-            namespaces += usize::from(self.attribute()?);
-            attributes += 1;
-            if attributes > MOST_ATTRIBUTES {
+            let attribute = self.attribute()?;
+            if attributes.contains(&attribute) {
+                return Err(self.malformed());
+            }
+            namespaces += usize::from(attribute == "xmlns" || attribute.starts_with("xmlns:"));
+            attributes.push(attribute);
+            if attributes.len() > MOST_ATTRIBUTES {
                 return Err(FileError::Unsupported(format!("has an element with over {MOST_ATTRIBUTES} attributes")));
             }
         };
@@ -118,8 +129,8 @@ impl<'text> Scan<'text> {
         Ok(())
     }
 
-    /// Goes over an attribute. Whether it declares a namespace.
-    fn attribute(&mut self) -> Result<bool, FileError> {
+    /// Goes over an attribute, and returns its name.
+    fn attribute(&mut self) -> Result<&'text str, FileError> {
         let name = self.name(self.rest)?;
         let rest = self.rest.get(name.len()..).unwrap_or_default().trim_start_matches(is_space);
         let rest = rest.strip_prefix('=').ok_or_else(|| self.malformed())?.trim_start_matches(is_space);
@@ -136,11 +147,12 @@ impl<'text> Scan<'text> {
         if matches!(prefix, Some("xml" | "xmlns")) || (is_namespace && is_reserved(value)) {
             return Err(FileError::Unsupported("declares a namespace that XML itself has".to_owned()));
         }
-        if name == "xml:space" && !matches!(value, "preserve" | "default") {
+        if name == "xml:space" && !matches!(value.trim_matches(is_space), "preserve" | "default") {
             return Err(self.malformed());
         }
+        self.references(value)?;
         self.rest = rest;
-        Ok(is_namespace)
+        Ok(name)
     }
 
     /// The name that a text begins with. Of the names that are not ASCII the editions of XML have different ones.
@@ -150,7 +162,23 @@ impl<'text> Scan<'text> {
         };
         let end = text.find(|character| !is_in_name(character)).unwrap_or(text.len());
         let name = text.get(..end).filter(|name| !name.is_empty()).ok_or_else(|| self.malformed())?;
+        if name.starts_with(':') {
+            return Err(self.malformed());
+        }
         if name.is_ascii() { Ok(name) } else { Err(FileError::Unsupported("has names beyond ASCII".to_owned())) }
+    }
+
+    /// Of what a number stands for the parser does not ask whether it is a character.
+    fn references(&self, text: &str) -> Result<(), FileError> {
+        for reference in text.split("&#").skip(1) {
+            let digits = reference.split(';').next().unwrap_or_default();
+            let number = match digits.strip_prefix('x') {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => digits.parse(),
+            };
+            number.ok().and_then(char::from_u32).filter(|character| is_character(*character)).ok_or_else(|| self.malformed())?;
+        }
+        Ok(())
     }
 
     fn after(&self, text: &'text str, end: &str) -> Result<&'text str, FileError> {

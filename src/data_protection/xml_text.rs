@@ -107,12 +107,13 @@ fn utf16(bytes: &[u8], is_big_endian: bool) -> Result<String, FileError> {
 
 /// The encoding that a declaration names; `None` where it names none, or there is no declaration.
 fn declared(text: &str) -> Result<Option<&str>, FileError> {
-    let Some(rest) = text.strip_prefix("<?xml").filter(|rest| rest.starts_with(is_space)) else { return Ok(None) };
+    let is_of_name = |character: char| character.is_alphanumeric() || matches!(character, '-' | '.' | '_' | ':');
+    let Some(rest) = text.strip_prefix("<?xml").filter(|rest| !rest.starts_with(is_of_name)) else { return Ok(None) };
     let malformed = || FileError::Malformed("its XML declaration is none".to_owned());
     let (inner, _) = rest.split_once("?>").ok_or_else(malformed)?;
     let (version, mut rest) = attribute(inner, "version").ok_or_else(malformed)?;
     if version != "1.0" {
-        return Err(FileError::Malformed("it declares another version of XML than 1.0".to_owned()));
+        return Err(FileError::Unsupported("declares another version of XML than 1.0".to_owned()));
     }
     let mut encoding = None;
     if let Some((name, after)) = attribute(rest, "encoding") {
@@ -141,6 +142,6 @@ pub fn is_space(character: char) -> bool {
 }
 
 /// What XML 1.0 knows.
-fn is_character(character: char) -> bool {
+pub fn is_character(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }

@@ -10,6 +10,7 @@ mod flush;
 mod golden;
 mod key_ring;
 mod key_ring_inputs;
+mod key_ring_limits;
 mod memory;
 mod messages;
 mod named_certificates;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod application;
+mod bounds;
 mod certificates;
 mod directory;
 mod doctor;

@@ -1,0 +1,220 @@
+//! Rings that would grow by themselves, or that do not fit: pass by pass, on values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::ByteString;
+use kube::ResourceExt;
+use tokencache_operator::api::v1alpha1::KeyState;
+use tokencache_operator::data_protection::key::{KeyOrder, RANDOM_BYTES};
+use tokencache_operator::data_protection::key_file::{self, Element};
+use tokencache_operator::data_protection::news::Corrected;
+use tokencache_operator::data_protection::revocation::{Revocation, Revoked};
+
+use super::key_ring::Keys;
+use super::key_ring_inputs::vectors;
+use super::world::START;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// The file of a revocation of every key that was made before a date.
+fn by_date(date: Timestamp) -> (String, Vec<u8>) {
+    let file = Revocation { revoked: Revoked::AllCreatedBefore, date, reason: "mass".to_owned() }.file();
+    (file.name, file.content.to_vec())
+}
+
+fn secrets(ring: &Keys) -> usize {
+    ring.files.keys().filter(|name| name.contains("-key-")).count()
+}
+
+/// Passes, each so long after the one before.
+fn passes(ring: &mut Keys, count: usize, step: SignedDuration) {
+    for _ in 0..count {
+        ring.pass();
+        ring.now += step;
+    }
+}
+
+fn active(ring: &Keys) -> Option<String> {
+    ring.status().active
+}
+
+fn file(index: u32) -> (String, Vec<u8>) {
+    let order = KeyOrder { created: START, activates: START, expires: START + DAY * 400 };
+    let random: Vec<u8> = index.to_be_bytes().into_iter().cycle().take(RANDOM_BYTES).collect();
+    let file = order.make(None, &random).unwrap().file().unwrap();
+    (file.name, file.content.to_vec())
+}
+
+#[test]
+fn a_ring_that_is_imported_with_a_revocation_of_all_keys_gets_one_key_whatever_its_date_is() {
+    let base = Keys::importing().now;
+    for offset in [-DAY * 400, -DAY, -SECOND, SignedDuration::ZERO, SECOND, HOUR, DAY, DAY * 400] {
+        for step in [SignedDuration::ZERO, SECOND, HOUR * 2] {
+            let mut ring = Keys::importing();
+            let mut files = vectors("cbc-hmac");
+            files.extend([by_date(base + offset)]);
+            ring.provide("old-ring", files);
+            passes(&mut ring, 30, step);
+            let revoked = ring.status().keys.iter().filter(|key| key.state == KeyState::Revoked).count();
+            let made = if offset <= -DAY * 300 { 0 } else { 1 };
+            assert!(secrets(&ring) <= 3 + 1, "{offset} {step}: {}", secrets(&ring));
+            assert!(active(&ring).is_some(), "{offset} {step}");
+            if made == 1 {
+                assert_eq!((secrets(&ring), revoked), (4, 3), "{offset} {step}");
+            }
+            // What revokes all keys is never published: a runtime would apply it to later ones too.
+            assert!(ring.published().keys().all(|name| name.len() > 40), "{:?}", ring.published().keys());
+            // Nor is the new key older than it.
+            for bytes in ring.published().values() {
+                if let Element::Key(key) = key_file::read(&bytes.0).unwrap()
+                    && ring.status().active.is_some_and(|active| key.id.short() == active)
+                    && offset <= SignedDuration::ZERO
+                    && made == 1
+                {
+                    assert!(key.created.timestamp() >= base + offset, "{offset}: {}", key.created);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_asked_for_soon_after_such_a_revocation_is_the_only_one_that_comes() {
+    let mut ring = Keys::importing();
+    let mut files = vectors("cbc-hmac");
+    files.extend([by_date(ring.now - HOUR)]);
+    ring.provide("old-ring", files);
+    passes(&mut ring, 5, SECOND);
+    assert_eq!(secrets(&ring), 4);
+    let before = active(&ring);
+    ring.now += HOUR * 40;
+    ring.ask();
+    passes(&mut ring, 30, SECOND);
+    assert_eq!(secrets(&ring), 5);
+    assert!(active(&ring).is_some() && active(&ring) != before);
+}
+
+#[test]
+fn a_revocation_of_all_keys_that_is_put_into_the_published_ring_is_about_the_keys_that_are_there() {
+    for offset in [-HOUR, DAY * 400] {
+        let mut ring = Keys::begun();
+        ring.now += DAY * 10;
+        let (name, content) = by_date(ring.now + offset);
+        ring.in_ring(|live| {
+            live.insert(name, ByteString(content));
+        });
+        passes(&mut ring, 30, SECOND);
+        assert_eq!(secrets(&ring), 2, "{offset}");
+        assert!(active(&ring).is_some());
+        assert_eq!(ring.published().len(), 3);
+    }
+}
+
+#[test]
+fn where_every_key_is_spoilt_as_soon_as_it_is_made_there_is_one_an_hour_and_the_condition_says_so() {
+    let mut ring = Keys::begun();
+    let spoil = |ring: &mut Keys| {
+        for secret in ring.files.values_mut() {
+            for bytes in Arc::make_mut(secret).data.as_mut().unwrap().values_mut() {
+                *bytes = ByteString(b"spoilt".to_vec());
+            }
+        }
+        ring.in_ring(BTreeMap::clear);
+    };
+    let begun = ring.now;
+    for minute in 0..600 {
+        ring.now = begun + SignedDuration::from_mins(minute);
+        spoil(&mut ring);
+        ring.pass();
+    }
+    assert!((9..=11).contains(&secrets(&ring)), "{}", secrets(&ring));
+}
+
+#[test]
+fn a_key_that_is_due_again_within_the_hour_waits_and_one_that_is_asked_for_does_not() {
+    let mut ring = Keys::begun();
+    // The first one is revoked in the minute in which it was made, and by nobody who asked the operator.
+    let id = ring.status().keys[0].id.clone();
+    let revocation = Revocation::of(key_id(&id), ring.now, "by hand").file();
+    ring.in_ring(|live| {
+        live.insert(revocation.name, ByteString(revocation.content.to_vec()));
+    });
+    passes(&mut ring, 10, SECOND);
+    assert_eq!(secrets(&ring), 1);
+    let finding = ring.finding(&Corrected::default()).unwrap();
+    assert_eq!((finding.verdict.as_str(), finding.reason.as_str()), ("False", "KeysTooFrequent"), "{}", finding.message);
+    assert!(finding.message.contains("less than an hour ago"), "{}", finding.message);
+    let wake_at = ring.standing().ring.unwrap().wake_at;
+    assert_eq!(wake_at, Some(START + HOUR));
+    let mut asked = ring.clone();
+    asked.ask();
+    passes(&mut asked, 3, SECOND);
+    assert_eq!(secrets(&asked), 2);
+    ring.now = START + HOUR;
+    passes(&mut ring, 10, SECOND);
+    assert_eq!(secrets(&ring), 2);
+    assert!(active(&ring).is_some());
+}
+
+fn key_id(text: &str) -> tokencache_operator::data_protection::key_id::KeyId {
+    tokencache_operator::data_protection::key_id::KeyId::parse(text).unwrap()
+}
+
+#[test]
+fn a_ring_that_does_not_fit_is_refused_whole_with_the_numbers_before_anything_is_written() {
+    let size = file(0).1.len();
+    let fits = u32::try_from((1_usize << 20) / size).unwrap();
+    let mut ring = Keys::importing();
+    ring.provide("old-ring", (0..fits + 10).map(file).collect());
+    assert!(ring.plan().is_empty());
+    let finding = ring.finding(&Corrected::default()).unwrap();
+    assert_eq!((finding.verdict.as_str(), finding.reason.as_str()), ("False", "ImportRefused"));
+    for words in ["there is no room", "1048576", &((fits + 10) as usize * size).to_string(), "no first key is made"] {
+        assert!(finding.message.contains(words), "{words}: {}", finding.message);
+    }
+    // What an emergency takes is kept: what fits to the last byte is refused too.
+    ring.provide("old-ring", (0..fits - 2).map(file).collect());
+    assert!(ring.plan().is_empty());
+    // With all of them revoked it is more than the files say.
+    let most = fits * 3 / 4;
+    let mut files: BTreeMap<_, _> = (0..most).map(file).collect();
+    ring.provide("old-ring", files.clone());
+    assert!(!ring.plan().is_empty());
+    files.extend([by_date(START + DAY)]);
+    ring.provide("old-ring", files);
+    assert!(ring.plan().is_empty());
+    assert_eq!(secrets(&ring), 0);
+}
+
+#[test]
+fn the_last_room_is_kept_for_an_emergency() {
+    let mut ring = Keys::importing();
+    ring.now = START + DAY * 10;
+    let size = file(0).1.len();
+    let count = u32::try_from(((1_usize << 20) - 13 * 1024) / size).unwrap();
+    ring.provide("old-ring", (0..count).map(file).collect());
+    ring.pass();
+    assert_eq!(secrets(&ring), count as usize);
+    assert!(active(&ring).is_some());
+    // Rotation is due, and would take what is kept.
+    ring.now = START + DAY * 100;
+    passes(&mut ring, 5, DAY);
+    assert_eq!(secrets(&ring), count as usize);
+    let finding = ring.finding(&Corrected::default()).unwrap();
+    assert_eq!(finding.reason.as_str(), "RingFull");
+    assert!(finding.message.contains("kept for an emergency"), "{}", finding.message);
+    let mut asked = ring.clone();
+    asked.ask();
+    passes(&mut asked, 3, SECOND);
+    assert_eq!(secrets(&asked), count as usize + 1);
+    // Before the last key expires, the room that is kept is what it is kept for.
+    ring.now = START + DAY * 399;
+    passes(&mut ring, 3, DAY);
+    assert_eq!(secrets(&ring), count as usize + 1);
+    assert!(active(&ring).is_some());
+    assert!(ring.files.values().all(|secret| secret.immutable == Some(true) && !secret.name_any().is_empty()));
+}
