@@ -93,6 +93,8 @@ reasons! {
     UnexpectedAnswer,
     /// The last answer is too old to say anything.
     NoRecentAnswer,
+    /// The answer is too long to be read.
+    AnswerTooLong,
 
     /// The wanted certificate is served.
     CertificateServed,

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use super::{
     acl::{APP, OPERATOR, rules::names},
     drift,
-    sample::{Answer, Drift, Parameter, REFUSALS_COUNT_FOR, Refusal},
+    sample::{Answer, Drift, Parameter, Part, REFUSALS_COUNT_FOR, Refusal},
     settings::Settings,
+    unread,
 };
 use crate::{
     api::v1alpha1::Acl,
@@ -23,6 +24,9 @@ use crate::{
 /// is told with `RedisAvailable`.
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
+    if let Some(unknown) = unread::finding(settings, pod, answer, UsersVerified, &[Part::Users]) {
+        return unknown;
+    }
     let is_of_users =
         |drift: &&Drift| matches!(drift.parameter, Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers);
     let drifts: Vec<&Drift> = answer.drift.iter().filter(is_of_users).collect();
@@ -99,6 +103,9 @@ pub fn consequence(drift: &Drift) -> &'static str {
 pub fn refusals(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let minutes = REFUSALS_COUNT_FOR.as_secs() / 60;
     let Some(first) = answer.refusals.first() else {
+        if let Some(unknown) = unread::finding(settings, pod, answer, AccessAllowed, &[Part::Refusals]) {
+            return unknown;
+        }
         let message = format!("{pod} refused the user app nothing in the last {minutes} minutes");
         return Finding::holds(AccessAllowed, Reason::NothingRefused, message);
     };

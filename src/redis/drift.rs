@@ -6,8 +6,9 @@ use super::{
     access,
     acl::rules::SOME_PASSWORDS,
     config, durability,
-    sample::{Answer, Correction, Drift, Parameter},
+    sample::{Answer, Correction, Drift, Parameter, Part},
     settings::Settings,
+    unread,
 };
 use crate::{
     condition::{
@@ -21,6 +22,9 @@ use crate::{
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let policy = settings.eviction_policy.as_str();
+    if let Some(unknown) = unread::finding(settings, pod, answer, EvictionPolicyVerified, &[Part::MemorySettings]) {
+        return unknown;
+    }
     told(settings, pod, answer, EvictionPolicyVerified).unwrap_or_else(|| {
         Finding::holds(
             EvictionPolicyVerified,

@@ -14,15 +14,17 @@ use super::{
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
     readability, rollout,
     rotation::Rotation,
-    sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Role, Sample, Server},
+    sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Role, Sample, Server},
     server,
     settings::Settings,
-    tls, want,
+    tls, unread, want,
 };
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
-        ConditionType::{AccessAllowed, Durable, EvictionPolicyVerified, RedisAvailable, UsersVerified},
+        ConditionType::{
+            AccessAllowed, Durable, EntriesReadable, EvictionPolicyVerified, RedisAvailable, UsersVerified,
+        },
         Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
@@ -32,6 +34,9 @@ use crate::{
 const GOOD_FOR: i32 = 3;
 /// How long a server may answer before kubelet's readiness probe has to have passed.
 pub(super) const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);
+
+/// What stands in the status in place of what could not be read.
+const UNKNOWN: &str = "unknown";
 
 const NO_LOGIN: &str = "the operator cannot look at Redis without its own password";
 
@@ -238,16 +243,16 @@ fn of_sample(
                 ],
                 advisory: [access::refusals(settings, &sample.server.pod, answer)]
                     .into_iter()
-                    .chain(advice::findings(settings, &sample.server.pod, &answer.usage))
+                    .chain(advice::findings(settings, &sample.server.pod, answer))
                     .chain([readability(settings, observed, sample, answer)])
                     .chain([durability::finding(settings, &sample.server.pod, answer)])
                     .collect(),
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
-                    role: role(answer.role).to_owned(),
+                    role: answer.role.map_or(UNKNOWN, role).to_owned(),
                     version: answer.version.clone(),
-                    max_memory: format_bytes(answer.max_memory),
-                    eviction_policy: answer.eviction_policy.clone(),
+                    max_memory: answer.memory.as_ref().map_or(UNKNOWN.to_owned(), |is| format_bytes(is.max_memory)),
+                    eviction_policy: answer.memory.as_ref().map_or(UNKNOWN, |is| &is.eviction_policy).to_owned(),
                 }],
             }
         }
@@ -255,6 +260,11 @@ fn of_sample(
 }
 
 fn readability(settings: &Settings, observed: &Observed, sample: &Sample, answer: &Answer) -> Finding {
+    let pod = &sample.server.pod;
+    let goes_by = [Part::Use, Part::Keys, Part::Payloads];
+    if let Some(unknown) = unread::finding(settings, pod, answer, EntriesReadable, &goes_by) {
+        return unknown;
+    }
     let tried = sample.want.reader.as_ref().map(|reader| reader.names()).unwrap_or_default();
     readability::finding(settings, &sample.server.pod, &answer.usage, tried, &observed.consumers)
 }
@@ -287,8 +297,11 @@ fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = &settings.owner.namespace;
     let restart = |with: &str| drift::restart(settings, name, with);
+    if let Some(unknown) = unread::finding(settings, name, answer, RedisAvailable, &[Part::Server]) {
+        return Some(unknown);
+    }
     let (reason, message) = match (&answer.impediment, answer.role) {
-        (_, Role::Replica) => (
+        (_, Some(Role::Replica)) => (
             Reason::ReadOnly,
             format!(
                 "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. {}",

@@ -84,7 +84,7 @@ fn what_is_said_of_a_server_that_answers() {
     let policy = |correction| drift(EvictionPolicy, "noeviction", correction);
     let memory = |correction| drift(MaxMemory, "0", correction);
     let app = |correction| drift(AppPassword, "another password", correction);
-    let replica = Answer { role: Role::Replica, ..well() };
+    let replica = Answer { role: Some(Role::Replica), ..well() };
     let cases = [
         Seen::answer(vec![]).told("all is well"),
         Seen::answer(vec![]).paused().told("all is well, and paused"),

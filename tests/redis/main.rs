@@ -7,6 +7,7 @@ mod durability;
 mod fake;
 mod faults;
 mod held;
+mod lengthy;
 mod payloads;
 mod replay;
 mod scene;

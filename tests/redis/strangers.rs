@@ -71,7 +71,7 @@ async fn endless_answers_after_a_good_beginning_end_at_the_limit() {
         answer.extend(std::iter::repeat_n(b'1', 4 << 20));
         let fake = Fake::redis_but(move |command| command.starts_with("INFO").then(|| answer.clone())).await;
         let outcome = look_at(&fake.server).await;
-        assert!(matches!(&outcome, Err(Fault::Unexpected(words)) if words.starts_with("info: ")), "{outcome:?}");
+        assert!(matches!(&outcome, Err(Fault::Unexpected(_))), "{outcome:?}");
     }
 }
 

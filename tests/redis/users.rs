@@ -235,18 +235,6 @@ async fn what_the_application_was_refused_is_told_until_the_log_has_it_no_more()
 }
 
 #[tokio::test]
-async fn a_log_of_huge_keys_makes_no_server_unavailable() {
-    let redis = settled("redis-server").await;
-    for number in 0..4 {
-        let key = format!("{number}{}", "x".repeat(100_000));
-        redis.cli_as("app", app_password().reveal(), &["HMGET", &key, "data"]);
-    }
-    for _ in 0..2 {
-        assert_eq!(first_look(&redis).await.unwrap().refusals, []);
-    }
-}
-
-#[tokio::test]
 async fn a_prefix_of_glob_characters_stands_for_itself() {
     for program in each() {
         let prefix = r"a*b?c[d]e\f:";

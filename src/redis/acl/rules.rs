@@ -12,6 +12,9 @@ use super::{Passwords, User};
 const TOLD: usize = 3;
 const LONGEST: usize = 24;
 
+/// Stands for the words of a list that is too long.
+const MORE: &str = "(more than is read)";
+
 /// What is said of a user that has no password that it should not have, and lacks one that it should.
 pub const SOME_PASSWORDS: &str = "only some of its passwords";
 
@@ -41,6 +44,15 @@ pub fn read(line: &str) -> Option<(String, Rules)> {
     }
     let name = words.next()?.to_owned();
     Some((name, Rules::of(words)))
+}
+
+/// Reads the beginning of a line of `ACL LIST` that is longer than that of any user that should be there: it says more than
+/// any of them.
+#[must_use]
+pub fn read_beginning(line: &str) -> Option<(String, Rules)> {
+    let (name, mut rules) = read(line)?;
+    rules.insert(MORE);
+    Some((name, rules))
 }
 
 impl Rules {

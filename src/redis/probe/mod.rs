@@ -23,6 +23,7 @@ mod greeting;
 mod handshake;
 mod payloads;
 mod reading;
+mod refusals;
 mod reply;
 mod settings;
 pub mod sweep;
@@ -31,7 +32,7 @@ mod tls;
 mod usage;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,7 +43,7 @@ use tokio::time::{Instant, timeout_at};
 use self::connection::Connection;
 use super::acl;
 use super::sample::{
-    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
+    Answer, Fault, Impediment, LONGEST_LOOK, Login, Part, Sample, Server, Trust, Unread, Want,
 };
 use super::usage::{History, Usage, payloads::Counts};
 
@@ -55,8 +56,10 @@ pub struct Limits {
     pub answer: Duration,
     /// For one look as a whole, however many answers it takes.
     pub look: Duration,
-    /// Bytes of one answer: some kilobytes are usual.
+    /// Bytes kept of one answer: some kilobytes are usual.
     pub answer_bytes: usize,
+    /// Bytes read of one answer: what is longer is not waited for.
+    pub read_bytes: usize,
 }
 
 impl Default for Limits {
@@ -66,6 +69,7 @@ impl Default for Limits {
             answer: Duration::from_secs(2),
             look: LONGEST_LOOK,
             answer_bytes: 256 * 1024,
+            read_bytes: 16 << 20,
         }
     }
 }
@@ -101,8 +105,9 @@ impl Probe {
             look.unwrap_or_else(|_| Err(if answered.load(Ordering::Relaxed) { Fault::Slow } else { Fault::Frozen }));
         let (outcome, counts) = match look {
             Ok((answer, connection)) => {
-                let (usage, counts) = self.usage(server, login, want, &answer, connection, end).await;
-                (Ok(Answer { usage, ..answer }), counts)
+                let (usage, counts, unread) = self.usage(server, login, want, &answer, connection, end).await;
+                let unread = answer.unread.into_iter().chain(unread).collect();
+                (Ok(Answer { usage, unread, ..answer }), counts)
             }
             Err(fault) => (Err(fault), Counts::default()),
         };
@@ -125,7 +130,7 @@ impl Probe {
         login: &Login,
         want: &Want,
         answered: &AtomicBool,
-    ) -> Result<(Answer, Option<Connection>), Fault> {
+    ) -> Result<(Answer, Connection), Fault> {
         let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
         answered.store(true, Ordering::Relaxed);
         let own = want.users.iter().find(|user| want.correct && user.name == login.username);
@@ -147,36 +152,34 @@ impl Probe {
             answer.certificate = certificate;
             answer.drift.extend(drift);
         }
-        match refusals(&mut connection).await {
-            Ok(refusals) => answer.refusals = refusals,
-            // A log that cannot be read, such as one of huge keys, makes no server unavailable; but the rest of it may be
-            // on its way still.
-            Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok((answer, None)),
-            Err(fault) => return Err(fault),
-        }
-        Ok((answer, Some(connection)))
+        let (refused, why) = refusals::read(&mut connection).await?;
+        answer.refusals = refused;
+        answer.unread.extend(why.map(|why| (Part::Refusals, why)));
+        Ok((answer, connection))
     }
 
-    /// How the server is used, in what is left of a look's time. Where that does not suffice, or something is odd, it is as
-    /// it was; the connection, on which an answer may be owed, is then closed.
+    /// How the server is used, in what is left of a look's time, and what could not be read of that. Where the time does not
+    /// suffice, it is as it was; the connection, on which an answer may be owed, is then closed.
     async fn usage(
         &self,
         server: &Server,
         login: &Login,
         want: &Want,
         answer: &Answer,
-        connection: Option<Connection>,
+        mut connection: Connection,
         end: Instant,
-    ) -> (Usage, Counts) {
+    ) -> (Usage, Counts, BTreeMap<Part, Unread>) {
         let mut history = self.histories().remove(server).unwrap_or_default();
-        if let Some(mut connection) = connection {
-            let read = usage::read(&mut connection, &mut history, want, &answer.version);
-            if let Ok(Ok(())) = timeout_at(end, read).await {
-                let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
-                self.held().insert(server.clone(), held);
-            }
+        let mut unread = BTreeMap::new();
+        let read = usage::read(&mut connection, &mut history, want, &answer.version, &mut unread);
+        if let Ok(Ok(())) = timeout_at(end, read).await {
+            let held = Held { login: login.clone(), trust: want.trust.clone(), connection };
+            self.held().insert(server.clone(), held);
+            history.was_in_time();
+        } else if history.was_late() {
+            unread.insert(Part::Use, Unread::Late);
         }
-        let used = (history.usage().clone(), history.counts());
+        let used = (history.usage().clone(), history.counts(), unread);
         self.histories().insert(server.clone(), history);
         used
     }
@@ -222,26 +225,27 @@ impl Probe {
 /// Everything but the log.
 async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> {
     let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
-    let about = reply::about(connection.ask("info", &connection::info()).await?)?;
+    let mut unread = BTreeMap::new();
+    let about = connection.send_within(&connection::info(), usage::INFO).await;
+    let about = reply::about(about.map_err(|failure| failure.of(Part::Server.command()))?, usage::INFO)?;
+    if about.role.is_none() {
+        unread.insert(Part::Server, Unread::TooLong);
+    }
     let knows_7_2 = acl::knows_7_2(&about.version);
     // First, since this gives the operator's own user back what it needs for the rest.
-    let users = users::bring_in_line(connection, want, knows_7_2).await?;
-    let (settings, mut drift) = settings::bring_in_line(connection, want).await?;
+    let users = users::bring_in_line(connection, want, knows_7_2, &mut unread).await?;
+    let (settings, mut drift) = settings::bring_in_line(connection, want, &mut unread).await?;
     drift.extend(users);
     Ok(Answer {
         version: about.version,
         role: about.role,
         impediment: cannot_save.or(about.impediment),
-        max_memory: settings.max_memory,
-        eviction_policy: settings.eviction_policy,
+        memory: settings.memory,
         saving: about.saving,
         drift,
         refusals: Vec::new(),
         certificate: None,
         usage: Usage::default(),
+        unread,
     })
-}
-
-async fn refusals(connection: &mut Connection) -> Result<Vec<Refusal>, Fault> {
-    reply::refusals(connection.ask("acl|log", &connection::refusals()).await?, acl::APP, REFUSALS_COUNT_FOR)
 }

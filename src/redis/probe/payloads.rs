@@ -11,7 +11,8 @@ use ::redis::Value;
 use zeroize::Zeroizing;
 
 use super::connection::{Connection, Failure};
-use super::usage::{all, field, integer};
+use super::bounded::Bounds;
+use super::usage::{all, all_within, field, integer};
 use crate::data_protection::reader::Reader;
 use crate::redis::usage::{entries::Key, payloads::Payload};
 
@@ -20,7 +21,9 @@ const PAYLOADS: usize = 100;
 /// How many, where each makes an entry look used.
 const FEW: usize = 10;
 /// Bytes of all of them together: less than one answer may have. A longer one is passed over.
-const BYTES: u64 = 192 * 1024;
+const BYTES: u64 = 192 << 10;
+
+const BOUNDS: Bounds = Bounds { each: (192 << 10) + 1, kept: 1 << 20, read: 16 << 20, beginning: true };
 
 /// How far it went.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,11 +49,16 @@ pub(super) async fn look_into(
         key.size = integer(&size).and_then(|size| u64::try_from(size).ok());
     }
     let sizes = entries[..measured.min(left)].iter().map(|(_, key)| key.size.unwrap_or_default());
-    let (chosen, looked) = chosen(sizes, left, most);
+    let (chosen, mut looked) = chosen(sizes, left, most);
     let asked = chosen.iter().map(|&index| field("HGET", entries[index].0)).collect();
-    for (index, payload) in chosen.into_iter().zip(all(connection, asked).await?) {
-        if let Value::BulkString(bytes) = payload {
-            entries[index].1.payload = Some(Payload::of(&Zeroizing::new(bytes), reader));
+    for (index, payload) in chosen.into_iter().zip(all_within(connection, asked, BOUNDS).await?) {
+        let Value::BulkString(bytes) = payload else { continue };
+        let bytes = Zeroizing::new(bytes);
+        if BOUNDS.cut(&bytes) {
+            // It has grown since it was measured.
+            looked.passed_over += 1;
+        } else {
+            entries[index].1.payload = Some(Payload::of(&bytes, reader));
         }
     }
     Ok(looked)

@@ -3,7 +3,9 @@
 
 use crate::redis::acl::Passwords;
 use crate::redis::password::PasswordHash;
-use crate::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Login, Refusal, Reload, Served, Want};
+use crate::redis::sample::{
+    Answer, Correction, Drift, Fault, Impediment, Login, MemorySettings, Refusal, Reload, Served, Unread, Want,
+};
 use crate::redis::tls::certificate::Distrust;
 use crate::redis::usage::{Usage, entries::Entries};
 
@@ -30,8 +32,7 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, refusals, certificate, usage } =
-        answer;
+    let Answer { version, role, impediment, memory, saving, drift, refusals, certificate, usage, unread } = answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
@@ -54,13 +55,22 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         version: tell(version),
         role,
         impediment,
-        max_memory,
-        eviction_policy: tell(eviction_policy),
+        memory: memory
+            .map(|memory| MemorySettings { eviction_policy: tell(memory.eviction_policy), ..memory }),
         saving,
         drift,
         refusals: refusals.collect(),
         certificate,
         usage: of_usage(usage, tell),
+        unread: unread.into_iter().map(|(part, why)| (part, of_unread(why, tell))).collect(),
+    }
+}
+
+fn of_unread(why: Unread, tell: &impl Fn(String) -> String) -> Unread {
+    match why {
+        Unread::Refused(words) => Unread::Refused(tell(words)),
+        Unread::Odd(words) => Unread::Odd(tell(words)),
+        wordless @ (Unread::TooLong | Unread::Late) => wordless,
     }
 }
 

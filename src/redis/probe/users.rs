@@ -4,12 +4,18 @@
 //! removed, and its connections end with it: the users' file does not hold it, so whoever made it had the login of
 //! somebody who may make users. `ACL LOAD` is never used: it ends everybody's connections on 7.0.
 
-use super::connection::{self, Connection};
+use std::collections::BTreeMap;
+
+use super::bounded::Bounds;
+use super::connection::{self, Connection, Failure};
 use super::reply;
 use super::settings::{Attempt, Difference, drift};
 use crate::redis::acl::rules::{self, Rules};
 use crate::redis::acl::{APP, User};
-use crate::redis::sample::{Correction, Drift, Fault, Parameter, Want};
+use crate::redis::sample::{Correction, Drift, Fault, Parameter, Part, Unread, Want};
+
+/// A user that should be there takes less than a kilobyte.
+const BOUNDS: Bounds = Bounds { each: 8 * 1024, kept: 2 << 20, read: 16 << 20, beginning: false };
 
 type Listed = Vec<(String, Rules)>;
 
@@ -18,11 +24,15 @@ pub(super) async fn bring_in_line(
     connection: &mut Connection,
     want: &Want,
     knows_7_2: bool,
+    unread: &mut BTreeMap<Part, Unread>,
 ) -> Result<Vec<Drift>, Fault> {
     if want.users.is_empty() {
         return Ok(Vec::new());
     }
-    let listed = list(connection).await?;
+    let Some(listed) = list(connection).await? else {
+        unread.insert(Part::Users, Unread::TooLong);
+        return Ok(Vec::new());
+    };
     let differences = differences(&listed, want, knows_7_2);
     let mut attempts = Vec::new();
     for difference in differences {
@@ -31,7 +41,10 @@ pub(super) async fn bring_in_line(
     }
     let mut left = Vec::new();
     if !attempts.is_empty() && want.correct {
-        left = self::differences(&list(connection).await?, want, knows_7_2);
+        match list(connection).await? {
+            Some(listed) => left = self::differences(&listed, want, knows_7_2),
+            None => drop(unread.insert(Part::Users, Unread::TooLong)),
+        }
     }
     let drifts = attempts.into_iter().map(|(difference, attempt)| drift(difference, attempt, &left));
     Ok(drifts.filter(|drift| !is_as_loaded(drift, &listed, want)).collect())
@@ -45,8 +58,13 @@ pub(super) async fn restore(connection: &mut Connection, own: &User) -> Result<O
     Ok(changed.is_ok().then_some(drift))
 }
 
-async fn list(connection: &mut Connection) -> Result<Listed, Fault> {
-    reply::users(connection.ask("acl|list", &connection::users()).await?)
+/// `None` where the list is too long. A line of it that is too long differs from what any user should be.
+async fn list(connection: &mut Connection) -> Result<Option<Listed>, Fault> {
+    match connection.send_within(&connection::users(), BOUNDS).await {
+        Ok(answer) => reply::users(answer, BOUNDS).map(Some),
+        Err(Failure::TooLong(_)) => Ok(None),
+        Err(failure) => Err(failure.of(Part::Users.command())),
+    }
 }
 
 fn differences(listed: &Listed, want: &Want, knows_7_2: bool) -> Vec<Difference> {

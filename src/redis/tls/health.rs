@@ -11,11 +11,12 @@ use super::{
     mounted_secret,
 };
 use crate::{
-    condition::{ConditionType::TlsReady, Finding, Reason},
+    condition::{ConditionType::TlsReady, Finding, Reason, Verdict},
     redis::{
         drift::{self, restart},
-        sample::{Fault, Reload, Sample, Served},
+        sample::{Fault, Part, Reload, Sample, Served},
         settings::Settings,
+        unread,
     },
 };
 
@@ -33,8 +34,11 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
         Standing::Known(_) => Some(match sample.map(|sample| (sample, &sample.outcome)) {
             Some((sample, Ok(answer))) => match &answer.certificate {
                 Some(served) => {
-                    let corrected = drift::told(settings, &sample.server.pod, answer, TlsReady);
-                    corrected.unwrap_or_else(|| of_served(settings, &sample.server.pod, served, now))
+                    let pod = &sample.server.pod;
+                    let corrected = drift::told(settings, pod, answer, TlsReady);
+                    let served = corrected.unwrap_or_else(|| of_served(settings, pod, served, now));
+                    let unknown = unread::finding(settings, pod, answer, TlsReady, &[Part::PlainPort]);
+                    unknown.filter(|_| served.verdict == Verdict::True).unwrap_or(served)
                 }
                 None => unasked(),
             },
