@@ -20,5 +20,6 @@ mod readability;
 mod revoke;
 mod rotation;
 mod seen;
+mod template;
 mod whole;
 mod world;
