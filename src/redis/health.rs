@@ -25,7 +25,7 @@ use crate::{
         ConditionType::{
             AccessAllowed, Durable, EntriesReadable, EvictionPolicyVerified, RedisAvailable, UsersVerified,
         },
-        Finding, Reason, Verdict,
+        Finding, Reason,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
@@ -117,15 +117,12 @@ fn with_tls(
     moment: Moment,
     mut health: Health,
 ) -> Health {
-    let Health::Known { required, .. } = &mut health else { return health };
+    let Health::Known { required, servers, .. } = &mut health else { return health };
     let server = observed.pods.first().and_then(|pod| server(settings, pod));
     let sample = server.and_then(|server| observed.samples.iter().find(|sample| sample.server == server));
     // What a look showed says something only where the other findings go by it.
-    let is_of_look = |finding: &Finding| match finding.condition {
-        EvictionPolicyVerified => finding.verdict != Verdict::Unknown,
-        _ => finding.reason == Reason::TlsNotReady,
-    };
-    let sample = sample.filter(|_| required.iter().any(is_of_look));
+    let tells_of_tls = required.iter().any(|finding| finding.reason == Reason::TlsNotReady);
+    let sample = sample.filter(|_| tells_of_tls || !servers.is_empty());
     if let Some(finding) = tls::health::finding(settings, &credentials.tls, sample, moment.now) {
         required.insert(1.min(required.len()), finding);
     }

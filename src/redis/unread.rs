@@ -75,7 +75,7 @@ fn what(part: Part) -> &'static str {
         Part::AppendSettings => "how it saves what is written",
         Part::PlainPort => "whether it listens for plain text too",
         Part::Users => "who may do what there",
-        Part::Refusals => "whether anything else was refused to the user app of late",
+        Part::Refusals => "whether anything was refused to the user app of late",
         Part::Keys => "what stands in it",
         Part::Payloads => "what its entries hold",
     }

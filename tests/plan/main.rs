@@ -21,5 +21,6 @@ mod revoke;
 mod rotation;
 mod seen;
 mod template;
+mod unread;
 mod whole;
 mod world;

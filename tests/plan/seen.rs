@@ -133,6 +133,11 @@ impl Seen {
         text
     }
 
+    /// All that is said.
+    pub fn conditions(self) -> Vec<Condition> {
+        self.status().unwrap().conditions
+    }
+
     /// What is said of one condition.
     pub fn said_of(self, of: &str, what: &str) -> String {
         let status = self.status().unwrap();

@@ -9,6 +9,7 @@ use tokencache_operator::redis::sample::{Answer, Correction, Parameter, Part, Re
 use tokencache_operator::redis::usage::entries::{Entries, Expiry, Population, Prefix};
 use tokencache_operator::redis::usage::latency::Latency;
 use tokencache_operator::redis::usage::memory::Memory;
+use tokencache_operator::sweep::{Selection, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -17,6 +18,7 @@ use crate::scene::{ADMIN_PASSWORD, admin, app_password, config, login, look, pro
 use crate::servers::each;
 use crate::support::eventually::eventually;
 use crate::support::redis_server::{RedisServer, say};
+use crate::sweep::{swept, wanted};
 
 async fn look_with(probe: &Probe, redis: &RedisServer) -> Answer {
     look(probe, &server_of(redis), &login(), &want()).await.unwrap()
@@ -190,6 +192,19 @@ async fn a_key_that_is_longer_than_an_answer_may_be_is_passed_over_too() {
     .await;
     assert_eq!((population(&answer).prefix, population(&answer).unnamed), (Prefix::Used, true));
     assert_eq!(answer.usage.memory, Memory::Sufficient);
+}
+
+#[tokio::test]
+async fn a_sweep_comes_to_its_end_whatever_the_length_of_the_keys() {
+    let redis = RedisServer::start(&config()).await;
+    let mut client = app(&redis).await;
+    for number in 0..100 {
+        tell(&mut client, &["HMSET", &key("shop:", number, 300), "data", "y"]).await;
+    }
+    tell(&mut client, &["HMSET", "shop:entry", "data", "{}"]).await;
+    let tally = swept(&redis, &wanted(Step::Remove, Selection::All, None)).await.unwrap();
+    assert_eq!((tally.keys, tally.removed), (101, 101));
+    assert_eq!(admin(&redis, &["DBSIZE"]), "0");
 }
 
 #[tokio::test]
