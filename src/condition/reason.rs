@@ -81,6 +81,10 @@ reasons! {
     PermissionDenied,
     /// Redis is loading its data.
     Loading,
+    /// Redis runs a script, and refuses everything else until it ends.
+    Busy,
+    /// A script kept Redis from everything else; it was ended.
+    ScriptEnded,
     /// Redis refuses writes.
     ReadOnly,
     /// Redis has as many clients as it may, and refuses every other.

@@ -72,7 +72,7 @@ fn told_by(parameter: Parameter) -> ConditionType {
         Parameter::MaxMemory | Parameter::EvictionPolicy => EvictionPolicyVerified,
         Parameter::AppendOnly | Parameter::AppendFsync => Durable,
         Parameter::PlainPort | Parameter::CertificateFiles => TlsReady,
-        Parameter::AppPassword => RedisAvailable,
+        Parameter::AppPassword | Parameter::Script => RedisAvailable,
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => UsersVerified,
     }
 }
@@ -93,6 +93,7 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
         Parameter::PlainPort => format!("port {is} {} (want {})", drift.found, config::NO_PORT),
         Parameter::CertificateFiles => format!("its certificate {is} read from {}", drift.found),
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
+        Parameter::Script => format!("there {is} {}", drift.found),
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => access::describe(drift),
     }
 }
@@ -131,6 +132,7 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
         }
         (Parameter::CertificateFiles, _) => "it serves another certificate than it should".to_owned(),
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
+        (Parameter::Script, _) => "everybody waits for it".to_owned(),
         (Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers, _) => access::consequence(drift).to_owned(),
     }
 }

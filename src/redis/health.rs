@@ -228,7 +228,9 @@ fn of_sample(
         Ok(_) if !sample.want.asks_the_same_as(&want(settings, observed, credentials)) => Health::AwaitingFirstLook,
         Ok(answer) => {
             let impeded = impediment(settings, pod, answer, moment.now);
-            let tells_of_password = answer.drift.iter().all(|drift| drift.parameter != Parameter::AppPassword);
+            let is_of_availability =
+                |drift: &Drift| matches!(drift.parameter, Parameter::AppPassword | Parameter::Script);
+            let tells_of_password = !answer.drift.iter().any(is_of_availability);
             Health::Known {
                 tells_of_samples: impeded.is_none() || tells_of_password,
                 required: vec![
@@ -352,11 +354,22 @@ fn meddled<'answer>(sample: &Sample, answer: &'answer Answer, rotation: &Rotatio
     drifts.find(|drift| !rotation.explains(drift, sample.taken))
 }
 
+/// What is said of a script that was ended.
+fn script_ended(settings: &Settings, name: &str, found: &str) -> String {
+    format!(
+        "{name} ran {found} (BUSY). It had written nothing, and was ended; every entry is there. {}",
+        fault::who_runs_scripts(settings)
+    )
+}
+
 /// Whether applications that have the published password can use a server that serves.
 fn availability(settings: &Settings, pod: &Pod, answer: &Answer, password: Option<&Drift>) -> Finding {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let secret = name::redis(&settings.owner.name);
     match password.map(|drift| (drift, &drift.correction)) {
+        None if let Some(script) = answer.drift.iter().find(|drift| drift.parameter == Parameter::Script) => {
+            Finding::holds(RedisAvailable, Reason::ScriptEnded, script_ended(settings, name, &script.found))
+        }
         None => Finding::holds(
             RedisAvailable,
             Reason::Available,

@@ -113,6 +113,7 @@ impl Want {
             | Parameter::PlainPort
             | Parameter::CertificateFiles
             | Parameter::Login(_)
+            | Parameter::Script
             | Parameter::Strangers => false,
         }
     }
@@ -356,6 +357,8 @@ pub enum Parameter {
     Rights(&'static str),
     /// Users that nobody asked for.
     Strangers,
+    /// A script that keeps everybody waiting: there should be none.
+    Script,
 }
 
 /// Something that a server refused the user `app`.
@@ -396,6 +399,21 @@ impl Correction {
     }
 }
 
+/// What came of ending a script that keeps a server from everything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kill {
+    /// It may end by itself: it is ended if another look finds it so.
+    NotYet,
+    /// It is left alone: the cache is paused.
+    Withheld,
+    /// It has written already, and then the server ends it no more.
+    Unkillable,
+    /// The server refused, in its own words.
+    Refused(String),
+    /// The server said OK, and the script goes on.
+    Ineffective,
+}
+
 /// Why a server gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -416,6 +434,8 @@ pub enum Fault {
     },
     /// It is loading its data set into memory.
     Loading,
+    /// A script has run for some seconds, and until it ends everything else is refused.
+    Busy(Kill),
     /// It has as many clients as it may, and refused this one.
     Full,
     /// The port speaks TLS.

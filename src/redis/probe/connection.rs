@@ -18,7 +18,7 @@ use super::handshake::{self, Shown};
 use super::refusals::Log;
 use super::{Limits, tls};
 use crate::redis::acl::User;
-use crate::redis::sample::{Fault, Login, Part, Server, Trust, Unread};
+use crate::redis::sample::{Fault, Kill, Login, Part, Server, Trust, Unread};
 
 const TOO_LONG: Failure = Failure::TooLong("is over the limit");
 
@@ -316,6 +316,7 @@ impl Failure {
                 "WRONGPASS" | "NOAUTH" => Fault::WrongPassword,
                 "NOPERM" => Fault::NoPermission { command: command.to_owned(), message: words },
                 "LOADING" => Fault::Loading,
+                "BUSY" => Fault::Busy(Kill::NotYet),
                 _ => Fault::Unexpected(words),
             },
         }

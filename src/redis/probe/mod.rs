@@ -13,7 +13,7 @@
 //! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
 //! A server that answers in plain text there is told of, and gets no login.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; of use SLOWLOG GET,
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; SCRIPT KILL, FUNCTION KILL; of use SLOWLOG GET,
 //! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
 mod bounded;
@@ -25,6 +25,7 @@ mod payloads;
 mod reading;
 mod refusals;
 mod reply;
+mod script;
 mod settings;
 pub mod sweep;
 mod tell;
@@ -43,7 +44,7 @@ use tokio::time::{Instant, timeout_at};
 use self::connection::Connection;
 use super::acl;
 use super::sample::{
-    Answer, Fault, Impediment, LONGEST_LOOK, Login, Part, Sample, Server, Trust, Unread, Want,
+    Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Sample, Server, Trust, Unread, Want,
 };
 use super::usage::{History, Usage, payloads::Counts};
 
@@ -56,6 +57,8 @@ pub struct Limits {
     pub answer: Duration,
     /// For one look as a whole, however many answers it takes.
     pub look: Duration,
+    /// How long after a look that found a script running another one has to find it so before it is ended.
+    pub script: Duration,
     /// Bytes kept of one answer: some kilobytes are usual.
     pub answer_bytes: usize,
     /// Bytes read of one answer: what is longer is not waited for.
@@ -68,6 +71,7 @@ impl Default for Limits {
             connect: Duration::from_secs(2),
             answer: Duration::from_secs(2),
             look: LONGEST_LOOK,
+            script: Duration::from_secs(5),
             answer_bytes: 256 * 1024,
             read_bytes: 16 << 20,
         }
@@ -80,6 +84,8 @@ pub struct Probe {
     clock: fn() -> Timestamp,
     held: Mutex<HashMap<Server, Held>>,
     histories: Mutex<HashMap<Server, History>>,
+    /// Since when servers are kept from everything by a script, as far as looks have seen it.
+    busy: Mutex<HashMap<Server, Instant>>,
 }
 
 /// A connection that was good at the last look, and whose it is.
@@ -93,7 +99,7 @@ impl Probe {
     /// A probe that holds nothing yet. The clock dates the samples.
     #[must_use]
     pub fn new(limits: Limits, clock: fn() -> Timestamp) -> Self {
-        Self { limits, clock, held: Mutex::default(), histories: Mutex::default() }
+        Self { limits, clock, held: Mutex::default(), histories: Mutex::default(), busy: Mutex::default() }
     }
 
     /// Looks at one server. Looks at several servers can run at the same time; none waits for another.
@@ -103,6 +109,11 @@ impl Probe {
         let look = timeout_at(end, self.look(server, login, want, &answered)).await;
         let look =
             look.unwrap_or_else(|_| Err(if answered.load(Ordering::Relaxed) { Fault::Slow } else { Fault::Frozen }));
+        match &look {
+            // A script that keeps a server busy leaves it little time to say so.
+            Err(Fault::Busy(_) | Fault::Frozen | Fault::Slow) => {}
+            Ok(_) | Err(_) => drop(self.busy().remove(server)),
+        }
         let (outcome, counts) = match look {
             Ok((answer, connection)) => {
                 let (usage, counts, unread) = self.usage(server, login, want, &answer, connection, end).await;
@@ -120,6 +131,7 @@ impl Probe {
     pub fn forget(&self, is_gone: impl Fn(&Server) -> bool) {
         self.held().retain(|server, _| !is_gone(server));
         self.histories().retain(|server, _| !is_gone(server));
+        self.busy().retain(|server, _| !is_gone(server));
     }
 
     /// Notes in `answered` once the server has answered, since what takes long after that is not frozen. Gives the
@@ -134,7 +146,15 @@ impl Probe {
         let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
         answered.store(true, Ordering::Relaxed);
         let own = want.users.iter().find(|user| want.correct && user.name == login.username);
-        let mut answer = match (ask(&mut connection, want).await, own) {
+        let mut asked = ask(&mut connection, want).await;
+        if let Err(Fault::Busy(_)) = asked {
+            let ended = self.end_script(&mut connection, server, want).await?;
+            asked = ask(&mut connection, want).await.map(|mut answer| {
+                answer.drift.extend(ended);
+                answer
+            });
+        }
+        let mut answer = match (asked, own) {
             (Err(denied @ Fault::NoPermission { .. }), Some(own)) => {
                 // Taken away by hand, or never given: the users are of an earlier operator's making.
                 let restored = users::restore(&mut connection, own).await?.ok_or(denied)?;
@@ -211,6 +231,28 @@ impl Probe {
                 && held.trust.as_ref().map(|held| &held.authorities) == trust.map(|now| &now.authorities)
         };
         self.held().remove(server).filter(same).map(|held| held.connection)
+    }
+
+    /// Ends a script that keeps a server from everything else: where it was found so before, and the server is to be
+    /// corrected.
+    async fn end_script(
+        &self,
+        connection: &mut Connection,
+        server: &Server,
+        want: &Want,
+    ) -> Result<Option<Drift>, Fault> {
+        let since = *self.busy().entry(server.clone()).or_insert_with(Instant::now);
+        if !want.correct {
+            return Err(Fault::Busy(Kill::Withheld));
+        }
+        if since.elapsed() < self.limits.script {
+            return Err(Fault::Busy(Kill::NotYet));
+        }
+        script::end(connection).await
+    }
+
+    fn busy(&self) -> MutexGuard<'_, HashMap<Server, Instant>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn histories(&self) -> MutexGuard<'_, HashMap<Server, History>> {

@@ -4,7 +4,7 @@
 use crate::redis::acl::Passwords;
 use crate::redis::password::PasswordHash;
 use crate::redis::sample::{
-    Answer, Correction, Drift, Fault, Impediment, Login, MemorySettings, Refusal, Reload, Served, Unread, Want,
+    Answer, Correction, Drift, Fault, Impediment, Kill, Login, MemorySettings, Refusal, Reload, Served, Unread, Want,
 };
 use crate::redis::tls::certificate::Distrust;
 use crate::redis::usage::{Usage, entries::Entries};
@@ -101,8 +101,10 @@ fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
         Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
         Fault::Unexpected(words) => Fault::Unexpected(tell(words)),
         Fault::NoPermission { command, message } => Fault::NoPermission { command, message: tell(message) },
+        Fault::Busy(Kill::Refused(words)) => Fault::Busy(Kill::Refused(tell(words))),
         Fault::Certificate(Distrust::Other(words)) => Fault::Certificate(Distrust::Other(tell(words))),
         wordless @ (Fault::Frozen
+        | Fault::Busy(_)
         | Fault::PlainText
         | Fault::Certificate(_)
         | Fault::Slow

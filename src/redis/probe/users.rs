@@ -123,6 +123,7 @@ fn name_in(parameter: Parameter) -> Option<&'static str> {
         Parameter::AppPassword => Some(APP),
         Parameter::Login(name) | Parameter::Rights(name) => Some(name),
         Parameter::Strangers
+        | Parameter::Script
         | Parameter::MaxMemory
         | Parameter::EvictionPolicy
         | Parameter::AppendOnly
