@@ -129,6 +129,8 @@ reasons! {
 
     /// The settings were read back as wanted.
     Verified,
+    /// The users were read back as wanted, and more is said of them than this version knows.
+    UnknownRules,
     /// Redis could not be asked.
     RedisUnavailable,
     /// A setting is not as wanted and the cache is paused.

@@ -178,9 +178,9 @@ pub fn who_runs_scripts(settings: &Settings) -> &'static str {
     match settings.acl {
         Acl::Compatible => {
             "spec.redis.acl: Compatible lets whoever has the applications' password run scripts, which only \
-             Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs: Strict does not"
+             Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs: Standard does not"
         }
-        Acl::Strict => "The applications' user may run none: somebody with another login does",
+        Acl::Standard | Acl::Strict => "The applications' user may run none: somebody with another login does",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one look at one Redis server yields: values only, made by [`super::probe`], read by [`super::health`].
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::{BTreeMap, BTreeSet}, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -185,6 +185,8 @@ pub struct Answer {
     pub saving: Saving,
     /// What differed from [`Want`], and what came of it.
     pub drift: Vec<Drift>,
+    /// What it says of users, and is not compared since nobody here knows it.
+    pub unknown_words: UnknownWords,
     /// What it refused the user `app` of late, each kind once.
     pub refusals: Vec<Refusal>,
     /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
@@ -194,6 +196,9 @@ pub struct Answer {
     /// What was not read, or not to its end, and why.
     pub unread: BTreeMap<Part, Unread>,
 }
+
+/// Of which user a server says what in no syntax that is known: later servers say more than earlier ones.
+pub type UnknownWords = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// What Redis does about its memory.
 #[derive(Debug, Clone, PartialEq, Eq)]

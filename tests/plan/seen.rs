@@ -14,7 +14,7 @@ use tokencache_operator::controller::{
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
 use tokencache_operator::redis::sample::{
-    Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served,
+    Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords,
 };
 use tokencache_operator::redis::tls::certificate::Fingerprint;
 use tokencache_operator::redis::usage::{Usage, payloads::Counts};
@@ -195,6 +195,7 @@ pub fn well() -> Answer {
         saving: Saving::default(),
         drift: Vec::new(),
         certificate: Some(served(Reload::Done)),
+        unknown_words: UnknownWords::new(),
         refusals: Vec::new(),
         usage: Usage::default(),
         unread: BTreeMap::new(),

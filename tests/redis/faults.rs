@@ -31,6 +31,7 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         saving: Saving::default(),
         drift: vec![],
         certificate: None,
+        unknown_words: BTreeMap::new(),
         refusals: vec![],
         usage: outcome.as_ref().map(|answer| answer.usage.clone()).unwrap_or_default(),
         unread: BTreeMap::new(),

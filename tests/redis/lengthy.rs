@@ -191,7 +191,7 @@ async fn a_key_that_is_longer_than_an_answer_may_be_is_passed_over_too() {
     })
     .await;
     assert_eq!((population(&answer).prefix, population(&answer).unnamed), (Prefix::Used, true));
-    assert_eq!(answer.usage.memory, Memory::Sufficient);
+    assert_eq!(look_with(&probe, &redis).await.usage.memory, Memory::Sufficient);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A connection to one server: opened by address, bounded in time and bytes, closed when dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -40,6 +40,8 @@ pub(super) struct Connection {
     is_spoilt: bool,
     /// How the log of refusals is read here.
     pub(super) log: Log,
+    /// Of which user the server says what by itself, whoever set it.
+    pub(super) own_words: BTreeSet<(&'static str, String)>,
     /// Whether its reads leave alone when a key was last used; `None` while that has not been asked for.
     pub(super) spares_clock: Option<bool>,
 }
@@ -123,6 +125,7 @@ impl Connection {
             shown: None,
             is_spoilt: false,
             log: Log::default(),
+            own_words: BTreeSet::new(),
             spares_clock: None,
         })
     }
@@ -153,6 +156,7 @@ impl Connection {
             Self::open(&self.server, self.trust.as_ref(), self.limits).await.map_err(Failure::NotReplaced)?;
         other.login.clone_from(&self.login);
         other.log = self.log;
+        other.own_words = std::mem::take(&mut self.own_words);
         other.authenticate().await?;
         *self = other;
         Ok(())

@@ -275,7 +275,7 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
     }
     let knows_7_2 = acl::knows_7_2(&about.version);
     // First, since this gives the operator's own user back what it needs for the rest.
-    let users = users::bring_in_line(connection, want, knows_7_2, &mut unread).await?;
+    let (users, unknown_words) = users::bring_in_line(connection, want, knows_7_2, &mut unread).await?;
     let (settings, mut drift) = settings::bring_in_line(connection, want, &mut unread).await?;
     drift.extend(users);
     Ok(Answer {
@@ -285,6 +285,7 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
         memory: settings.memory,
         saving: about.saving,
         drift,
+        unknown_words,
         refusals: Vec::new(),
         certificate: None,
         usage: Usage::default(),

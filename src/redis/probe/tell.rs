@@ -12,6 +12,9 @@ use crate::redis::usage::{Usage, entries::Entries};
 /// Characters kept of a text.
 const LONGEST: usize = 200;
 
+/// Words kept of what is said of a user.
+const MOST_WORDS: usize = 8;
+
 /// As many characters of a secret give it away: a server may cut what it echoes.
 const GIVES_AWAY: usize = 6;
 
@@ -32,7 +35,8 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, memory, saving, drift, refusals, certificate, usage, unread } = answer;
+    let Answer { version, role, impediment, memory, saving, drift, unknown_words, refusals, certificate, usage, unread } =
+        answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
@@ -59,6 +63,10 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
             .map(|memory| MemorySettings { eviction_policy: tell(memory.eviction_policy), ..memory }),
         saving,
         drift,
+        unknown_words: unknown_words
+            .into_iter()
+            .map(|(user, words)| (user, words.into_iter().take(MOST_WORDS).map(tell).collect()))
+            .collect(),
         refusals: refusals.collect(),
         certificate,
         usage: of_usage(usage, tell),
