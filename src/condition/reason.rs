@@ -81,6 +81,10 @@ reasons! {
     PermissionDenied,
     /// Redis is loading its data.
     Loading,
+    /// Redis runs a script, and refuses everything else until it ends.
+    Busy,
+    /// A script kept Redis from everything else; it was ended.
+    ScriptEnded,
     /// Redis refuses writes.
     ReadOnly,
     /// Redis has as many clients as it may, and refuses every other.
@@ -93,6 +97,8 @@ reasons! {
     UnexpectedAnswer,
     /// The last answer is too old to say anything.
     NoRecentAnswer,
+    /// The answer is too long to be read.
+    AnswerTooLong,
 
     /// The wanted certificate is served.
     CertificateServed,
@@ -123,6 +129,8 @@ reasons! {
 
     /// The settings were read back as wanted.
     Verified,
+    /// The users were read back as wanted, and more is said of them than this version knows.
+    UnknownRules,
     /// Redis could not be asked.
     RedisUnavailable,
     /// A setting is not as wanted and the cache is paused.

@@ -292,6 +292,7 @@ fn happening(finding: &Finding) -> Option<Happening> {
             | Reason::Valid
             | Reason::Available
             | Reason::Verified
+            | Reason::UnknownRules
             | Reason::Persisted
             | Reason::Published
             | Reason::Adopted

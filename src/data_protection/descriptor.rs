@@ -144,7 +144,9 @@ fn own_type(qualified: &str) -> Option<&str> {
         match name {
             "Version" => !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'),
             "Culture" => value == "neutral",
-            "PublicKeyToken" => value == "null" || (value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit())),
+            "PublicKeyToken" => {
+                value == "null" || (value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            }
             _ => false,
         }
     };

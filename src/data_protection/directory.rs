@@ -121,7 +121,9 @@ impl Directory {
                 Err(error @ FileError::Unsupported(_)) => {
                     errors.push(DirectoryError::Unsupported(name.to_owned(), error));
                 }
-                Err(error @ (FileError::Unknown(_) | FileError::Key(_) | FileError::Dates(..))) => passed_over.push((name.to_owned(), error)),
+                Err(error @ (FileError::Unknown(_) | FileError::Key(_) | FileError::Dates(..))) => {
+                    passed_over.push((name.to_owned(), error))
+                }
             }
         }
         // Applications that have read it before take it for the same key.

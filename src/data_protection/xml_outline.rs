@@ -176,7 +176,11 @@ impl<'text> Scan<'text> {
                 Some(digits) => u32::from_str_radix(digits, 16),
                 None => digits.parse(),
             };
-            number.ok().and_then(char::from_u32).filter(|character| is_character(*character)).ok_or_else(|| self.malformed())?;
+            number
+                .ok()
+                .and_then(char::from_u32)
+                .filter(|character| is_character(*character))
+                .ok_or_else(|| self.malformed())?;
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use super::{
     acl::{APP, OPERATOR, rules::names},
     drift,
-    sample::{Answer, Drift, Parameter, REFUSALS_COUNT_FOR, Refusal},
+    sample::{Answer, Drift, Parameter, Part, REFUSALS_COUNT_FOR, Refusal, UnknownWords},
     settings::Settings,
+    unread,
 };
 use crate::{
     api::v1alpha1::Acl,
@@ -19,10 +20,16 @@ use crate::{
     kubernetes::name,
 };
 
+/// The commands that only package 8.0.x sends, as an ACL names them.
+const SCRIPTS: [&str; 3] = ["eval", "evalsha", "script|load"];
+
 /// Whether the users of a server are those that it should have, and may do what they should. The password of the user `app`
 /// is told with `RedisAvailable`.
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
+    if let Some(unknown) = unread::finding(settings, pod, answer, UsersVerified, &[Part::Users]) {
+        return unknown;
+    }
     let is_of_users =
         |drift: &&Drift| matches!(drift.parameter, Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers);
     let drifts: Vec<&Drift> = answer.drift.iter().filter(is_of_users).collect();
@@ -43,16 +50,16 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
         );
     }
     if drifts.is_empty() {
-        let list = match settings.acl {
-            Acl::Compatible => "Compatible",
-            Acl::Strict => "Strict",
-        };
         let message = format!(
-            "the users of {pod} were read back: app ({list}, keys that begin with {:?}), operator, probe; default is switched \
-             off",
+            "the users of {pod} were read back: app ({}, keys that begin with {:?}), operator, probe; default is switched off",
+            settings.acl.as_str(),
             settings.instance_name.as_str()
         );
-        return Finding::holds(UsersVerified, Reason::Verified, message);
+        if answer.unknown_words.is_empty() {
+            return Finding::holds(UsersVerified, Reason::Verified, message);
+        }
+        let message = format!("{message}. {}", unknown(&answer.unknown_words));
+        return Finding::holds(UsersVerified, Reason::UnknownRules, message);
     }
     let found: Vec<String> = drifts.iter().map(|drift| describe(drift)).collect();
     Finding::holds(
@@ -66,6 +73,16 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
             secret = name::redis_operator(&settings.owner.name),
             namespace = settings.owner.namespace
         ),
+    )
+}
+
+/// What is said of words that are not compared.
+fn unknown(words: &UnknownWords) -> String {
+    let of_users = words.iter().map(|(user, words)| format!("{} of {user}", names(words.iter().map(String::as_str))));
+    format!(
+        "It also says {}, which this version of the operator does not know and does not compare: its version may be newer \
+         than the operator's",
+        of_users.collect::<Vec<_>>().join(", ")
     )
 }
 
@@ -99,6 +116,9 @@ pub fn consequence(drift: &Drift) -> &'static str {
 pub fn refusals(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let minutes = REFUSALS_COUNT_FOR.as_secs() / 60;
     let Some(first) = answer.refusals.first() else {
+        if let Some(unknown) = unread::finding(settings, pod, answer, AccessAllowed, &[Part::Refusals]) {
+            return unknown;
+        }
         let message = format!("{pod} refused the user app nothing in the last {minutes} minutes");
         return Finding::holds(AccessAllowed, Reason::NothingRefused, message);
     };
@@ -146,12 +166,18 @@ fn wrong_password(settings: &Settings) -> String {
 }
 
 fn other_commands(settings: &Settings, commands: &[&str]) -> String {
+    let runs_scripts = commands.iter().any(|command| SCRIPTS.contains(command));
     let remedy = match settings.acl {
+        Acl::Standard | Acl::Strict if runs_scripts => {
+            "package Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs these to write an entry, and writes none: \
+             every token comes from the identity provider. Update it to 9.0 or later; or let it run Lua scripts, with the \
+             line `acl: Compatible` under spec.redis (spec.redis.acl: Compatible), which restarts nothing"
+        }
         Acl::Strict => {
             "spec.redis.acl is Strict, which suits Microsoft.Extensions.Caching.StackExchangeRedis from 9.0 on with the \
-             published connectionString: use both, or set spec.redis.acl to Compatible"
+             published connectionString: use both, or set spec.redis.acl to Standard"
         }
-        Acl::Compatible => {
+        Acl::Standard | Acl::Compatible => {
             "no client of the cache sends that, so another application or a person uses this login: give it a Redis of its own"
         }
     };

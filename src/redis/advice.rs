@@ -6,7 +6,9 @@
 
 use super::{
     drift,
+    sample::{Answer, Part},
     settings::Settings,
+    unread,
     usage::{
         Usage,
         entries::{Entries, Expiry, Population, Prefix, Share},
@@ -18,7 +20,7 @@ use crate::{
     api::v1alpha1::EvictionPolicy,
     condition::{
         ConditionType::{self, EntriesExpire, EntriesReadable, InUse, LatencyAcceptable, MemorySufficient},
-        Finding, Reason,
+        Finding, Reason, Verdict,
     },
     kubernetes::quantity::format_bytes,
 };
@@ -31,9 +33,23 @@ const GOES: &str = "This is said until ten looks running have not seen it";
 
 /// The findings about a server that answered.
 #[must_use]
-pub fn findings(settings: &Settings, pod: &str, usage: &Usage) -> Vec<Finding> {
-    let [expire, in_use] = entries(settings, pod, &usage.entries);
-    vec![memory(settings, pod, usage.memory), latency(pod, &usage.latency), expire, in_use]
+pub fn findings(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
+    let Usage { memory: has_memory, latency: has_latency, entries: holds, payloads: _ } = &answer.usage;
+    let [expire, in_use] = entries(settings, pod, holds);
+    let found = [
+        (memory(settings, pod, *has_memory), Part::Errors),
+        (latency(pod, has_latency), Part::Calls),
+        (expire, Part::Keys),
+        (in_use, Part::Keys),
+    ];
+    // A trouble that was seen is told, whatever else could not be read.
+    let found = found.map(|(finding, goes_by)| {
+        match unread::finding(settings, pod, answer, finding.condition, &[Part::Use, goes_by]) {
+            Some(unknown) if finding.verdict != Verdict::False || answer.unread.contains_key(&Part::Use) => unknown,
+            _ => finding,
+        }
+    });
+    found.into()
 }
 
 /// The findings where no server could be asked.
@@ -191,6 +207,7 @@ fn expiry(settings: &Settings, pod: &str, population: &Population) -> Finding {
         return Finding::holds(EntriesExpire, Reason::AnyCanBeEvicted, message);
     }
     let share = match population.expiry {
+        Expiry::NotYetKnown if population.unnamed => return unnamed(EntriesExpire, pod),
         Expiry::NotYetKnown => {
             let message = format!(
                 "every entry that was seen on {pod} expires, and not all were: some hundred are looked at each time"
@@ -228,6 +245,15 @@ fn expiry(settings: &Settings, pod: &str, population: &Population) -> Finding {
     Finding::fails(EntriesExpire, Reason::NeverExpire, message)
 }
 
+/// What is said where all that is known is of other keys.
+fn unnamed(condition: ConditionType, pod: &str) -> Finding {
+    let message = format!(
+        "there are keys on {pod} with names of 2 KiB and more, which are not looked at: whether they are entries, and expire, \
+         is not known. Nothing of Microsoft.Identity.Web writes such; what does needs a Redis of its own"
+    );
+    Finding::unknown(condition, Reason::AnswerTooLong, message)
+}
+
 fn in_use(settings: &Settings, pod: &str, population: &Population) -> Finding {
     let prefix = settings.instance_name.as_str();
     let beside = match (population.others, population.other_database) {
@@ -239,6 +265,7 @@ fn in_use(settings: &Settings, pod: &str, population: &Population) -> Finding {
         (false, None) => String::new(),
     };
     match population.prefix {
+        Prefix::Unused | Prefix::NotYetKnown if population.unnamed => unnamed(InUse, pod),
         Prefix::NotYetKnown => {
             let message =
                 format!("no entry with the prefix {prefix:?} was seen on {pod} so far, and not all keys were");

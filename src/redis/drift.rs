@@ -6,8 +6,9 @@ use super::{
     access,
     acl::rules::SOME_PASSWORDS,
     config, durability,
-    sample::{Answer, Correction, Drift, Parameter},
+    sample::{Answer, Correction, Drift, Parameter, Part},
     settings::Settings,
+    unread,
 };
 use crate::{
     condition::{
@@ -21,6 +22,9 @@ use crate::{
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let policy = settings.eviction_policy.as_str();
+    if let Some(unknown) = unread::finding(settings, pod, answer, EvictionPolicyVerified, &[Part::MemorySettings]) {
+        return unknown;
+    }
     told(settings, pod, answer, EvictionPolicyVerified).unwrap_or_else(|| {
         Finding::holds(
             EvictionPolicyVerified,
@@ -68,7 +72,7 @@ fn told_by(parameter: Parameter) -> ConditionType {
         Parameter::MaxMemory | Parameter::EvictionPolicy => EvictionPolicyVerified,
         Parameter::AppendOnly | Parameter::AppendFsync => Durable,
         Parameter::PlainPort | Parameter::CertificateFiles => TlsReady,
-        Parameter::AppPassword => RedisAvailable,
+        Parameter::AppPassword | Parameter::Script => RedisAvailable,
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => UsersVerified,
     }
 }
@@ -89,6 +93,7 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
         Parameter::PlainPort => format!("port {is} {} (want {})", drift.found, config::NO_PORT),
         Parameter::CertificateFiles => format!("its certificate {is} read from {}", drift.found),
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
+        Parameter::Script => format!("there {is} {}", drift.found),
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => access::describe(drift),
     }
 }
@@ -127,6 +132,7 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
         }
         (Parameter::CertificateFiles, _) => "it serves another certificate than it should".to_owned(),
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
+        (Parameter::Script, _) => "everybody waits for it".to_owned(),
         (Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers, _) => access::consequence(drift).to_owned(),
     }
 }

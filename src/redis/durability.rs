@@ -9,8 +9,9 @@
 
 use super::{
     drift,
-    sample::{Answer, Saving},
+    sample::{Answer, Part, Saving},
     settings::{Persistence, Settings},
+    unread,
 };
 use crate::{
     api::v1alpha1::WhenDeleted,
@@ -21,10 +22,14 @@ use crate::{
 /// Whether what is written outlasts the server, by what was read back from it.
 #[must_use]
 pub fn finding(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
+    if let Some(unknown) = unread::finding(settings, pod, answer, Durable, &[Part::AppendSettings]) {
+        return unknown;
+    }
     let drift = drift::told(settings, pod, answer, Durable);
     match (&settings.persistence, drift) {
         (Some(_), Some(drift)) if drift.verdict == Verdict::False => drift,
         (Some(persistence), drift) => unsaved(settings, pod, answer.saving)
+            .or_else(|| unread::finding(settings, pod, answer, Durable, &[Part::Server]))
             .or(drift)
             .unwrap_or_else(|| Finding::holds(Durable, Reason::Persisted, persisted(persistence, pod))),
         // Also where the server appended to a file meanwhile: that went no further than its pod.

@@ -10,12 +10,15 @@ use super::{
     drift::restart,
     durability,
     health::{FIRST_PROBES, full},
-    pod_health::{became_ready_after, is_ready, is_running, was_started_after},
+    pod_health::{became_ready_after, ends_where_busy, is_ready, is_running, was_started_after},
     rollout,
-    sample::{Fault, LONGEST_LOOK, Sample},
+    sample::{Fault, Kill, LONGEST_LOOK, Sample},
     settings::Settings,
 };
-use crate::condition::{ConditionType::RedisAvailable, Finding, Reason};
+use crate::{
+    api::v1alpha1::Acl,
+    condition::{ConditionType::RedisAvailable, Finding, Reason},
+};
 
 /// A fault in a few words, for where [`finding`] says the rest.
 #[must_use]
@@ -26,6 +29,7 @@ pub fn in_words(fault: &Fault) -> String {
         Fault::WrongPassword => "Redis wants another password than the operator's".to_owned(),
         Fault::NoPermission { command, message } => format!("Redis refused {command} to the operator ({message})"),
         Fault::Loading => "Redis is loading its data".to_owned(),
+        Fault::Busy(_) => "Redis is kept busy by a script".to_owned(),
         Fault::Full => "Redis has as many clients as it may".to_owned(),
         Fault::TlsPort | Fault::PlainText | Fault::Certificate(_) => "the TLS handshake with Redis failed".to_owned(),
         Fault::NotRedis(_) | Fault::Unexpected(_) => "Redis gave an odd answer".to_owned(),
@@ -102,6 +106,7 @@ pub fn finding(
             Reason::Loading,
             format!("{place} is loading its data into memory and refuses commands until that is done"),
         ),
+        Fault::Busy(kill) => (Reason::Busy, busy(settings, pod, name, kill)),
         Fault::TlsPort => (
             Reason::TlsPort,
             format!(
@@ -135,6 +140,50 @@ pub fn finding(
         ),
     };
     Finding::fails(RedisAvailable, reason, message)
+}
+
+/// What is said of a server that a script keeps from everything else.
+fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> String {
+    let restart = restart(settings, name, "no script running");
+    let by_itself = if ends_where_busy(pod) {
+        ". Where it lasts for a minute, its liveness probe does that"
+    } else {
+        ". Its liveness probe does not do that: this pod was made by an earlier version of the operator"
+    };
+    let next = match kill {
+        Kill::NotYet => {
+            "Where a look some seconds from now finds it so again, the operator ends it, unless it has written \
+             something"
+                .to_owned()
+        }
+        Kill::Withheld => format!(
+            "It is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False; SCRIPT \
+             KILL ends it where it has written nothing, and {restart}"
+        ),
+        Kill::Unkillable => format!(
+            "It has written something, and then Redis does not let anybody end it (UNKILLABLE): either it ends by itself, or \
+             {restart}{by_itself}"
+        ),
+        Kill::Refused(words) => format!("The operator could not end it ({words}). {restart}{by_itself}"),
+        Kill::Ineffective => format!("Redis said that it was ended, and it goes on. {restart}{by_itself}"),
+    };
+    format!(
+        "{name} runs a script or a function, and refuses everything else until it ends (BUSY): applications ask the identity \
+         provider for every token. {next}. {}",
+        who_runs_scripts(settings)
+    )
+}
+
+/// Where a script may come from.
+#[must_use]
+pub fn who_runs_scripts(settings: &Settings) -> &'static str {
+    match settings.acl {
+        Acl::Compatible => {
+            "spec.redis.acl: Compatible lets whoever has the applications' password run scripts, which only \
+             Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs: Standard does not"
+        }
+        Acl::Standard | Acl::Strict => "The applications' user may run none: somebody with another login does",
+    }
 }
 
 /// What is said of a server that kubelet, which asks it too and gives it three tries, has not found fault with.

@@ -14,16 +14,18 @@ use super::{
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
     readability, rollout,
     rotation::{self, Rotation},
-    sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Refusal, Role, Sample, Server},
+    sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Refusal, Role, Sample, Server},
     server,
     settings::Settings,
-    tls, want,
+    tls, unread, want,
 };
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
-        ConditionType::{AccessAllowed, Durable, EvictionPolicyVerified, RedisAvailable, UsersVerified},
-        Finding, Reason, Verdict,
+        ConditionType::{
+            AccessAllowed, Durable, EntriesReadable, EvictionPolicyVerified, RedisAvailable, UsersVerified,
+        },
+        Finding, Reason,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
     request,
@@ -33,6 +35,9 @@ use crate::{
 const GOOD_FOR: i32 = 3;
 /// How long a server may answer before kubelet's readiness probe has to have passed.
 pub(super) const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);
+
+/// What stands in the status in place of what could not be read.
+const UNKNOWN: &str = "unknown";
 
 const NO_LOGIN: &str = "the operator cannot look at Redis without its own password";
 
@@ -122,15 +127,12 @@ fn with_tls(
     moment: Moment,
     mut health: Health,
 ) -> Health {
-    let Health::Known { required, .. } = &mut health else { return health };
+    let Health::Known { required, servers, .. } = &mut health else { return health };
     let server = observed.pods.first().and_then(|pod| server(settings, pod));
     let sample = server.and_then(|server| observed.samples.iter().find(|sample| sample.server == server));
     // What a look showed says something only where the other findings go by it.
-    let is_of_look = |finding: &Finding| match finding.condition {
-        EvictionPolicyVerified => finding.verdict != Verdict::Unknown,
-        _ => finding.reason == Reason::TlsNotReady,
-    };
-    let sample = sample.filter(|_| required.iter().any(is_of_look));
+    let tells_of_tls = required.iter().any(|finding| finding.reason == Reason::TlsNotReady);
+    let sample = sample.filter(|_| tells_of_tls || !servers.is_empty());
     if let Some(finding) = tls::health::finding(settings, &credentials.tls, sample, moment.now) {
         required.insert(1.min(required.len()), finding);
     }
@@ -241,7 +243,9 @@ fn of_sample(
         Ok(_) if !sample.want.asks_the_same_as(&want(settings, observed, credentials)) => Health::AwaitingFirstLook,
         Ok(answer) => {
             let impeded = impediment(settings, pod, answer, moment.now);
-            let tells_of_password = answer.drift.iter().all(|drift| drift.parameter != Parameter::AppPassword);
+            let is_of_availability =
+                |drift: &Drift| matches!(drift.parameter, Parameter::AppPassword | Parameter::Script);
+            let tells_of_password = !answer.drift.iter().any(is_of_availability);
             Health::Known {
                 tells_of_samples: impeded.is_none() || tells_of_password,
                 required: vec![
@@ -253,16 +257,16 @@ fn of_sample(
                 ],
                 advisory: [refusals(settings, observed, &sample.server.pod, answer, moment.now)]
                     .into_iter()
-                    .chain(advice::findings(settings, &sample.server.pod, &answer.usage))
+                    .chain(advice::findings(settings, &sample.server.pod, answer))
                     .chain([readability(settings, observed, sample, answer)])
                     .chain([durability::finding(settings, &sample.server.pod, answer)])
                     .collect(),
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
-                    role: role(answer.role).to_owned(),
+                    role: answer.role.map_or(UNKNOWN, role).to_owned(),
                     version: answer.version.clone(),
-                    max_memory: format_bytes(answer.max_memory),
-                    eviction_policy: answer.eviction_policy.clone(),
+                    max_memory: answer.memory.as_ref().map_or(UNKNOWN.to_owned(), |is| format_bytes(is.max_memory)),
+                    eviction_policy: answer.memory.as_ref().map_or(UNKNOWN, |is| &is.eviction_policy).to_owned(),
                 }],
             }
         }
@@ -281,6 +285,11 @@ fn refusals(settings: &Settings, observed: &Observed, pod: &str, answer: &Answer
 }
 
 fn readability(settings: &Settings, observed: &Observed, sample: &Sample, answer: &Answer) -> Finding {
+    let pod = &sample.server.pod;
+    let goes_by = [Part::Use, Part::Keys, Part::Payloads];
+    if let Some(unknown) = unread::finding(settings, pod, answer, EntriesReadable, &goes_by) {
+        return unknown;
+    }
     let tried = sample.want.reader.as_ref().map(|reader| reader.names()).unwrap_or_default();
     readability::finding(settings, &sample.server.pod, &answer.usage, tried, &observed.consumers)
 }
@@ -313,8 +322,11 @@ fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = &settings.owner.namespace;
     let restart = |with: &str| drift::restart(settings, name, with);
+    if let Some(unknown) = unread::finding(settings, name, answer, RedisAvailable, &[Part::Server]) {
+        return Some(unknown);
+    }
     let (reason, message) = match (&answer.impediment, answer.role) {
-        (_, Role::Replica) => (
+        (_, Some(Role::Replica)) => (
             Reason::ReadOnly,
             format!(
                 "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. {}",
@@ -368,11 +380,22 @@ fn meddled<'answer>(sample: &Sample, answer: &'answer Answer, rotation: &Rotatio
     drifts.find(|drift| !rotation.explains(drift, sample.taken))
 }
 
+/// What is said of a script that was ended.
+fn script_ended(settings: &Settings, name: &str, found: &str) -> String {
+    format!(
+        "{name} ran {found} (BUSY). It had written nothing, and was ended; every entry is there. {}",
+        fault::who_runs_scripts(settings)
+    )
+}
+
 /// Whether applications that have the published password can use a server that serves.
 fn availability(settings: &Settings, pod: &Pod, answer: &Answer, password: Option<&Drift>) -> Finding {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let secret = name::redis(&settings.owner.name);
     match password.map(|drift| (drift, &drift.correction)) {
+        None if let Some(script) = answer.drift.iter().find(|drift| drift.parameter == Parameter::Script) => {
+            Finding::holds(RedisAvailable, Reason::ScriptEnded, script_ended(settings, name, &script.found))
+        }
         None => Finding::holds(
             RedisAvailable,
             Reason::Available,

@@ -27,6 +27,7 @@ pub mod rotation;
 pub mod sample;
 pub mod settings;
 pub mod tls;
+pub mod unread;
 pub mod usage;
 
 use std::{fmt, sync::Arc};

@@ -67,6 +67,14 @@ pub fn memory_limit(pod: &PodSpec) -> Option<u64> {
     quantity::bytes(&container(pod)?.resources.as_ref()?.limits.as_ref()?.get("memory")?.0)
 }
 
+/// Whether kubelet ends the server where a script keeps it from everything else.
+#[must_use]
+pub fn ends_where_busy(pod: &Pod) -> bool {
+    let server = pod.spec.as_ref().and_then(container);
+    let probe = server.and_then(|server| server.liveness_probe.as_ref()?.exec.as_ref()?.command.as_ref());
+    probe.is_some_and(|command| command.iter().any(|word| word.contains("BUSY")))
+}
+
 /// Whether kubelet has called the pod ready since this time, give or take the second that it counts in: what was seen of
 /// the server before then is out of date.
 #[must_use]

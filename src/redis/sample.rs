@@ -1,6 +1,11 @@
 //! What one look at one Redis server yields: values only, made by [`super::probe`], read by [`super::health`].
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -123,6 +128,7 @@ impl Want {
             | Parameter::PlainPort
             | Parameter::CertificateFiles
             | Parameter::Login(_)
+            | Parameter::Script
             | Parameter::Strangers => false,
         }
     }
@@ -178,29 +184,99 @@ pub struct Sample {
     pub counts: Counts,
 }
 
-/// What a server said of itself, after any correction: every value was read back.
+/// What a server said of itself, after any correction: every value was read back. What could not be read is in
+/// [`Answer::unread`], and what goes by that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// `redis_version` of INFO; for Valkey `valkey_version`.
     pub version: String,
-    /// `role` of INFO.
-    pub role: Role,
+    /// `role` of INFO; `None` where that was not read.
+    pub role: Option<Role>,
     /// What keeps it from serving, although it answers.
     pub impediment: Option<Impediment>,
-    /// `maxmemory`, in bytes, as read back.
-    pub max_memory: u64,
-    /// `maxmemory-policy`, as read back.
-    pub eviction_policy: String,
+    /// `maxmemory`, in bytes, and `maxmemory-policy`, as read back; `None` where they were not read.
+    pub memory: Option<MemorySettings>,
     /// What became of its last attempts to save.
     pub saving: Saving,
     /// What differed from [`Want`], and what came of it.
     pub drift: Vec<Drift>,
+    /// What it says of users, and is not compared since nobody here knows it.
+    pub unknown_words: UnknownWords,
     /// What it refused the user `app` of late, each kind once.
     pub refusals: Vec<Refusal>,
     /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
     pub certificate: Option<Served>,
     /// How it is used: the only thing here that no single look finds out.
     pub usage: Usage,
+    /// What was not read, or not to its end, and why.
+    pub unread: BTreeMap<Part, Unread>,
+}
+
+/// Of which user a server says what in no syntax that is known: later servers say more than earlier ones.
+pub type UnknownWords = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// What Redis does about its memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemorySettings {
+    /// `maxmemory`, in bytes.
+    pub max_memory: u64,
+    /// `maxmemory-policy`.
+    pub eviction_policy: String,
+}
+
+/// What a look asks for, and goes on without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// `INFO` of what the server is and how it saves.
+    Server,
+    /// `CONFIG GET` of memory.
+    MemorySettings,
+    /// `CONFIG GET` of how what is written is saved.
+    AppendSettings,
+    /// `CONFIG GET` of the port for plain text.
+    PlainPort,
+    /// `ACL LIST`.
+    Users,
+    /// `ACL LOG`.
+    Refusals,
+    /// `INFO` of how the server is used.
+    Use,
+    /// `INFO` of how often it gave which error.
+    Errors,
+    /// `INFO` of how long it took for which command.
+    Calls,
+    /// `SCAN`, and what is asked about each key.
+    Keys,
+    /// `HSTRLEN` and `HGET`.
+    Payloads,
+}
+
+impl Part {
+    /// The command that asks for it, as an ACL names it.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Server | Self::Use | Self::Errors | Self::Calls => "info",
+            Self::MemorySettings | Self::AppendSettings | Self::PlainPort => "config|get",
+            Self::Users => "acl|list",
+            Self::Refusals => "acl|log",
+            Self::Keys => "scan",
+            Self::Payloads => "hget",
+        }
+    }
+}
+
+/// Why something was not read of a server that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// The answer is longer than what is read of one.
+    TooLong,
+    /// The server refuses it to the operator, in its own words.
+    Refused(String),
+    /// The answer is none that Redis gives. Holds what is wrong with it.
+    Odd(String),
+    /// Several looks running had no time for it.
+    Late,
 }
 
 /// The certificate that a server shows to whom connects now.
@@ -303,6 +379,8 @@ pub enum Parameter {
     Rights(&'static str),
     /// Users that nobody asked for.
     Strangers,
+    /// A script that keeps everybody waiting: there should be none.
+    Script,
 }
 
 /// Something that a server refused the user `app`.
@@ -343,6 +421,21 @@ impl Correction {
     }
 }
 
+/// What came of ending a script that keeps a server from everything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kill {
+    /// It may end by itself: it is ended if another look finds it so.
+    NotYet,
+    /// It is left alone: the cache is paused.
+    Withheld,
+    /// It has written already, and then the server ends it no more.
+    Unkillable,
+    /// The server refused, in its own words.
+    Refused(String),
+    /// The server said OK, and the script goes on.
+    Ineffective,
+}
+
 /// Why a server gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -363,6 +456,8 @@ pub enum Fault {
     },
     /// It is loading its data set into memory.
     Loading,
+    /// A script has run for some seconds, and until it ends everything else is refused.
+    Busy(Kill),
     /// It has as many clients as it may, and refused this one.
     Full,
     /// The port speaks TLS.

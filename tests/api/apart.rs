@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
-use kube::api::{Api, DynamicObject, ListParams, PostParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use tokencache_operator::controller::Scope;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -136,4 +136,44 @@ async fn a_thousand_caches_at_once_are_all_served_and_one_more_becomes_ready_mea
         "{CROWD} caches: created after {created:?}, served after {:?}; one more ready after {ready:?}",
         start.elapsed()
     );
+}
+
+/// Has the CRD say this default of `spec.redis.acl`, and waits until it is what a new cache gets.
+async fn default_acl(client: &Client, namespace: &str, acl: &str) {
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let redis = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/redis";
+    let patch = json!([
+        {"op": "replace", "path": format!("{redis}/default/acl"), "value": acl},
+        {"op": "replace", "path": format!("{redis}/properties/acl/default"), "value": acl},
+    ]);
+    let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap());
+    crds.patch(the_crd().metadata.name.as_deref().unwrap(), &PatchParams::default(), &patch).await.unwrap();
+    let caches: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind("TokenCache"));
+    within(PATIENCE, "the default is another", async || {
+        let trial = json!({
+            "apiVersion": "tokencache.dev/v1alpha1", "kind": "TokenCache", "metadata": {"name": "trial"}, "spec": {},
+        });
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let made = caches.create(&dry, &serde_json::from_value(trial).unwrap()).await.unwrap();
+        let given = made.data["spec"]["redis"]["acl"].clone();
+        if given == acl { Ok(()) } else { Err(given.to_string()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cache_that_was_made_while_another_acl_was_the_default_keeps_it() {
+    let (server, _turn) = elsewhere().await;
+    let world = World::on(server, "defaults").await;
+    let client = server.client("tests").await;
+    let acl = async |name: &str| world.get("TokenCache", name).await["spec"]["redis"]["acl"].clone();
+    default_acl(&client, &world.namespace, "Compatible").await;
+    world.create("before", json!({})).await;
+    world.create("strict", json!({"redis": {"acl": "Strict"}})).await;
+    default_acl(&client, &world.namespace, "Standard").await;
+    world.create(SHOP, json!({})).await;
+    for _ in 0..2 {
+        assert_eq!([acl("before").await, acl("strict").await, acl(SHOP).await], ["Compatible", "Strict", "Standard"]);
+        world.edit("TokenCache", "before", json!({"spec": {"redis": {"maxMemory": "128Mi"}}})).await;
+    }
 }

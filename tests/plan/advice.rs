@@ -14,7 +14,7 @@ use super::pods::running;
 use super::seen::{Seen, well};
 
 const POPULATION: Population =
-    Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None };
+    Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None, unnamed: false };
 
 fn seen(usage: Usage) -> Seen {
     Seen::pod(&running(true)).outcome(Ok(Answer { usage, ..well() }))

@@ -146,7 +146,12 @@ fn a_key_that_is_due_again_within_the_hour_waits_and_one_that_is_asked_for_does_
     passes(&mut ring, 10, SECOND);
     assert_eq!(secrets(&ring), 1);
     let finding = ring.finding(&Corrected::default()).unwrap();
-    assert_eq!((finding.verdict.as_str(), finding.reason.as_str()), ("False", "KeysTooFrequent"), "{}", finding.message);
+    assert_eq!(
+        (finding.verdict.as_str(), finding.reason.as_str()),
+        ("False", "KeysTooFrequent"),
+        "{}",
+        finding.message
+    );
     assert!(finding.message.contains("less than an hour ago"), "{}", finding.message);
     let wake_at = ring.standing().ring.unwrap().wake_at;
     assert_eq!(wake_at, Some(START + HOUR));

@@ -25,5 +25,6 @@ mod revoke_all;
 mod rotation;
 mod seen;
 mod template;
+mod unread;
 mod whole;
 mod world;

@@ -9,7 +9,7 @@ use tokencache_operator::api::v1alpha1::{Acl, EvictionPolicy as Policy};
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::objects::RESTARTED_ANNOTATION;
 use tokencache_operator::redis::sample::{
-    Answer, Correction, Drift, Fault, Foreign, Impediment, Parameter, Refusal, Reload, Role, Untrusted,
+    Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Parameter, Refusal, Reload, Role, Untrusted,
 };
 use tokencache_operator::redis::tls::certificate::{Distrust, Fingerprint};
 
@@ -86,7 +86,7 @@ fn what_is_said_of_a_server_that_answers() {
     let policy = |correction| drift(EvictionPolicy, "noeviction", correction);
     let memory = |correction| drift(MaxMemory, "0", correction);
     let app = |correction| drift(AppPassword, "another password", correction);
-    let replica = Answer { role: Role::Replica, ..well() };
+    let replica = Answer { role: Some(Role::Replica), ..well() };
     let cases = [
         Seen::answer(vec![]).told("all is well"),
         Seen::answer(vec![]).paused().told("all is well, and paused"),
@@ -215,6 +215,36 @@ fn what_is_said_of_a_certificate() {
 }
 
 #[test]
+fn what_is_said_of_a_script_that_keeps_everybody_waiting() {
+    let noperm = "NOPERM User operator has no permissions to run the 'script|kill' command";
+    let busy = |kill| Seen::fault(Fault::Busy(kill));
+    let compatible = |world: &mut World| world.cache.spec.redis.acl = Acl::Compatible;
+    let found = "a script that had run for seconds and kept everybody else waiting";
+    let ended = || Seen::answer(vec![drift(Parameter::Script, found, Correction::Corrected)]);
+    let cases = [
+        busy(Kill::NotYet).told("it was found for the first time"),
+        busy(Kill::NotYet).with(compatible).told("and the applications may run scripts"),
+        busy(Kill::Withheld).paused().told("the cache is paused"),
+        busy(Kill::Unkillable).told("it has written"),
+        busy(Kill::Unkillable).with(made_to_end_where_busy).told("and its pod ends it"),
+        busy(Kill::Refused(noperm.to_owned())).told("the operator may not end it"),
+        busy(Kill::Ineffective).told("it goes on"),
+        ended().told("it was ended"),
+        ended().with(compatible).told("and the applications may run scripts"),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+/// With the liveness probe of pods that are made now.
+fn made_to_end_where_busy(world: &mut World) {
+    let set = world.observed.stateful_set.ours().unwrap();
+    let spec = set.spec.as_ref().unwrap().template.spec.clone();
+    let mut pod = Pod::clone(&world.observed.pods[0]);
+    pod.spec.as_mut().unwrap().containers = spec.unwrap().containers;
+    world.observed.pods = vec![pod.into()];
+}
+
+#[test]
 fn what_is_said_of_users_and_of_what_they_were_refused() {
     use Correction::{Corrected, Refused, Withheld};
     use Parameter::{Login, Rights, Strangers};
@@ -223,6 +253,11 @@ fn what_is_said_of_users_and_of_what_they_were_refused() {
     let command = |name: &str| Refusal::Command(name.to_owned());
     let key = || Refusal::Key("hmget".to_owned());
     let strict = |world: &mut World| world.cache.spec.redis.acl = Acl::Strict;
+    let compatible = |world: &mut World| world.cache.spec.redis.acl = Acl::Compatible;
+    let unknown = |words: &[(&'static str, &str)]| {
+        let unknown_words = words.iter().map(|(user, word)| (*user, [(*word).to_owned()].into())).collect();
+        Seen::pod(&running(true)).outcome(Ok(Answer { unknown_words, ..well() }))
+    };
     let cases = [
         Seen::answer(vec![drift(Rights("app"), "also has +flushall", Corrected)]).told("rights were taken back"),
         Seen::answer(vec![drift(Rights("app"), "lacks +hmset", noperm())]).told("rights are lacking"),
@@ -236,8 +271,12 @@ fn what_is_said_of_users_and_of_what_they_were_refused() {
         Seen::answer(vec![drift(Strangers, "mallory", Corrected)]).told("a stranger was removed"),
         Seen::answer(vec![drift(Strangers, "a, b, c and 2 more", Withheld)]).paused().told("strangers while paused"),
         refused(vec![Refusal::Password]).told("a wrong password"),
-        refused(vec![command("eval"), command("get")]).told("a command that Compatible refuses"),
-        refused(vec![command("eval")]).with(strict).told("a command that Strict refuses"),
+        refused(vec![command("keys"), command("get")]).told("a command that Standard refuses"),
+        refused(vec![command("get")]).with(strict).told("a command that Strict refuses"),
+        refused(vec![command("eval"), command("script|load")]).told("the scripts of package 8.0.x under Standard"),
+        refused(vec![command("evalsha")]).with(strict).told("and under Strict"),
+        refused(vec![command("script|flush")]).with(compatible).told("a command that Compatible refuses"),
+        unknown(&[("app", "alldbs"), ("default", "alldbs")]).said_of("UsersVerified", "words that nobody knows"),
         refused(vec![key()]).told("a key of another prefix"),
         refused(vec![Refusal::Channel]).told("a channel"),
         refused(vec![Refusal::Password, command("keys"), key()]).told("all at once"),

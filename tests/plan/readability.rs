@@ -18,7 +18,7 @@ use super::seen::{Seen, well};
 use super::world::{START, World, shop};
 
 const POPULATION: Population =
-    Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None };
+    Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None, unnamed: false };
 
 fn key(of: u8) -> KeyId {
     KeyId::from_payload([of; 16])

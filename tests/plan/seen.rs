@@ -1,5 +1,7 @@
 //! A cache as one pass sees it, and what is reported of it then.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -11,7 +13,9 @@ use tokencache_operator::controller::{
 };
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
-use tokencache_operator::redis::sample::{Answer, Drift, Fault, Reload, Role, Sample, Saving, Served};
+use tokencache_operator::redis::sample::{
+    Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords,
+};
 use tokencache_operator::redis::tls::certificate::Fingerprint;
 use tokencache_operator::redis::usage::{Usage, payloads::Counts};
 use tokencache_operator::redis::{login_mark, server, want};
@@ -129,6 +133,11 @@ impl Seen {
         text
     }
 
+    /// All that is said.
+    pub fn conditions(self) -> Vec<Condition> {
+        self.status().unwrap().conditions
+    }
+
     /// What is said of one condition.
     pub fn said_of(self, of: &str, what: &str) -> String {
         let status = self.status().unwrap();
@@ -180,14 +189,15 @@ pub fn served(reload: Reload) -> Served {
 pub fn well() -> Answer {
     Answer {
         version: "8.2.1".to_owned(),
-        role: Role::Primary,
+        role: Some(Role::Primary),
         impediment: None,
-        max_memory: 256 << 20,
-        eviction_policy: "volatile-lru".to_owned(),
+        memory: Some(MemorySettings { max_memory: 256 << 20, eviction_policy: "volatile-lru".to_owned() }),
         saving: Saving::default(),
         drift: Vec::new(),
         certificate: Some(served(Reload::Done)),
+        unknown_words: UnknownWords::new(),
         refusals: Vec::new(),
         usage: Usage::default(),
+        unread: BTreeMap::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! What is not as wanted is set right, read back, and told with what came of it.
 
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter, Want};
+use tokencache_operator::redis::sample::{Answer, Correction, Drift, MemorySettings, Parameter, Want};
 
 use crate::fake::Fake;
 use crate::scene::{admin, config, config_without, first_look, login, look, probe, server_of, want};
@@ -8,6 +8,10 @@ use crate::support::redis_server::RedisServer;
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Vec<Drift> {
     vec![Drift { parameter, found: found.to_owned(), correction }]
+}
+
+fn memory(answer: &Answer) -> &MemorySettings {
+    answer.memory.as_ref().unwrap()
 }
 
 async fn look_for(redis: &RedisServer, want: &Want) -> Answer {
@@ -20,7 +24,7 @@ async fn another_policy_is_corrected_and_read_back() {
     admin(&redis, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     let answer = first_look(&redis).await.unwrap();
     assert_eq!(answer.drift, drift(Parameter::EvictionPolicy, "noeviction", Correction::Corrected));
-    assert_eq!(answer.eviction_policy, "volatile-lru");
+    assert_eq!(memory(&answer).eviction_policy, "volatile-lru");
     assert_eq!(admin(&redis, &["CONFIG", "GET", "maxmemory-policy"]), "maxmemory-policy\nvolatile-lru");
     assert_eq!(first_look(&redis).await.unwrap().drift, vec![], "told once");
 }
@@ -31,7 +35,7 @@ async fn another_memory_limit_is_corrected_and_read_back() {
     admin(&redis, &["CONFIG", "SET", "maxmemory", "0"]);
     let answer = first_look(&redis).await.unwrap();
     assert_eq!(answer.drift, drift(Parameter::MaxMemory, "0", Correction::Corrected));
-    assert_eq!(answer.max_memory, 256 << 20);
+    assert_eq!(memory(&answer).max_memory, 256 << 20);
     assert_eq!(admin(&redis, &["CONFIG", "GET", "maxmemory"]), "maxmemory\n268435456");
 }
 
@@ -64,7 +68,7 @@ async fn a_wanted_value_that_changes_reaches_a_server_that_runs() {
     let mut want = want();
     (want.max_memory, want.eviction_policy) = (512 << 20, "allkeys-lfu".to_owned());
     let answer = look_for(&redis, &want).await;
-    assert_eq!((answer.max_memory, answer.eviction_policy.as_str()), (512 << 20, "allkeys-lfu"));
+    assert_eq!((memory(&answer).max_memory, memory(&answer).eviction_policy.as_str()), (512 << 20, "allkeys-lfu"));
 }
 
 #[tokio::test]
@@ -73,7 +77,7 @@ async fn a_user_without_the_right_to_correct_is_quoted_and_the_values_are_still_
     admin(&redis, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     admin(&redis, &["ACL", "SETUSER", "app", "nopass"]);
     let answer = first_look(&redis).await.unwrap();
-    assert_eq!(answer.eviction_policy, "noeviction");
+    assert_eq!(memory(&answer).eviction_policy, "noeviction");
     let told: Vec<_> = answer.drift.iter().map(|drift| drift.parameter).collect();
     assert_eq!(told, [Parameter::EvictionPolicy, Parameter::AppPassword, Parameter::Rights("operator")]);
     for Drift { correction, .. } in answer.drift {
@@ -87,7 +91,7 @@ async fn a_value_that_the_server_does_not_know_is_refused_in_its_words() {
     let mut odd = want();
     odd.eviction_policy = "volatile-lrm".to_owned();
     let answer = look_for(&redis, &odd).await;
-    assert_eq!(answer.eviction_policy, "volatile-lru");
+    assert_eq!(memory(&answer).eviction_policy, "volatile-lru");
     match answer.drift.as_slice() {
         [Drift { correction: Correction::Refused(words), .. }] => assert!(words.starts_with("ERR "), "{words}"),
         other => panic!("{other:?}"),
@@ -102,7 +106,7 @@ async fn an_ok_that_changed_nothing_is_ineffective() {
     let answer = look(&probe(), &liar.server, &login(), &memory_only).await.unwrap();
     let ineffective = Correction::Ineffective("noeviction".to_owned());
     assert_eq!(answer.drift, drift(Parameter::EvictionPolicy, "noeviction", ineffective));
-    assert_eq!(answer.eviction_policy, "noeviction");
+    assert_eq!(memory(&answer).eviction_policy, "noeviction");
 }
 
 #[tokio::test]
@@ -115,7 +119,7 @@ async fn while_paused_nothing_is_changed() {
     let mut paused = want();
     paused.correct = false;
     let answer = look_for(&redis, &paused).await;
-    assert_eq!((answer.max_memory, answer.eviction_policy.as_str()), (1 << 30, "noeviction"));
+    assert_eq!((memory(&answer).max_memory, memory(&answer).eviction_policy.as_str()), (1 << 30, "noeviction"));
     let told: Vec<_> = answer.drift.into_iter().map(|drift| (drift.parameter, drift.correction)).collect();
     let parameters = [Parameter::EvictionPolicy, Parameter::MaxMemory, Parameter::AppPassword];
     assert_eq!(told, parameters.map(|parameter| (parameter, Correction::Withheld)));

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::scene::server_at;
+use crate::scene::{server_at, want};
 use crate::support::process::own_address;
 
 const PORT: u16 = 6379;
@@ -107,7 +107,8 @@ impl Fake {
 
 /// The answer of a Redis whose policy is always `noeviction`, and who accepts every change.
 fn healthy(command: &str) -> Vec<u8> {
-    let info = "redis_version:7.0.15\r\nrole:master\r\nloading:0\r\n";
+    let info = "redis_version:7.0.15\r\nrole:master\r\nloading:0\r\nrun_id:1\r\nserver_time_usec:1\r\nused_memory:1\r\n\
+        used_memory_dataset:1\r\nmaxmemory:268435456\r\nevicted_keys:0\r\nused_cpu_sys:0.1\r\nused_cpu_user:0.1\r\n";
     match command.split(' ').next().unwrap() {
         "PING" => b"+PONG\r\n".to_vec(),
         "INFO" => format!("${}\r\n{info}\r\n", info.len()).into_bytes(),
@@ -118,8 +119,25 @@ fn healthy(command: &str) -> Vec<u8> {
             b"*4\r\n$9\r\nmaxmemory\r\n$9\r\n268435456\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n".to_vec()
         }
         _ if command.starts_with("ACL LOG") => b"*0\r\n".to_vec(),
+        _ if command.starts_with("ACL LIST") => acl_list(),
+        "SCAN" => [&b"*2\r\n$1\r\n0\r\n*1\r\n"[..], &string("shop:1")].concat(),
+        "TYPE" => b"+hash\r\n".to_vec(),
+        "PTTL" => b":1000\r\n".to_vec(),
+        "HSTRLEN" => b":18\r\n".to_vec(),
+        "HGET" => string("{\"AccessToken\":{}}"),
         _ => b"+OK\r\n".to_vec(),
     }
+}
+
+/// The users that are wanted.
+fn acl_list() -> Vec<u8> {
+    let users = want().users;
+    let lines = users.iter().map(|user| string(&format!("user {} {}", user.name, user.words(false).join(" "))));
+    [format!("*{}\r\n", users.len()).into_bytes()].into_iter().chain(lines).collect::<Vec<_>>().concat()
+}
+
+fn string(text: &str) -> Vec<u8> {
+    format!("${}\r\n{text}\r\n", text.len()).into_bytes()
 }
 
 async fn read_command(stream: &mut BufReader<TcpStream>) -> Option<String> {

@@ -1,8 +1,9 @@
 //! Every way in which a Redis can fail to answer has its own fault.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokencache_operator::redis::sample::{Answer, Fault, Impediment, Role, Saving};
+use tokencache_operator::redis::sample::{Answer, Fault, Impediment, MemorySettings, Role, Saving};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -24,15 +25,16 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
     let outcome = first_look(&redis).await;
     let answer = Answer {
         version: "7.0.15".to_owned(),
-        role: Role::Primary,
+        role: Some(Role::Primary),
         impediment: None,
-        max_memory: 256 << 20,
-        eviction_policy: "volatile-lru".to_owned(),
+        memory: Some(MemorySettings { max_memory: 256 << 20, eviction_policy: "volatile-lru".to_owned() }),
         saving: Saving::default(),
         drift: vec![],
         certificate: None,
+        unknown_words: BTreeMap::new(),
         refusals: vec![],
         usage: outcome.as_ref().map(|answer| answer.usage.clone()).unwrap_or_default(),
+        unread: BTreeMap::new(),
     };
     assert_eq!(outcome, Ok(answer));
     assert_eq!(admin(&redis, &["ACL", "LOG"]), "", "the operator's user has every right that a look needs");
@@ -165,8 +167,8 @@ async fn a_replica_answers_as_one() {
         primary.port()
     ))
     .await;
-    assert_eq!(first_look(&replica).await.unwrap().role, Role::Replica);
-    assert_eq!(first_look(&primary).await.unwrap().role, Role::Primary);
+    assert_eq!(first_look(&replica).await.unwrap().role, Some(Role::Replica));
+    assert_eq!(first_look(&primary).await.unwrap().role, Some(Role::Primary));
 }
 
 #[tokio::test]
@@ -175,7 +177,7 @@ async fn a_replica_that_refuses_data_without_its_primary_still_answers_a_look() 
     let replica =
         RedisServer::start(&format!("{}replicaof {nowhere} 6379\nreplica-serve-stale-data no\n", config())).await;
     assert!(admin(&replica, &["GET", "x"]).starts_with("MASTERDOWN"));
-    assert_eq!(first_look(&replica).await.unwrap().role, Role::Replica);
+    assert_eq!(first_look(&replica).await.unwrap().role, Some(Role::Replica));
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! The probe against real Redis servers, and against what else may sit behind a port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod busy;
 mod certificates;
 mod drift;
 mod durability;
 mod fake;
 mod faults;
 mod held;
+mod lengthy;
 mod payloads;
 mod replay;
 mod scene;

@@ -4,7 +4,7 @@
 //! their script in our own words.
 
 use tokencache_operator::api::v1alpha1::Acl;
-use tokencache_operator::redis::sample::Want;
+use tokencache_operator::redis::sample::{Refusal, Want};
 
 use crate::scene::{admin, app_password, config_with, login, look, probe, server_of, users, want};
 use crate::servers::each;
@@ -85,16 +85,18 @@ fn replay(redis: &RedisServer, program: &str, commands: &[&[&str]]) {
 }
 
 #[tokio::test]
-async fn any_client_is_refused_nothing_by_the_compatible_list() {
+async fn any_client_is_refused_nothing_by_the_standard_list_nor_by_the_compatible_one() {
     for program in each() {
-        let redis = settled(&program, Acl::Compatible).await;
-        replay(&redis, &program, HANDSHAKE);
-        replay(&redis, &program, SHORT_HANDSHAKE);
-        let mut client = redis.client("app", app_password().reveal()).await;
-        let answer = say(&mut client, "SUBSCRIBE __Booksleeve_MasterChanged").await;
-        assert!(answer.starts_with("*3"), "{program}: {answer}");
-        assert_eq!(admin(&redis, &["ACL", "LOG"]), "", "{program}");
-        replay(&redis, &program, ENTRY);
+        for acl in [Acl::default(), Acl::Compatible] {
+            let redis = settled(&program, acl).await;
+            replay(&redis, &program, HANDSHAKE);
+            replay(&redis, &program, SHORT_HANDSHAKE);
+            let mut client = redis.client("app", app_password().reveal()).await;
+            let answer = say(&mut client, "SUBSCRIBE __Booksleeve_MasterChanged").await;
+            assert!(answer.starts_with("*3"), "{program}: {answer}");
+            assert_eq!(admin(&redis, &["ACL", "LOG"]), "", "{program}");
+            replay(&redis, &program, ENTRY);
+        }
     }
 }
 
@@ -108,7 +110,7 @@ async fn a_client_with_the_published_connection_string_is_refused_nothing_by_the
 }
 
 #[tokio::test]
-async fn the_scripts_of_earlier_packages_run_under_the_compatible_list_only() {
+async fn the_scripts_of_package_8_run_under_the_compatible_list_only_and_are_told_under_the_others() {
     for program in each() {
         let redis = settled(&program, Acl::Compatible).await;
         let arguments = ["1", KEY, "-1", "6000000000", "600", "{}"];
@@ -121,15 +123,23 @@ async fn the_scripts_of_earlier_packages_run_under_the_compatible_list_only() {
 
         let outside = app(&redis, &["EVAL", SCRIPT, "1", "other:1", "-1", "-1", "-1", "{}"]);
         assert!(outside.contains("NOPERM"), "{program}: a script reaches no other keys: {outside}");
-        let redis = settled(&program, Acl::Strict).await;
-        assert!(app(&redis, &[&["EVAL", SCRIPT], &arguments[..]].concat()).contains("NOPERM"), "{program}");
+        for acl in [Acl::Standard, Acl::Strict] {
+            let redis = settled(&program, acl).await;
+            assert!(app(&redis, &[&["EVAL", SCRIPT], &arguments[..]].concat()).starts_with("NOPERM"), "{program}");
+            assert!(app(&redis, &[&["EVALSHA", &sha], &arguments[..]].concat()).starts_with("NOPERM"), "{program}");
+            assert!(app(&redis, &["SCRIPT", "LOAD", SCRIPT]).starts_with("NOPERM"), "{program}");
+            let wanted = Want { users: users(acl, "shop:"), ..want() };
+            let answer = look(&probe(), &server_of(&redis), &login(), &wanted).await.unwrap();
+            let told = ["eval", "evalsha", "script|load"].map(|command| Refusal::Command(command.to_owned()));
+            assert_eq!(answer.refusals, told, "{program}: {acl:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn whatever_else_the_applications_login_could_be_used_for_is_refused() {
     for program in each() {
-        for acl in [Acl::Compatible, Acl::Strict] {
+        for acl in [Acl::Standard, Acl::Compatible, Acl::Strict] {
             let redis = settled(&program, acl).await;
             for command in FORBIDDEN {
                 let answer = app(&redis, command);

@@ -42,12 +42,12 @@ pub fn store(redis: &RedisServer, name: &str, payload: &[u8]) {
     admin(redis, &["EVAL", script, "1", name, &hex::encode(payload)]);
 }
 
-fn wanted(step: Step, selection: Selection, reader: Option<Reader>) -> Sweep {
+pub fn wanted(step: Step, selection: Selection, reader: Option<Reader>) -> Sweep {
     let id = SweepId { operation: OperationType::Flush, requested: now(), step };
     Sweep { id, selection, reader: reader.map(Arc::new), removed_before: 0 }
 }
 
-async fn swept(redis: &RedisServer, sweep_: &Sweep) -> Result<Tally, Fault> {
+pub async fn swept(redis: &RedisServer, sweep_: &Sweep) -> Result<Tally, Fault> {
     sweep(&server_of(redis), &login(), None, "shop:", sweep_, |_| {}).await
 }
 

@@ -95,7 +95,8 @@ fn lines(directory: &Directory) -> BTreeSet<Line> {
     let members = directory.ring();
     let line = |key: &tokencache_operator::data_protection::key::Key| {
         let member = members.find(key.id).unwrap();
-        let is_closed = directory.report(now()).iter().any(|line| line.starts_with(&format!("key {} cannot be used", key.id)));
+        let is_closed =
+            directory.report(now()).iter().any(|line| line.starts_with(&format!("key {} cannot be used", key.id)));
         (key.id.to_string(), [key.created, key.activates, key.expires], member.is_revoked, is_closed)
     };
     directory.keys().iter().map(line).collect()

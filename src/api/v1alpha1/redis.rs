@@ -63,10 +63,11 @@ pub struct RedisSpec {
     /// applications have to read the connection Secret again.
     #[serde(default)]
     pub tls: TlsSpec,
-    /// What the applications' user may do beside reading and writing entries under its prefix. `Compatible`: what every
-    /// client of Microsoft.Identity.Web sends, also with a connection string of its own, and the Lua scripts of
-    /// Microsoft.Extensions.Caching.StackExchangeRedis up to 8.x. `Strict`: the shortest list, for packages from 9.0 on that
-    /// use the published connectionString. A change reaches the servers without a restart.
+    /// What the applications' user may do beside reading and writing entries under its prefix. `Standard`: what every
+    /// client of Microsoft.Identity.Web sends, also with a connection string of its own, with package
+    /// Microsoft.Extensions.Caching.StackExchangeRedis from 9.0 on. `Compatible`: that, and Lua scripts, which only package
+    /// 8.0.x needs; a cache that was made while this was the default has it still. `Strict`: the shortest list, for packages
+    /// from 9.0 on that use the published connectionString. A change reaches the servers without a restart.
     #[serde(default)]
     pub acl: Acl,
     /// How the applications' password is changed on request. It restarts nothing.
@@ -179,11 +180,25 @@ pub enum TlsMode {
 /// What the applications' user may do.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Acl {
-    /// What every client sends, also with a connection string of its own, and the Lua scripts of packages up to 8.x.
+    /// What every client sends, also with a connection string of its own: packages from 9.0 on.
     #[default]
+    Standard,
+    /// The same, and the Lua scripts of package 8.0.x.
     Compatible,
     /// The shortest list: packages from 9.0 on, with the published connection string.
     Strict,
+}
+
+impl Acl {
+    /// The word in the spec.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "Standard",
+            Self::Compatible => "Compatible",
+            Self::Strict => "Strict",
+        }
+    }
 }
 
 /// Where and how the pods of Redis run. What is set here reaches the pod template as it is.

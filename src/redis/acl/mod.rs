@@ -21,9 +21,12 @@ pub const DEFAULT: &str = "default";
 /// What `RedisCache` and StackExchange.Redis send with any connection string. Observed by removing one command at a time
 /// until something failed or was logged. But `pexpire`, which is by their source: a read of an entry of which less is left
 /// than its sliding expiration sets what is left, and the client sends that by PEXPIRE unless it is a whole number of
-/// seconds; refused, the read would fail. Then what the Lua of packages up to 8.x needs.
-const COMPATIBLE: &str = "-@all +select +ping +echo +client|setname +client|id +info +subscribe +get +hmget +hmset +expire \
-    +pexpire +unlink +config|get +cluster|nodes +hset +eval +evalsha +script|load";
+/// seconds; refused, the read would fail. No script: see [`LUA`].
+const STANDARD: &str = "-@all +select +ping +echo +client|setname +client|id +info +subscribe +get +hmget +hmset +expire \
+    +pexpire +unlink +config|get +cluster|nodes +hset";
+/// What Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs beside that: it writes entries with a script. No other
+/// version that was tried does.
+const LUA: &str = "+eval +evalsha +script|load";
 /// The same with the published connection string, which turns off what the client asks for itself.
 const STRICT: &str =
     "-@all +select +ping +echo +client|setname +client|id +info +hmget +hmset +expire +pexpire +unlink";
@@ -34,7 +37,7 @@ const MASTER_CHANGED: &str = "&__Booksleeve_MasterChanged";
 /// It looks at keys of any name, to tell those under the prefix from others, and removes those under it where that is asked
 /// for. Written together with what it may write to: see [`users`].
 const OPERATOR_RULE: &str = "%R~* -@all +ping +info +config|get +config|set +acl|list +acl|setuser +acl|deluser +acl|log \
-    +slowlog|get +scan +type +pttl +hstrlen +hget +unlink +@transaction";
+    +script|kill +function|kill +slowlog|get +scan +type +pttl +hstrlen +hget +unlink +@transaction";
 const PROBE_COMMANDS: &str = "-@all +ping";
 const NO_COMMANDS: &str = "-@all";
 
@@ -79,7 +82,8 @@ pub fn users(acl: Acl, instance_name: &InstanceName, hashes: &Hashes) -> Vec<Use
     let Hashes { app, operator, probe } = hashes;
     let prefix = escape(instance_name.as_str());
     let application = match acl {
-        Acl::Compatible => format!("~{prefix}* {TIE_BREAK} {MASTER_CHANGED} {COMPATIBLE}"),
+        Acl::Standard => format!("~{prefix}* {TIE_BREAK} {MASTER_CHANGED} {STANDARD}"),
+        Acl::Compatible => format!("~{prefix}* {TIE_BREAK} {MASTER_CHANGED} {STANDARD} {LUA}"),
         Acl::Strict => format!("~{prefix}* {STRICT}"),
     };
     let one = |hash: &PasswordHash| Passwords::These(vec![hash.clone()]);
@@ -157,6 +161,8 @@ pub fn escape(prefix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn text(acl: Acl) -> String {
@@ -193,15 +199,22 @@ mod tests {
     }
 
     #[test]
-    fn the_strict_list_is_part_of_the_compatible_one() {
-        let compatible: Vec<_> = COMPATIBLE.split(' ').collect();
-        assert!(STRICT.split(' ').all(|command| compatible.contains(&command)));
-        assert!(!text(Acl::Strict).contains("eval") && !text(Acl::Strict).contains("Booksleeve"));
+    fn each_list_is_part_of_the_next_and_only_the_last_one_has_scripts() {
+        let words = |acl| -> BTreeSet<String> {
+            let text = text(acl);
+            let line = text.lines().find(|line| line.starts_with("user app ")).unwrap();
+            line.split(' ').map(str::to_owned).collect()
+        };
+        let lists = [words(Acl::Strict), words(Acl::Standard), words(Acl::Compatible)];
+        assert!(lists[0].is_subset(&lists[1]) && lists[1].is_subset(&lists[2]));
+        assert!(!text(Acl::Strict).contains("Booksleeve"));
+        let more: Vec<_> = lists[2].difference(&lists[1]).collect();
+        assert_eq!(more, ["+eval", "+evalsha", "+script|load"]);
     }
 
     #[test]
     fn no_command_in_the_file_is_one_that_redis_7_0_does_not_know() {
-        for acl in [Acl::Compatible, Acl::Strict] {
+        for acl in [Acl::Standard, Acl::Compatible, Acl::Strict] {
             assert!(!text(acl).contains("setinfo") && !text(acl).contains("no-touch"));
         }
     }

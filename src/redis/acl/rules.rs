@@ -12,6 +12,9 @@ use super::{Passwords, User};
 const TOLD: usize = 3;
 const LONGEST: usize = 24;
 
+/// Stands for the words of a list that is too long.
+const MORE: &str = "(more than is read)";
+
 /// What is said of a user that has no password that it should not have, and lacks one that it should.
 pub const SOME_PASSWORDS: &str = "only some of its passwords";
 
@@ -21,8 +24,10 @@ pub struct Rules {
     on: bool,
     needs_no_password: bool,
     hashes: BTreeSet<String>,
-    /// Keys, channels, commands, and what is neither.
+    /// Keys, channels, commands, selectors, and what else is known.
     words: BTreeSet<String>,
+    /// What is said of it in no syntax that is known.
+    unknown: BTreeSet<String>,
 }
 
 // By hand: derived, it would print hashes.
@@ -41,6 +46,15 @@ pub fn read(line: &str) -> Option<(String, Rules)> {
     }
     let name = words.next()?.to_owned();
     Some((name, Rules::of(words)))
+}
+
+/// Reads the beginning of a line of `ACL LIST` that is longer than that of any user that should be there: it says more than
+/// any of them.
+#[must_use]
+pub fn read_beginning(line: &str) -> Option<(String, Rules)> {
+    let (name, mut rules) = read(line)?;
+    rules.insert(MORE);
+    Some((name, rules))
 }
 
 impl Rules {
@@ -89,7 +103,8 @@ impl Rules {
             "allcommands" => self.insert("+@all"),
             _ => match word.strip_prefix('#') {
                 Some(hash) => drop(self.hashes.insert(hash.to_owned())),
-                None => self.insert(word),
+                None if is_known(word) => self.insert(word),
+                None => drop(self.unknown.insert(word.to_owned())),
             },
         }
     }
@@ -97,6 +112,13 @@ impl Rules {
     fn insert(&mut self, word: &str) {
         // `%RW~` is the long form of `~`.
         self.words.insert(word.strip_prefix("%RW").unwrap_or(word).to_owned());
+    }
+
+    /// What a server says of this user in no syntax that is known here: later servers say more than earlier ones. It is no
+    /// difference by itself.
+    #[must_use]
+    pub fn unknown(&self) -> &BTreeSet<String> {
+        &self.unknown
     }
 
     /// How the password, if any, with which this user can log in differs from what it should be; in words, without it.
@@ -139,6 +161,12 @@ impl Rules {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(" and "))
     }
+}
+
+/// Whether a word is of a syntax that gives rights or takes them: keys, channels, commands, selectors. Also where what it
+/// says in that is new.
+fn is_known(word: &str) -> bool {
+    word.starts_with(['~', '%', '&', '+', '-', '(', '@']) || word == "skip-sanitize-payload"
 }
 
 fn told(verb: &str, words: &[&String]) -> Option<String> {
@@ -202,6 +230,36 @@ mod tests {
         assert_eq!(told("on HASH ~* &* +@all").unwrap(), "also has &*, +@all, ~* and lacks +get, +ping, ~shop:*");
         assert_eq!(told("on HASH ~shop:* -@all +get +ping (~x -@all +set)").unwrap(), "also has (~x -@all +set)");
         assert_eq!(told("on skip-sanitize-payload HASH ~shop:* +get +ping").unwrap(), "also has skip-sanitize-payload");
+    }
+
+    #[test]
+    fn a_word_in_no_known_syntax_is_no_difference_and_one_that_gives_rights_is() {
+        let user = user("~shop:* -@all +get");
+        let wanted = Rules::wanted(&user, false);
+        for word in ["alldbs", "db=0", "resetdbs", "quota:5", "x-future", "noeviction=yes", "2fa"] {
+            let found = found(&format!("on HASH ~shop:* resetchannels {word} -@all +get"));
+            assert_eq!(found.rights_differ(&wanted), None, "{word}");
+            assert_eq!(found.unknown().iter().collect::<Vec<_>>(), [word]);
+            assert_eq!(found.password_differs(&user), None, "{word}");
+        }
+        for word in [
+            "~*",
+            "%RWX~*",
+            "%D~*",
+            "&*",
+            "+@all",
+            "+new",
+            "+get|sub",
+            "(+@all ~*)",
+            "(alldbs +get)",
+            "@all",
+            "allkeys",
+        ] {
+            let found = found(&format!("on HASH ~shop:* resetchannels {word} -@all +get"));
+            assert!(found.rights_differ(&wanted).is_some_and(|told| told.starts_with("also has")), "{word}");
+            assert!(found.unknown().is_empty(), "{word}");
+        }
+        assert_eq!(found("on nopass ~shop:* +get").password_differs(&user).unwrap(), "no password needed");
     }
 
     #[test]

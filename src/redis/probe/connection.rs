@@ -1,5 +1,6 @@
 //! A connection to one server: opened by address, bounded in time and bytes, closed when dropped.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -11,23 +12,36 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{error::Elapsed, timeout};
 
-use super::bounded::{Allowance, Bounded};
+use super::bounded::{Allowance, Bounded, Bounds};
 use super::greeting::{self, Greeting};
 use super::handshake::{self, Shown};
+use super::refusals::Log;
 use super::{Limits, tls};
 use crate::redis::acl::User;
-use crate::redis::sample::{Fault, Login, Server, Trust};
+use crate::redis::sample::{Fault, Kill, Login, Part, Server, Trust, Unread};
 
-/// As many entries of `ACL LOG` are read. Redis joins those that say the same.
-const LATEST_REFUSALS: usize = 32;
+const TOO_LONG: Failure = Failure::TooLong("is over the limit");
 
-/// A connection to something that answers as Redis does.
+/// Bytes of a setting: a path is the longest that there is.
+const LONGEST_SETTING: usize = 8 * 1024;
+
+/// A connection to something that answers as Redis does. One on which an answer was too long is replaced before the next
+/// command: what is left of that answer could be taken for the next one.
 pub(super) struct Connection {
     redis: MultiplexedConnection,
     driver: AbortHandle,
     allowance: Allowance,
-    limit: Duration,
+    limits: Limits,
+    server: Server,
+    trust: Option<Trust>,
+    login: Option<Login>,
     shown: Option<Shown>,
+    /// An answer did not end.
+    is_spoilt: bool,
+    /// How the log of refusals is read here.
+    pub(super) log: Log,
+    /// Of which user the server says what by itself, whoever set it.
+    pub(super) own_words: BTreeSet<(&'static str, String)>,
     /// Whether its reads leave alone when a key was last used; `None` while that has not been asked for.
     pub(super) spares_clock: Option<bool>,
 }
@@ -40,6 +54,10 @@ pub(super) enum Failure {
     Closed(String),
     /// What came is not an answer. Holds what is wrong with it.
     Malformed(String),
+    /// The answer is longer than what is read of one. Holds how that was noticed.
+    TooLong(&'static str),
+    /// There was no other connection to be had, after one on which an answer was too long.
+    NotReplaced(Fault),
     /// The server refused: the first word, and all of its words.
     Refused { code: String, words: String },
 }
@@ -57,7 +75,7 @@ impl Connection {
         let (mut stream, shown) = handshake::make(server, trust, limits).await?;
         match greeting::exchange(&mut stream, limits.answer).await {
             Greeting::Redis => {
-                let mut connection = Self::over(stream, limits).await?;
+                let mut connection = Self::over(stream, server, Some(trust), limits).await?;
                 connection.shown = Some(shown);
                 Ok(connection)
             }
@@ -70,7 +88,7 @@ impl Connection {
     async fn open_plain(server: &Server, limits: Limits) -> Result<Self, Fault> {
         let mut stream = connect(server, limits.connect).await?;
         match greeting::exchange(&mut stream, limits.answer).await {
-            Greeting::Redis => Self::over(stream, limits).await,
+            Greeting::Redis => Self::over(stream, server, None, limits).await,
             Greeting::Silent => Err(Fault::Frozen),
             Greeting::TlsAlert => Err(Fault::TlsPort),
             Greeting::Closed if tls::is_spoken(server, limits).await? => Err(Fault::TlsPort),
@@ -84,11 +102,11 @@ impl Connection {
         self.shown.as_ref()
     }
 
-    async fn over<S>(stream: S, limits: Limits) -> Result<Self, Fault>
+    async fn over<S>(stream: S, server: &Server, trust: Option<&Trust>, limits: Limits) -> Result<Self, Fault>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let allowance = Allowance::new(limits.answer_bytes);
+        let allowance = Allowance::new(bounds(limits));
         let stream = Bounded::new(stream, allowance.clone());
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
@@ -96,13 +114,52 @@ impl Connection {
             .await
             .map_err(|error| Failure::from(error).of("connect"))?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { redis, driver, allowance, limit: limits.answer, shown: None, spares_clock: None })
+        Ok(Self {
+            redis,
+            driver,
+            allowance,
+            limits,
+            server: server.clone(),
+            trust: trust.cloned(),
+            login: None,
+            shown: None,
+            is_spoilt: false,
+            log: Log::default(),
+            own_words: BTreeSet::new(),
+            spares_clock: None,
+        })
     }
 
     /// Proves that the server accepts this login, now.
     pub(super) async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
-        let answer = self.send(cmd("AUTH").arg(&login.username).arg(login.password.reveal())).await?;
-        accepted(&answer)
+        self.login = Some(login.clone());
+        if self.is_spoilt() { self.replace().await } else { self.authenticate().await }
+    }
+
+    async fn authenticate(&mut self) -> Result<(), Failure> {
+        let Some(login) = &self.login else { return Ok(()) };
+        let mut command = cmd("AUTH");
+        command.arg(&login.username).arg(login.password.reveal());
+        match self.exchange(&command, bounds(self.limits)).await? {
+            Value::Okay => Ok(()),
+            _ => Err(Failure::Malformed("the answer is not OK".to_owned())),
+        }
+    }
+
+    fn is_spoilt(&self) -> bool {
+        self.is_spoilt || self.allowance.is_spent()
+    }
+
+    /// Opens another connection in place of one on which an answer was too long.
+    async fn replace(&mut self) -> Result<(), Failure> {
+        let mut other =
+            Self::open(&self.server, self.trust.as_ref(), self.limits).await.map_err(Failure::NotReplaced)?;
+        other.login.clone_from(&self.login);
+        other.log = self.log;
+        other.own_words = std::mem::take(&mut self.own_words);
+        other.authenticate().await?;
+        *self = other;
+        Ok(())
     }
 
     /// Asks for a PONG: the words of a server that refuses writes for want of a place to save its data to. It answers
@@ -123,54 +180,101 @@ impl Connection {
         self.send(command).await.map_err(|failure| failure.of(name))
     }
 
+    /// Asks for something that a look goes on without where the answer is too long: then this is noted.
+    pub(super) async fn ask_for(
+        &mut self,
+        part: Part,
+        command: &Cmd,
+        unread: &mut BTreeMap<Part, Unread>,
+    ) -> Result<Option<Value>, Fault> {
+        let bounds = Bounds { each: LONGEST_SETTING, ..bounds(self.limits) };
+        match self.send_within(command, bounds).await {
+            Ok(answer) if !bounds.cut_any(&answer) => Ok(Some(answer)),
+            Ok(_) | Err(Failure::TooLong(_)) => {
+                unread.insert(part, Unread::TooLong);
+                Ok(None)
+            }
+            Err(failure) => Err(failure.of(part.command())),
+        }
+    }
+
     /// Changes something: whether the server said OK, or its words of refusal.
     pub(super) async fn change(&mut self, name: &str, command: &Cmd) -> Result<Result<(), String>, Fault> {
         match self.send(command).await.and_then(|answer| accepted(&answer)) {
             Ok(()) => Ok(Ok(())),
             Err(Failure::Refused { words, .. }) => Ok(Err(words)),
+            Err(Failure::TooLong(how)) => Ok(Err(format!("its answer {how}"))),
             Err(failure) => Err(failure.of(name)),
         }
     }
 
     /// Sends one command.
     pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
-        self.allowance.renew();
-        let answer = timeout(self.limit, self.redis.send_packed_command(command)).await;
+        self.send_within(command, bounds(self.limits)).await
+    }
+
+    /// Sends one command whose answer has bounds of its own. Strings in it may be cut.
+    pub(super) async fn send_within(&mut self, command: &Cmd, bounds: Bounds) -> Result<Value, Failure> {
+        if self.is_spoilt() {
+            self.replace().await?;
+        }
+        self.exchange(command, bounds).await
+    }
+
+    /// How many bytes the last answer had.
+    pub(super) fn came(&self) -> usize {
+        self.allowance.came()
+    }
+
+    async fn exchange(&mut self, command: &Cmd, bounds: Bounds) -> Result<Value, Failure> {
+        self.allowance.renew(bounds);
+        let answer = timeout(self.limits.answer, self.redis.send_packed_command(command)).await;
         match self.judge(answer)? {
             Value::ServerError(refusal) => Err(refusal.into()),
+            answer if bounds.spoils(&answer) => Err(TOO_LONG),
             answer => Ok(answer),
         }
     }
 
     /// Sends several in one go, whose answers together have the bounds of one. A refusal stands among the answers.
     pub(super) async fn send_all(&mut self, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
+        self.send_all_within(commands, bounds(self.limits)).await
+    }
+
+    /// The same with bounds of its own. Strings in the answers may be cut.
+    pub(super) async fn send_all_within(&mut self, commands: Vec<Cmd>, bounds: Bounds) -> Result<Vec<Value>, Failure> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        self.allowance.renew();
+        if self.is_spoilt() {
+            self.replace().await?;
+        }
+        self.allowance.renew(bounds);
         let mut pipeline = Pipeline::with_capacity(commands.len());
         let count = commands.len();
         for command in commands {
             pipeline.add_command(command);
         }
-        let answers = timeout(self.limit, self.redis.send_packed_commands(&pipeline, 0, count)).await;
+        let answers = timeout(self.limits.answer, self.redis.send_packed_commands(&pipeline, 0, count)).await;
         let answers = self.judge(answers)?;
-        if answers.len() == count {
+        if answers.iter().any(|answer| bounds.spoils(answer)) {
+            Err(TOO_LONG)
+        } else if answers.len() == count {
             Ok(answers)
         } else {
             Err(Failure::Malformed("there are more answers or fewer than questions".to_owned()))
         }
     }
 
-    fn judge<T>(&self, answer: Result<Result<T, RedisError>, Elapsed>) -> Result<T, Failure> {
+    fn judge<T>(&mut self, answer: Result<Result<T, RedisError>, Elapsed>) -> Result<T, Failure> {
         match answer {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) if self.allowance.is_spent() => {
-                Err(Failure::Malformed("the answer is over the limit".to_owned()))
-            }
+            Ok(Err(_)) if self.allowance.is_spent() => Err(TOO_LONG),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) if self.allowance.is_touched() => Err(Failure::Malformed("the answer never ended".to_owned())),
-            Err(_) => Err(Failure::Silent),
+            Err(_) => {
+                self.is_spoilt = true;
+                Err(if self.allowance.came() > 0 { Failure::TooLong("never ended") } else { Failure::Silent })
+            }
         }
     }
 }
@@ -206,10 +310,13 @@ impl Failure {
             Self::Silent => Fault::Frozen,
             Self::Closed(reason) => Fault::Unreachable(format!("the connection was lost during {command}: {reason}")),
             Self::Malformed(what) => Fault::Unexpected(format!("{command}: {what}")),
+            Self::TooLong(how) => Fault::Unexpected(format!("{command}: the answer {how}")),
+            Self::NotReplaced(fault) => fault,
             Self::Refused { code, words } => match code.as_str() {
                 "WRONGPASS" | "NOAUTH" => Fault::WrongPassword,
                 "NOPERM" => Fault::NoPermission { command: command.to_owned(), message: words },
                 "LOADING" => Fault::Loading,
+                "BUSY" => Fault::Busy(Kill::NotYet),
                 _ => Fault::Unexpected(words),
             },
         }
@@ -318,11 +425,16 @@ pub(super) fn delete_users(names: &[&str]) -> Cmd {
     command
 }
 
-/// `ACL LOG` of the latest entries, which stay there for others to read.
-pub(super) fn refusals() -> Cmd {
+/// `ACL LOG` of so many of the latest entries, which stay there for others to read.
+pub(super) fn refusals(entries: usize) -> Cmd {
     let mut command = cmd("ACL");
-    command.arg("LOG").arg(LATEST_REFUSALS);
+    command.arg("LOG").arg(entries);
     command
+}
+
+/// What an answer may usually have. Whoever gets one with a string that is as long as that is wary of it.
+fn bounds(limits: Limits) -> Bounds {
+    Bounds { each: limits.answer_bytes, kept: limits.answer_bytes, read: limits.read_bytes, beginning: false }
 }
 
 fn accepted(answer: &Value) -> Result<(), Failure> {

@@ -13,7 +13,7 @@
 //! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
 //! A server that answers in plain text there is told of, and gets no login.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; of use SLOWLOG GET,
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; SCRIPT KILL, FUNCTION KILL; of use SLOWLOG GET,
 //! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
 mod bounded;
@@ -23,7 +23,9 @@ mod greeting;
 mod handshake;
 mod payloads;
 mod reading;
+mod refusals;
 mod reply;
+mod script;
 mod settings;
 pub mod sweep;
 mod tell;
@@ -31,7 +33,7 @@ mod tls;
 mod usage;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,7 +44,7 @@ use tokio::time::{Instant, timeout_at};
 use self::connection::Connection;
 use super::acl;
 use super::sample::{
-    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Untrusted, Want,
+    Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Sample, Server, Trust, Unread, Untrusted, Want,
 };
 use super::tls::certificate::Fingerprint;
 use super::usage::{History, Usage, payloads::Counts};
@@ -56,8 +58,12 @@ pub struct Limits {
     pub answer: Duration,
     /// For one look as a whole, however many answers it takes.
     pub look: Duration,
-    /// Bytes of one answer: some kilobytes are usual.
+    /// How long after a look that found a script running another one has to find it so before it is ended.
+    pub script: Duration,
+    /// Bytes kept of one answer: some kilobytes are usual.
     pub answer_bytes: usize,
+    /// Bytes read of one answer: what is longer is not waited for.
+    pub read_bytes: usize,
 }
 
 impl Default for Limits {
@@ -66,7 +72,9 @@ impl Default for Limits {
             connect: Duration::from_secs(2),
             answer: Duration::from_secs(2),
             look: LONGEST_LOOK,
+            script: Duration::from_secs(5),
             answer_bytes: 256 * 1024,
+            read_bytes: 16 << 20,
         }
     }
 }
@@ -79,6 +87,8 @@ pub struct Probe {
     histories: Mutex<HashMap<Server, History>>,
     /// Certificates that prove nothing, and since when every look has found them.
     untrusted: Mutex<HashMap<Server, (Fingerprint, Timestamp)>>,
+    /// Since when servers are kept from everything by a script, as far as looks have seen it.
+    busy: Mutex<HashMap<Server, Instant>>,
 }
 
 /// A connection that was good at the last look, and whose it is.
@@ -91,7 +101,14 @@ impl Probe {
     /// A probe that holds nothing yet. The clock dates the samples.
     #[must_use]
     pub fn new(limits: Limits, clock: fn() -> Timestamp) -> Self {
-        Self { limits, clock, held: Mutex::default(), histories: Mutex::default(), untrusted: Mutex::default() }
+        Self {
+            limits,
+            clock,
+            held: Mutex::default(),
+            histories: Mutex::default(),
+            untrusted: Mutex::default(),
+            busy: Mutex::default(),
+        }
     }
 
     /// Looks at one server. Looks at several servers can run at the same time; none waits for another.
@@ -101,10 +118,16 @@ impl Probe {
         let look = timeout_at(end, self.look(server, login, want, &answered)).await;
         let look =
             look.unwrap_or_else(|_| Err(if answered.load(Ordering::Relaxed) { Fault::Slow } else { Fault::Frozen }));
+        match &look {
+            // A script that keeps a server busy leaves it little time to say so.
+            Err(Fault::Busy(_) | Fault::Frozen | Fault::Slow) => {}
+            Ok(_) | Err(_) => drop(self.busy().remove(server)),
+        }
         let (outcome, counts) = match look {
             Ok((answer, connection)) => {
-                let (usage, counts) = self.usage(server, login, want, &answer, connection, end).await;
-                (Ok(Answer { usage, ..answer }), counts)
+                let (usage, counts, unread) = self.usage(server, login, want, &answer, connection, end).await;
+                let unread = answer.unread.into_iter().chain(unread).collect();
+                (Ok(Answer { usage, unread, ..answer }), counts)
             }
             Err(fault) => (Err(fault), Counts::default()),
         };
@@ -118,6 +141,7 @@ impl Probe {
         self.held().retain(|server, _| !is_gone(server));
         self.histories().retain(|server, _| !is_gone(server));
         self.untrusted.lock().unwrap_or_else(PoisonError::into_inner).retain(|server, _| !is_gone(server));
+        self.busy().retain(|server, _| !is_gone(server));
     }
 
     /// Notes in `answered` once the server has answered, since what takes long after that is not frozen. Gives the
@@ -128,11 +152,19 @@ impl Probe {
         login: &Login,
         want: &Want,
         answered: &AtomicBool,
-    ) -> Result<(Answer, Option<Connection>), Fault> {
+    ) -> Result<(Answer, Connection), Fault> {
         let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
         answered.store(true, Ordering::Relaxed);
         let own = want.users.iter().find(|user| want.correct && user.name == login.username);
-        let mut answer = match (ask(&mut connection, want).await, own) {
+        let mut asked = ask(&mut connection, want).await;
+        if let Err(Fault::Busy(_)) = asked {
+            let ended = self.end_script(&mut connection, server, want).await?;
+            asked = ask(&mut connection, want).await.map(|mut answer| {
+                answer.drift.extend(ended);
+                answer
+            });
+        }
+        let mut answer = match (asked, own) {
             (Err(denied @ Fault::NoPermission { .. }), Some(own)) => {
                 // Taken away by hand, or never given: the users are of an earlier operator's making.
                 let restored = users::restore(&mut connection, own).await?.ok_or(denied)?;
@@ -157,35 +189,33 @@ impl Probe {
             answer.certificate = certificate;
             answer.drift.extend(drift);
         }
-        match refusals(&mut connection).await {
-            Ok(refusals) => answer.refusals = refusals,
-            // A log that cannot be read, such as one of huge keys, makes no server unavailable; but the rest of it may be
-            // on its way still.
-            Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok((answer, None)),
-            Err(fault) => return Err(fault),
-        }
-        Ok((answer, Some(connection)))
+        let (refused, why) = refusals::read(&mut connection).await?;
+        answer.refusals = refused;
+        answer.unread.extend(why.map(|why| (Part::Refusals, why)));
+        Ok((answer, connection))
     }
 
-    /// How the server is used, in what is left of a look's time. Where that does not suffice, or something is odd, it is as
-    /// it was; the connection, on which an answer may be owed, is then closed.
+    /// How the server is used, in what is left of a look's time, and what could not be read of that. Where the time does not
+    /// suffice, it is as it was; the connection, on which an answer may be owed, is then closed.
     async fn usage(
         &self,
         server: &Server,
         login: &Login,
         want: &Want,
         answer: &Answer,
-        connection: Option<Connection>,
+        mut connection: Connection,
         end: Instant,
-    ) -> (Usage, Counts) {
+    ) -> (Usage, Counts, BTreeMap<Part, Unread>) {
         let mut history = self.histories().remove(server).unwrap_or_default();
-        if let Some(mut connection) = connection {
-            let read = usage::read(&mut connection, &mut history, want, &answer.version);
-            if let Ok(Ok(())) = timeout_at(end, read).await {
-                self.hold(server, login, connection);
-            }
+        let mut unread = BTreeMap::new();
+        let read = usage::read(&mut connection, &mut history, want, &answer.version, &mut unread);
+        if let Ok(Ok(())) = timeout_at(end, read).await {
+            self.hold(server, login, connection);
+            history.was_in_time();
+        } else if history.was_late() {
+            unread.insert(Part::Use, Unread::Late);
         }
-        let used = (history.usage().clone(), history.counts());
+        let used = (history.usage().clone(), history.counts(), unread);
         self.histories().insert(server.clone(), history);
         used
     }
@@ -232,6 +262,28 @@ impl Probe {
         Err(Fault::Certificate(Untrusted { why, shown: Some(shown), since: Some(since) }))
     }
 
+    /// Ends a script that keeps a server from everything else: where it was found so before, and the server is to be
+    /// corrected.
+    async fn end_script(
+        &self,
+        connection: &mut Connection,
+        server: &Server,
+        want: &Want,
+    ) -> Result<Option<Drift>, Fault> {
+        let since = *self.busy().entry(server.clone()).or_insert_with(Instant::now);
+        if !want.correct {
+            return Err(Fault::Busy(Kill::Withheld));
+        }
+        if since.elapsed() < self.limits.script {
+            return Err(Fault::Busy(Kill::NotYet));
+        }
+        script::end(connection).await
+    }
+
+    fn busy(&self) -> MutexGuard<'_, HashMap<Server, Instant>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn histories(&self) -> MutexGuard<'_, HashMap<Server, History>> {
         self.histories.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,26 +296,28 @@ impl Probe {
 /// Everything but the log.
 async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> {
     let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
-    let about = reply::about(connection.ask("info", &connection::info()).await?)?;
+    let mut unread = BTreeMap::new();
+    let about = connection.send_within(&connection::info(), usage::INFO).await;
+    let about = reply::about(about.map_err(|failure| failure.of(Part::Server.command()))?, usage::INFO)?;
+    if about.role.is_none() {
+        unread.insert(Part::Server, Unread::TooLong);
+    }
     let knows_7_2 = acl::knows_7_2(&about.version);
     // First, since this gives the operator's own user back what it needs for the rest.
-    let users = users::bring_in_line(connection, want, knows_7_2).await?;
-    let (settings, mut drift) = settings::bring_in_line(connection, want).await?;
+    let (users, unknown_words) = users::bring_in_line(connection, want, knows_7_2, &mut unread).await?;
+    let (settings, mut drift) = settings::bring_in_line(connection, want, &mut unread).await?;
     drift.extend(users);
     Ok(Answer {
         version: about.version,
         role: about.role,
         impediment: cannot_save.or(about.impediment),
-        max_memory: settings.max_memory,
-        eviction_policy: settings.eviction_policy,
+        memory: settings.memory,
         saving: about.saving,
         drift,
+        unknown_words,
         refusals: Vec::new(),
         certificate: None,
         usage: Usage::default(),
+        unread,
     })
-}
-
-async fn refusals(connection: &mut Connection) -> Result<Vec<Refusal>, Fault> {
-    reply::refusals(connection.ask("acl|log", &connection::refusals()).await?, acl::APP, REFUSALS_COUNT_FOR)
 }

@@ -11,8 +11,9 @@
 use ::redis::Value;
 use zeroize::Zeroizing;
 
+use super::bounded::Bounds;
 use super::connection::{Connection, Failure};
-use super::usage::{all, field, integer};
+use super::usage::{all, all_within, field, integer};
 use crate::api::v1alpha1::Inspect;
 use crate::redis::{
     sample::Want,
@@ -24,7 +25,9 @@ const PAYLOADS: usize = 100;
 /// How many, where each makes an entry look used.
 const FEW: usize = 10;
 /// Bytes of all of them together: less than one answer may have. A longer one is passed over.
-const BYTES: u64 = 192 * 1024;
+const BYTES: u64 = 192 << 10;
+
+const BOUNDS: Bounds = Bounds { each: (192 << 10) + 1, kept: 1 << 20, read: 16 << 20, beginning: true };
 
 /// How far it went.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,13 +56,18 @@ pub(super) async fn look_into(
         return Ok(Looked { step: None, passed_over: 0 });
     }
     let sizes = entries[..measured.min(left)].iter().map(|(_, key)| key.size.unwrap_or_default());
-    let (chosen, looked) = chosen(sizes, left, most);
+    let (chosen, mut looked) = chosen(sizes, left, most);
     let asked = chosen.iter().map(|&index| field("HGET", entries[index].0)).collect();
-    for (index, payload) in chosen.into_iter().zip(all(connection, asked).await?) {
-        if let Value::BulkString(bytes) = payload {
+    for (index, payload) in chosen.into_iter().zip(all_within(connection, asked, BOUNDS).await?) {
+        let Value::BulkString(bytes) = payload else { continue };
+        let bytes = Zeroizing::new(bytes);
+        if BOUNDS.cut(&bytes) {
+            // It has grown since it was measured.
+            looked.passed_over += 1;
+        } else {
             let (name, key) = &mut *entries[index];
             let name = name.strip_prefix(want.instance_name.as_bytes()).unwrap_or(name);
-            key.payload = Some(Payload::of(name, &Zeroizing::new(bytes), want.reader.as_deref()));
+            key.payload = Some(Payload::of(name, &bytes, want.reader.as_deref()));
         }
     }
     Ok(looked)

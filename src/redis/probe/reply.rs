@@ -6,21 +6,35 @@ use std::time::Duration;
 
 use ::redis::Value;
 
+use super::bounded::Bounds;
 use crate::redis::acl::rules::{self, Rules};
-use crate::redis::sample::{Fault, Impediment, Refusal, Role, Saving};
+use crate::redis::sample::{Fault, Impediment, MemorySettings, Refusal, Role, Saving};
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct About {
     pub(super) version: String,
-    pub(super) role: Role,
+    /// `None` where the answer is cut before it.
+    pub(super) role: Option<Role>,
     pub(super) impediment: Option<Impediment>,
     pub(super) saving: Saving,
 }
 
-/// Reads `INFO`.
-pub(super) fn about(answer: Value) -> Result<About, Fault> {
-    let text = text(answer).ok_or_else(|| unexpected("INFO is not a text"))?;
+/// The lines of `INFO` that are whole, and whether some may be missing at its end.
+pub(super) fn info(answer: Value, bounds: Bounds) -> Option<(String, bool)> {
+    let is_cut = bounds.cut_any(&answer);
+    let text = match answer {
+        Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Value::VerbatimString { text, .. } => text,
+        _ => return None,
+    };
+    let whole = if is_cut { text.rsplit_once('\n').map_or("", |(whole, _)| whole) } else { &text };
+    Some((whole.to_owned(), is_cut))
+}
+
+/// Reads `INFO`, of which the end may be missing.
+pub(super) fn about(answer: Value, bounds: Bounds) -> Result<About, Fault> {
+    let (text, is_cut) = info(answer, bounds).ok_or_else(|| unexpected("INFO is not a text"))?;
     let field = |name: &str| {
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
@@ -30,7 +44,13 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
         return Err(Fault::Loading);
     }
     let version = field("valkey_version").or_else(|| field("redis_version"));
-    let role = field("role").ok_or_else(|| unexpected("INFO has no role"))?;
+    let role = match field("role").as_deref() {
+        Some("master") => Some(Role::Primary),
+        Some("slave") => Some(Role::Replica),
+        _ if is_cut => None,
+        Some(role) => return Err(Fault::Unexpected(format!("INFO has the role {role}"))),
+        None => return Err(unexpected("INFO has no role")),
+    };
     let number = |name: &str| field(name)?.parse::<u64>().ok();
     let full = number("connected_clients")
         .zip(number("maxclients"))
@@ -45,17 +65,13 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
             rewrite_failed: failed("aof_last_bgrewrite_status"),
         },
         version: version.ok_or_else(|| unexpected("INFO has no redis_version"))?,
-        role: match role.as_str() {
-            "master" => Role::Primary,
-            "slave" => Role::Replica,
-            _ => return Err(Fault::Unexpected(format!("INFO has the role {role}"))),
-        },
+        role,
         impediment: lacks_replicas.then_some(Impediment::LacksReplicas).or(full),
     })
 }
 
 /// Reads `CONFIG GET maxmemory maxmemory-policy`.
-pub(super) fn memory_settings(answer: Value) -> Result<(u64, String), Fault> {
+pub(super) fn memory_settings(answer: Value) -> Result<MemorySettings, Fault> {
     let mut settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
     let mut setting = |name: &str| {
         let found = settings.iter().position(|(key, _)| key == name)?;
@@ -64,7 +80,7 @@ pub(super) fn memory_settings(answer: Value) -> Result<(u64, String), Fault> {
     let max_memory = setting("maxmemory").ok_or_else(|| unexpected("CONFIG GET has no maxmemory"))?;
     let policy = setting("maxmemory-policy").ok_or_else(|| unexpected("CONFIG GET has no maxmemory-policy"))?;
     let bytes = max_memory.parse().map_err(|_| Fault::Unexpected(format!("CONFIG GET has maxmemory {max_memory}")))?;
-    Ok((bytes, policy))
+    Ok(MemorySettings { max_memory: bytes, eviction_policy: policy })
 }
 
 /// Reads `CONFIG GET appendonly appendfsync`.
@@ -97,25 +113,40 @@ pub(super) fn files(answer: Value) -> Result<Vec<(String, String)>, Fault> {
     files.ok_or_else(|| unexpected("CONFIG GET has a path that is no text"))
 }
 
-/// Reads `ACL LIST`.
-pub(super) fn users(answer: Value) -> Result<Vec<(String, Rules)>, Fault> {
+/// Reads `ACL LIST`, in which lines may be cut.
+pub(super) fn users(answer: Value, bounds: Bounds) -> Result<Vec<(String, Rules)>, Fault> {
     let lines = list(answer).ok_or_else(|| unexpected("ACL LIST is not a list"))?;
     let user = |line| match line {
-        Value::BulkString(bytes) => rules::read(&String::from_utf8_lossy(&bytes)),
+        Value::BulkString(bytes) => {
+            let line = String::from_utf8_lossy(&bytes);
+            if bounds.cut(&bytes) { rules::read_beginning(&line) } else { rules::read(&line) }
+        }
         other => rules::read(&text(other)?),
     };
     lines.into_iter().map(|line| user(line).ok_or_else(|| unexpected("ACL LIST holds what is no user"))).collect()
 }
 
-/// Reads `ACL LOG`: what it refused a user within this time, each kind once. What it says of keys is passed over.
-pub(super) fn refusals(answer: Value, user: &str, within: Duration) -> Result<Vec<Refusal>, Fault> {
-    let entries = list(answer).ok_or_else(|| unexpected("ACL LOG is not a list"))?;
+/// Reads `ACL LOG`, of which so many entries were asked for: what it refused a user within this time, each kind once, and
+/// whether that is all. What it says of keys is passed over.
+///
+/// # Errors
+/// What is wrong with the answer.
+pub(super) fn refusals(
+    answer: Value,
+    user: &str,
+    within: Duration,
+    asked: usize,
+) -> Result<(Vec<Refusal>, bool), String> {
+    let entries = list(answer).ok_or("ACL LOG is not a list")?;
     let mut refusals = BTreeSet::new();
+    // The latest comes first.
+    let mut is_all = entries.len() < asked;
     for entry in entries {
-        let fields = pairs(entry).ok_or_else(|| unexpected("ACL LOG holds what is no entry"))?;
+        let fields = pairs(entry).ok_or("ACL LOG holds what is no entry")?;
         let mut fields: HashMap<String, Value> = fields.into_iter().collect();
         let mut field = |name: &str| fields.remove(name).and_then(text);
         let age = field("age-seconds").and_then(|age| age.parse::<f64>().ok());
+        is_all |= age.is_some_and(|age| age >= within.as_secs_f64());
         if field("username").as_deref() != Some(user) || !age.is_some_and(|age| age < within.as_secs_f64()) {
             continue;
         }
@@ -129,7 +160,7 @@ pub(super) fn refusals(answer: Value, user: &str, within: Duration) -> Result<Ve
             _ => None,
         });
     }
-    Ok(refusals.into_iter().collect())
+    Ok((refusals.into_iter().collect(), is_all))
 }
 
 fn unexpected(what: &str) -> Fault {
@@ -168,6 +199,8 @@ fn pairs(value: Value) -> Option<Vec<(String, Value)>> {
 mod tests {
     use super::*;
 
+    const BOUNDS: Bounds = Bounds { each: 1000, kept: 1000, read: 1000, beginning: true };
+
     fn bulk(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
     }
@@ -181,14 +214,15 @@ mod tests {
         let info = bulk("# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n\r\nrole:slave\r\nloading:0\r\n");
         let saving = Saving::default();
         assert_eq!(
-            about(info),
-            Ok(About { version: "8.1.1".to_owned(), role: Role::Replica, impediment: None, saving })
+            about(info, BOUNDS),
+            Ok(About { version: "8.1.1".to_owned(), role: Some(Role::Replica), impediment: None, saving })
         );
     }
 
     #[test]
     fn what_keeps_a_server_from_serving_is_read() {
-        let impediment = |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}"))).unwrap().impediment;
+        let impediment =
+            |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}")), BOUNDS).unwrap().impediment;
         assert_eq!(impediment("connected_clients:9\nmaxclients:10"), None);
         assert_eq!(impediment("connected_clients:10\nmaxclients:10"), Some(Impediment::Full { clients: 10 }));
         assert_eq!(impediment("min_slaves_good_slaves:0"), Some(Impediment::LacksReplicas));
@@ -197,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_saved_is_read() {
-        let saving = |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}"))).unwrap().saving;
+        let saving = |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}")), BOUNDS).unwrap().saving;
         assert_eq!(saving("aof_last_write_status:ok\naof_last_bgrewrite_status:ok"), Saving::default());
         assert!(saving("aof_last_write_status:err\r\naof_last_bgrewrite_status:ok\r\n").write_failed);
         assert!(saving("aof_last_write_status:ok\r\naof_last_bgrewrite_status:err\r\n").rewrite_failed);
@@ -215,8 +249,8 @@ mod tests {
 
     #[test]
     fn a_server_that_is_loading_is_told_apart_before_anything_else() {
-        assert_eq!(about(bulk("loading:1\r\n")), Err(Fault::Loading));
-        let async_loading = about(bulk("redis_version:7.0.15\nrole:master\nasync_loading:1\nloading:0"));
+        assert_eq!(about(bulk("loading:1\r\n"), BOUNDS), Err(Fault::Loading));
+        let async_loading = about(bulk("redis_version:7.0.15\nrole:master\nasync_loading:1\nloading:0"), BOUNDS);
         assert!(async_loading.is_ok(), "it answers from the old data while it loads the new");
     }
 
@@ -226,25 +260,31 @@ mod tests {
             [Value::Nil, Value::Int(1), bulks(&["maxmemory"]), bulks(&["maxmemory", "lots", "maxmemory-policy", "x"])]
         {
             assert!(matches!(memory_settings(value.clone()), Err(Fault::Unexpected(_))), "{value:?}");
-            assert!(matches!(about(value), Err(Fault::Unexpected(_))));
+            assert!(matches!(about(value, BOUNDS), Err(Fault::Unexpected(_))));
         }
         for info in ["", "role:master", "redis_version:7", "role:sentinel\nredis_version:7"] {
-            assert!(matches!(about(bulk(info)), Err(Fault::Unexpected(_))), "{info}");
+            assert!(matches!(about(bulk(info), BOUNDS), Err(Fault::Unexpected(_))), "{info}");
         }
         for value in [Value::Okay, Value::Nil, bulks(&["app on"]), Value::Array(vec![Value::Int(1)])] {
-            assert!(matches!(users(value), Err(Fault::Unexpected(_))));
+            assert!(matches!(users(value, BOUNDS), Err(Fault::Unexpected(_))));
         }
         for value in [Value::Okay, Value::Nil, bulks(&["reason"])] {
-            assert!(matches!(refusals(value, "app", Duration::MAX), Err(Fault::Unexpected(_))));
+            assert!(refusals(value, "app", Duration::MAX, 9).is_err());
         }
     }
 
     #[test]
     fn settings_are_found_in_any_order_and_in_either_protocol() {
         let list = bulks(&["maxmemory-policy", "volatile-lru", "maxmemory", "1024"]);
-        assert_eq!(memory_settings(list), Ok((1024, "volatile-lru".to_owned())));
+        assert_eq!(
+            memory_settings(list),
+            Ok(MemorySettings { max_memory: 1024, eviction_policy: "volatile-lru".to_owned() })
+        );
         let map = Value::Map(vec![(bulk("maxmemory"), bulk("1")), (bulk("maxmemory-policy"), bulk("noeviction"))]);
-        assert_eq!(memory_settings(map), Ok((1, "noeviction".to_owned())));
+        assert_eq!(
+            memory_settings(map),
+            Ok(MemorySettings { max_memory: 1, eviction_policy: "noeviction".to_owned() })
+        );
     }
 
     fn entry(reason: &str, object: &str, user: &str, age: &str) -> Value {
@@ -268,7 +308,26 @@ mod tests {
     }
 
     fn of_app(entries: Vec<Value>) -> Vec<Refusal> {
-        refusals(Value::Array(entries), "app", Duration::from_mins(10)).unwrap()
+        refusals(Value::Array(entries), "app", Duration::from_mins(10), 9).unwrap().0
+    }
+
+    #[test]
+    fn entries_that_were_not_asked_for_are_all_too_old_or_may_say_more() {
+        let is_all = |ages: &[&str], asked| {
+            let log = ages.iter().map(|age| entry("auth", "AUTH", "default", age)).collect();
+            refusals(Value::Array(log), "app", Duration::from_mins(10), asked).unwrap().1
+        };
+        assert!(is_all(&[], 1) && is_all(&["1"], 2), "the log has no more");
+        assert!(!is_all(&["1"], 1) && !is_all(&["1", "599"], 2), "it may have more");
+        assert!(is_all(&["1", "600"], 2), "what comes after that is older still");
+    }
+
+    #[test]
+    fn of_a_cut_info_what_is_there_counts() {
+        let bounds = Bounds { each: 40, ..BOUNDS };
+        let said = about(bulk("redis_version:8.0.2\r\nloading:0\r\nrole:mas"), bounds);
+        assert_eq!(said.unwrap().role, None);
+        assert!(about(bulk("loading:0\r\nrole:master\r\nmaxclients:100001\r\n"), bounds).is_err(), "what is it?");
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! The settings of a server: read, compared with what is wanted, set where asked for, and read back.
 
+use std::collections::BTreeMap;
+
 use super::connection::{self, Connection};
 use super::reply;
 use crate::redis::config;
-use crate::redis::sample::{Correction, Drift, Fault, Parameter, Want};
+use crate::redis::sample::{Correction, Drift, Fault, MemorySettings, Parameter, Part, Unread, Want};
 
-/// What a server has.
+/// What a server has, as far as it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
-    pub(super) max_memory: u64,
-    pub(super) eviction_policy: String,
-    append_only: String,
-    append_fsync: String,
-    /// The port for plain text; `None` where it was not asked, since the server speaks nothing else.
+    pub(super) memory: Option<MemorySettings>,
+    /// `appendonly` and `appendfsync`.
+    append: Option<(String, String)>,
+    /// The port for plain text; `None` also where it was not asked, since the server speaks nothing else.
     plain_port: Option<String>,
 }
 
@@ -33,46 +34,62 @@ pub(super) enum Attempt {
 
 /// Reads the settings; where they differ from what is wanted, corrects them if that is asked for, and reads them
 /// again. The settings are those that were read last.
-pub(super) async fn bring_in_line(connection: &mut Connection, want: &Want) -> Result<(Settings, Vec<Drift>), Fault> {
-    let mut settings = read(connection, want).await?;
+pub(super) async fn bring_in_line(
+    connection: &mut Connection,
+    want: &Want,
+    unread: &mut BTreeMap<Part, Unread>,
+) -> Result<(Settings, Vec<Drift>), Fault> {
+    let mut settings = read(connection, want, unread).await?;
     let mut attempts = Vec::new();
     for difference in differences(&settings, want) {
         let attempt = attempt(connection, want, difference.parameter).await?;
         attempts.push((difference, attempt));
     }
     if attempts.iter().any(|(_, attempt)| !matches!(attempt, Attempt::Withheld | Attempt::NoRoom)) {
-        settings = read(connection, want).await?;
+        settings = read(connection, want, unread).await?;
     }
     let left = differences(&settings, want);
     let drift = attempts.into_iter().map(|(difference, attempt)| drift(difference, attempt, &left)).collect();
     Ok((settings, drift))
 }
 
-async fn read(connection: &mut Connection, want: &Want) -> Result<Settings, Fault> {
-    let answer = connection.ask("config|get", &connection::memory_settings()).await?;
-    let (max_memory, eviction_policy) = reply::memory_settings(answer)?;
-    let answer = connection.ask("config|get", &connection::append_settings()).await?;
-    let (append_only, append_fsync) = reply::append_settings(answer)?;
+async fn read(
+    connection: &mut Connection,
+    want: &Want,
+    unread: &mut BTreeMap<Part, Unread>,
+) -> Result<Settings, Fault> {
+    let answer = connection.ask_for(Part::MemorySettings, &connection::memory_settings(), unread).await?;
+    let memory = answer.map(reply::memory_settings).transpose()?;
+    let answer = connection.ask_for(Part::AppendSettings, &connection::append_settings(), unread).await?;
+    let append = answer.map(reply::append_settings).transpose()?;
     let plain_port = match want.trust {
-        Some(_) => Some(reply::plain_port(connection.ask("config|get", &connection::plain_port()).await?)?),
+        Some(_) => connection.ask_for(Part::PlainPort, &connection::plain_port(), unread).await?,
         None => None,
     };
-    Ok(Settings { max_memory, eviction_policy, append_only, append_fsync, plain_port })
+    Ok(Settings { memory, append, plain_port: plain_port.map(reply::plain_port).transpose()? })
 }
 
 /// The policy comes first: less memory under a policy that evicts nothing would refuse writes.
 fn differences(settings: &Settings, want: &Want) -> Vec<Difference> {
-    let policy = (settings.eviction_policy != want.eviction_policy)
-        .then(|| Difference { parameter: Parameter::EvictionPolicy, found: settings.eviction_policy.clone() });
-    let memory = (settings.max_memory != want.max_memory)
-        .then(|| Difference { parameter: Parameter::MaxMemory, found: settings.max_memory.to_string() });
-    let append_only = (settings.append_only != config::append_only(want.append_only))
-        .then(|| Difference { parameter: Parameter::AppendOnly, found: settings.append_only.clone() });
-    let append_fsync = (want.append_only && settings.append_fsync != config::APPEND_FSYNC)
-        .then(|| Difference { parameter: Parameter::AppendFsync, found: settings.append_fsync.clone() });
-    let plain_port = settings.plain_port.as_ref().filter(|port| *port != config::NO_PORT);
-    let plain_port = plain_port.map(|port| Difference { parameter: Parameter::PlainPort, found: port.clone() });
-    [policy, memory, append_only, append_fsync, plain_port].into_iter().flatten().collect()
+    let differs = |parameter, found: Option<&str>, is_wanted: bool| {
+        found.filter(|_| !is_wanted).map(|found| Difference { parameter, found: found.to_owned() })
+    };
+    let policy = settings.memory.as_ref().map(|memory| memory.eviction_policy.as_str());
+    let memory = settings.memory.as_ref().map(|memory| memory.max_memory.to_string());
+    let (append_only, append_fsync) = match &settings.append {
+        Some((append_only, append_fsync)) => (Some(append_only.as_str()), Some(append_fsync.as_str())),
+        None => (None, None),
+    };
+    let port = settings.plain_port.as_deref();
+    let is_saved = append_fsync == Some(config::APPEND_FSYNC);
+    let differences = [
+        differs(Parameter::EvictionPolicy, policy, policy == Some(&want.eviction_policy)),
+        differs(Parameter::MaxMemory, memory.as_deref(), memory == Some(want.max_memory.to_string())),
+        differs(Parameter::AppendOnly, append_only, append_only == Some(config::append_only(want.append_only))),
+        differs(Parameter::AppendFsync, append_fsync, !want.append_only || is_saved),
+        differs(Parameter::PlainPort, port, port == Some(config::NO_PORT)),
+    ];
+    differences.into_iter().flatten().collect()
 }
 
 async fn attempt(connection: &mut Connection, want: &Want, parameter: Parameter) -> Result<Attempt, Fault> {

@@ -16,6 +16,8 @@ use crate::sweep::{Selection, Sweep, Tally};
 
 /// Keys that a server is asked for at a time.
 const KEYS: usize = 500;
+/// How many times fewer where their names were too long together.
+const FEWER: usize = 8;
 /// Keys that are read, or removed, at a time.
 const PART: usize = 100;
 /// Bytes of payload that are read at a time.
@@ -46,18 +48,29 @@ pub async fn sweep(
     sweep: &Sweep,
     mut told: impl FnMut(Tally),
 ) -> Result<Tally, Fault> {
-    let limits = Limits { answer_bytes: ANSWER_BYTES, ..Limits::default() };
+    let limits = Limits { answer_bytes: ANSWER_BYTES, read_bytes: 2 * ANSWER_BYTES, ..Limits::default() };
     let mut connection = Connection::open(server, trust, limits).await?;
     connection.log_in(login).await.map_err(|failure| failure.of("auth"))?;
-    let about = reply::about(connection.ask("info", &connection::info()).await?)?;
+    let about = reply::about(connection.ask("info", &connection::info()).await?, usage::INFO)?;
     usage::spares_clock(&mut connection, &about.version).await.map_err(|failure| failure.of("client|no-touch"))?;
     let pattern = format!("{}*", acl::escape(prefix));
-    let (mut tally, mut cursor) = (Tally::default(), 0);
+    let (mut tally, mut cursor, mut count) = (Tally::default(), 0, KEYS);
     loop {
         let mut command = cmd("SCAN");
-        command.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(KEYS);
-        let (next, names) = usage::scanned(connection.ask("scan", &command).await?)
+        command.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(count);
+        let answer = match connection.send(&command).await {
+            // Their names are very long.
+            Err(Failure::TooLong(_)) if count > 1 => {
+                count = (count / FEWER).max(1);
+                continue;
+            }
+            answer => answer.map_err(|failure| failure.of("scan"))?,
+        };
+        count = (count * 2).min(KEYS);
+        let (next, mut names) = usage::scanned(answer)
             .ok_or_else(|| Fault::Unexpected("scan: it gives no cursor and no keys".to_owned()))?;
+        // What is left of a name that was cut is another key's.
+        names.retain(|name| name.len() < ANSWER_BYTES);
         for part in names.chunks(PART) {
             match (&sweep.selection, &sweep.reader) {
                 (Selection::All, _) => whole_part(&mut connection, sweep, part, &mut tally).await?,

@@ -4,13 +4,17 @@
 use crate::redis::acl::Passwords;
 use crate::redis::password::PasswordHash;
 use crate::redis::sample::{
-    Answer, Correction, Drift, Fault, Foreign, Impediment, Login, Refusal, Reload, Served, Untrusted, Want,
+    Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Login, MemorySettings, Refusal, Reload, Served,
+    Unread, Untrusted, Want,
 };
 use crate::redis::tls::certificate::Distrust;
 use crate::redis::usage::{Usage, entries::Entries};
 
 /// Characters kept of a text.
 const LONGEST: usize = 200;
+
+/// Words kept of what is said of a user.
+const MOST_WORDS: usize = 8;
 
 /// As many characters of a secret give it away: a server may cut what it echoes.
 const GIVES_AWAY: usize = 6;
@@ -32,8 +36,19 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, refusals, certificate, usage } =
-        answer;
+    let Answer {
+        version,
+        role,
+        impediment,
+        memory,
+        saving,
+        drift,
+        unknown_words,
+        refusals,
+        certificate,
+        usage,
+        unread,
+    } = answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
@@ -57,13 +72,25 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         version: tell(version),
         role,
         impediment,
-        max_memory,
-        eviction_policy: tell(eviction_policy),
+        memory: memory.map(|memory| MemorySettings { eviction_policy: tell(memory.eviction_policy), ..memory }),
         saving,
         drift,
+        unknown_words: unknown_words
+            .into_iter()
+            .map(|(user, words)| (user, words.into_iter().take(MOST_WORDS).map(tell).collect()))
+            .collect(),
         refusals: refusals.collect(),
         certificate,
         usage: of_usage(usage, tell),
+        unread: unread.into_iter().map(|(part, why)| (part, of_unread(why, tell))).collect(),
+    }
+}
+
+fn of_unread(why: Unread, tell: &impl Fn(String) -> String) -> Unread {
+    match why {
+        Unread::Refused(words) => Unread::Refused(tell(words)),
+        Unread::Odd(words) => Unread::Odd(tell(words)),
+        wordless @ (Unread::TooLong | Unread::Late) => wordless,
     }
 }
 
@@ -94,6 +121,7 @@ fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
         Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
         Fault::Unexpected(words) => Fault::Unexpected(tell(words)),
         Fault::NoPermission { command, message } => Fault::NoPermission { command, message: tell(message) },
+        Fault::Busy(Kill::Refused(words)) => Fault::Busy(Kill::Refused(tell(words))),
         Fault::Certificate(Untrusted { why, shown, since }) => {
             let why = match why {
                 Distrust::Other(words) => Distrust::Other(tell(words)),
@@ -103,6 +131,7 @@ fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
             Fault::Certificate(Untrusted { why, shown, since })
         }
         wordless @ (Fault::Frozen
+        | Fault::Busy(_)
         | Fault::PlainText
         | Fault::Slow
         | Fault::WrongPassword

@@ -4,19 +4,22 @@
 //! In: a connection, what is remembered, what is wanted. Out: more of what is remembered. Nothing here makes a look fail: what
 //! cannot be read now is read at a later look. No payload is kept.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::redis::{Cmd, Value, cmd};
 use tokio::time::Instant;
 
+use super::bounded::Bounds;
 use super::connection::{Connection, Failure};
-use super::{payloads, reading};
+use super::payloads::{self, Looked};
+use super::{reading, reply};
 use crate::api::v1alpha1::Inspect;
 use crate::redis::{
-    sample::Want,
+    sample::{Part, Unread, Want},
     usage::{
-        History,
-        entries::{Batch, Key},
+        History, Reading,
+        entries::{Batch, Census, Key},
         latency::SlowCommand,
     },
 };
@@ -27,22 +30,28 @@ const MOST_KEYS: usize = 500;
 /// A key space from which much has gone is searched in vain for a while: so often at a look.
 const SCANS: usize = 8;
 
-/// Reads on, and adds it to what is remembered.
+/// What is kept of each `INFO`: it has some kilobytes.
+pub(super) const INFO: Bounds = Bounds { each: 64 * 1024, kept: 256 * 1024, read: 16 << 20, beginning: true };
+/// Of an entry of the slow log nothing is wanted but a command's name.
+const SLOW_LOG: Bounds = Bounds { each: 256, kept: 1 << 20, read: 16 << 20, beginning: false };
+/// A key whose name is as long as that is not looked at: it is none of Microsoft.Identity.Web's.
+const LONGEST_NAME: usize = 2048;
+const NAMES: Bounds = Bounds { each: LONGEST_NAME, kept: 2 << 20, read: 16 << 20, beginning: false };
+/// How many times fewer keys are asked for where the answer was too long: twice a half.
+const FEWER: u32 = 2;
+
+/// Reads on, and adds it to what is remembered. What could not be read is noted, and the rest is read all the same.
 pub(super) async fn read(
     connection: &mut Connection,
     history: &mut History,
     want: &Want,
     version: &str,
+    unread: &mut BTreeMap<Part, Unread>,
 ) -> Result<(), Failure> {
     let round_trip = round_trip(connection).await?;
-    let info = match connection.send(&info()).await? {
-        Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Value::VerbatimString { text, .. } => text,
-        _ => return Err(Failure::Malformed("INFO is not a text".to_owned())),
-    };
-    let lacking = || Failure::Malformed("INFO lacks what every server says".to_owned());
-    let reading = reading::reading(&info).ok_or_else(lacking)?;
+    let Some(mut reading) = reading(connection, unread).await? else { return Ok(()) };
     history.meet(&reading);
+    history.complete(&mut reading, !unread.contains_key(&Part::Errors), !unread.contains_key(&Part::Calls));
     let slow = match history.slow_since(&reading, round_trip) {
         // The log has the beginnings of what was written.
         Some(since) if want.inspect == Inspect::Payloads => slowest_command(connection, since).await?,
@@ -50,16 +59,68 @@ pub(super) async fn read(
     };
     let spares_clock = spares_clock(connection, version).await?;
     history.read_with(want.inspect, want.reader.as_ref(), want.swept);
-    let batch = match batch(connection, history, want, spares_clock).await {
-        Ok(batch) => batch,
-        Err(Failure::Refused { code, words }) if matches!(code.as_str(), "NOPERM" | "ERR") => refused(words),
-        Err(failure) => {
-            history.census().narrow();
-            return Err(failure);
+    let batch = match batch(connection, history, want, spares_clock, unread).await {
+        Ok(batch) => Some(batch),
+        Err(Failure::Refused { code, words }) if matches!(code.as_str(), "NOPERM" | "ERR") => Some(refused(words)),
+        Err(Failure::TooLong(_)) => {
+            unread.insert(Part::Keys, Unread::TooLong);
+            None
         }
+        Err(Failure::Malformed(what)) => {
+            unread.insert(Part::Keys, Unread::Odd(what));
+            None
+        }
+        Err(failure) => return Err(failure),
     };
     history.note(reading, round_trip, slow, batch);
     Ok(())
+}
+
+/// What `INFO` says, in three parts, since users of the server can make some of them as long as they like. `None` where the
+/// first could not be read.
+async fn reading(connection: &mut Connection, unread: &mut BTreeMap<Part, Unread>) -> Result<Option<Reading>, Failure> {
+    const PARTS: [(Part, &[&str]); 3] = [
+        (Part::Use, &["server", "memory", "stats", "cpu", "keyspace"]),
+        (Part::Calls, &["commandstats"]),
+        (Part::Errors, &["errorstats"]),
+    ];
+    let commands = PARTS.map(|(_, sections)| info(sections));
+    let answers = match connection.send_all_within(commands.to_vec(), INFO).await {
+        Ok(answers) => answers,
+        Err(Failure::TooLong(_)) => one_by_one(connection, &commands).await?,
+        Err(failure) => return Err(failure),
+    };
+    let mut said = String::new();
+    for ((part, _), answer) in PARTS.into_iter().zip(answers) {
+        match reply::info(answer, INFO) {
+            Some((text, is_cut)) => {
+                said.push_str(&text);
+                said.push('\n');
+                if is_cut {
+                    unread.insert(part, Unread::TooLong);
+                }
+            }
+            None => drop(unread.insert(part, Unread::Odd("INFO is not a text".to_owned()))),
+        }
+    }
+    let reading = reading::reading(&said);
+    if reading.is_none() && !unread.contains_key(&Part::Use) {
+        unread.insert(Part::Use, Unread::Odd("INFO lacks what every server says".to_owned()));
+    }
+    Ok(reading)
+}
+
+/// Sends them one after the other. One whose answer is too long has an empty one, which is as long as may be.
+async fn one_by_one(connection: &mut Connection, commands: &[Cmd]) -> Result<Vec<Value>, Failure> {
+    let mut answers = Vec::new();
+    for command in commands {
+        answers.push(match connection.send_within(command, INFO).await {
+            Ok(answer) => answer,
+            Err(Failure::TooLong(_) | Failure::Malformed(_)) => Value::BulkString(vec![b' '; INFO.each]),
+            Err(failure) => return Err(failure),
+        });
+    }
+    Ok(answers)
 }
 
 /// The quickest of three: what lies with the server or the way to it is in each of them, and what lies with the operator's
@@ -80,10 +141,10 @@ async fn round_trip(connection: &mut Connection) -> Result<Duration, Failure> {
 async fn slowest_command(connection: &mut Connection, since: u64) -> Result<Option<SlowCommand>, Failure> {
     let mut command = cmd("SLOWLOG");
     command.arg("GET").arg(32);
-    match connection.send(&command).await {
+    match connection.send_within(&command, SLOW_LOG).await {
         Ok(log) => Ok(reading::slowest(log, since)),
         // Then the cause is guessed from the rest.
-        Err(Failure::Refused { .. }) => Ok(None),
+        Err(Failure::Refused { .. } | Failure::TooLong(_) | Failure::Malformed(_)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -99,7 +160,7 @@ pub(super) async fn spares_clock(connection: &mut Connection, version: &str) -> 
     let spares = knows_no_touch(version)
         && match connection.send(&command).await {
             Ok(_) => true,
-            Err(Failure::Refused { .. }) => false,
+            Err(Failure::Refused { .. } | Failure::TooLong(_)) => false,
             Err(failure) => return Err(failure),
         };
     connection.spares_clock = Some(spares);
@@ -119,10 +180,12 @@ async fn batch(
     history: &mut History,
     want: &Want,
     spares_clock: bool,
+    unread: &mut BTreeMap<Part, Unread>,
 ) -> Result<Batch, Failure> {
-    let cursor = history.census().cursor();
-    let size = history.census().batch_size(KEYS);
-    let (cursor, names) = scan(connection, cursor, size).await?;
+    let (cursor, mut names) = scan(connection, history.census()).await?;
+    let found = names.len();
+    names.retain(|name| !NAMES.cut(name));
+    let unnamed = found - names.len();
     let prefix = want.instance_name.as_bytes();
     let mut keys: Vec<(&Vec<u8>, Key)> = Vec::with_capacity(names.len());
     let asked = names.iter().flat_map(|name| [key("TYPE", name), key("PTTL", name)]).collect();
@@ -137,7 +200,13 @@ async fn batch(
     let mut entries: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry).collect();
     let (first, left) = history.turn(entries.len());
     entries.rotate_left(first);
-    let looked = payloads::look_into(connection, &mut entries, left, want, spares_clock).await?;
+    let looked = match payloads::look_into(connection, &mut entries, left, want, spares_clock).await {
+        Err(Failure::TooLong(_)) => {
+            unread.insert(Part::Payloads, Unread::TooLong);
+            Looked { step: Some(0), passed_over: 0 }
+        }
+        looked => looked?,
+    };
     // Applications write an entry first and its expiration after it: between the two it has none for a moment.
     let mut endless: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry && !key.expires).collect();
     let asked = endless.iter().map(|(name, _)| key("PTTL", name)).collect();
@@ -145,23 +214,43 @@ async fn batch(
         key.expires = integer(&left) != Some(ENDLESS);
     }
     let keys = keys.into_iter().map(|(_, key)| key).collect();
-    Ok(Batch { cursor, keys, step: looked.step, passed_over: looked.passed_over, refusal: None })
+    let unnamed = u64::try_from(unnamed).unwrap_or(u64::MAX);
+    Ok(Batch { cursor, keys, unnamed, step: looked.step, passed_over: looked.passed_over, refusal: None })
 }
 
 /// PTTL of a key that never expires, and of one that is not there any more.
 const ENDLESS: i64 = -1;
 const GONE: i64 = -2;
 
-async fn scan(connection: &mut Connection, mut cursor: u64, size: usize) -> Result<(u64, Vec<Vec<u8>>), Failure> {
+/// The next keys. Where their names are too long fewer are asked for, and where a single one is, none for some looks.
+async fn scan(connection: &mut Connection, census: &mut Census) -> Result<(u64, Vec<Vec<u8>>), Failure> {
+    if census.rests() {
+        return Err(Failure::TooLong("is over the limit"));
+    }
+    let mut cursor = census.cursor();
     let mut names = Vec::new();
     for _ in 0..SCANS {
+        let size = census.batch_size(KEYS);
+        let Some(count) = size.checked_sub(names.len()).filter(|count| *count > 0) else { break };
         let mut command = cmd("SCAN");
-        command.arg(cursor).arg("COUNT").arg(size - names.len());
-        let (next, found) = scanned(connection.send(&command).await?)
-            .ok_or_else(|| Failure::Malformed("SCAN gives no cursor and no keys".to_owned()))?;
+        command.arg(cursor).arg("COUNT").arg(count);
+        let (next, found) = match connection.send_within(&command, NAMES).await {
+            Ok(answer) => {
+                scanned(answer).ok_or_else(|| Failure::Malformed("SCAN gives no cursor and no keys".to_owned()))?
+            }
+            Err(Failure::TooLong(_)) if size > 1 => {
+                census.narrow(FEWER);
+                continue;
+            }
+            Err(failure @ Failure::TooLong(_)) => {
+                census.rest();
+                return Err(failure);
+            }
+            Err(failure) => return Err(failure),
+        };
         cursor = next;
         names.extend(found);
-        if cursor == 0 || names.len() >= size {
+        if cursor == 0 {
             break;
         }
     }
@@ -180,6 +269,20 @@ pub(super) fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
 /// it refuses otherwise is about that key, which may have become another meanwhile.
 pub(super) async fn all(connection: &mut Connection, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
     let answers = connection.send_all(commands).await?;
+    none_forbidden(answers)
+}
+
+/// The same where the answers have bounds of their own.
+pub(super) async fn all_within(
+    connection: &mut Connection,
+    commands: Vec<Cmd>,
+    bounds: Bounds,
+) -> Result<Vec<Value>, Failure> {
+    let answers = connection.send_all_within(commands, bounds).await?;
+    none_forbidden(answers)
+}
+
+fn none_forbidden(answers: Vec<Value>) -> Result<Vec<Value>, Failure> {
     for answer in &answers {
         if let Value::ServerError(error) = answer
             && error.code() == "NOPERM"
@@ -211,11 +314,9 @@ pub(super) fn field(command: &str, name: &[u8]) -> Cmd {
     command
 }
 
-fn info() -> Cmd {
+fn info(sections: &[&str]) -> Cmd {
     let mut command = cmd("INFO");
-    for section in ["server", "memory", "stats", "cpu", "commandstats", "errorstats", "keyspace"] {
-        command.arg(section);
-    }
+    command.arg(sections);
     command
 }
 

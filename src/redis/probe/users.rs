@@ -4,37 +4,90 @@
 //! removed, and its connections end with it: the users' file does not hold it, so whoever made it had the login of
 //! somebody who may make users. `ACL LOAD` is never used: it ends everybody's connections on 7.0.
 
-use super::connection::{self, Connection};
+use std::collections::BTreeMap;
+
+use super::bounded::Bounds;
+use super::connection::{self, Connection, Failure};
 use super::reply;
 use super::settings::{Attempt, Difference, drift};
 use crate::redis::acl::rules::{self, Rules};
 use crate::redis::acl::{APP, User};
-use crate::redis::sample::{Correction, Drift, Fault, Parameter, Want};
+use crate::redis::sample::{Correction, Drift, Fault, Parameter, Part, UnknownWords, Unread, Want};
+
+/// A user that should be there takes less than a kilobyte.
+const BOUNDS: Bounds = Bounds { each: 8 * 1024, kept: 2 << 20, read: 16 << 20, beginning: false };
 
 type Listed = Vec<(String, Rules)>;
 
-/// Compares the users with what is wanted; where they differ, corrects them if that is asked for, and compares again.
+/// Compares the users with what is wanted; where they differ, corrects them if that is asked for, and compares again. Also
+/// tells what the server says of them that nobody here knows.
 pub(super) async fn bring_in_line(
     connection: &mut Connection,
     want: &Want,
     knows_7_2: bool,
-) -> Result<Vec<Drift>, Fault> {
+    unread: &mut BTreeMap<Part, Unread>,
+) -> Result<(Vec<Drift>, UnknownWords), Fault> {
     if want.users.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
-    let listed = list(connection).await?;
+    let Some(listed) = list(connection).await? else {
+        unread.insert(Part::Users, Unread::TooLong);
+        return Ok(Default::default());
+    };
     let differences = differences(&listed, want, knows_7_2);
+    let odd: Vec<&User> = want.users.iter().filter(|user| says_more(connection, &listed, user)).collect();
     let mut attempts = Vec::new();
     for difference in differences {
         let attempt = attempt(connection, &listed, want, knows_7_2, difference.parameter).await?;
         attempts.push((difference, attempt));
     }
-    let mut left = Vec::new();
-    if !attempts.is_empty() && want.correct {
-        left = self::differences(&list(connection).await?, want, knows_7_2);
+    // Whether somebody made a user so, or the server says it of every user, shows when the user is set as a whole.
+    let is_set = |user: &User, attempts: &[(Difference, Attempt)]| {
+        attempts.iter().any(|(difference, _)| name_in(difference.parameter) == Some(user.name))
+    };
+    for user in odd.iter().filter(|user| want.correct && !is_set(user, &attempts)) {
+        let _ = connection.change("acl|setuser", &connection::set_user(user, knows_7_2)).await?;
+    }
+    let (mut left, mut after) = (Vec::new(), None);
+    if want.correct && !(attempts.is_empty() && odd.is_empty()) {
+        after = list(connection).await?;
+        match &after {
+            Some(after) => left = self::differences(after, want, knows_7_2),
+            None => drop(unread.insert(Part::Users, Unread::TooLong)),
+        }
     }
     let drifts = attempts.into_iter().map(|(difference, attempt)| drift(difference, attempt, &left));
-    Ok(drifts.filter(|drift| !is_as_loaded(drift, &listed, want)).collect())
+    let mut drifts: Vec<Drift> = drifts.filter(|drift| !is_as_loaded(drift, &listed, want)).collect();
+    if let Some(after) = &after {
+        for user in odd {
+            let gone = remember(connection, &listed, after, user);
+            let rights = Parameter::Rights(user.name);
+            if let Some(found) = gone.filter(|_| drifts.iter().all(|drift| drift.parameter != rights)) {
+                drifts.push(Drift { parameter: rights, found, correction: Correction::Corrected });
+            }
+        }
+    }
+    let own = want.users.iter().filter_map(|user| {
+        let unknown = rules_of(after.as_ref().unwrap_or(&listed), user)?.unknown();
+        (!unknown.is_empty()).then(|| (user.name, unknown.clone()))
+    });
+    Ok((drifts, own.collect()))
+}
+
+/// Whether a server says of this user what is not known, and not known to be the server's own either.
+fn says_more(connection: &Connection, listed: &Listed, user: &User) -> bool {
+    rules_of(listed, user).is_some_and(|rules| {
+        rules.unknown().iter().any(|word| !connection.own_words.contains(&(user.name, word.clone())))
+    })
+}
+
+/// Takes note of what a server says of a user that was set as a whole: that is its own. Tells what it says no more, which
+/// somebody had done to the user.
+fn remember(connection: &mut Connection, before: &Listed, after: &Listed, user: &User) -> Option<String> {
+    let (before, after) = (rules_of(before, user)?.unknown(), rules_of(after, user)?.unknown());
+    connection.own_words.extend(after.iter().map(|word| (user.name, word.clone())));
+    let gone: Vec<&str> = before.difference(after).map(String::as_str).collect();
+    (!gone.is_empty()).then(|| format!("also has {}", rules::names(gone.into_iter())))
 }
 
 /// Gives the user that is logged in its rights back, and tells so; `None` where it may not even do that.
@@ -45,8 +98,13 @@ pub(super) async fn restore(connection: &mut Connection, own: &User) -> Result<O
     Ok(changed.is_ok().then_some(drift))
 }
 
-async fn list(connection: &mut Connection) -> Result<Listed, Fault> {
-    reply::users(connection.ask("acl|list", &connection::users()).await?)
+/// `None` where the list is too long. A line of it that is too long differs from what any user should be.
+async fn list(connection: &mut Connection) -> Result<Option<Listed>, Fault> {
+    match connection.send_within(&connection::users(), BOUNDS).await {
+        Ok(answer) => reply::users(answer, BOUNDS).map(Some),
+        Err(Failure::TooLong(_)) => Ok(None),
+        Err(failure) => Err(failure.of(Part::Users.command())),
+    }
 }
 
 fn differences(listed: &Listed, want: &Want, knows_7_2: bool) -> Vec<Difference> {
@@ -105,6 +163,7 @@ fn name_in(parameter: Parameter) -> Option<&'static str> {
         Parameter::AppPassword => Some(APP),
         Parameter::Login(name) | Parameter::Rights(name) => Some(name),
         Parameter::Strangers
+        | Parameter::Script
         | Parameter::MaxMemory
         | Parameter::EvictionPolicy
         | Parameter::AppendOnly

@@ -17,7 +17,7 @@ use crate::redis::{
     observed::Observed,
     password::PasswordHash,
     pod_health,
-    sample::Parameter,
+    sample::{Parameter, Part},
     server,
     settings::Settings,
 };
@@ -83,6 +83,9 @@ pub fn seen(
         let in_time = since.is_none_or(|since| sample.taken >= since);
         if !asked_for || !in_time || pod_health::was_started_after(pod, sample.taken) {
             return Err(Unseen::Due(name()));
+        }
+        if answer.unread.contains_key(&Part::Users) {
+            return Err(Unseen::Silent(name()));
         }
         let differs = |parameter| parameter == Parameter::AppPassword;
         if answer.drift.iter().any(|drift| differs(drift.parameter) && !drift.correction.is_done()) {

@@ -12,13 +12,14 @@ use super::{
     source,
 };
 use crate::{
-    condition::{ConditionType::TlsReady, Finding, Reason},
+    condition::{ConditionType::TlsReady, Finding, Reason, Verdict},
     kubernetes::name,
     redis::{
         drift::{self, restart},
         durability,
-        sample::{Fault, Foreign, Reload, Sample, Served, Untrusted},
+        sample::{Fault, Foreign, Part, Reload, Sample, Served, Untrusted},
         settings::Settings,
+        unread,
     },
 };
 
@@ -39,10 +40,13 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
         Standing::Known(_) => Some(match sample.map(|sample| (sample, &sample.outcome)) {
             Some((sample, Ok(answer))) => match &answer.certificate {
                 Some(served) => {
-                    let corrected = drift::told(settings, &sample.server.pod, answer, TlsReady);
+                    let pod = &sample.server.pod;
+                    let corrected = drift::told(settings, pod, answer, TlsReady);
                     let is_on_its_way = tls.identity().and_then(|identity| identity.written);
                     let is_on_its_way = is_on_its_way.is_some_and(|written| now < written + TO_THE_POD);
-                    corrected.unwrap_or_else(|| of_served(settings, &sample.server.pod, served, is_on_its_way, now))
+                    let served = corrected.unwrap_or_else(|| of_served(settings, pod, served, is_on_its_way, now));
+                    let unknown = unread::finding(settings, pod, answer, TlsReady, &[Part::PlainPort]);
+                    unknown.filter(|_| served.verdict == Verdict::True).unwrap_or(served)
                 }
                 None => unasked(),
             },

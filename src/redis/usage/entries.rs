@@ -5,6 +5,9 @@
 
 use super::{Reading, payloads::Payload};
 
+/// For how many looks keys are left alone where the name of the next one is too long to be read.
+const REST: u32 = 10;
+
 /// What stands in a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Entries {
@@ -28,6 +31,8 @@ pub struct Population {
     pub others: bool,
     /// Another database that holds keys.
     pub other_database: Option<u32>,
+    /// Whether there are keys whose names are too long to be looked at.
+    pub unnamed: bool,
 }
 
 /// Whether a prefix is in use.
@@ -76,6 +81,8 @@ pub struct Batch {
     pub step: Option<usize>,
     /// How many had it and are too big for that.
     pub passed_over: u64,
+    /// How many keys beside these have names that are too long to be looked at.
+    pub unnamed: u64,
     /// Why nothing could be seen, in the server's words.
     pub refusal: Option<String>,
 }
@@ -101,6 +108,7 @@ pub struct Census {
     complete: Option<Tally>,
     used: bool,
     narrowed: u32,
+    rest: u32,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -108,6 +116,7 @@ struct Tally {
     entries: u64,
     never_expire: u64,
     others: u64,
+    unnamed: u64,
     biggest: u64,
 }
 
@@ -124,9 +133,21 @@ impl Census {
         usual.checked_shr(self.narrowed).unwrap_or_default().max(1)
     }
 
-    /// Takes note that a batch could not be read.
-    pub fn narrow(&mut self) {
-        self.narrowed += 1;
+    /// Takes note that a batch could not be read: the next ones are half as big, so many times.
+    pub fn narrow(&mut self, times: u32) {
+        self.narrowed += times;
+    }
+
+    /// Takes note that not even one key could be read: it is left alone for some looks.
+    pub fn rest(&mut self) {
+        self.rest = REST;
+    }
+
+    /// Whether keys are left alone at this look.
+    pub fn rests(&mut self) -> bool {
+        let rests = self.rest > 0;
+        self.rest = self.rest.saturating_sub(1);
+        rests
     }
 
     /// The size of the biggest payload that was seen, in bytes.
@@ -142,6 +163,7 @@ impl Census {
         for key in &batch.keys {
             self.current.add(key);
         }
+        self.current.unnamed += batch.unnamed;
         self.used |= self.current.entries > 0 || reading.writes.count > 0;
         self.cursor = batch.cursor;
         if self.cursor == 0 {
@@ -162,6 +184,7 @@ impl Census {
             expiry: self.expiry(reading),
             others: either(|tally| tally.others > 0),
             other_database: reading.other_database,
+            unnamed: either(|tally| tally.unnamed > 0),
         }
     }
 
@@ -171,10 +194,11 @@ impl Census {
         if keys <= expiring {
             return Expiry::All;
         }
-        let tallies = self.complete.iter().chain([&self.current]);
-        match tallies.into_iter().find(|tally| tally.never_expire > 0) {
+        let tallies = || self.complete.iter().chain([&self.current]);
+        let are_all_named = tallies().all(|tally| tally.unnamed == 0);
+        match tallies().find(|tally| tally.never_expire > 0) {
             Some(tally) => Expiry::Never(tally.share()),
-            None if self.complete.is_some() => Expiry::All,
+            None if self.complete.is_some() && are_all_named => Expiry::All,
             None => Expiry::NotYetKnown,
         }
     }
@@ -261,9 +285,9 @@ mod tests {
     fn a_batch_that_cannot_be_read_makes_the_next_one_smaller() {
         let mut census = Census::default();
         assert_eq!(census.batch_size(400), 400);
-        census.narrow();
+        census.narrow(1);
         assert_eq!(census.batch_size(400), 200);
-        (0..90).for_each(|_| census.narrow());
+        (0..90).for_each(|_| census.narrow(1));
         assert_eq!(census.batch_size(400), 1);
     }
 }

@@ -27,6 +27,9 @@ use crate::{api::v1alpha1::Inspect, data_protection::reader::Reader};
 /// period.
 pub const TOLD_FOR: u32 = 10;
 
+/// So many looks running that had no time for this make what was read before out of date.
+const OUT_OF_DATE: u32 = 3;
+
 /// How a server is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -90,6 +93,7 @@ pub struct History {
     ledger: Ledger,
     swept: Option<Timestamp>,
     usage: Usage,
+    late: u32,
 }
 
 impl History {
@@ -141,11 +145,34 @@ impl History {
         }
     }
 
-    /// Adds what a look read. Comes after [`Self::meet`].
-    pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, batch: Batch) {
+    /// Fills in what of a reading could not be read: nothing has happened since, as far as is known.
+    pub fn complete(&self, reading: &mut Reading, knows_errors: bool, knows_calls: bool) {
+        let Some(before) = &self.before else { return };
+        if !knows_errors {
+            reading.refused = reading.refused.max(before.refused);
+        }
+        if !knows_calls {
+            (reading.reads, reading.writes) = (before.reads, before.writes);
+        }
+    }
+
+    /// Takes note that a look had time to read all of this.
+    pub fn was_in_time(&mut self) {
+        self.late = 0;
+    }
+
+    /// Takes note that a look had no time to, and says whether so many running had none that what was read before is out of
+    /// date.
+    pub fn was_late(&mut self) -> bool {
+        self.late = self.late.saturating_add(1);
+        self.late >= OUT_OF_DATE
+    }
+
+    /// Adds what a look read. Comes after [`Self::meet`]. Without a batch what was said of keys stays.
+    pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, batch: Option<Batch>) {
         let before = self.before.as_ref();
-        let payloads = self.ledger.note(&batch);
-        let entries = self.census.note(batch, &reading);
+        let payloads = batch.as_ref().map_or_else(|| self.usage.payloads.clone(), |batch| self.ledger.note(batch));
+        let entries = batch.map_or_else(|| self.usage.entries.clone(), |batch| self.census.note(batch, &reading));
         self.usage = Usage {
             memory: self.pressure.note(before, &reading),
             latency: self.slowness.note(before, &reading, round_trip, slow, self.census.biggest()),

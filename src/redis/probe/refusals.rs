@@ -1,0 +1,64 @@
+//! What a server refused of late, by its `ACL LOG`: as many entries as can be read.
+//!
+//! An entry holds what was asked for, such as the name of a key, at any length. Where the answer is too long, fewer are asked
+//! for, and where a single one is, none for some looks: a server has to hold in memory all that it is asked for.
+
+use super::bounded::Bounds;
+use super::connection::{self, Connection, Failure};
+use super::reply;
+use crate::redis::acl::APP;
+use crate::redis::sample::{Fault, Part, REFUSALS_COUNT_FOR, Refusal, Unread};
+
+/// So many entries a server keeps, unless it is told otherwise. It joins those that say the same.
+const MOST: usize = 128;
+/// How many times fewer are asked for where these were too long.
+const FEWER: usize = 16;
+/// For how many looks none is asked for where the latest one alone is too long.
+const REST: u32 = 10;
+/// Of each string enough to tell a command, and who sent it.
+const BOUNDS: Bounds = Bounds { each: 1024, kept: 2 << 20, read: 16 << 20, beginning: false };
+
+/// How the log of a server is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Log {
+    entries: usize,
+    rest: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { entries: MOST, rest: 0 }
+    }
+}
+
+/// What the user of the applications was refused of late, and why that is not all, where it may not be.
+pub(super) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, Option<Unread>), Fault> {
+    if let Some(rest) = connection.log.rest.checked_sub(1) {
+        connection.log.rest = rest;
+        return Ok((Vec::new(), Some(Unread::TooLong)));
+    }
+    loop {
+        let entries = connection.log.entries;
+        match connection.send_within(&connection::refusals(entries), BOUNDS).await {
+            Ok(answer) => {
+                if connection.came() < BOUNDS.read / (2 * FEWER) {
+                    connection.log.entries = (entries * FEWER).min(MOST);
+                }
+                return Ok(match reply::refusals(answer, APP, REFUSALS_COUNT_FOR, entries) {
+                    Ok((refusals, is_all)) => (refusals, (!is_all).then_some(Unread::TooLong)),
+                    Err(what) => (Vec::new(), Some(Unread::Odd(what))),
+                });
+            }
+            Err(Failure::TooLong(_)) if entries > 1 => connection.log.entries = (entries / FEWER).max(1),
+            Err(Failure::TooLong(_)) => {
+                connection.log.rest = REST;
+                return Ok((Vec::new(), Some(Unread::TooLong)));
+            }
+            Err(failure) => match failure.of(Part::Refusals.command()) {
+                Fault::NoPermission { message, .. } => return Ok((Vec::new(), Some(Unread::Refused(message)))),
+                Fault::Unexpected(what) => return Ok((Vec::new(), Some(Unread::Odd(what)))),
+                fault => return Err(fault),
+            },
+        }
+    }
+}
