@@ -27,9 +27,9 @@ pub struct PasswordRotationSpec {
     )]
     pub overlap: String,
     /// Whom the end of the overlap waits for. `Consumers`: pods that use the connection Secret and started before the new
-    /// password was published, by which the earlier one is in use. While one of them runs, or pods cannot be listed, the
-    /// earlier password stays valid, for at most a further overlap. `Clock`: nobody. A change also holds for a rotation that
-    /// is under way.
+    /// password was published; however they use it, since applications read it when they start. While one of them runs, or
+    /// pods cannot be listed, the earlier password stays valid, for at most a further overlap. `Clock`: nobody. A change also
+    /// holds for a rotation that is under way.
     #[serde(default)]
     pub wait: PasswordWait,
 }

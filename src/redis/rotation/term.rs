@@ -54,8 +54,8 @@ impl<'seen> Term<'seen> {
         Self { settings, published, ends, latest, outdated, now }
     }
 
-    /// How old a look at the pods may be, where they matter by now. One of before a pod that starts is sure to find the new
-    /// password does not have all those that do not.
+    /// From when on a look at the pods counts, where they matter by now: one that is older may lack a pod that has started since
+    /// and read the earlier password.
     #[must_use]
     pub fn looks_since(&self) -> Option<Timestamp> {
         let mounted = mounted_at(self.published, self.settings.rotation.overlap);
@@ -162,7 +162,7 @@ impl<'seen> Term<'seen> {
         let restart = outdated.restart(&self.settings.owner.namespace);
         let restart = restart.map(|command| format!(". Restart them: {command}")).unwrap_or_default();
         format!(
-            "Pods that started before the new password was published, and have the earlier one: {outdated}{restart}"
+            "Pods that started before the new password was published, and may use the earlier one: {outdated}{restart}"
         )
     }
 

@@ -10,6 +10,7 @@ use tokencache_operator::controller::{
     Key,
     consumers::{ConsumerLookup, published},
 };
+use tokencache_operator::kubernetes::process::Processes;
 use tokencache_operator::kubernetes::workload::{Consumers, Source};
 
 use super::scene::SHOP;
@@ -109,6 +110,20 @@ async fn an_answer_is_kept_for_a_minute_and_forgotten_with_its_cache() {
     make_pod(&client, &namespace, "zoo", &["shop-keys"]).await;
     lookup.forget(&key);
     assert_eq!(names(&lookup.consumers(&key, &all, now - MINUTE).await), ["Pod api", "Pod web", "Pod zoo"]);
+}
+
+#[tokio::test]
+async fn a_look_that_is_older_than_what_is_asked_about_is_made_again() {
+    let (client, namespace) = namespace("since").await;
+    let lookup = ConsumerLookup::new(client.clone());
+    let key = Key::new(SHOP).within(&namespace);
+    let (all, now, second) = (published(SHOP), Timestamp::now(), SignedDuration::from_secs(1));
+    assert_eq!(lookup.processes(&key, &all, now, now).await, Processes::Known(Vec::new()));
+    make_pod(&client, &namespace, "web", &["shop-keys"]).await;
+    assert_eq!(lookup.processes(&key, &all, now, now + second * 2).await, Processes::Known(Vec::new()));
+    let found = lookup.processes(&key, &all, now + second, now + second * 2).await;
+    let Processes::Known(found) = found else { panic!("nothing is known") };
+    assert_eq!(found.iter().map(|process| process.pod.as_str()).collect::<Vec<_>>(), ["web"]);
 }
 
 #[tokio::test]
