@@ -5,7 +5,10 @@
 //! must not lead to a second key. No Secret of a key is ever changed or deleted, but that an owner is taken from it, and that it
 //! is labelled.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -33,7 +36,7 @@ use crate::{
     },
     kubernetes::{
         child::{Child, ChildKind},
-        identity::{Found, Lacking, ORPHANED, Owner, Wanted},
+        identity::{Found, Lacking, ORPHANED, Owner, UNLABELLED_SELECTOR, Wanted},
         name,
         workload::{Consumers, Source},
         write::{self, WriteError},
@@ -82,7 +85,7 @@ impl KeyRing {
         if standing.mint.is_some() || !lacking.is_empty() || lacks_certificate {
             // Before one is made, whatever is there by its name counts, whichever labels it has lost.
             let known = match standing.mint {
-                Some(_) => named(context, &settings).await?,
+                Some(_) => listed(context, &settings, &[&settings.owner.own_selector(), UNLABELLED_SELECTOR]).await?,
                 None => watched(context, &settings),
             };
             if !lacking.is_empty() || lacks_certificate || known.iter().any(|name| !observed.has(name)) {
@@ -106,7 +109,7 @@ impl KeyRing {
         forget(context, owner);
         context.secrets.forget(&owner.namespace, &disowned);
         let names = Names {
-            known: named(context, &self.settings).await?,
+            known: listed(context, &self.settings, &[&owner.own_selector()]).await?,
             lacking: self.standing.lacking(&self.settings).collect(),
             lacks_certificate: is_sealed(&self.standing),
         };
@@ -416,15 +419,22 @@ fn watched(context: &Context, settings: &Settings) -> Vec<String> {
     let owner = &settings.owner;
     let watched = context.secrets.watched(&owner.namespace, &owner.name).into_iter();
     let of_ring = watched.filter(|secret| is_file(settings, &secret.metadata));
-    of_ring.filter_map(|secret| secret.metadata.name.clone()).collect()
+    // While one is labelled anew, both watches may show it.
+    let names: BTreeSet<String> = of_ring.filter_map(|secret| secret.metadata.name.clone()).collect();
+    names.into_iter().collect()
 }
 
-/// The names of all Secrets that would hold a key or a revocation, as they are at this moment.
-async fn named(context: &Context, settings: &Settings) -> Result<Vec<String>, ObserveError> {
+/// The names of the Secrets that would hold a key or a revocation, as they are at this moment: those with these labels, and
+/// those that a watch shows.
+async fn listed(context: &Context, settings: &Settings, selectors: &[&str]) -> Result<Vec<String>, ObserveError> {
     let owner = &settings.owner;
-    let names = context.secrets.names(&owner.namespace).await;
-    let names = names.map_err(|source| read_error::<Secret>(&name::ring_file(&owner.name, "key-*"), source))?;
-    Ok(names.into_iter().filter(|name| name::is_ring_file(&owner.name, name)).collect())
+    let mut names = BTreeSet::from_iter(watched(context, settings));
+    for selector in selectors {
+        let listed = context.secrets.labelled(&owner.namespace, selector).await;
+        let listed = listed.map_err(|source| read_error::<Secret>(&name::ring_file(&owner.name, "key-*"), source))?;
+        names.extend(listed.into_iter().filter(|name| name::is_ring_file(&owner.name, name)));
+    }
+    Ok(names.into_iter().collect())
 }
 
 /// The Secrets that outlive the cache and lack what says so: those that an earlier version of the operator made, and those

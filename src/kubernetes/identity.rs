@@ -20,6 +20,8 @@ const OWN_COMPONENT: &str = "tokencache.dev/component";
 pub const MANAGED_SELECTOR: &str = "tokencache.dev/cache";
 /// Label selector for what earlier versions of the operator made, which did not know [`OWNER_LABEL`].
 pub const EARLIER_SELECTOR: &str = "app.kubernetes.io/managed-by=tokencache-operator,!tokencache.dev/cache";
+/// Label selector for what has no such label: made by an earlier version, by somebody else, or the label was lost.
+pub const UNLABELLED_SELECTOR: &str = "!tokencache.dev/cache";
 /// The annotations of what outlives its owner: Argo CD neither prunes it, nor deletes it with an Application, nor takes it for
 /// a difference.
 const LASTING: [(&str, &str); 2] = [
@@ -179,6 +181,12 @@ impl Owner {
     /// The labels of the operator's own domain.
     fn own_labels(&self, component: &str) -> BTreeMap<String, String> {
         BTreeMap::from([(OWNER_LABEL.to_owned(), self.name.clone()), (OWN_COMPONENT.to_owned(), component.to_owned())])
+    }
+
+    /// Label selector for everything of this owner.
+    #[must_use]
+    pub fn own_selector(&self) -> String {
+        format!("{OWNER_LABEL}={}", self.name)
     }
 
     /// The labels that tell whose an object is, as somebody would write them.

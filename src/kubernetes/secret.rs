@@ -1,5 +1,5 @@
 //! Reading Secrets: watched by metadata and label only, fetched by name, and fetched again only when their
-//! resourceVersion moved. All names of a namespace are asked for only where a label that was lost must hide nothing.
+//! resourceVersion moved.
 //!
 //! In: a namespace and a name. Out: the Secret, or that there is none. It never lists Secrets with their content.
 
@@ -74,13 +74,13 @@ impl SecretReader {
         self.metadata.iter().flat_map(|watched| watched.of_instance(namespace, instance)).collect()
     }
 
-    /// The names of all Secrets of a namespace, as they are at this moment, whatever their labels.
+    /// The names of the Secrets of a namespace with these labels, as they are at this moment.
     ///
     /// # Errors
     /// What the API server or the way to it answered.
-    pub async fn names(&self, namespace: &str) -> Result<Vec<String>, kube::Error> {
-        let list =
-            Api::<Secret>::namespaced(self.client.clone(), namespace).list_metadata(&ListParams::default()).await?;
+    pub async fn labelled(&self, namespace: &str, selector: &str) -> Result<Vec<String>, kube::Error> {
+        let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
+        let list = api.list_metadata(&ListParams::default().labels(selector)).await?;
         Ok(list.items.into_iter().filter_map(|secret| secret.metadata.name).collect())
     }
 }
