@@ -40,6 +40,37 @@ async fn a_frozen_server_is_told_and_delays_no_other_cache() {
 }
 
 #[tokio::test]
+async fn a_script_that_never_ends_is_ended_and_told_in_an_event_and_no_entry_is_lost() {
+    let (world, _operator) = operated("busy").await;
+    world.create(SHOP, json!({"redis": {"acl": "Compatible"}})).await;
+    world.ready(SHOP).await;
+    assert_eq!(world.app(SHOP, &["HMSET", "shop:kept", "data", "{}"]).await, "OK");
+    let before = world.kubelet.pod(POD).incarnation().await;
+    let password = world.secret("shop-redis").await["password"].clone();
+    let pod = world.kubelet.pod(POD);
+    // It answers only once it is ended, which takes longer than is waited for.
+    pod.try_redis_cli(6380, Some(("app", &password)), &["EVAL", "while true do end", "0"]).await.unwrap_err();
+    world.event(SHOP, "Busy").await;
+    world.event(SHOP, "ScriptEnded").await;
+    world.ready(SHOP).await;
+    assert_eq!(world.app(SHOP, &["HMGET", "shop:kept", "data"]).await, "{}");
+    assert_eq!(world.kubelet.pod(POD).incarnation().await, before, "nothing was restarted");
+}
+
+#[tokio::test]
+async fn a_key_of_any_length_that_is_refused_is_told_and_hides_nothing() {
+    let (world, _operator) = shop("long-keys").await;
+    for number in 0..4 {
+        let key = format!("{number}{}", "y".repeat(100_000));
+        assert!(world.app(SHOP, &["HMGET", &key, "data"]).await.starts_with("NOPERM"));
+    }
+    world.condition(SHOP, "AccessAllowed", "False", "KeyRefused").await;
+    world.condition(SHOP, "MemorySufficient", "True", "Sufficient").await;
+    assert_eq!(world.app(SHOP, &["HMSET", "shop:entry", "data", "{}"]).await, "OK");
+    world.condition(SHOP, "InUse", "True", "Used").await;
+}
+
+#[tokio::test]
 async fn a_server_that_lost_the_operators_password_is_told_and_healed_by_a_restart() {
     let (world, _operator) = shop("wrong-password").await;
     assert_eq!(world.intruder(SHOP, &["ACL", "SETUSER", "operator", "resetpass", ">mine"]).await, "OK");
