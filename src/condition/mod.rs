@@ -43,6 +43,8 @@ pub enum ConditionType {
     Durable,
     /// Redis refused applications nothing of late: no login, no command, no key.
     AccessAllowed,
+    /// The server's release has upstream's security fixes.
+    ServerSupported,
 }
 
 impl ConditionType {
@@ -59,6 +61,7 @@ impl ConditionType {
             | Self::Ready
             | Self::Stalled => false,
             Self::AccessAllowed
+            | Self::ServerSupported
             | Self::MemorySufficient
             | Self::LatencyAcceptable
             | Self::EntriesExpire
@@ -87,6 +90,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Durable => "Durable",
+            Self::ServerSupported => "ServerSupported",
         }
     }
 }

@@ -175,7 +175,8 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
     ];
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let required: Vec<Finding> = conditions.into_iter().flatten().map(unknown).collect();
-    let advisory = [unknown(ConditionType::AccessAllowed)]
+    let advisory = [ConditionType::AccessAllowed, ConditionType::ServerSupported]
+        .map(unknown)
         .into_iter()
         .chain(advice::unasked(Reason::ReadFailed, &message))
         .chain([unknown(ConditionType::Durable)]);
@@ -279,7 +280,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
         ConditionType::MemorySufficient
         | ConditionType::LatencyAcceptable
         | ConditionType::EntriesExpire
-        | ConditionType::EntriesReadable => finding.verdict == Verdict::False,
+        | ConditionType::EntriesReadable
+        | ConditionType::ServerSupported => finding.verdict == Verdict::False,
     };
     let normal = matches!(
         finding.reason,

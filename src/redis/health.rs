@@ -12,7 +12,7 @@ use super::{
     drift, durability, fault,
     observed::Observed,
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
-    readability, rollout,
+    readability, release, rollout,
     rotation::Rotation,
     sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Role, Sample, Server},
     server,
@@ -22,7 +22,9 @@ use super::{
 use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
-        ConditionType::{AccessAllowed, Durable, EvictionPolicyVerified, RedisAvailable, UsersVerified},
+        ConditionType::{
+            AccessAllowed, Durable, EvictionPolicyVerified, RedisAvailable, ServerSupported, UsersVerified,
+        },
         Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
@@ -238,6 +240,7 @@ fn of_sample(
                 ],
                 advisory: [access::refusals(settings, &sample.server.pod, answer)]
                     .into_iter()
+                    .chain([release::finding(settings, &sample.server.pod, &sample.want, answer)])
                     .chain(advice::findings(settings, &sample.server.pod, &answer.usage))
                     .chain([readability(settings, observed, sample, answer)])
                     .chain([durability::finding(settings, &sample.server.pod, answer)])
@@ -266,7 +269,11 @@ fn unavailable(why: Finding) -> Health {
 /// What is said where no server answered: whether it is available, and why nothing else is known.
 fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
     let unknown = |condition| Finding::unknown(condition, reason, why);
-    let advisory = [unknown(AccessAllowed)].into_iter().chain(advice::unasked(reason, why)).chain([unknown(Durable)]);
+    let advisory = [AccessAllowed, ServerSupported]
+        .map(unknown)
+        .into_iter()
+        .chain(advice::unasked(reason, why))
+        .chain([unknown(Durable)]);
     Health::Known {
         required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
         advisory: advisory.collect(),

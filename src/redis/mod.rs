@@ -21,6 +21,7 @@ mod pod;
 mod pod_health;
 pub mod probe;
 mod readability;
+pub mod release;
 pub mod rollout;
 pub mod rotation;
 pub mod sample;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     acl::{APP, Passwords, User, rules::Rules},
     password::Password,
+    release::Product,
     tls::certificate::{Authorities, Distrust, Fingerprint},
     usage::{Usage, payloads::Counts},
 };
@@ -171,8 +172,12 @@ pub struct Sample {
 /// What a server said of itself, after any correction: every value was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// `redis_version` of INFO; for Valkey `valkey_version`.
+    /// Whose server it is.
+    pub product: Product,
+    /// `redis_version` of INFO; for Valkey and others what they call their own.
     pub version: String,
+    /// Whether it says that it is no release yet.
+    pub is_preview: bool,
     /// `role` of INFO.
     pub role: Role,
     /// What keeps it from serving, although it answers.

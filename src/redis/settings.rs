@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, PersistenceSpec, PodSpec, ROTATE_PASSWORD_ANNOTATION, TlsMode,
-        TokenCache, WhenDeleted,
+        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, ImagePullPolicy, PersistenceSpec, PodSpec,
+        ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
     kubernetes::{
         identity::Owner,
@@ -35,6 +35,10 @@ pub struct Settings {
     pub owner: Owner,
     /// The server's image.
     pub image: String,
+    /// When a node pulls it; `None` where Kubernetes decides.
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// The version that is fine as it is.
+    pub accepted_version: Option<String>,
     /// `maxmemory`.
     pub max_memory: MaxMemory,
     /// `maxmemory-policy`.
@@ -240,6 +244,8 @@ impl Settings {
                 uid: cache.uid().unwrap_or_default(),
             },
             image: redis.image.clone(),
+            image_pull_policy: redis.image_pull_policy,
+            accepted_version: redis.accepted_version.clone(),
             max_memory: MaxMemory::parse(&redis.max_memory)?,
             eviction_policy: redis.eviction_policy,
             persistence: redis.persistence.as_ref().map(Persistence::parse).transpose()?,

@@ -17,6 +17,7 @@ mod passes;
 mod passwords;
 mod pods;
 mod readability;
+mod releases;
 mod revoke;
 mod rotation;
 mod seen;

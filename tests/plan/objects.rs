@@ -8,6 +8,8 @@ use super::world::{World, shop};
 pub const FULL: &str = r#"
 redis:
   image: registry.example/valkey:8.1
+  imagePullPolicy: Always
+  acceptedVersion: 8.1.1
   maxMemory: 1500M
   evictionPolicy: allkeys-lfu
   persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}

@@ -11,6 +11,7 @@ use tokencache_operator::controller::{
 };
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
+use tokencache_operator::redis::release::Product;
 use tokencache_operator::redis::sample::{Answer, Drift, Fault, Reload, Role, Sample, Saving, Served};
 use tokencache_operator::redis::tls::certificate::Fingerprint;
 use tokencache_operator::redis::usage::{Usage, payloads::Counts};
@@ -116,7 +117,7 @@ impl Seen {
                 "TlsReady" if condition.reason == "CertificateServed" => false,
                 "UsersVerified" | "AccessAllowed" if condition.status == "Unknown" => false,
                 "UsersVerified" => condition.reason != "Verified",
-                "AccessAllowed" => condition.status == "False",
+                "AccessAllowed" | "ServerSupported" => condition.status == "False",
                 "Durable" => !repeated && !matches!(condition.reason.as_str(), "InMemory" | "Persisted"),
                 _ => condition.reason != "RedisUnavailable" && (with_sampling || condition.reason != "Sampling"),
             };
@@ -141,6 +142,11 @@ impl Seen {
         let status = self.status().unwrap();
         let condition = status.conditions.iter().find(|condition| condition.type_ == "Durable").unwrap();
         format!("{what}\n  warnings={}\n{}", status.warnings, sentence(condition))
+    }
+
+    /// How many warnings the status counts.
+    pub fn warnings(self) -> i32 {
+        self.status().unwrap().warnings
     }
 
     fn status(mut self) -> Option<TokenCacheStatus> {
@@ -179,7 +185,9 @@ pub fn served(reload: Reload) -> Served {
 
 pub fn well() -> Answer {
     Answer {
-        version: "8.2.1".to_owned(),
+        product: Product::Redis,
+        version: "8.2.9".to_owned(),
+        is_preview: false,
         role: Role::Primary,
         impediment: None,
         max_memory: 256 << 20,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokencache_operator::redis::release::Product;
 use tokencache_operator::redis::sample::{Answer, Fault, Impediment, Role, Saving};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -23,7 +24,9 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
     let redis = RedisServer::start(&config()).await;
     let outcome = first_look(&redis).await;
     let answer = Answer {
+        product: Product::Redis,
         version: "7.0.15".to_owned(),
+        is_preview: false,
         role: Role::Primary,
         impediment: None,
         max_memory: 256 << 20,

@@ -8,6 +8,7 @@ mod fake;
 mod faults;
 mod held;
 mod payloads;
+mod releases;
 mod replay;
 mod scene;
 mod servers;

@@ -22,7 +22,9 @@ pub use data_protection::{
 pub use entries::{EntriesSpec, FLUSH_ANNOTATION};
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
-pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
+pub use redis::{
+    Acl, CpuResources, DEFAULT_IMAGE, EvictionPolicy, ImagePullPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec,
+};
 pub use rotation::{PasswordRotationSpec, ROTATE_PASSWORD_ANNOTATION};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
 

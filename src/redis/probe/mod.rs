@@ -229,7 +229,9 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
     let (settings, mut drift) = settings::bring_in_line(connection, want).await?;
     drift.extend(users);
     Ok(Answer {
+        product: about.product,
         version: about.version,
+        is_preview: about.is_preview,
         role: about.role,
         impediment: cannot_save.or(about.impediment),
         max_memory: settings.max_memory,

@@ -7,15 +7,25 @@ use std::time::Duration;
 use ::redis::Value;
 
 use crate::redis::acl::rules::{self, Rules};
+use crate::redis::release::Product;
 use crate::redis::sample::{Fault, Impediment, Refusal, Role, Saving};
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct About {
+    pub(super) product: Product,
     pub(super) version: String,
+    pub(super) is_preview: bool,
     pub(super) role: Role,
     pub(super) impediment: Option<Impediment>,
     pub(super) saving: Saving,
+}
+
+/// Servers that speak the protocol, and are neither Redis nor Valkey: each says a version of its own.
+const OTHERS: [&str; 4] = ["Dragonfly", "Garnet", "Kvrocks", "Redict"];
+
+fn own_version(product: &str) -> String {
+    format!("{}_version", product.to_ascii_lowercase())
 }
 
 /// Reads `INFO`.
@@ -29,7 +39,12 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
     if field("loading").as_deref() == Some("1") {
         return Err(Fault::Loading);
     }
-    let version = field("valkey_version").or_else(|| field("redis_version"));
+    let own = OTHERS.into_iter().find_map(|name| Some((Product::Other(name), field(&own_version(name))?)));
+    let valkey = field("valkey_version").map(|version| (Product::Valkey, version));
+    // Every other says it too, as the version of Redis that its commands are those of.
+    let said = own.or(valkey).or_else(|| field("redis_version").map(|version| (Product::Redis, version)));
+    let (product, version) = said.ok_or_else(|| unexpected("INFO has no redis_version"))?;
+    let is_preview = field("valkey_release_stage").is_some_and(|stage| stage != "ga");
     let role = field("role").ok_or_else(|| unexpected("INFO has no role"))?;
     let number = |name: &str| field(name)?.parse::<u64>().ok();
     let full = number("connected_clients")
@@ -44,7 +59,9 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
             write_failed: failed("aof_last_write_status"),
             rewrite_failed: failed("aof_last_bgrewrite_status"),
         },
-        version: version.ok_or_else(|| unexpected("INFO has no redis_version"))?,
+        product,
+        version,
+        is_preview,
         role: match role.as_str() {
             "master" => Role::Primary,
             "slave" => Role::Replica,
@@ -184,8 +201,31 @@ mod tests {
         let saving = Saving::default();
         assert_eq!(
             about(info),
-            Ok(About { version: "8.1.1".to_owned(), role: Role::Replica, impediment: None, saving })
+            Ok(About {
+                product: Product::Valkey,
+                version: "8.1.1".to_owned(),
+                is_preview: false,
+                role: Role::Replica,
+                impediment: None,
+                saving
+            })
         );
+    }
+
+    #[test]
+    fn whose_server_it_is_and_whether_it_is_a_release_is_read() {
+        let told = |info: &str| {
+            let About { product, version, is_preview, .. } =
+                about(bulk(&format!("{info}\r\nrole:master\r\n"))).unwrap();
+            (product, version, is_preview)
+        };
+        let is = |product, version: &str, is_preview| (product, version.to_owned(), is_preview);
+        assert_eq!(told("redis_version:8.2.9"), is(Product::Redis, "8.2.9", false));
+        let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\nvalkey_release_stage:";
+        assert_eq!(told(&format!("{valkey}ga")), is(Product::Valkey, "9.1.2", false));
+        assert_eq!(told(&format!("{valkey}rc1")), is(Product::Valkey, "9.1.2", true));
+        let other = told("redis_version:7.4.0\r\ndragonfly_version:df-v1.27.1");
+        assert_eq!(other, is(Product::Other("Dragonfly"), "df-v1.27.1", false));
     }
 
     #[test]

@@ -30,8 +30,20 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, max_memory, eviction_policy, saving, drift, refusals, certificate, usage } =
-        answer;
+    let Answer {
+        product,
+        version,
+        is_preview,
+        role,
+        impediment,
+        max_memory,
+        eviction_policy,
+        saving,
+        drift,
+        refusals,
+        certificate,
+        usage,
+    } = answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
@@ -51,7 +63,9 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         wordless @ (Refusal::Password | Refusal::Channel) => wordless,
     });
     Answer {
+        product,
         version: tell(version),
+        is_preview,
         role,
         impediment,
         max_memory,
