@@ -3,6 +3,7 @@
 //! In: the settings. Out: the file's text. No secret is in it.
 
 use super::{
+    client_limits::ClientLimits,
     objects::{CONFIG_DIR, DATA_DIR, TLS_DIR, USERS_DIR},
     settings::Settings,
     tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY},
@@ -40,6 +41,7 @@ pub fn redis_conf(settings: &Settings) -> String {
          appendonly {append_only}\n\
          {fsync}\
          tcp-keepalive 60\n\
+         {limits}\
          lazyfree-lazy-eviction yes\n\
          lazyfree-lazy-expire yes\n",
         listen = listen(settings),
@@ -49,6 +51,7 @@ pub fn redis_conf(settings: &Settings) -> String {
         max_memory = settings.max_memory.bytes(),
         policy = settings.eviction_policy.as_str(),
         append_only = append_only(kept),
+        limits = ClientLimits::of(settings.max_memory).lines(),
     )
 }
 

@@ -23,7 +23,8 @@ use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
         ConditionType::{
-            AccessAllowed, Durable, EvictionPolicyVerified, RedisAvailable, ServerSupported, UsersVerified,
+            AccessAllowed, Durable, EvictionPolicyVerified, MemorySufficient, RedisAvailable, ServerSupported,
+            UsersVerified,
         },
         Finding, Reason, Verdict,
     },
@@ -241,7 +242,7 @@ fn of_sample(
                 advisory: [access::refusals(settings, &sample.server.pod, answer)]
                     .into_iter()
                     .chain([release::finding(settings, &sample.server.pod, &sample.want, answer)])
-                    .chain(advice::findings(settings, &sample.server.pod, &answer.usage))
+                    .chain(advised(settings, &sample.server.pod, answer))
                     .chain([readability(settings, observed, sample, answer)])
                     .chain([durability::finding(settings, &sample.server.pod, answer)])
                     .collect(),
@@ -255,6 +256,17 @@ fn of_sample(
             }
         }
     }
+}
+
+/// What the looks add up to; of memory first what this one saw of its clients.
+fn advised(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
+    let mut findings = advice::findings(settings, pod, &answer.usage);
+    for finding in &mut findings {
+        if answer.is_crowded && finding.condition == MemorySufficient && finding.verdict != Verdict::False {
+            *finding = advice::crowded(settings, pod);
+        }
+    }
+    findings
 }
 
 fn readability(settings: &Settings, observed: &Observed, sample: &Sample, answer: &Answer) -> Finding {
@@ -339,7 +351,7 @@ pub(super) fn full(name: &str, maxclients: &str) -> String {
     format!(
         "{name} has as many clients as it may (maxclients{maxclients}), and refuses every other connection. Most often an \
          application opens a new one for every request, where one ConnectionMultiplexer should serve all: \
-         restarting that application frees them"
+         restarting that application frees them. Where it is right to have so many, a larger spec.redis.maxMemory allows more"
     )
 }
 

@@ -7,6 +7,7 @@ mod access;
 pub mod acl;
 pub mod advice;
 pub mod binding;
+pub mod client_limits;
 pub mod config;
 pub mod credentials;
 mod drift;
@@ -44,6 +45,7 @@ use crate::{
     kubernetes::{identity::Found, name, subset},
 };
 use acl::{Hashes, OPERATOR};
+use client_limits::ClientLimits;
 use credentials::{Credentials, Standing};
 use observed::Observed;
 use password::{Password, PasswordHash};
@@ -304,6 +306,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
     Want {
         max_memory: settings.max_memory.bytes(),
         has_room: limits.into_iter().all(|limit| settings.fits(limit)),
+        clients: ClientLimits::of(settings.max_memory),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
         instance_name: settings.instance_name.as_str().to_owned(),
         append_only: settings.persistence.is_some(),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     acl::{APP, Passwords, User, rules::Rules},
+    client_limits::ClientLimits,
     password::Password,
     release::Product,
     tls::certificate::{Authorities, Distrust, Fingerprint},
@@ -40,6 +41,8 @@ pub struct Want {
     /// Whether the servers' containers have room for it. Where they have not, they are to be replaced, and `maxmemory`
     /// is left alone until then: the kernel would kill a server that outgrows its container.
     pub has_room: bool,
+    /// What clients may take.
+    pub clients: ClientLimits,
     /// `maxmemory-policy`, as Redis spells it.
     pub eviction_policy: String,
     /// What the keys of its entries begin with.
@@ -80,6 +83,7 @@ impl Want {
         let Self {
             max_memory,
             has_room,
+            clients,
             eviction_policy,
             instance_name,
             append_only,
@@ -91,6 +95,7 @@ impl Want {
         } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
+            && *clients == other.clients
             && *eviction_policy == other.eviction_policy
             && *instance_name == other.instance_name
             && *append_only == other.append_only
@@ -105,6 +110,9 @@ impl Want {
         match drift.parameter {
             Parameter::MaxMemory => drift.found == self.max_memory.to_string(),
             Parameter::EvictionPolicy => drift.found == self.eviction_policy,
+            Parameter::Clients(setting) => {
+                self.clients.settings().contains(&(setting, drift.found.parse().unwrap_or(u64::MAX)))
+            }
             // A password is not told; that another one is wanted now has to do.
             Parameter::AppPassword => self.app_passwords() != now.app_passwords(),
             Parameter::Rights(name) => self.rights_differ(now, name).is_some_and(|found| found == drift.found),
@@ -186,6 +194,8 @@ pub struct Answer {
     pub max_memory: u64,
     /// `maxmemory-policy`, as read back.
     pub eviction_policy: String,
+    /// Whether more clients are connected than its memory allows, so that no limit is set before there are fewer.
+    pub is_crowded: bool,
     /// What became of its last attempts to save.
     pub saving: Saving,
     /// What differed from [`Want`], and what came of it.
@@ -280,6 +290,8 @@ pub enum Parameter {
     MaxMemory,
     /// `maxmemory-policy`.
     EvictionPolicy,
+    /// A limit of what clients may take, by the name that Redis has for it.
+    Clients(&'static str),
     /// `appendonly`.
     AppendOnly,
     /// `appendfsync`, where `appendonly` is wanted.
@@ -387,6 +399,7 @@ mod tests {
         Want {
             max_memory,
             has_room: true,
+            clients: ClientLimits { clients: 1, memory: 2, query_buffer: 3 },
             eviction_policy: eviction_policy.to_owned(),
             instance_name: "shop:".to_owned(),
             append_only: false,
@@ -407,6 +420,8 @@ mod tests {
         assert!(before.was_met_by(&drift(Parameter::MaxMemory, "100"), &now));
         assert!(!before.was_met_by(&drift(Parameter::EvictionPolicy, "noeviction"), &now));
         assert!(!before.was_met_by(&drift(Parameter::MaxMemory, "0"), &now));
+        assert!(before.was_met_by(&drift(Parameter::Clients("maxclients"), "1"), &now));
+        assert!(!before.was_met_by(&drift(Parameter::Clients("maxclients"), "2"), &now));
         assert!(!before.was_met_by(&drift(Parameter::AppPassword, "another password"), &now));
     }
 

@@ -4,6 +4,7 @@
 mod advice;
 mod certificates;
 mod changes;
+mod client_limits;
 mod consumers;
 mod durability;
 mod flush;

@@ -192,6 +192,7 @@ pub fn well() -> Answer {
         impediment: None,
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
+        is_crowded: false,
         saving: Saving::default(),
         drift: Vec::new(),
         certificate: Some(served(Reload::Done)),

@@ -31,6 +31,7 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         impediment: None,
         max_memory: 256 << 20,
         eviction_policy: "volatile-lru".to_owned(),
+        is_crowded: false,
         saving: Saving::default(),
         drift: vec![],
         certificate: None,
@@ -185,8 +186,10 @@ async fn a_replica_that_refuses_data_without_its_primary_still_answers_a_look() 
 async fn a_server_that_is_full_is_told_to_whom_it_refuses_and_to_whom_it_held() {
     let redis = RedisServer::start(&(config() + "maxclients 3\n")).await;
     let held = probe();
+    let mut few = want();
+    few.clients.clients = 3;
     eventually("a connection is held", async || {
-        look(&held, &server_of(&redis), &login(), &want()).await.map_err(|fault| format!("{fault:?}"))
+        look(&held, &server_of(&redis), &login(), &few).await.map_err(|fault| format!("{fault:?}"))
     })
     .await;
     let full = Err(Fault::Full);
@@ -194,11 +197,11 @@ async fn a_server_that_is_full_is_told_to_whom_it_refuses_and_to_whom_it_held() 
     let mut others = Vec::new();
     eventually("the server is full", async || {
         others.push(TcpStream::connect((redis.address(), redis.port())).await.unwrap());
-        let outcome = first_look(&redis).await;
+        let outcome = look(&probe(), &server_of(&redis), &login(), &few).await;
         if outcome == full { Ok(()) } else { Err(format!("{outcome:?}")) }
     })
     .await;
-    let answer = look(&held, &server_of(&redis), &login(), &want()).await.unwrap();
+    let answer = look(&held, &server_of(&redis), &login(), &few).await.unwrap();
     assert_eq!(answer.impediment, Some(Impediment::Full { clients: 3 }));
 }
 

@@ -58,7 +58,8 @@ pub struct RedisSpec {
     /// 64Mi, and at most twice what a new one would get. So up to a fifth more, or half as much, restarts nothing; any
     /// other change replaces the pod, which empties the cache. With `persistence` the container has at least half more and
     /// 64Mi, since rewrites of the file fork, and never gets smaller, since all that the file holds is loaded at a
-    /// restart: less `maxMemory` restarts nothing, more may, and the entries come back.
+    /// restart: less `maxMemory` restarts nothing, more may, and the entries come back. How many clients may be connected
+    /// derives from it too: 512, and 2 for each Mi; so does the memory that they may hold together: a tenth of it.
     #[serde(default = "default_max_memory")]
     #[x_kube(
         validation = Rule::new(

@@ -30,6 +30,8 @@ pub(super) struct Connection {
     shown: Option<Shown>,
     /// Whether its reads leave alone when a key was last used; `None` while that has not been asked for.
     pub(super) spares_clock: Option<bool>,
+    /// Whether it is settled that the server keeps it where it closes others for their memory.
+    is_kept: bool,
 }
 
 /// Why a command got no answer.
@@ -96,13 +98,31 @@ impl Connection {
             .await
             .map_err(|error| Failure::from(error).of("connect"))?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { redis, driver, allowance, limit: limits.answer, shown: None, spares_clock: None })
+        Ok(Self { redis, driver, allowance, limit: limits.answer, shown: None, spares_clock: None, is_kept: false })
     }
 
     /// Proves that the server accepts this login, now.
     pub(super) async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
         let answer = self.send(cmd("AUTH").arg(&login.username).arg(login.password.reveal())).await?;
         accepted(&answer)
+    }
+
+    /// Has the server keep this connection where it closes others because clients hold too much memory. A server that does
+    /// not know that is not asked again; one that refuses it may have been given the right by the next look.
+    pub(super) async fn keep(&mut self) -> Result<(), Fault> {
+        if self.is_kept {
+            return Ok(());
+        }
+        let mut command = cmd("CLIENT");
+        command.arg("NO-EVICT").arg("ON");
+        match self.send(&command).await {
+            Err(Failure::Refused { code, .. }) if code == "NOPERM" => Ok(()),
+            Ok(_) | Err(Failure::Refused { .. }) => {
+                self.is_kept = true;
+                Ok(())
+            }
+            Err(failure) => Err(failure.of("client|no-evict")),
+        }
     }
 
     /// Asks for a PONG: the words of a server that refuses writes for want of a place to save its data to. It answers
@@ -263,6 +283,13 @@ pub(super) fn memory_settings() -> Cmd {
 pub(super) fn append_settings() -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg("appendonly").arg("appendfsync");
+    command
+}
+
+/// `CONFIG GET` of what clients may take. What a server does not know is not in its answer.
+pub(super) fn client_limits(settings: &[&str]) -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("GET").arg(settings);
     command
 }
 

@@ -14,7 +14,7 @@
 //! A server that answers in plain text there is told of, and gets no login.
 //!
 //! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; of use SLOWLOG GET,
-//! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
+//! CLIENT NO-EVICT, CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
 mod bounded;
 mod certificate;
@@ -140,6 +140,7 @@ impl Probe {
             }
             (answer, _) => answer?,
         };
+        connection.keep().await?;
         if let Some(trust) = &want.trust {
             let state = (want.correct, answer.impediment.as_ref());
             let (certificate, drift) =
@@ -226,7 +227,7 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
     let knows_7_2 = acl::knows_7_2(&about.version);
     // First, since this gives the operator's own user back what it needs for the rest.
     let users = users::bring_in_line(connection, want, knows_7_2).await?;
-    let (settings, mut drift) = settings::bring_in_line(connection, want).await?;
+    let (settings, mut drift) = settings::bring_in_line(connection, want, about.clients).await?;
     drift.extend(users);
     Ok(Answer {
         product: about.product,
@@ -236,6 +237,7 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
         impediment: cannot_save.or(about.impediment),
         max_memory: settings.max_memory,
         eviction_policy: settings.eviction_policy,
+        is_crowded: settings.is_crowded,
         saving: about.saving,
         drift,
         refusals: Vec::new(),

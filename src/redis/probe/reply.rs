@@ -18,6 +18,8 @@ pub(super) struct About {
     pub(super) is_preview: bool,
     pub(super) role: Role,
     pub(super) impediment: Option<Impediment>,
+    /// How many clients are connected, the one that asks among them.
+    pub(super) clients: u64,
     pub(super) saving: Saving,
 }
 
@@ -55,6 +57,7 @@ pub(super) fn about(answer: Value) -> Result<About, Fault> {
     let lacks_replicas = number("min_slaves_good_slaves") == Some(0);
     let failed = |name: &str| field(name).as_deref() == Some("err");
     Ok(About {
+        clients: number("connected_clients").unwrap_or_default(),
         saving: Saving {
             write_failed: failed("aof_last_write_status"),
             rewrite_failed: failed("aof_last_bgrewrite_status"),
@@ -97,6 +100,13 @@ pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> 
     }
     let append_only = append_only.ok_or_else(|| unexpected("CONFIG GET has no appendonly"))?;
     Ok((append_only, append_fsync.ok_or_else(|| unexpected("CONFIG GET has no appendfsync"))?))
+}
+
+/// Reads `CONFIG GET` of numbers: those that the server knows.
+pub(super) fn numbers(answer: Value) -> Result<Vec<(String, String)>, Fault> {
+    let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
+    let settings = settings.into_iter().map(|(name, value)| Some((name, text(value)?))).collect::<Option<_>>();
+    settings.ok_or_else(|| unexpected("CONFIG GET has a number that is no text"))
 }
 
 /// Reads `CONFIG GET port`.
@@ -207,6 +217,7 @@ mod tests {
                 is_preview: false,
                 role: Role::Replica,
                 impediment: None,
+                clients: 0,
                 saving
             })
         );

@@ -2,6 +2,7 @@
 
 use super::connection::{self, Connection};
 use super::reply;
+use crate::redis::client_limits::{MAX_CLIENTS, UNSET};
 use crate::redis::config;
 use crate::redis::sample::{Correction, Drift, Fault, Parameter, Want};
 
@@ -12,6 +13,10 @@ pub(super) struct Settings {
     pub(super) eviction_policy: String,
     append_only: String,
     append_fsync: String,
+    /// What clients may take, as far as the server knows such limits.
+    clients: Vec<(String, String)>,
+    /// Whether more clients are connected than may be.
+    pub(super) is_crowded: bool,
     /// The port for plain text; `None` where it was not asked, since the server speaks nothing else.
     plain_port: Option<String>,
 }
@@ -32,23 +37,54 @@ pub(super) enum Attempt {
 }
 
 /// Reads the settings; where they differ from what is wanted, corrects them if that is asked for, and reads them
-/// again. The settings are those that were read last.
-pub(super) async fn bring_in_line(connection: &mut Connection, want: &Want) -> Result<(Settings, Vec<Drift>), Fault> {
-    let mut settings = read(connection, want).await?;
+/// again. The settings are those that were read last. So many clients are connected.
+pub(super) async fn bring_in_line(
+    connection: &mut Connection,
+    want: &Want,
+    clients: u64,
+) -> Result<(Settings, Vec<Drift>), Fault> {
+    let mut settings = read(connection, want, clients).await?;
+    let is_unlimited = settings.is_unlimited();
     let mut attempts = Vec::new();
     for difference in differences(&settings, want) {
         let attempt = attempt(connection, want, difference.parameter).await?;
         attempts.push((difference, attempt));
     }
     if attempts.iter().any(|(_, attempt)| !matches!(attempt, Attempt::Withheld | Attempt::NoRoom)) {
-        settings = read(connection, want).await?;
+        settings = read(connection, want, clients).await?;
     }
     let left = differences(&settings, want);
-    let drift = attempts.into_iter().map(|(difference, attempt)| drift(difference, attempt, &left)).collect();
-    Ok((settings, drift))
+    let drifts = attempts.into_iter().map(|(difference, attempt)| drift(difference, attempt, &left));
+    let drifts = drifts.filter(|drift| !is_of_no_one(drift, want, is_unlimited)).collect();
+    Ok((settings, drifts))
 }
 
-async fn read(connection: &mut Connection, want: &Want) -> Result<Settings, Fault> {
+/// Whether nobody changed a limit of clients: the server was started with a configuration that had none, or it has lowered
+/// its number of clients by itself, since its process may not open more files.
+fn is_of_no_one(drift: &Drift, want: &Want, is_unlimited: bool) -> bool {
+    let Parameter::Clients(setting) = drift.parameter else { return false };
+    let is_lowered = setting == MAX_CLIENTS && number(&drift.found).is_some_and(|found| found < want.clients.clients);
+    match drift.correction {
+        Correction::Corrected | Correction::Withheld => is_unlimited,
+        Correction::Refused(_) | Correction::Ineffective(_) => is_lowered,
+        Correction::Followed | Correction::NoRoom => false,
+    }
+}
+
+impl Settings {
+    /// Whether no limit of clients was set, as in the configuration of earlier versions.
+    fn is_unlimited(&self) -> bool {
+        let known: Vec<&str> = self
+            .clients
+            .iter()
+            .filter(|(setting, _)| setting != MAX_CLIENTS)
+            .map(|(_, value)| value.as_str())
+            .collect();
+        known.iter().all(|value| UNSET.contains(value))
+    }
+}
+
+async fn read(connection: &mut Connection, want: &Want, clients: u64) -> Result<Settings, Fault> {
     let answer = connection.ask("config|get", &connection::memory_settings()).await?;
     let (max_memory, eviction_policy) = reply::memory_settings(answer)?;
     let answer = connection.ask("config|get", &connection::append_settings()).await?;
@@ -57,7 +93,11 @@ async fn read(connection: &mut Connection, want: &Want) -> Result<Settings, Faul
         Some(_) => Some(reply::plain_port(connection.ask("config|get", &connection::plain_port()).await?)?),
         None => None,
     };
-    Ok(Settings { max_memory, eviction_policy, append_only, append_fsync, plain_port })
+    let limits = want.clients.settings().map(|(setting, _)| setting);
+    let limits = reply::numbers(connection.ask("config|get", &connection::client_limits(&limits)).await?)?;
+    let most = limits.iter().find(|(setting, _)| setting == MAX_CLIENTS).and_then(|(_, most)| number(most));
+    let is_crowded = clients >= want.clients.clients && most.is_some_and(|most| most > want.clients.clients);
+    Ok(Settings { max_memory, eviction_policy, append_only, append_fsync, clients: limits, is_crowded, plain_port })
 }
 
 /// The policy comes first: less memory under a policy that evicts nothing would refuse writes.
@@ -72,7 +112,25 @@ fn differences(settings: &Settings, want: &Want) -> Vec<Difference> {
         .then(|| Difference { parameter: Parameter::AppendFsync, found: settings.append_fsync.clone() });
     let plain_port = settings.plain_port.as_ref().filter(|port| *port != config::NO_PORT);
     let plain_port = plain_port.map(|port| Difference { parameter: Parameter::PlainPort, found: port.clone() });
-    [policy, memory, append_only, append_fsync, plain_port].into_iter().flatten().collect()
+    let clients = client_limits(settings, want);
+    [policy, memory, append_only, append_fsync, plain_port].into_iter().flatten().chain(clients).collect()
+}
+
+/// They go with `maxmemory`, and wait for room as it does. Fewer clients than are connected would lock out those that come
+/// again, so that limit waits until there are fewer.
+fn client_limits(settings: &Settings, want: &Want) -> Vec<Difference> {
+    let found = |setting: &str| settings.clients.iter().find(|(known, _)| known == setting).map(|(_, value)| value);
+    let limits = want.clients.settings().into_iter();
+    let limits = limits.filter(|(setting, _)| want.has_room && !(settings.is_crowded && *setting == MAX_CLIENTS));
+    let differing = limits.filter_map(|(setting, wanted)| {
+        let found = found(setting).filter(|found| **found != wanted.to_string())?;
+        Some(Difference { parameter: Parameter::Clients(setting), found: found.clone() })
+    });
+    differing.collect()
+}
+
+fn number(value: &str) -> Option<u64> {
+    value.parse().ok()
 }
 
 async fn attempt(connection: &mut Connection, want: &Want, parameter: Parameter) -> Result<Attempt, Fault> {
@@ -87,6 +145,10 @@ async fn attempt(connection: &mut Connection, want: &Want, parameter: Parameter)
         Parameter::AppendOnly => connection::set("appendonly", config::append_only(want.append_only)),
         Parameter::AppendFsync => connection::set("appendfsync", config::APPEND_FSYNC),
         Parameter::PlainPort => connection::set("port", config::NO_PORT),
+        Parameter::Clients(setting) => {
+            let wanted = want.clients.settings().into_iter().find(|(known, _)| *known == setting);
+            connection::set(setting, &wanted.map_or_else(String::new, |(_, value)| value.to_string()))
+        }
         _ => connection::set("maxmemory", &want.max_memory.to_string()),
     };
     Ok(match connection.change("config|set", &command).await? {
@@ -108,4 +170,69 @@ pub(super) fn drift(difference: Difference, attempt: Attempt, left: &[Difference
         },
     };
     Drift { parameter, found, correction }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::client_limits::ClientLimits;
+
+    fn want() -> Want {
+        Want {
+            max_memory: 0,
+            has_room: true,
+            clients: ClientLimits { clients: 1024, memory: 10, query_buffer: 10 },
+            eviction_policy: String::new(),
+            instance_name: String::new(),
+            append_only: false,
+            trust: None,
+            users: Vec::new(),
+            reader: None,
+            swept: None,
+            correct: true,
+        }
+    }
+
+    fn settings(clients: [(&str, &str); 4]) -> Settings {
+        Settings {
+            max_memory: 0,
+            eviction_policy: String::new(),
+            append_only: "no".to_owned(),
+            append_fsync: String::new(),
+            clients: clients.map(|(setting, value)| (setting.to_owned(), value.to_owned())).into(),
+            is_crowded: false,
+            plain_port: None,
+        }
+    }
+
+    #[test]
+    fn a_server_that_may_not_open_more_files_is_left_with_fewer_clients() {
+        let drift = |found: &str, correction| Drift {
+            parameter: Parameter::Clients(MAX_CLIENTS),
+            found: found.to_owned(),
+            correction,
+        };
+        let refused = || Correction::Refused("ERR Unable to set".to_owned());
+        assert!(is_of_no_one(&drift("992", refused()), &want(), false));
+        assert!(is_of_no_one(&drift("992", Correction::Ineffective("992".to_owned())), &want(), false));
+        assert!(!is_of_no_one(&drift("5000", refused()), &want(), false), "more than it should allow");
+        assert!(!is_of_no_one(&drift("992", Correction::Corrected), &want(), false), "somebody lowered it");
+    }
+
+    #[test]
+    fn limits_wait_for_room_and_what_a_server_does_not_know_is_no_difference() {
+        let unset = settings([
+            ("timeout", "0"),
+            ("maxmemory-clients", "0"),
+            ("client-query-buffer-limit", "1073741824"),
+            (MAX_CLIENTS, "10000"),
+        ]);
+        assert_eq!((client_limits(&unset, &want()).len(), unset.is_unlimited()), (4, true));
+        assert!(client_limits(&unset, &Want { has_room: false, ..want() }).is_empty());
+        let crowded =
+            Settings { is_crowded: true, ..settings([("timeout", "0"), ("a", ""), ("b", ""), (MAX_CLIENTS, "9")]) };
+        let parameters: Vec<_> = client_limits(&crowded, &want()).into_iter().map(|found| found.parameter).collect();
+        assert_eq!(parameters, [Parameter::Clients("timeout")]);
+        assert!(!settings([("timeout", "600"), ("maxmemory-clients", "0"), ("a", "0"), ("b", "0")]).is_unlimited());
+    }
 }

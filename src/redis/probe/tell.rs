@@ -38,6 +38,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         impediment,
         max_memory,
         eviction_policy,
+        is_crowded,
         saving,
         drift,
         refusals,
@@ -70,6 +71,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         impediment,
         max_memory,
         eviction_policy: tell(eviction_policy),
+        is_crowded,
         saving,
         drift,
         refusals: refusals.collect(),
@@ -152,6 +154,7 @@ fn short(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::redis::acl::User;
+    use crate::redis::client_limits::ClientLimits;
     use crate::redis::password::{LENGTH, Password};
 
     fn told(words: &str) -> String {
@@ -161,6 +164,7 @@ mod tests {
         let want = Want {
             max_memory: 0,
             has_room: true,
+            clients: ClientLimits { clients: 1, memory: 1, query_buffer: 1 },
             eviction_policy: String::new(),
             instance_name: String::new(),
             append_only: false,

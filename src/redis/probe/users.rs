@@ -107,6 +107,7 @@ fn name_in(parameter: Parameter) -> Option<&'static str> {
         Parameter::Strangers
         | Parameter::MaxMemory
         | Parameter::EvictionPolicy
+        | Parameter::Clients(_)
         | Parameter::AppendOnly
         | Parameter::AppendFsync
         | Parameter::PlainPort
