@@ -82,8 +82,7 @@ pub fn plan(
     if redis.is_empty() {
         return Plan { ring, retirees: surplus, ..Plan::default() };
     }
-    let live = observed.stateful_set.ours().map(AsRef::as_ref);
-    let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, live, None));
+    let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, observed, None));
     Plan { rehearsal, ring, redis, retirees: surplus }
 }
 

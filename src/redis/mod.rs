@@ -18,7 +18,7 @@ pub mod health;
 pub mod objects;
 pub mod observed;
 pub mod password;
-mod pod;
+pub mod pod;
 mod pod_health;
 pub mod probe;
 mod readability;
@@ -195,8 +195,7 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         let probe = objects::probe_password(operator);
         let hashes = Hashes { app: rotation.valid.clone(), operator: operator.sha256(), probe: probe.sha256() };
         plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
-        let live = observed.stateful_set.ours().map(AsRef::as_ref);
-        let wanted = rollout::wanted(settings, live, Some(&login_mark(&operator.sha256())));
+        let wanted = rollout::wanted(settings, observed, Some(&login_mark(&operator.sha256())));
         plan.stateful_set = missing(&observed.stateful_set, wanted).filter(|wanted| !is_settled(observed, wanted));
     }
     plan
@@ -205,7 +204,10 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
 /// Whether the live `StatefulSet` is what the API server made of this one.
 fn is_settled(observed: &Observed, wanted: &StatefulSet) -> bool {
     let (Some(live), Some(settled)) = (observed.stateful_set.ours(), &observed.settled) else { return false };
-    let identity = |object: &StatefulSet| (object.metadata.labels.clone(), object.metadata.owner_references.clone());
+    let identity = |object: &StatefulSet| {
+        let metadata = object.metadata.clone();
+        (metadata.labels, metadata.annotations, metadata.owner_references)
+    };
     settled.holds(&live.metadata, &wanted.spec) && subset::holds(&identity(live), &identity(wanted))
 }
 

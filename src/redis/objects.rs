@@ -23,7 +23,7 @@ use super::{
     acl::{self, Hashes, OPERATOR, PROBE},
     config,
     password::Password,
-    pod,
+    pod::{self, Template},
     settings::{Persistence, Settings},
 };
 use crate::kubernetes::{name, quantity::format_bytes};
@@ -50,6 +50,9 @@ pub const PROBE_FILE: &str = "probe";
 pub const USERNAME_KEY: &str = "username";
 /// The password's key in the Secret with the operator's login.
 pub const PASSWORD_KEY: &str = "password";
+/// Annotation of the `StatefulSet` that tells which pod template was asked for, by a hash of it: what is there may be what an
+/// admission policy made of that.
+pub const TEMPLATE_ANNOTATION: &str = "tokencache.dev/pod-template";
 /// Pod annotation that changes when Redis must restart to learn a new operator password.
 pub const OPERATOR_LOGIN_ANNOTATION: &str = "tokencache.dev/operator-login";
 
@@ -153,11 +156,11 @@ fn secret<const N: usize>(settings: &Settings, name: String, entries: [(&str, &s
     }
 }
 
-/// The `StatefulSet`, whose server's container has this memory, in bytes. `operator_login` tells one operator password from
-/// another without giving it away; it is `None` only where the object is not written, but shown to the API server to see
-/// whether it would be accepted.
+/// The `StatefulSet`, whose server's container has this memory, in bytes, and whose pod is made from this template.
+/// `operator_login` tells one operator password from another without giving it away; it is `None` only where the object is
+/// not written, but shown to the API server to see whether it would be accepted.
 #[must_use]
-pub fn stateful_set(settings: &Settings, memory: u64, operator_login: Option<&str>) -> StatefulSet {
+pub fn stateful_set(settings: &Settings, memory: u64, template: Template, operator_login: Option<&str>) -> StatefulSet {
     let annotations =
         operator_login.map(|login| BTreeMap::from([(OPERATOR_LOGIN_ANNOTATION.to_owned(), login.to_owned())]));
     let persistence = settings.persistence.as_ref();
@@ -180,7 +183,7 @@ pub fn stateful_set(settings: &Settings, memory: u64, operator_login: Option<&st
                     annotations,
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod::spec(settings, memory)),
+                spec: Some(pod::spec(settings, memory, template)),
             },
             volume_claim_templates: persistence.map(|persistence| vec![claim(persistence)]),
             persistent_volume_claim_retention_policy: persistence.map(retention),

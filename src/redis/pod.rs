@@ -1,7 +1,7 @@
 //! The pod of a Redis server.
 //!
-//! In: the settings, and the memory of the server's container. Out: the pod's spec. It must not change when the operator's version does: that would restart every
-//! Redis of a cluster.
+//! In: the settings, the memory of the server's container, and which [`Template`] it is made from. Out: the pod's spec. That of a
+//! pod that runs must not change when the operator's version does: that would restart every Redis of a cluster.
 
 use std::collections::BTreeMap;
 
@@ -29,9 +29,33 @@ use crate::{
 /// The user and group that the official images of Redis and Valkey make for the server.
 const SERVER_ID: i64 = 999;
 
+/// What the operator makes pods from, beside the spec. A version that makes them differently adds one, and keeps the earlier
+/// ones as they were: a cache gets the newest with the next change for which its pod is replaced anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Template {
+    /// A server that answers lives, whatever it answers.
+    Original,
+    /// One that a script keeps from everything else for a minute does not.
+    BusyEnds,
+}
+
+impl Template {
+    /// All of them, the newest first.
+    pub const ALL: [Self; 2] = [Self::NEWEST, Self::Original];
+    /// What a new pod is made from.
+    pub const NEWEST: Self = Self::BusyEnds;
+
+    fn liveness(self) -> &'static str {
+        match self {
+            Self::Original => LIVES,
+            Self::BusyEnds => LIVES_UNLESS_BUSY,
+        }
+    }
+}
+
 /// The pod's spec: restricted pod security, a read-only root file system, no service-account token.
 #[must_use]
-pub fn spec(settings: &Settings, memory: u64) -> PodSpec {
+pub fn spec(settings: &Settings, memory: u64, template: Template) -> PodSpec {
     let pod = &settings.pod;
     PodSpec {
         service_account_name: Some(name::redis(&settings.owner.name)),
@@ -46,7 +70,7 @@ pub fn spec(settings: &Settings, memory: u64) -> PodSpec {
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
             ..PodSecurityContext::default()
         }),
-        containers: vec![container(settings, memory)],
+        containers: vec![container(settings, memory, template)],
         volumes: Some(volumes(settings)),
         node_selector: Some(pod.node_selector.clone()).filter(|labels| !labels.is_empty()),
         tolerations: Some(pod.tolerations.clone()).filter(|tolerations| !tolerations.is_empty()),
@@ -58,7 +82,7 @@ pub fn spec(settings: &Settings, memory: u64) -> PodSpec {
     }
 }
 
-fn container(settings: &Settings, memory: u64) -> Container {
+fn container(settings: &Settings, memory: u64, template: Template) -> Container {
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
@@ -111,7 +135,7 @@ fn container(settings: &Settings, memory: u64) -> Container {
             ..Probe::default()
         }),
         liveness_probe: Some(Probe {
-            exec: Some(ExecAction { command: Some(shell(&format!("{}{LIVES}", ping(settings)))) }),
+            exec: Some(ExecAction { command: Some(shell(&format!("{}{}", ping(settings), template.liveness()))) }),
             initial_delay_seconds: Some(30),
             period_seconds: Some(10),
             timeout_seconds: Some(5),
@@ -139,6 +163,10 @@ const SERVES: &str = "case \"$answer\" in \
 /// Whatever a server answers, it lives, and so does a full one that ends a TLS handshake without a word. One that hangs is
 /// noticed by the probe's time limit.
 const LIVES: &str = "case \"$answer\" in *\"Connection refused\"*) echo \"$answer\"; exit 1 ;; esac";
+
+/// The same, but for BUSY: a script that nobody ends keeps the server from everything else for good. With the period and the
+/// threshold of the probe that takes a minute of it.
+const LIVES_UNLESS_BUSY: &str = "case \"$answer\" in *\"Connection refused\"*|BUSY*) echo \"$answer\"; exit 1 ;; esac";
 
 /// Sets `answer` to that to a PING as the user `probe`, by the address that clients use. Whom the certificate convinces is
 /// not asked here: a server whose certificate has expired must be neither killed for it nor taken from the applications

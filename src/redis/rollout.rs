@@ -2,13 +2,15 @@
 //!
 //! In: the settings, what was observed, which passwords hold. Out: sentences.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 
 use super::{
     credentials::Credentials,
     durability, login_mark,
-    objects::{self, OPERATOR_LOGIN_ANNOTATION},
+    objects::{self, OPERATOR_LOGIN_ANNOTATION, TEMPLATE_ANNOTATION},
     observed::Observed,
+    pod::Template,
     pod_health,
     settings::Settings,
 };
@@ -45,19 +47,52 @@ pub fn pending(
     (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
 }
 
-/// The `StatefulSet` that is wanted. Its server's container keeps the memory that it has while that suits the spec and
-/// nothing else makes the pod be replaced: then another `maxMemory` reaches the running server, and no entry is lost for
-/// it. Else it gets [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
+/// The `StatefulSet` that is wanted. While nothing makes its pod be replaced, it stays as it is made: its server's container
+/// keeps the memory that it has, where that suits the spec, so that another `maxMemory` reaches the running server; and it
+/// keeps the [`Template`] that an earlier version of the operator made it from. No entry is lost for either. Else it gets
+/// [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
 /// result itself as the live object.
 #[must_use]
-pub fn wanted(settings: &Settings, live: Option<&StatefulSet>, operator_login: Option<&str>) -> StatefulSet {
-    let with = |memory| objects::stateful_set(settings, memory, operator_login);
+pub fn wanted(settings: &Settings, observed: &Observed, operator_login: Option<&str>) -> StatefulSet {
+    let with = |memory, template| marked(objects::stateful_set(settings, memory, template, operator_login));
+    let live = observed.stateful_set.ours();
     let memory = |live: &StatefulSet| pod_health::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
-    let before = live.and_then(memory);
-    live.zip(before.filter(|memory| settings.suits(*memory)))
-        .map(|(live, memory)| (live, with(memory)))
-        .filter(|(live, as_it_is)| has_template(live, as_it_is))
-        .map_or_else(|| with(settings.container(before)), |(_, as_it_is)| as_it_is)
+    let before = live.and_then(|live| memory(live));
+    let anew = || with(settings.container(before), Template::NEWEST);
+    let Some(live) = live else { return anew() };
+    let kept = before.filter(|memory| settings.suits(*memory));
+    let as_they_were = kept.map(|memory| Template::ALL.map(|template| with(memory, template)));
+    let is_asked_for = |one: &&StatefulSet| mark(one).is_some_and(|asked| mark(live) == Some(asked));
+    let is_settled =
+        |one: &&StatefulSet| observed.settled.as_ref().is_some_and(|it| it.holds(&live.metadata, &one.spec));
+    let stays = as_they_were.as_ref().and_then(|all| {
+        let asked = all.iter().find(is_asked_for).or_else(|| all.iter().find(is_settled));
+        asked.or_else(|| all.iter().find(|one| has_template(live, one)))
+    });
+    match stays {
+        Some(stays) => stays.clone(),
+        // From before it was told what was asked for, and changed by an admission policy since. What changes the pod now
+        // cannot be told from that, so nothing is changed beside.
+        None if mark(live).is_none() => with(kept.unwrap_or_else(|| settings.container(before)), Template::Original),
+        None => anew(),
+    }
+}
+
+/// With a mark of the pod template that it asks for. One that is never written needs none.
+fn marked(mut set: StatefulSet) -> StatefulSet {
+    let template = set.spec.as_ref().map(|spec| &spec.template);
+    let login = template.and_then(|it| it.metadata.as_ref()?.annotations.as_ref()?.get(OPERATOR_LOGIN_ANNOTATION));
+    if let (Some(template), Some(_)) = (template, login)
+        && let Ok(text) = serde_json::to_vec(template)
+    {
+        let mark = hex::encode(&digest(&SHA256, &text).as_ref()[..8]);
+        set.metadata.annotations.get_or_insert_default().insert(TEMPLATE_ANNOTATION.to_owned(), mark);
+    }
+    set
+}
+
+fn mark(set: &StatefulSet) -> Option<&str> {
+    set.metadata.annotations.as_ref()?.get(TEMPLATE_ANNOTATION).map(String::as_str)
 }
 
 /// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one, or what the API server made of
@@ -66,7 +101,7 @@ pub fn wanted(settings: &Settings, live: Option<&StatefulSet>, operator_login: O
 pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Credentials) -> bool {
     let Some(set) = observed.stateful_set.ours() else { return false };
     let Some(operator) = credentials.operator_password() else { return true };
-    let wanted = wanted(settings, Some(set), Some(&login_mark(&operator.sha256())));
+    let wanted = wanted(settings, observed, Some(&login_mark(&operator.sha256())));
     has_template(set, &wanted)
         || observed.settled.as_ref().is_some_and(|settled| settled.holds(&set.metadata, &wanted.spec))
 }

@@ -22,5 +22,6 @@ mod releases;
 mod revoke;
 mod rotation;
 mod seen;
+mod template;
 mod whole;
 mod world;

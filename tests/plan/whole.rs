@@ -6,7 +6,7 @@ use serde_json::json;
 use tokencache_operator::controller::plan::{Plan, Retiree, RetireeKind, plan};
 use tokencache_operator::data_protection::{KeyMint, key::KeyOrder, plan as ring, schedule::Why};
 use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::objects::stateful_set;
+use tokencache_operator::redis::{objects::stateful_set, pod::Template};
 
 use super::world::{World, shop};
 
@@ -35,7 +35,7 @@ fn valid(world: &mut World, generation: i64) {
 fn a_new_generation_is_shown_to_the_api_server_before_anything_is_written() {
     let mut world = World::new(shop("{}"));
     let rehearsal = planned(&world, vec![]).rehearsal;
-    assert_eq!(rehearsal, Some(stateful_set(&world.settings(), 448 << 20, None)));
+    assert_eq!(rehearsal, Some(stateful_set(&world.settings(), 448 << 20, Template::NEWEST, None)));
     valid(&mut world, 1);
     assert_eq!(planned(&world, vec![]).rehearsal, None, "this generation was accepted");
     world.cache.metadata.generation = Some(2);

@@ -13,6 +13,7 @@ use tokencache_operator::api::v1alpha1::TokenCache;
 use tokencache_operator::data_protection::settings::Settings as RingSettings;
 use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
 use tokencache_operator::kubernetes::workload::Consumers;
+use tokencache_operator::redis::objects::TEMPLATE_ANNOTATION;
 use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
 use tokencache_operator::redis::{Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings};
 
@@ -266,6 +267,9 @@ fn told<T: Serialize>(kind: &str, found: &Found<Arc<T>>) -> Option<Value> {
     let mut object = serde_json::to_value(found.ours()?.as_ref()).unwrap();
     object["metadata"].as_object_mut().unwrap().remove("managedFields");
     object["kind"] = kind.into();
+    if let Some(mark) = object["metadata"]["annotations"].get_mut(TEMPLATE_ANNOTATION) {
+        *mark = "<hash of the template>".into();
+    }
     if kind == "Secret" {
         let secret: Secret = serde_json::from_value(object.clone()).unwrap();
         let data = secret.data.unwrap_or_default();

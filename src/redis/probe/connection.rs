@@ -116,7 +116,7 @@ impl Connection {
         let mut command = cmd("CLIENT");
         command.arg("NO-EVICT").arg("ON");
         match self.send(&command).await {
-            Err(Failure::Refused { code, .. }) if code == "NOPERM" => Ok(()),
+            Err(Failure::Refused { code, .. }) if code != "ERR" => Ok(()),
             Ok(_) | Err(Failure::Refused { .. }) => {
                 self.is_kept = true;
                 Ok(())
