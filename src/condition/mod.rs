@@ -45,6 +45,8 @@ pub enum ConditionType {
     AccessAllowed,
     /// The server's release has upstream's security fixes.
     ServerSupported,
+    /// Only those who should reach Redis over the network.
+    NetworkRestricted,
 }
 
 impl ConditionType {
@@ -62,6 +64,7 @@ impl ConditionType {
             | Self::Stalled => false,
             Self::AccessAllowed
             | Self::ServerSupported
+            | Self::NetworkRestricted
             | Self::MemorySufficient
             | Self::LatencyAcceptable
             | Self::EntriesExpire
@@ -91,6 +94,7 @@ impl ConditionType {
             Self::Stalled => "Stalled",
             Self::Durable => "Durable",
             Self::ServerSupported => "ServerSupported",
+            Self::NetworkRestricted => "NetworkRestricted",
         }
     }
 }

@@ -186,6 +186,13 @@ reasons! {
     /// The server's version cannot be compared.
     VersionUnknown,
 
+    /// A `NetworkPolicy` says who reaches Redis.
+    Restricted,
+    /// An application is connected from where a `NetworkPolicy` would cut it off.
+    ConnectionFromOutside,
+    /// The operator runs where no `NetworkPolicy` can let it through.
+    OperatorOutside,
+
     /// It takes more looks to tell.
     Sampling,
     /// Memory suffices.

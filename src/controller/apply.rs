@@ -4,6 +4,7 @@
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use kube::Client;
 
@@ -64,7 +65,8 @@ async fn without_ring(
     redis: redis::Plan,
     retirees: Vec<Retiree>,
 ) -> Result<Applied, WriteError> {
-    let redis::Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = redis;
+    let redis::Plan { mints, service_account, network_policy, config_maps, secrets, clearance, services, stateful_set } =
+        redis;
     let minted = mints.iter().map(|mint| mint.name(settings)).collect();
     let mut changed = 0;
     for mint in mints {
@@ -97,12 +99,18 @@ async fn without_ring(
         settled = Settled::new(&answer, &stateful_set.spec);
         changed += 1;
     }
+    // Last of what is made: where a cluster's own policies forbid it, all else is there.
+    if let Some(network_policy) = network_policy {
+        write::apply(client, &network_policy).await?;
+        changed += 1;
+    }
     for Retiree { kind, metadata } in retirees {
         match kind {
             RetireeKind::StatefulSet => write::retire::<StatefulSet>(client, &metadata).await?,
             RetireeKind::Service => write::retire::<Service>(client, &metadata).await?,
             RetireeKind::ConfigMap => write::retire::<ConfigMap>(client, &metadata).await?,
             RetireeKind::Secret => write::retire::<Secret>(client, &metadata).await?,
+            RetireeKind::NetworkPolicy => write::retire::<NetworkPolicy>(client, &metadata).await?,
             RetireeKind::ServiceAccount => write::retire::<ServiceAccount>(client, &metadata).await?,
         }
         changed += 1;

@@ -1,11 +1,12 @@
 //! Who uses what is published for a cache: looked up at the moment at which somebody wants to know.
 //!
-//! In: a cache, and what is asked about. Out: the workloads. It lists the pods of the namespace, page by page, and keeps of
+//! In: a cache, and what is asked about. Out: the workloads; or which addresses the pods have. It lists the pods of the namespace, page by page, and keeps of
 //! them for a minute who uses what, so that a pass in trouble does not list at every turn. Without an answer, or the right to
 //! list, nothing is known, and no pass fails for it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,11 +19,13 @@ use tokio::time::timeout;
 use super::Key;
 use crate::kubernetes::{
     name,
-    workload::{Consumers, Source, Uses},
+    workload::{self, Consumers, Source, Uses},
 };
 
 /// How long an answer is kept.
 const KEPT: SignedDuration = SignedDuration::from_mins(1);
+/// How long an answer is kept that lacks what was asked about.
+const KEPT_IN_DOUBT: SignedDuration = SignedDuration::from_secs(10);
 /// How long all pages together may take: a fraction of what a pass may.
 const LIMIT: Duration = Duration::from_secs(5);
 /// How many pods come at once.
@@ -39,7 +42,14 @@ pub struct ConsumerLookup {
 /// What was found, and when; `None` where it could not be found out.
 struct Look {
     at: Timestamp,
-    uses: Option<Uses>,
+    found: Option<Namespace>,
+}
+
+/// What the pods of a namespace show.
+#[derive(Default)]
+struct Namespace {
+    uses: Uses,
+    addresses: BTreeSet<IpAddr>,
 }
 
 /// What applications take from a cache.
@@ -62,17 +72,36 @@ impl ConsumerLookup {
 
     /// Who uses any of these, which are among what is [`published`].
     pub async fn consumers(&self, key: &Key, of: &[Source], now: Timestamp) -> Consumers {
-        let known =
-            |uses: &Option<Uses>| uses.as_ref().map_or(Consumers::Unknown, |uses| Consumers::Known(uses.consumers(of)));
+        let known = |found: &Option<Namespace>| {
+            found.as_ref().map_or(Consumers::Unknown, |found| Consumers::Known(found.uses.consumers(of)))
+        };
         // By a clock that may have been set back.
         let is_young = |look: &&Look| now.duration_since(look.at).abs() < KEPT;
         if let Some(look) = self.looked().get(key).filter(is_young) {
-            return known(&look.uses);
+            return known(&look.found);
         }
-        let uses = self.look(key).await;
-        let consumers = known(&uses);
-        self.looked().insert(key.clone(), Look { at: now, uses });
+        let found = self.look(key).await;
+        let consumers = known(&found);
+        self.looked().insert(key.clone(), Look { at: now, found });
         consumers
+    }
+
+    /// The addresses of the pods of a cache's namespace, among which these may be; `None` where they cannot be found out. A
+    /// kept answer that lacks one of them is asked anew, since a pod may have come since; but not at every turn.
+    pub async fn addresses(&self, key: &Key, of: &BTreeSet<IpAddr>, now: Timestamp) -> Option<BTreeSet<IpAddr>> {
+        let kept = self.looked().get(key).and_then(|look| {
+            let age = now.duration_since(look.at).abs();
+            let addresses = look.found.as_ref().map(|found| found.addresses.clone());
+            let suffices = addresses.as_ref().is_some_and(|addresses| of.is_subset(addresses));
+            (age < KEPT_IN_DOUBT || age < KEPT && suffices).then_some(addresses)
+        });
+        if let Some(addresses) = kept {
+            return addresses;
+        }
+        let found = self.look(key).await;
+        let addresses = found.as_ref().map(|found| found.addresses.clone());
+        self.looked().insert(key.clone(), Look { at: now, found });
+        addresses
     }
 
     /// Forgets a cache that is gone.
@@ -84,9 +113,9 @@ impl ConsumerLookup {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look(&self, key: &Key) -> Option<Uses> {
+    async fn look(&self, key: &Key) -> Option<Namespace> {
         let why = match timeout(LIMIT, self.list(key)).await {
-            Ok(Ok(uses)) => return Some(uses),
+            Ok(Ok(found)) => return Some(found),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("not done within {} s", LIMIT.as_secs()),
         };
@@ -99,17 +128,20 @@ impl ConsumerLookup {
         None
     }
 
-    async fn list(&self, key: &Key) -> Result<Uses, kube::Error> {
+    async fn list(&self, key: &Key) -> Result<Namespace, kube::Error> {
         let pods = Api::<Pod>::namespaced(self.client.clone(), key.namespace.as_deref().unwrap_or_default());
         let sources = published(&key.name);
-        let mut uses = Uses::default();
+        let mut found = Namespace::default();
         let mut params = ListParams::default().fields(NOT_ENDED).limit(PAGE);
         loop {
             let page = pods.list(&params).await?;
-            page.items.iter().for_each(|pod| uses.add(pod, &sources));
+            for pod in &page.items {
+                found.uses.add(pod, &sources);
+                found.addresses.extend(workload::addresses(pod));
+            }
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = params.continue_token(&token),
-                None => return Ok(uses),
+                None => return Ok(found),
             }
         }
     }

@@ -22,7 +22,7 @@ use super::{
     plan::{Retiree, RetireeKind},
 };
 use crate::{
-    api::v1alpha1::{OperationStatus, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{NetworkPolicyMode, OperationStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
         cache::Cache,
         identity::{Found, Owner, Ownership},
@@ -30,6 +30,7 @@ use crate::{
         workload::Consumers,
     },
     redis::{
+        network::Callers,
         objects,
         observed::Observed,
         rotation,
@@ -78,6 +79,10 @@ pub async fn redis(
     };
     Ok(Observed {
         service_account: find(context, owner, &caches.service_accounts, &main).await?,
+        network_policy: find(context, owner, &caches.network_policies, &main).await?,
+        was_restricted: false,
+        callers: Callers::Unknown,
+        operator_namespace: context.operator_namespace.clone(),
         service: find(context, owner, &caches.services, &main).await?,
         headless_service: find(context, owner, &caches.services, &name::redis_headless(&owner.name)).await?,
         config_map: find(context, owner, &caches.config_maps, &name::redis_config(&owner.name)).await?,
@@ -212,6 +217,8 @@ pub fn surplus(context: &Context, settings: &Settings) -> Vec<Retiree> {
     let mut of_secrets = beside(owner, &caches.secrets, &secrets, RetireeKind::Secret);
     of_secrets.retain(|secret| !secret.metadata.name.as_deref().is_some_and(|it| name::outlives_its_owner(name, it)));
     surplus.extend(of_secrets);
+    let policies: &[String] = if settings.network_policy == NetworkPolicyMode::None { &[] } else { &main };
+    surplus.extend(beside(owner, &caches.network_policies, policies, RetireeKind::NetworkPolicy));
     surplus.extend(beside(owner, &caches.service_accounts, &main, RetireeKind::ServiceAccount));
     surplus
 }

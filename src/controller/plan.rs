@@ -44,6 +44,8 @@ pub enum RetireeKind {
     ConfigMap,
     /// `Secret`.
     Secret,
+    /// `NetworkPolicy`.
+    NetworkPolicy,
     /// `ServiceAccount`.
     ServiceAccount,
 }

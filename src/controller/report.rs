@@ -14,8 +14,8 @@ use serde_json::json;
 use super::{Guarded, apply::Applied};
 use crate::{
     api::v1alpha1::{
-        BindingStatus, DataProtectionMode, KeyRingStatus, OperationStage, OperationStatus, OperationType, PAUSED,
-        RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
+        BindingStatus, DataProtectionMode, KeyRingStatus, NetworkPolicyMode, OperationStage, OperationStatus,
+        OperationType, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
     },
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
@@ -175,9 +175,11 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
     ];
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let required: Vec<Finding> = conditions.into_iter().flatten().map(unknown).collect();
+    let is_restricted = cache.spec.redis.network_policy != NetworkPolicyMode::None;
     let advisory = [ConditionType::AccessAllowed, ConditionType::ServerSupported]
-        .map(unknown)
         .into_iter()
+        .chain(is_restricted.then_some(ConditionType::NetworkRestricted))
+        .map(unknown)
         .chain(advice::unasked(Reason::ReadFailed, &message))
         .chain([unknown(ConditionType::Durable)]);
     let findings: Vec<Finding> = summary(&required).into_iter().chain(required).chain(advisory).collect();
@@ -281,7 +283,8 @@ fn happening(finding: &Finding) -> Option<Happening> {
         | ConditionType::LatencyAcceptable
         | ConditionType::EntriesExpire
         | ConditionType::EntriesReadable
-        | ConditionType::ServerSupported => finding.verdict == Verdict::False,
+        | ConditionType::ServerSupported
+        | ConditionType::NetworkRestricted => finding.verdict == Verdict::False,
     };
     let normal = matches!(
         finding.reason,

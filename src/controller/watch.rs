@@ -12,6 +12,7 @@ use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
         core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
     },
 };
 use kube::{
@@ -43,6 +44,8 @@ const CONCURRENT_PASSES: u16 = 16;
 pub struct Caches {
     /// All accounts that the operator made.
     pub service_accounts: Cache<ServiceAccount>,
+    /// All `NetworkPolicy`s that the operator made.
+    pub network_policies: Cache<NetworkPolicy>,
     /// All Services that the operator made.
     pub services: Cache<Service>,
     /// All `ConfigMap`s that the operator made.
@@ -61,8 +64,9 @@ impl Caches {
     /// # Errors
     /// Where the operator is shutting down.
     pub async fn ready(&self) -> Result<(), WriterDropped> {
-        let Self { service_accounts, services, config_maps, stateful_sets, pods, secrets } = self;
+        let Self { service_accounts, network_policies, services, config_maps, stateful_sets, pods, secrets } = self;
         service_accounts.wait_until_ready().await?;
+        network_policies.wait_until_ready().await?;
         services.wait_until_ready().await?;
         config_maps.wait_until_ready().await?;
         stateful_sets.wait_until_ready().await?;
@@ -80,6 +84,8 @@ pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Cache
     let ours = || watcher::Config::default().labels(MANAGED_SELECTOR);
     let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours());
     let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (network_policies, changed) = kept::<NetworkPolicy>(client, scope, ours());
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
     let (services, changed) = kept::<Service>(client, scope, ours());
     let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
     let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours());
@@ -91,7 +97,7 @@ pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Cache
 
     let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours());
     let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    (controller, Caches { service_accounts, services, config_maps, stateful_sets, pods, secrets })
+    (controller, Caches { service_accounts, network_policies, services, config_maps, stateful_sets, pods, secrets })
 }
 
 /// A cache of one kind, and the changes that have reached it. Deletions are among them.

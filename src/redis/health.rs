@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{
     access, advice,
     credentials::Credentials,
-    drift, durability, fault,
+    drift, durability, fault, network,
     observed::Observed,
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
     readability, release, rollout,
@@ -90,6 +90,17 @@ pub struct Moment {
 /// only the user can mend.
 #[must_use]
 pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
+    let mut health = of_redis(settings, observed, credentials, moment);
+    if let Health::Known { advisory, .. } = &mut health {
+        let after = advisory.iter().position(|finding| finding.condition == ServerSupported).map_or(0, |at| at + 1);
+        if let Some(finding) = network::finding(settings, observed) {
+            advisory.insert(after, finding);
+        }
+    }
+    health
+}
+
+fn of_redis(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
     let health = with_tls(settings, observed, credentials, moment, of_cluster(settings, observed, credentials, moment));
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);

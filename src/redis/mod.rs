@@ -15,6 +15,7 @@ mod durability;
 pub mod fault;
 pub mod flush;
 pub mod health;
+pub mod network;
 pub mod objects;
 pub mod observed;
 pub mod password;
@@ -35,6 +36,7 @@ use std::{fmt, sync::Arc};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -60,6 +62,8 @@ pub struct Plan {
     pub mints: Vec<Mint>,
     /// The account of the pods.
     pub service_account: Option<ServiceAccount>,
+    /// Who reaches the servers.
+    pub network_policy: Option<NetworkPolicy>,
     /// redis.conf, and the applications' settings.
     pub config_maps: Vec<ConfigMap>,
     /// The users, and what the binding lacks.
@@ -134,6 +138,7 @@ impl fmt::Debug for Plan {
             .debug_struct("Plan")
             .field("mints", &self.mints)
             .field("service_account", &self.service_account)
+            .field("network_policy", &self.network_policy)
             .field("config_maps", &self.config_maps)
             .field("secrets", &secrets)
             .field("clearance", &self.clearance)
@@ -159,6 +164,8 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         mints: credentials.tls.mints.clone(),
         secrets: credentials.tls.secrets.clone(),
         service_account: missing(&observed.service_account, objects::service_account(settings)),
+        network_policy: network::wanted(settings, observed)
+            .and_then(|wanted| missing(&observed.network_policy, wanted)),
         config_maps: missing(&observed.application_settings, binding::application_settings(settings))
             .into_iter()
             .collect(),
@@ -315,6 +322,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         trust: trust(settings, credentials),
         users: users(settings, credentials),
         reader: None,
+        names_callers: network::asks_for_callers(settings, observed),
         swept: flush::last(&observed.operations),
         correct: true,
     }

@@ -5,9 +5,10 @@ use std::{fmt, sync::Arc};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 
-use super::sample::Sample;
+use super::{network::Callers, sample::Sample};
 use crate::{
     api::v1alpha1::OperationStatus,
     kubernetes::{identity::Found, settled::Settled, workload::Consumers},
@@ -18,6 +19,14 @@ use crate::{
 pub struct Observed {
     /// The account of the pods.
     pub service_account: Found<Arc<ServiceAccount>>,
+    /// Who reaches the servers over the network.
+    pub network_policy: Found<Arc<NetworkPolicy>>,
+    /// Whether the status says that there was a `NetworkPolicy`.
+    pub was_restricted: bool,
+    /// From where applications are connected, where there is none yet.
+    pub callers: Callers,
+    /// The namespace of the operator's own pod, where that is known.
+    pub operator_namespace: Option<String>,
     /// The Service that applications connect to.
     pub service: Found<Arc<Service>>,
     /// The Service that governs the pods.
@@ -84,6 +93,11 @@ impl Observed {
         // Without `..`: an object that nobody looks at here does not compile.
         let Self {
             service_account,
+            // A policy of somebody else's keeps no cache from its work.
+            network_policy: _,
+            was_restricted: _,
+            callers: _,
+            operator_namespace: _,
             service,
             headless_service,
             config_map,

@@ -1,6 +1,6 @@
 //! What one look at one Redis server yields: values only, made by [`super::probe`], read by [`super::health`].
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -55,6 +55,8 @@ pub struct Want {
     pub users: Vec<User>,
     /// What reads its entries; `None` where there is no key to read them with.
     pub reader: Option<Arc<Reader>>,
+    /// Whether it is to be told from where applications are connected.
+    pub names_callers: bool,
     /// When entries were removed last on request: what was counted before that is forgotten.
     pub swept: Option<Timestamp>,
     /// Whether drift is corrected, or only seen (a paused cache).
@@ -90,6 +92,7 @@ impl Want {
             users,
             trust,
             reader: _,
+            names_callers: _,
             swept: _,
             correct: _,
         } = self;
@@ -204,6 +207,8 @@ pub struct Answer {
     pub refusals: Vec<Refusal>,
     /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
     pub certificate: Option<Served>,
+    /// From where applications are connected; `None` where that was not asked, or could not be told.
+    pub callers: Option<BTreeSet<IpAddr>>,
     /// How it is used: the only thing here that no single look finds out.
     pub usage: Usage,
 }
@@ -406,6 +411,7 @@ mod tests {
             trust: None,
             users: Vec::new(),
             reader: None,
+            names_callers: false,
             swept: None,
             correct: true,
         }

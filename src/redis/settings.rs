@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, ImagePullPolicy, PersistenceSpec, PodSpec,
+        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, ImagePullPolicy, NetworkPolicyMode, PersistenceSpec, PodSpec,
         ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
     kubernetes::{
@@ -49,6 +49,8 @@ pub struct Settings {
     pub tls: TlsSource,
     /// What the applications' user may do.
     pub acl: Acl,
+    /// Who reaches the servers over the network.
+    pub network_policy: NetworkPolicyMode,
     /// Whether the applications' password is to be another one, and how it becomes so.
     pub rotation: Wish,
     /// Whether entries are to be removed.
@@ -256,6 +258,7 @@ impl Settings {
                 (TlsMode::Disabled, _) => TlsSource::Disabled,
             },
             acl: redis.acl,
+            network_policy: redis.network_policy,
             rotation: wish(cache)?,
             flush: flush_wish(cache),
             instance_name,

@@ -11,7 +11,7 @@ use crate::cluster::{OPERATOR, OPERATOR_NAMESPACE, PATIENCE, Scene, cluster, rep
 use crate::support::eventually::within;
 
 /// Every right of the operator, with what it is for: group, resources, verbs.
-const GRANTED: [(&str, &[&str], &[&str]); 7] = [
+const GRANTED: [(&str, &[&str], &[&str]); 8] = [
     // Watched; read again where a pass needs the status that stands there.
     ("tokencache.dev", &["tokencaches"], &["get", "list", "watch"]),
     ("tokencache.dev", &["tokencaches/status"], &["patch"]),
@@ -24,6 +24,7 @@ const GRANTED: [(&str, &[&str], &[&str]); 7] = [
         &["get", "list", "watch", "create", "patch", "delete"],
     ),
     ("apps", &["statefulsets"], &["get", "list", "watch", "create", "patch", "delete"]),
+    ("networking.k8s.io", &["networkpolicies"], &["get", "list", "watch", "create", "patch", "delete"]),
     ("", &["pods"], &["list", "watch"]),
     // Published, and counted when they repeat.
     ("events.k8s.io", &["events"], &["get", "create", "patch"]),

@@ -13,6 +13,7 @@ mod key_ring;
 mod key_ring_inputs;
 mod memory;
 mod messages;
+mod network;
 mod objects;
 mod passes;
 mod passwords;

@@ -15,6 +15,7 @@ redis:
   persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}
   tls: {mode: Secret, secretName: shop-certificate}
   acl: Strict
+  networkPolicy: Namespace
   passwordRotation: {overlap: 7d}
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}

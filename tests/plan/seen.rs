@@ -117,7 +117,7 @@ impl Seen {
                 "TlsReady" if condition.reason == "CertificateServed" => false,
                 "UsersVerified" | "AccessAllowed" if condition.status == "Unknown" => false,
                 "UsersVerified" => condition.reason != "Verified",
-                "AccessAllowed" | "ServerSupported" => condition.status == "False",
+                "AccessAllowed" | "ServerSupported" | "NetworkRestricted" => condition.status == "False",
                 "Durable" => !repeated && !matches!(condition.reason.as_str(), "InMemory" | "Persisted"),
                 _ => condition.reason != "RedisUnavailable" && (with_sampling || condition.reason != "Sampling"),
             };
@@ -197,6 +197,7 @@ pub fn well() -> Answer {
         drift: Vec::new(),
         certificate: Some(served(Reload::Done)),
         refusals: Vec::new(),
+        callers: None,
         usage: Usage::default(),
     }
 }

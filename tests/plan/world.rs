@@ -13,6 +13,7 @@ use tokencache_operator::api::v1alpha1::TokenCache;
 use tokencache_operator::data_protection::settings::Settings as RingSettings;
 use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
 use tokencache_operator::kubernetes::workload::Consumers;
+use tokencache_operator::redis::network::Callers;
 use tokencache_operator::redis::objects::TEMPLATE_ANNOTATION;
 use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
 use tokencache_operator::redis::{Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings};
@@ -66,6 +67,10 @@ impl World {
     pub fn new(cache: TokenCache) -> Self {
         let observed = Observed {
             service_account: Found::Nothing,
+            network_policy: Found::Nothing,
+            was_restricted: false,
+            callers: Callers::Unknown,
+            operator_namespace: Some("tokencache-system".to_owned()),
             service: Found::Nothing,
             headless_service: Found::Nothing,
             config_map: Found::Nothing,
@@ -120,7 +125,8 @@ impl World {
     pub fn pass(&mut self) -> Vec<String> {
         let plan = self.plan();
         let written = said(&plan);
-        let Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = plan;
+        let Plan { mints, service_account, network_policy, config_maps, secrets, clearance, services, stateful_set } =
+            plan;
         assert_eq!(clearance, None, "here everything is applied, and an apply takes away what is not wanted any more");
         let settings = self.settings();
         for mint in mints {
@@ -143,6 +149,9 @@ impl World {
                 _ => &mut self.observed.headless_service,
             };
             *slot = Found::Ours(stored(object));
+        }
+        if let Some(object) = network_policy {
+            self.observed.network_policy = Found::Ours(stored(object));
         }
         if let Some(object) = service_account {
             self.observed.service_account = Found::Ours(stored(object));
@@ -176,6 +185,10 @@ impl World {
         // Without `..`: an object that no snapshot shows does not compile.
         let Observed {
             service_account,
+            network_policy,
+            was_restricted: _,
+            callers: _,
+            operator_namespace: _,
             service,
             headless_service,
             config_map,
@@ -196,6 +209,7 @@ impl World {
         } = &self.observed;
         [
             told("ServiceAccount", service_account),
+            told("NetworkPolicy", network_policy),
             told("Service", service),
             told("Service", headless_service),
             told("ConfigMap", config_map),
@@ -216,7 +230,7 @@ impl World {
 
 /// What a plan writes, as kinds and names.
 pub fn said(plan: &Plan) -> Vec<String> {
-    let Plan { mints, service_account, config_maps, secrets, clearance, services, stateful_set } = plan;
+    let Plan { mints, service_account, network_policy, config_maps, secrets, clearance, services, stateful_set } = plan;
     let mut said: Vec<String> = mints
         .iter()
         .map(|mint| match mint {
@@ -231,6 +245,7 @@ pub fn said(plan: &Plan) -> Vec<String> {
     said.extend(clearance.iter().map(|clearance| format!("clear {:?}", clearance.keys)));
     said.extend(config_maps.iter().map(|object: &ConfigMap| format!("ConfigMap {}", object.name_any())));
     said.extend(service_account.iter().map(|object| format!("ServiceAccount {}", object.name_any())));
+    said.extend(network_policy.iter().map(|object| format!("NetworkPolicy {}", object.name_any())));
     said.extend(services.iter().map(|object: &Service| format!("Service {}", object.name_any())));
     said.extend(stateful_set.iter().map(|object| format!("StatefulSet {}", object.name_any())));
     said

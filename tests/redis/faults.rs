@@ -35,6 +35,7 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         saving: Saving::default(),
         drift: vec![],
         certificate: None,
+        callers: None,
         refusals: vec![],
         usage: outcome.as_ref().map(|answer| answer.usage.clone()).unwrap_or_default(),
     };

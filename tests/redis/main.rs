@@ -1,6 +1,7 @@
 //! The probe against real Redis servers, and against what else may sit behind a port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod callers;
 mod certificates;
 mod client_limits;
 mod drift;

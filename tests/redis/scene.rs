@@ -89,6 +89,7 @@ pub fn want() -> Want {
         trust: None,
         users: users(Acl::Compatible, "shop:"),
         reader: None,
+        names_callers: false,
         swept: None,
         correct: true,
     }

@@ -23,7 +23,8 @@ pub use entries::{EntriesSpec, FLUSH_ANNOTATION};
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{
-    Acl, CpuResources, DEFAULT_IMAGE, EvictionPolicy, ImagePullPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec,
+    Acl, CpuResources, DEFAULT_IMAGE, EvictionPolicy, ImagePullPolicy, NetworkPolicyMode, PodSpec, RedisSpec, TlsMode,
+    TlsSpec,
 };
 pub use rotation::{PasswordRotationSpec, ROTATE_PASSWORD_ANNOTATION};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};

@@ -88,6 +88,12 @@ pub struct RedisSpec {
     /// use the published connectionString. A change reaches the servers without a restart.
     #[serde(default)]
     pub acl: Acl,
+    /// Who reaches Redis over the network, where the cluster's network enforces NetworkPolicies: by one of them, the pods of
+    /// this namespace and the operator. `Auto`: it is made with the cache; for a cache that has none yet, once no application
+    /// is connected from elsewhere, such as another namespace or a node, since it would be cut off (`NetworkRestricted` says
+    /// from where). `Namespace`: it is made in any case. `None`: there is none. A change restarts nothing.
+    #[serde(default)]
+    pub network_policy: NetworkPolicyMode,
     /// How the applications' password is changed on request. It restarts nothing.
     #[serde(default)]
     pub password_rotation: PasswordRotationSpec,
@@ -107,6 +113,7 @@ impl Default for RedisSpec {
             persistence: None,
             tls: TlsSpec::default(),
             acl: Acl::default(),
+            network_policy: NetworkPolicyMode::default(),
             password_rotation: PasswordRotationSpec::default(),
             pod: PodSpec::default(),
         }
@@ -232,6 +239,18 @@ pub enum Acl {
     Compatible,
     /// The shortest list: packages from 9.0 on, with the published connection string.
     Strict,
+}
+
+/// Who reaches Redis over the network.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NetworkPolicyMode {
+    /// The pods of the namespace and the operator, unless that would cut somebody off.
+    #[default]
+    Auto,
+    /// The pods of the namespace and the operator.
+    Namespace,
+    /// Everybody: there is no `NetworkPolicy`.
+    None,
 }
 
 /// Where and how the pods of Redis run. What is set here reaches the pod template as it is.

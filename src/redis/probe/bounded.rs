@@ -25,6 +25,11 @@ impl Allowance {
         self.left.store(self.limit, Ordering::Relaxed);
     }
 
+    /// Grants so many bytes for the next answer.
+    pub(super) fn renew_to(&self, bytes: usize) {
+        self.left.store(bytes, Ordering::Relaxed);
+    }
+
     /// Whether anything came since it was renewed.
     pub(super) fn is_touched(&self) -> bool {
         self.left.load(Ordering::Relaxed) < self.limit

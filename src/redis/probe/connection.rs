@@ -155,6 +155,16 @@ impl Connection {
     /// Sends one command.
     pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
         self.allowance.renew();
+        self.answer(command).await
+    }
+
+    /// Sends one command, whose answer may have so many bytes.
+    pub(super) async fn send_for(&mut self, command: &Cmd, bytes: usize) -> Result<Value, Failure> {
+        self.allowance.renew_to(bytes);
+        self.answer(command).await
+    }
+
+    async fn answer(&mut self, command: &Cmd) -> Result<Value, Failure> {
         let answer = timeout(self.limit, self.redis.send_packed_command(command)).await;
         match self.judge(answer)? {
             Value::ServerError(refusal) => Err(refusal.into()),

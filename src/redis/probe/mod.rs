@@ -13,10 +13,11 @@
 //! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
 //! A server that answers in plain text there is told of, and gets no login.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; of use SLOWLOG GET,
-//! CLIENT NO-EVICT, CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG,
+//! CLIENT NO-EVICT, CLIENT LIST; of use SLOWLOG GET, CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
 mod bounded;
+mod callers;
 mod certificate;
 mod connection;
 mod greeting;
@@ -57,6 +58,8 @@ pub struct Limits {
     pub look: Duration,
     /// Bytes of one answer: some kilobytes are usual.
     pub answer_bytes: usize,
+    /// How long a server must have run before it says anything who is connected: after a start, clients come again in time.
+    pub reconnect: Duration,
 }
 
 impl Default for Limits {
@@ -66,6 +69,7 @@ impl Default for Limits {
             answer: Duration::from_secs(2),
             look: LONGEST_LOOK,
             answer_bytes: 256 * 1024,
+            reconnect: Duration::from_mins(2),
         }
     }
 }
@@ -155,6 +159,12 @@ impl Probe {
             Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok((answer, None)),
             Err(fault) => return Err(fault),
         }
+        if want.names_callers {
+            match callers::read(&mut connection, self.limits.reconnect).await {
+                Ok(callers) => answer.callers = callers,
+                Err(_) => return Ok((answer, None)),
+            }
+        }
         Ok((answer, Some(connection)))
     }
 
@@ -242,6 +252,7 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
         drift,
         refusals: Vec::new(),
         certificate: None,
+        callers: None,
         usage: Usage::default(),
     })
 }

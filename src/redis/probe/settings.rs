@@ -188,6 +188,7 @@ mod tests {
             trust: None,
             users: Vec::new(),
             reader: None,
+            names_callers: false,
             swept: None,
             correct: true,
         }

@@ -43,6 +43,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         drift,
         refusals,
         certificate,
+        callers,
         usage,
     } = answer;
     let impediment = impediment.map(|impediment| match impediment {
@@ -76,6 +77,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         drift,
         refusals: refusals.collect(),
         certificate,
+        callers,
         usage: of_usage(usage, tell),
     }
 }
@@ -176,6 +178,7 @@ mod tests {
                 since_7_2: "",
             }],
             reader: None,
+            names_callers: false,
             swept: None,
             correct: true,
         };

@@ -10,6 +10,7 @@ mod faults;
 mod flush;
 mod key_ring;
 pub mod key_ring_inputs;
+mod network;
 mod pods;
 mod policies;
 mod ready;

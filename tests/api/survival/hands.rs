@@ -17,6 +17,10 @@ fn edits() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("ServiceAccount", "shop-redis", "a field that is gone", json!({"automountServiceAccountToken": null})),
         ("ServiceAccount", "shop-redis", "a field that is another", json!({"automountServiceAccountToken": true})),
         ("ServiceAccount", "shop-redis", "the label that the watch goes by is gone", no_label("managed-by")),
+        ("NetworkPolicy", "shop-redis", "whoever wants", spec(json!({"ingress": [{}]}))),
+        ("NetworkPolicy", "shop-redis", "nobody", spec(json!({"ingress": null}))),
+        ("NetworkPolicy", "shop-redis", "no way out either", spec(json!({"policyTypes": ["Ingress", "Egress"]}))),
+        ("NetworkPolicy", "shop-redis", "the label that the watch goes by is gone", no_label("managed-by")),
         ("Service", "shop-redis", "another port", spec(json!({"ports": [{"name": "redis", "port": 6380}]}))),
         (
             "Service",
