@@ -93,7 +93,7 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
     let mut health = of_redis(settings, observed, credentials, moment);
     if let Health::Known { advisory, .. } = &mut health {
         let after = advisory.iter().position(|finding| finding.condition == ServerSupported).map_or(0, |at| at + 1);
-        if let Some(finding) = network::finding(settings, observed) {
+        if let Some(finding) = network::finding(settings, observed, moment.carried_out) {
             advisory.insert(after, finding);
         }
     }

@@ -127,9 +127,10 @@ pub fn callers(observed: &Observed) -> Option<BTreeSet<IpAddr>> {
     (!observed.samples.is_empty()).then_some(all)
 }
 
-/// Whether only those who should reach Redis; `None` where the spec asks for no policy.
+/// Whether only those who should reach Redis; `None` where the spec asks for no policy. A spec that is not carried out, because
+/// it is refused or the cache is paused, makes none.
 #[must_use]
-pub fn finding(settings: &Settings, observed: &Observed) -> Option<Finding> {
+pub fn finding(settings: &Settings, observed: &Observed, carried_out: bool) -> Option<Finding> {
     if settings.network_policy == NetworkPolicyMode::None {
         return None;
     }
@@ -152,7 +153,7 @@ pub fn finding(settings: &Settings, observed: &Observed) -> Option<Finding> {
              pod runs. The chart tells it by POD_NAMESPACE",
         ));
     };
-    if wanted(settings, observed).is_some() {
+    if observed.network_policy.ours().is_some() {
         let (_, label) = OPERATOR_LABEL;
         return Some(Finding::holds(
             NetworkRestricted,
@@ -163,6 +164,18 @@ pub fn finding(settings: &Settings, observed: &Observed) -> Option<Finding> {
                 settings.port()
             ),
         ));
+    }
+    if wanted(settings, observed).is_some() {
+        return Some(if carried_out {
+            let message = format!("NetworkPolicy {policy} is being made");
+            Finding::unknown(NetworkRestricted, Reason::Provisioning, message)
+        } else {
+            let message = format!(
+                "there is no NetworkPolicy {policy}, and none is made while the annotation tokencache.dev/reconcile says \
+                 paused, and while SpecValid is False: whoever reaches the port may try passwords and use up connections"
+            );
+            Finding::fails(NetworkRestricted, Reason::DriftWhilePaused, message)
+        });
     }
     let Callers::Outside(addresses) = &observed.callers else {
         return Some(Finding::unknown(
@@ -181,8 +194,8 @@ pub fn finding(settings: &Settings, observed: &Observed) -> Option<Finding> {
             "applications are connected from {}, where no pod of namespace {namespace} is that NetworkPolicy {policy} could let \
              through: from another namespace, from a node, or from a pod with hostNetwork. It would cut them off, so none is \
              made while they are connected, and whoever reaches the port may try passwords and use up connections. Move them \
-             into the namespace; or set spec.redis.networkPolicy: Namespace, which makes it all the same, or None, which leaves \
-             the port open to everybody",
+             into the namespace; or set spec.redis.networkPolicy: Namespace, which makes it all the same, and let them through by \
+             another NetworkPolicy of yours; or None, which leaves the port open to everybody",
             told(addresses)
         ),
     ))

@@ -161,6 +161,13 @@ fn what_is_said_of_who_reaches_a_cache() {
     let told = [
         Seen::answer(vec![]).said_of("NetworkRestricted", "the policy is there"),
         told("it is about to be made", |world| world.observed.callers = Callers::Inside),
+        Seen::answer(vec![])
+            .with(|world| {
+                world.observed.network_policy = Found::Nothing;
+                world.observed.was_restricted = true;
+            })
+            .paused()
+            .said_of("NetworkRestricted", "it is gone, and the cache paused"),
         told("it is not known who is connected", |_| {}),
         told("somebody is connected from outside", |world| world.observed.callers = outside(&["10.9.0.1"])),
         told("several are", |world| world.observed.callers = outside(&["10.9.0.1", "fd00::1"])),
