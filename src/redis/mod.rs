@@ -51,7 +51,7 @@ use client_limits::ClientLimits;
 use credentials::{Credentials, Standing};
 use observed::Observed;
 use password::{Password, PasswordHash};
-use sample::{Login, Server, Trust, Want};
+use sample::{Login, Question, Server, Trust, Want};
 use settings::Settings;
 use tls::{AuthorityOrder, CertificateOrder, Standing as TlsStanding, certificate::Authorities};
 
@@ -322,7 +322,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         trust: trust(settings, credentials),
         users: users(settings, credentials),
         reader: None,
-        names_callers: network::asks_for_callers(settings, observed),
+        question: network::asks_for_callers(settings, observed).then_some(Question::Callers),
         swept: flush::last(&observed.operations),
         correct: true,
     }

@@ -99,7 +99,7 @@ pub fn wanted(settings: &Settings, observed: &Observed) -> Option<NetworkPolicy>
             is_new(observed) || observed.was_restricted || observed.callers == Callers::Inside
         }
     };
-    may_be.then(|| observed.operator_namespace.as_deref()).flatten().map(|home| network_policy(settings, home))
+    may_be.then_some(observed.operator_namespace.as_deref()).flatten().map(|home| network_policy(settings, home))
 }
 
 /// Whether it has to be known from where applications are connected.

@@ -55,12 +55,19 @@ pub struct Want {
     pub users: Vec<User>,
     /// What reads its entries; `None` where there is no key to read them with.
     pub reader: Option<Arc<Reader>>,
-    /// Whether it is to be told from where applications are connected.
-    pub names_callers: bool,
+    /// What else is to be found out.
+    pub question: Option<Question>,
     /// When entries were removed last on request: what was counted before that is forgotten.
     pub swept: Option<Timestamp>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
+}
+
+/// What is asked of a server only while somebody wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// From where applications are connected.
+    Callers,
 }
 
 /// By what a server proves who it is.
@@ -92,7 +99,7 @@ impl Want {
             users,
             trust,
             reader: _,
-            names_callers: _,
+            question: _,
             swept: _,
             correct: _,
         } = self;
@@ -411,7 +418,7 @@ mod tests {
             trust: None,
             users: Vec::new(),
             reader: None,
-            names_callers: false,
+            question: None,
             swept: None,
             correct: true,
         }

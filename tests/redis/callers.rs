@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokencache_operator::redis::probe::{Limits, Probe};
-use tokencache_operator::redis::sample::Want;
+use tokencache_operator::redis::sample::{Question, Want};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::scene::{admin, app_password, config, config_without, login, look, now, server_of, want};
@@ -19,7 +19,7 @@ fn probe() -> Probe {
 }
 
 fn asking() -> Want {
-    Want { names_callers: true, ..want() }
+    Want { question: Some(Question::Callers), ..want() }
 }
 
 /// A connection of the user `app` from this address.

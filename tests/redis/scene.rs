@@ -89,7 +89,7 @@ pub fn want() -> Want {
         trust: None,
         users: users(Acl::Compatible, "shop:"),
         reader: None,
-        names_callers: false,
+        question: None,
         swept: None,
         correct: true,
     }

@@ -88,7 +88,7 @@ pub struct RedisSpec {
     /// use the published connectionString. A change reaches the servers without a restart.
     #[serde(default)]
     pub acl: Acl,
-    /// Who reaches Redis over the network, where the cluster's network enforces NetworkPolicies: by one of them, the pods of
+    /// Who reaches Redis over the network, where the cluster's network enforces such rules: by a `NetworkPolicy`, the pods of
     /// this namespace and the operator. `Auto`: it is made with the cache; for a cache that has none yet, once no application
     /// is connected from elsewhere, such as another namespace or a node, since it would be cut off (`NetworkRestricted` says
     /// from where). `Namespace`: it is made in any case. `None`: there is none. A change restarts nothing.

@@ -43,7 +43,7 @@ use tokio::time::{Instant, timeout_at};
 use self::connection::Connection;
 use super::acl;
 use super::sample::{
-    Answer, Fault, Impediment, LONGEST_LOOK, Login, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
+    Answer, Fault, Impediment, LONGEST_LOOK, Login, Question, REFUSALS_COUNT_FOR, Refusal, Sample, Server, Trust, Want,
 };
 use super::usage::{History, Usage, payloads::Counts};
 
@@ -159,7 +159,7 @@ impl Probe {
             Err(Fault::NoPermission { .. } | Fault::Unexpected(_)) => return Ok((answer, None)),
             Err(fault) => return Err(fault),
         }
-        if want.names_callers {
+        if want.question == Some(Question::Callers) {
             match callers::read(&mut connection, self.limits.reconnect).await {
                 Ok(callers) => answer.callers = callers,
                 Err(_) => return Ok((answer, None)),

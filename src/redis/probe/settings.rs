@@ -188,7 +188,7 @@ mod tests {
             trust: None,
             users: Vec::new(),
             reader: None,
-            names_callers: false,
+            question: None,
             swept: None,
             correct: true,
         }

@@ -178,7 +178,7 @@ mod tests {
                 since_7_2: "",
             }],
             reader: None,
-            names_callers: false,
+            question: None,
             swept: None,
             correct: true,
         };

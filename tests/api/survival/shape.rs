@@ -61,6 +61,8 @@ fn without_the_run(object: &Value) -> Value {
     object.as_object_mut().unwrap().remove("status");
     if let Some(marks) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         let of_keys = [request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION];
+        // It tells the operator's password of one cache from that of another.
+        marks.entry(objects::TEMPLATE_ANNOTATION).and_modify(|mark| *mark = "MARK".into());
         for mark in of_keys.into_iter().chain([PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION]) {
             marks.entry(mark).and_modify(|time| *time = "TIME".into());
         }
