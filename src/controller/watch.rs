@@ -64,9 +64,10 @@ impl Caches {
     /// # Errors
     /// Where the operator is shutting down.
     pub async fn ready(&self) -> Result<(), WriterDropped> {
-        let Self { service_accounts, network_policies, services, config_maps, stateful_sets, pods, secrets } = self;
+        // Not for policies: an operator that was upgraded without the right to them is to say so, and not to wait for ever. What
+        // the watch does not show is looked up.
+        let Self { service_accounts, network_policies: _, services, config_maps, stateful_sets, pods, secrets } = self;
         service_accounts.wait_until_ready().await?;
-        network_policies.wait_until_ready().await?;
         services.wait_until_ready().await?;
         config_maps.wait_until_ready().await?;
         stateful_sets.wait_until_ready().await?;

@@ -43,6 +43,9 @@ pub const PARTS: [(&str, &str); 11] = [
 /// The published key ring. A stranger in its place keeps no server from running.
 pub const RING: (&str, &str) = ("Secret", "shop-keys");
 
+/// Who reaches the servers. A stranger in its place keeps no server from running either.
+pub const POLICY: (&str, &str) = ("NetworkPolicy", "shop-redis");
+
 /// One test's namespace.
 pub struct World {
     pub client: Client,
