@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::Value;
+use tokencache_operator::kubernetes::identity::OPERATOR_LABEL;
 
 /// The chart rendered with these values.
 fn template(values: &[&str]) -> Result<Vec<Value>, String> {
@@ -66,6 +67,15 @@ fn by_default_every_namespace_is_watched() {
     for (kind, count) in [("ClusterRole", 1), ("ClusterRoleBinding", 1), ("Role", 0), ("RoleBinding", 0)] {
         assert_eq!(of_kind(&objects, kind).len(), count, "{kind}");
     }
+}
+
+#[test]
+fn the_operator_knows_its_namespace_and_has_the_label_that_network_policies_let_through() {
+    let objects = template(&[]).unwrap();
+    let namespace = variable(&objects, "POD_NAMESPACE").unwrap();
+    assert_eq!(namespace["valueFrom"]["fieldRef"]["fieldPath"], "metadata.namespace");
+    let (key, value) = OPERATOR_LABEL;
+    assert_eq!(of_kind(&objects, "Deployment")[0]["spec"]["template"]["metadata"]["labels"][key], value);
 }
 
 #[test]

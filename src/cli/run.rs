@@ -51,6 +51,9 @@ pub struct RunArguments {
     /// The name of the operator's pod, for events.
     #[arg(long, env = "POD_NAME", default_value = "tokencache-operator")]
     pod_name: String,
+    /// The namespace of the operator's pod, which `NetworkPolicies` let through to Redis. Without it, none is made.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pod_namespace: Option<String>,
 }
 
 /// Why the operator did not run.
@@ -133,6 +136,7 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
             .map_or(Scope::Cluster, Scope::Namespace),
         probe_period: arguments.probe_period,
         reporter: arguments.pod_name.clone(),
+        operator_namespace: arguments.pod_namespace.clone().filter(|namespace| !namespace.is_empty()),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = ?options.scope, "starting");
     let health = move |path: &str| probes::answer(path, *is_synced.borrow());

@@ -45,6 +45,10 @@ pub enum ConditionType {
     AccessAllowed,
     /// No pod has the applications' earlier password, which is about to end.
     PasswordRolledOut,
+    /// The server's release has upstream's security fixes.
+    ServerSupported,
+    /// Only those who should reach Redis over the network.
+    NetworkRestricted,
 }
 
 impl ConditionType {
@@ -62,6 +66,8 @@ impl ConditionType {
             | Self::Stalled => false,
             Self::AccessAllowed
             | Self::PasswordRolledOut
+            | Self::ServerSupported
+            | Self::NetworkRestricted
             | Self::MemorySufficient
             | Self::LatencyAcceptable
             | Self::EntriesExpire
@@ -91,6 +97,8 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Durable => "Durable",
+            Self::ServerSupported => "ServerSupported",
+            Self::NetworkRestricted => "NetworkRestricted",
         }
     }
 }

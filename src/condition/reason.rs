@@ -181,6 +181,28 @@ reasons! {
     /// Redis could not write its file anew.
     RewriteFailed,
 
+    /// The server's release has every security fix that is known.
+    Supported,
+    /// The server's release is older than a security fix of its line.
+    SecurityUpdate,
+    /// The server's line of releases gets no security fixes any more.
+    Unsupported,
+    /// The spec accepts the server's release as it is.
+    Accepted,
+    /// The server is no release yet.
+    PreRelease,
+    /// The server is neither Redis nor Valkey.
+    OtherProduct,
+    /// The server's version cannot be compared.
+    VersionUnknown,
+
+    /// A `NetworkPolicy` says who reaches Redis.
+    Restricted,
+    /// An application is connected from where a `NetworkPolicy` would cut it off.
+    ConnectionFromOutside,
+    /// The operator runs where no `NetworkPolicy` can let it through.
+    OperatorOutside,
+
     /// It takes more looks to tell.
     Sampling,
     /// Memory suffices.

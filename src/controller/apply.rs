@@ -4,6 +4,7 @@
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use kube::Client;
 
@@ -72,7 +73,17 @@ pub async fn apply(
 }
 
 async fn without_ring(client: &Client, settings: &Settings, redis: redis::Plan) -> Result<Applied, WriteError> {
-    let redis::Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set, claim } = redis;
+    let redis::Plan {
+        mints,
+        service_account,
+        network_policy,
+        config_maps,
+        secrets,
+        clearances,
+        services,
+        stateful_set,
+        claim,
+    } = redis;
     let minted = mints.iter().map(|mint| mint.name(settings)).collect();
     let mut changed = 0;
     for mint in mints {
@@ -105,6 +116,11 @@ async fn without_ring(client: &Client, settings: &Settings, redis: redis::Plan) 
         settled = Settled::new(&answer, &stateful_set.spec);
         changed += 1;
     }
+    // Last of what is made: where a cluster's own policies forbid it, all else is there.
+    if let Some(network_policy) = network_policy {
+        write::apply(client, &network_policy).await?;
+        changed += 1;
+    }
     if let Some((seen, lacking)) = claim {
         write::mark::<PersistentVolumeClaim>(client, &seen, &lacking).await?;
         changed += 1;
@@ -127,6 +143,7 @@ async fn adopt(
             ChildKind::ConfigMap => write::adopt::<ConfigMap>(client, &child.metadata, owner).await?,
             ChildKind::Secret => write::adopt::<Secret>(client, &child.metadata, owner).await?,
             ChildKind::ServiceAccount => write::adopt::<ServiceAccount>(client, &child.metadata, owner).await?,
+            ChildKind::NetworkPolicy => write::adopt::<NetworkPolicy>(client, &child.metadata, owner).await?,
         }
         deeds.push(Deed::Adopted(child));
     }
@@ -143,6 +160,7 @@ async fn retire(client: &Client, retirees: Vec<Child>, deeds: &mut Vec<Deed>) ->
             ChildKind::ConfigMap => write::retire::<ConfigMap>(client, &child.metadata).await?,
             ChildKind::Secret => write::retire::<Secret>(client, &child.metadata).await?,
             ChildKind::ServiceAccount => write::retire::<ServiceAccount>(client, &child.metadata).await?,
+            ChildKind::NetworkPolicy => write::retire::<NetworkPolicy>(client, &child.metadata).await?,
         }
         deeds.push(Deed::Deleted(child));
     }

@@ -46,6 +46,8 @@ pub struct Context {
     pub probe_period: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,
+    /// The namespace of the operator's pod, where that is known.
+    pub operator_namespace: Option<String>,
     failures: Mutex<HashMap<Key, u32>>,
     written: Mutex<HashMap<Key, Written>>,
     settled: Mutex<HashMap<Key, Settled>>,
@@ -86,6 +88,7 @@ impl Context {
             named,
             probe_period: options.probe_period,
             reporter: options.reporter.clone(),
+            operator_namespace: options.operator_namespace.clone(),
             failures: Mutex::default(),
             written: Mutex::default(),
             settled: Mutex::default(),

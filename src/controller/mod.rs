@@ -28,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::{
     Client, ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -54,7 +54,7 @@ use self::{
 };
 use crate::{
     api::v1alpha1::{OperationType, TokenCache, TokenCacheSpec, TokenCacheStatus},
-    condition::Finding,
+    condition::{ConditionType, Finding, Verdict},
     data_protection::{observed::Beside, revoke, settings::Settings as RingSettings},
     kubernetes::{
         event::Happening,
@@ -67,6 +67,7 @@ use crate::{
         self,
         credentials::Credentials,
         health::{Moment, health},
+        network::{self, Callers},
         observed::Observed,
         rollout, rotation,
         settings::{Settings, TlsSource},
@@ -102,6 +103,8 @@ pub struct Options {
     pub probe_period: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,
+    /// The namespace of the operator's pod; `None` where it runs in none.
+    pub operator_namespace: Option<String>,
 }
 
 /// Why a pass ended early. What was written stands; the next pass goes on from there.
@@ -270,6 +273,8 @@ async fn reconcile(
     context.follow(key, &of_tls.into_iter().chain(ring_settings.named()).collect::<Vec<_>>());
     let previous = previous(context, key, cache);
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
+    observed.was_restricted = is_restricted(&previous);
+    observed.callers = callers(context, key, settings, &observed).await;
     let mut credentials = Credentials::read(settings, &observed, Context::now());
     let looks_since = credentials.rotation.looks_since;
     if let Some(since) = looks_since.or_else(|| rotation::refused_since(settings, &observed)) {
@@ -376,6 +381,24 @@ async fn reconcile(
         [replacement, credentials.rotation.wake_at, ring.wake_at(), ring.standing.revoke.wake_at, flush.wake_at];
     let wake_at = wake_at.into_iter().flatten().min();
     Ok(Action::requeue(wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
+}
+
+/// Whether a status says that a `NetworkPolicy` is there.
+fn is_restricted(status: &TokenCacheStatus) -> bool {
+    let of_it = |condition: &&Condition| condition.type_ == ConditionType::NetworkRestricted.as_str();
+    status.conditions.iter().find(of_it).is_some_and(|condition| condition.status == Verdict::True.as_str())
+}
+
+/// From where applications are connected, where that decides on something.
+async fn callers(context: &Context, key: &Key, settings: &Settings, observed: &Observed) -> Callers {
+    let asked = network::asks_for_callers(settings, observed).then(|| network::callers(observed)).flatten();
+    let Some(addresses) = asked else { return Callers::Unknown };
+    let abroad = network::abroad(&addresses);
+    if abroad.is_empty() {
+        return Callers::Inside;
+    }
+    let pods = context.consumers.addresses(key, &abroad, Context::now()).await;
+    pods.map_or(Callers::Unknown, |pods| Callers::of(&abroad, &pods))
 }
 
 /// What a pass sees beside Secrets.

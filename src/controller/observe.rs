@@ -31,7 +31,9 @@ use crate::{
         workload::Consumers,
     },
     redis::{
-        binding, fit, objects,
+        binding, fit,
+        network::Callers,
+        objects,
         observed::Observed,
         rotation,
         settings::{Settings, TlsSource},
@@ -109,6 +111,11 @@ pub async fn redis(
         } else {
             Found::Nothing
         },
+        network_policy: find(context, owner, &caches.network_policies, &main, &wanted(settings, &fit::network_policy))
+            .await?,
+        was_restricted: false,
+        callers: Callers::Unknown,
+        operator_namespace: context.operator_namespace.clone(),
         settled: context.settled(key),
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
         server_certificate: match settings.tls {
@@ -244,6 +251,7 @@ pub fn children(context: &Context, owner: &Owner) -> Vec<Child> {
         labelled(owner, &caches.config_maps, ChildKind::ConfigMap),
         labelled(owner, &caches.secrets, ChildKind::Secret),
         labelled(owner, &caches.earlier_secrets, ChildKind::Secret),
+        labelled(owner, &caches.network_policies, ChildKind::NetworkPolicy),
         labelled(owner, &caches.service_accounts, ChildKind::ServiceAccount),
     ]
     .concat()

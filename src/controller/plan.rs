@@ -3,7 +3,7 @@
 use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use crate::{
-    api::v1alpha1::TokenCache,
+    api::v1alpha1::{NetworkPolicyMode, TokenCache},
     condition::{ConditionType, Verdict},
     data_protection,
     kubernetes::{
@@ -94,20 +94,25 @@ pub fn plan(
 #[must_use]
 pub fn surplus(settings: &Settings, credentials: &Credentials, children: Vec<Child>) -> Surplus {
     let owner = &settings.owner;
-    let unneeded: Vec<String> = match settings.tls {
+    let of_tls: Vec<String> = match settings.tls {
         TlsSource::Managed => Vec::new(),
         TlsSource::Secret(_) => vec![name::redis_ca(&owner.name)],
         TlsSource::Disabled => vec![name::redis_ca(&owner.name), name::redis_tls(&owner.name)],
     };
+    let policy = (settings.network_policy == NetworkPolicyMode::None).then(|| name::redis(&owner.name));
     let spent = credentials.rotation.spent.clone().map(|metadata| Child { kind: ChildKind::Secret, metadata });
-    let unneeded: Vec<String> = unneeded.into_iter().chain(spent.iter().map(|spent| spent.name().to_owned())).collect();
+    let secrets = of_tls.into_iter().chain(spent.iter().map(|spent| spent.name().to_owned()));
+    let unneeded: Vec<(ChildKind, String)> = secrets
+        .map(|name| (ChildKind::Secret, name))
+        .chain(policy.map(|name| (ChildKind::NetworkPolicy, name)))
+        .collect();
     let is_spent =
         |child: &Child| spent.as_ref().is_some_and(|spent| (child.kind, child.name()) == (spent.kind, spent.name()));
     let others: Vec<Child> = children.into_iter().filter(|child| !is_spent(child)).collect();
     let mut surplus = Surplus::default();
     for child in others.into_iter().chain(spent).filter(|child| child.metadata.deletion_timestamp.is_none()) {
         let is_secret = child.kind == ChildKind::Secret;
-        let is_unneeded = is_secret && unneeded.iter().any(|name| name == child.name());
+        let is_unneeded = unneeded.iter().any(|(kind, name)| (*kind, name.as_str()) == (child.kind, child.name()));
         let is_needed = names(&owner.name, child.kind).iter().any(|name| name == child.name()) && !is_unneeded;
         if is_needed || (is_secret && name::outlives_its_owner(&owner.name, child.name())) {
             continue;
@@ -121,7 +126,7 @@ pub fn surplus(settings: &Settings, credentials: &Credentials, children: Vec<Chi
 /// The names of a cache's objects of a kind.
 fn names(owner: &str, kind: ChildKind) -> Vec<String> {
     match kind {
-        ChildKind::StatefulSet | ChildKind::ServiceAccount => vec![name::redis(owner)],
+        ChildKind::StatefulSet | ChildKind::ServiceAccount | ChildKind::NetworkPolicy => vec![name::redis(owner)],
         ChildKind::Service => vec![name::redis(owner), name::redis_headless(owner)],
         ChildKind::ConfigMap => vec![name::redis_config(owner), name::settings(owner)],
         ChildKind::Secret => name::secrets(owner).to_vec(),

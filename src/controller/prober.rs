@@ -32,6 +32,8 @@ use crate::{
 /// How many servers are looked at at the same time. A look takes at most five seconds, so even where every server of the
 /// cluster is frozen, fifteen hundred of them are looked at within 30 s.
 const CONCURRENT_LOOKS: usize = 256;
+/// So many periods after its start a server says something by who is connected: two minutes at the usual period.
+const RECONNECT: u32 = 4;
 /// The first pause after a look that failed; it doubles up to the period.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
@@ -74,7 +76,7 @@ impl Prober {
     ) -> (Self, mpsc::UnboundedReceiver<Key>) {
         let (news, heard) = mpsc::unbounded_channel();
         let shared = Shared {
-            probe: Probe::new(Limits::default(), clock),
+            probe: Probe::new(Limits { reconnect: period * RECONNECT, ..Limits::default() }, clock),
             permits: Semaphore::new(CONCURRENT_LOOKS),
             period,
             caches,

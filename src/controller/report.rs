@@ -14,8 +14,8 @@ use serde_json::json;
 use super::{Guarded, apply::Applied};
 use crate::{
     api::v1alpha1::{
-        BindingStatus, DataProtectionMode, KeyRingStatus, OperationStage, OperationStatus, OperationType, PAUSED,
-        RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
+        BindingStatus, DataProtectionMode, KeyRingStatus, NetworkPolicyMode, OperationStage, OperationStatus,
+        OperationType, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
     },
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
@@ -179,8 +179,11 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
     ];
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let required: Vec<Finding> = conditions.into_iter().flatten().map(unknown).collect();
-    let advisory = [unknown(ConditionType::AccessAllowed)]
+    let is_restricted = cache.spec.redis.network_policy != NetworkPolicyMode::None;
+    let advisory = [ConditionType::AccessAllowed, ConditionType::ServerSupported]
         .into_iter()
+        .chain(is_restricted.then_some(ConditionType::NetworkRestricted))
+        .map(unknown)
         .chain(advice::unasked(Reason::ReadFailed, &message))
         .chain([unknown(ConditionType::Durable)]);
     let findings: Vec<Finding> = summary(&required).into_iter().chain(required).chain(advisory).collect();
@@ -284,7 +287,9 @@ fn happening(finding: &Finding) -> Option<Happening> {
         ConditionType::MemorySufficient
         | ConditionType::LatencyAcceptable
         | ConditionType::EntriesExpire
-        | ConditionType::EntriesReadable => finding.verdict == Verdict::False,
+        | ConditionType::EntriesReadable
+        | ConditionType::ServerSupported
+        | ConditionType::NetworkRestricted => finding.verdict == Verdict::False,
     };
     let normal = matches!(
         finding.reason,

@@ -12,6 +12,7 @@ use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
         core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
     },
 };
 use kube::{
@@ -44,6 +45,8 @@ const CONCURRENT_PASSES: u16 = 16;
 pub struct Caches {
     /// All accounts that the operator made.
     pub service_accounts: Cache<ServiceAccount>,
+    /// All `NetworkPolicy`s that the operator made.
+    pub network_policies: Cache<NetworkPolicy>,
     /// All Services that the operator made.
     pub services: Cache<Service>,
     /// All `ConfigMap`s that the operator made.
@@ -64,7 +67,18 @@ impl Caches {
     /// # Errors
     /// Where the operator is shutting down.
     pub async fn ready(&self) -> Result<(), WriterDropped> {
-        let Self { service_accounts, services, config_maps, stateful_sets, pods, secrets, earlier_secrets } = self;
+        // Not for policies: an operator that was upgraded without the right to them is to say so, and not to wait for ever. What
+        // the watch does not show is looked up.
+        let Self {
+            service_accounts,
+            network_policies: _,
+            services,
+            config_maps,
+            stateful_sets,
+            pods,
+            secrets,
+            earlier_secrets,
+        } = self;
         service_accounts.wait_until_ready().await?;
         services.wait_until_ready().await?;
         config_maps.wait_until_ready().await?;
@@ -84,6 +98,8 @@ pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Cache
     let ours = || watcher::Config::default().labels(MANAGED_SELECTOR);
     let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours());
     let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (network_policies, changed) = kept::<NetworkPolicy>(client, scope, ours());
+    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
     let (services, changed) = kept::<Service>(client, scope, ours());
     let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
     let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours());
@@ -98,7 +114,16 @@ pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Cache
     let earlier = watcher::Config::default().labels(EARLIER_SELECTOR);
     let (earlier_secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, earlier);
     let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    let caches = Caches { service_accounts, services, config_maps, stateful_sets, pods, secrets, earlier_secrets };
+    let caches = Caches {
+        service_accounts,
+        network_policies,
+        services,
+        config_maps,
+        stateful_sets,
+        pods,
+        secrets,
+        earlier_secrets,
+    };
     (controller, caches)
 }
 

@@ -19,6 +19,8 @@ pub enum ChildKind {
     Secret,
     /// `ServiceAccount`.
     ServiceAccount,
+    /// `NetworkPolicy`.
+    NetworkPolicy,
 }
 
 impl ChildKind {
@@ -31,6 +33,7 @@ impl ChildKind {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",
             Self::ServiceAccount => "ServiceAccount",
+            Self::NetworkPolicy => "NetworkPolicy",
         }
     }
 }

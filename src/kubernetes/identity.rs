@@ -37,6 +37,10 @@ const INSTANCE: &str = "app.kubernetes.io/instance";
 const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const PART_OF: &str = "app.kubernetes.io/part-of";
+/// The label of the operator's own pods, as the chart sets it.
+pub const OPERATOR_LABEL: (&str, &str) = ("app.kubernetes.io/name", FIELD_MANAGER);
+/// The label that names each namespace, which the API server sets itself.
+pub const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 /// The label with which a Deployment tells its pods apart, and which ends the names of its `ReplicaSet`s.
 pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 

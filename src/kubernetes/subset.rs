@@ -129,9 +129,10 @@ fn list_holds(live: &[Value], wanted: &[Value], field: &str) -> bool {
     live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| value_holds(Some(live), wanted, field))
 }
 
-/// Maps that mean something else with one entry more: a selector that somebody narrowed selects nothing any more.
+/// What means something else with one entry more: a selector that somebody narrowed selects nothing any more, and a rule of a
+/// `NetworkPolicy` lets others through.
 fn is_whole(field: &str) -> bool {
-    matches!(field, "selector" | "matchLabels")
+    matches!(field, "selector" | "matchLabels" | "podSelector" | "ingress")
 }
 
 fn is_amount_map(field: &str) -> bool {
@@ -168,6 +169,20 @@ mod tests {
         let wanted = json!({"spec": {"selector": {"a": "b"}}});
         assert!(!holds(&json!({"spec": {"selector": {"a": "b", "c": "d"}}}), &wanted));
         assert!(holds(&wanted, &wanted));
+    }
+
+    #[test]
+    fn a_rule_that_lets_others_through_or_fewer_is_another_one() {
+        let rule = |peer: Value, port: Value| json!({"spec": {"ingress": [{"from": [peer], "ports": [port]}]}});
+        let wanted = rule(json!({"podSelector": {}}), json!({"port": 6380}));
+        assert!(holds(&wanted, &wanted));
+        for changed in [
+            rule(json!({"podSelector": {"matchLabels": {"a": "b"}}}), json!({"port": 6380})),
+            rule(json!({"podSelector": {}, "namespaceSelector": {}}), json!({"port": 6380})),
+            rule(json!({"podSelector": {}}), json!({"port": 6380, "endPort": 9000})),
+        ] {
+            assert!(!holds(&changed, &wanted), "{changed}");
+        }
     }
 
     #[test]

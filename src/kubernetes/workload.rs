@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    net::IpAddr,
 };
 
 use jiff::Timestamp;
@@ -207,6 +208,18 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 
 fn phase(pod: &Pod) -> Option<&str> {
     pod.status.as_ref()?.phase.as_deref()
+}
+
+/// The addresses of a pod; none where it has those of its node, by which no policy of the network knows it.
+#[must_use]
+pub fn addresses(pod: &Pod) -> Vec<IpAddr> {
+    if pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true)) {
+        return Vec::new();
+    }
+    let status = pod.status.as_ref();
+    let all = status.and_then(|status| status.pod_ips.as_deref()).unwrap_or_default().iter().map(|ip| ip.ip.as_str());
+    let first = status.and_then(|status| status.pod_ip.as_deref());
+    all.chain(first).filter_map(|address| address.parse().ok()).collect()
 }
 
 /// What each container of a pod uses, and since when.

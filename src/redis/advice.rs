@@ -5,6 +5,7 @@
 //! to be on its way.
 
 use super::{
+    client_limits::ClientLimits,
     drift,
     sample::{Answer, Part},
     settings::Settings,
@@ -119,6 +120,24 @@ fn memory(settings: &Settings, pod: &str, memory: Memory) -> Finding {
         ),
     };
     Finding::fails(MemorySufficient, reason, format!("{seen}. {GOES}"))
+}
+
+/// What is said of a server to which more clients are connected than its memory allows, because it was started before there
+/// was a limit.
+#[must_use]
+pub fn crowded(settings: &Settings, pod: &str) -> Finding {
+    let ClientLimits { clients, .. } = ClientLimits::of(settings.max_memory);
+    let memory = settings.max_memory.quantity();
+    Finding::fails(
+        MemorySufficient,
+        Reason::TooManyClients,
+        format!(
+            "{clients} clients or more are connected to {pod}, which is what maxMemory {memory} allows (512, and 2 for each \
+             Mi, since each takes memory beside the entries): no limit is set while they are, but its next start sets \
+             maxclients {clients}, and then others are refused. Have each application use one ConnectionMultiplexer for \
+             all requests, or raise spec.redis.maxMemory"
+        ),
+    )
 }
 
 fn expiring_only(policy: EvictionPolicy) -> bool {

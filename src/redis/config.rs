@@ -3,6 +3,7 @@
 //! In: the settings, and where the certificate is. Out: the file's text. No secret is in it.
 
 use super::{
+    client_limits::ClientLimits,
     objects::{CONFIG_DIR, DATA_DIR, TLS_DIR, USERS_DIR},
     settings::Settings,
     tls::mounted::Place,
@@ -43,6 +44,7 @@ pub fn redis_conf(settings: &Settings, certificate: &Place) -> String {
          appendonly {append_only}\n\
          {fsync}\
          tcp-keepalive 60\n\
+         {limits}\
          lazyfree-lazy-eviction yes\n\
          lazyfree-lazy-expire yes\n",
         listen = listen(settings, certificate),
@@ -52,6 +54,7 @@ pub fn redis_conf(settings: &Settings, certificate: &Place) -> String {
         max_memory = settings.max_memory.bytes(),
         policy = settings.eviction_policy.as_str(),
         append_only = append_only(kept),
+        limits = ClientLimits::of(settings.max_memory).lines(),
     )
 }
 

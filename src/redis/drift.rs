@@ -5,6 +5,7 @@
 use super::{
     access,
     acl::rules::SOME_PASSWORDS,
+    client_limits::{ClientLimits, MAX_CLIENTS},
     config, durability,
     sample::{Answer, Correction, Drift, Parameter, Part},
     settings::Settings,
@@ -22,7 +23,9 @@ use crate::{
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let policy = settings.eviction_policy.as_str();
-    if let Some(unknown) = unread::finding(settings, pod, answer, EvictionPolicyVerified, &[Part::MemorySettings]) {
+    if let Some(unknown) =
+        unread::finding(settings, pod, answer, EvictionPolicyVerified, &[Part::MemorySettings, Part::ClientLimits])
+    {
         return unknown;
     }
     told(settings, pod, answer, EvictionPolicyVerified).unwrap_or_else(|| {
@@ -69,7 +72,7 @@ pub fn told(settings: &Settings, pod: &str, answer: &Answer, by: ConditionType) 
 
 fn told_by(parameter: Parameter) -> ConditionType {
     match parameter {
-        Parameter::MaxMemory | Parameter::EvictionPolicy => EvictionPolicyVerified,
+        Parameter::MaxMemory | Parameter::EvictionPolicy | Parameter::Clients(_) => EvictionPolicyVerified,
         Parameter::AppendOnly | Parameter::AppendFsync => Durable,
         Parameter::PlainPort | Parameter::CertificateFiles => TlsReady,
         Parameter::AppPassword | Parameter::Script => RedisAvailable,
@@ -84,6 +87,12 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
         }
         Parameter::EvictionPolicy => {
             format!("maxmemory-policy {is} {:?} (want {})", drift.found, settings.eviction_policy.as_str())
+        }
+        Parameter::Clients(setting) => {
+            let wanted =
+                ClientLimits::of(settings.max_memory).settings().into_iter().find(|(known, _)| *known == setting);
+            let wanted = wanted.map_or_else(String::new, |(_, wanted)| format!(" (want {wanted})"));
+            format!("{setting} {is} {}{wanted}", drift.found)
         }
         Parameter::AppendOnly => {
             let wanted = config::append_only(settings.persistence.is_some());
@@ -118,6 +127,7 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
             "entries are removed earlier than you asked for".to_owned()
         }
         (Parameter::MaxMemory, _) => "Redis may outgrow its container and be killed".to_owned(),
+        (Parameter::Clients(setting), found) => of_clients(settings, setting, found).to_owned(),
         (Parameter::AppendOnly, "no") => "what is written from now on is lost at the next restart".to_owned(),
         (Parameter::AppendOnly, _) => {
             "it fills its node's disk with a file that goes with the pod and keeps nothing".to_owned()
@@ -134,6 +144,18 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
         (Parameter::Script, _) => "everybody waits for it".to_owned(),
         (Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers, _) => access::consequence(drift).to_owned(),
+    }
+}
+
+/// What another limit for clients leads to.
+fn of_clients(settings: &Settings, setting: &str, found: &str) -> &'static str {
+    match setting {
+        MAX_CLIENTS if quantity::bytes(found) < Some(ClientLimits::of(settings.max_memory).clients) => {
+            "applications are refused sooner than they should be"
+        }
+        MAX_CLIENTS => "so many connections may take more memory than the container has beside the entries",
+        "timeout" => "connections on which nothing is said stay for another time than they should",
+        _ => "whoever reaches Redis may push entries out without a password, or applications are cut off too soon",
     }
 }
 

@@ -6,6 +6,7 @@
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 
 use super::{objects, pod::Template, settings::Settings};
@@ -14,6 +15,12 @@ use crate::kubernetes::subset;
 /// What is told by its name alone.
 #[must_use]
 pub fn service_account(_: &ServiceAccount) -> bool {
+    true
+}
+
+/// What is told by its name alone.
+#[must_use]
+pub fn network_policy(_: &NetworkPolicy) -> bool {
     true
 }
 

@@ -9,10 +9,10 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{
     access, advice,
     credentials::Credentials,
-    drift, durability, fault,
+    drift, durability, fault, network,
     observed::Observed,
     pod_health::{is_ready, readiness_changed_after, trouble, was_started_after},
-    readability, rollout,
+    readability, release, rollout,
     rotation::{self, Rotation},
     sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Refusal, Role, Sample, Server},
     server,
@@ -23,9 +23,10 @@ use crate::{
     api::v1alpha1::ServerStatus,
     condition::{
         ConditionType::{
-            AccessAllowed, Durable, EntriesReadable, EvictionPolicyVerified, RedisAvailable, UsersVerified,
+            AccessAllowed, Durable, EntriesReadable, EvictionPolicyVerified, MemorySufficient, RedisAvailable,
+            ServerSupported, UsersVerified,
         },
-        Finding, Reason,
+        Finding, Reason, Verdict,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
     request,
@@ -102,6 +103,17 @@ pub struct Moment {
 /// only the user can mend.
 #[must_use]
 pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
+    let mut health = of_redis(settings, observed, credentials, moment);
+    if let Health::Known { advisory, .. } = &mut health {
+        let after = advisory.iter().position(|finding| finding.condition == ServerSupported).map_or(0, |at| at + 1);
+        if let Some(finding) = network::finding(settings, observed, moment.carried_out) {
+            advisory.insert(after, finding);
+        }
+    }
+    health
+}
+
+fn of_redis(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
     let health = with_tls(settings, observed, credentials, moment, of_cluster(settings, observed, credentials, moment));
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
@@ -257,7 +269,8 @@ fn of_sample(
                 ],
                 advisory: [refusals(settings, observed, &sample.server.pod, answer, moment.now)]
                     .into_iter()
-                    .chain(advice::findings(settings, &sample.server.pod, answer))
+                    .chain([release::finding(settings, &sample.server.pod, &sample.want, answer)])
+                    .chain(advised(settings, &sample.server.pod, answer))
                     .chain([readability(settings, observed, sample, answer)])
                     .chain([durability::finding(settings, &sample.server.pod, answer)])
                     .collect(),
@@ -284,6 +297,17 @@ fn refusals(settings: &Settings, observed: &Observed, pod: &str, answer: &Answer
     finding
 }
 
+/// What the looks add up to; of memory first what this one saw of its clients.
+fn advised(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
+    let mut findings = advice::findings(settings, pod, answer);
+    for finding in &mut findings {
+        if answer.is_crowded && finding.condition == MemorySufficient && finding.verdict != Verdict::False {
+            *finding = advice::crowded(settings, pod);
+        }
+    }
+    findings
+}
+
 fn readability(settings: &Settings, observed: &Observed, sample: &Sample, answer: &Answer) -> Finding {
     let pod = &sample.server.pod;
     let goes_by = [Part::Use, Part::Keys, Part::Payloads];
@@ -301,7 +325,11 @@ fn unavailable(why: Finding) -> Health {
 /// What is said where no server answered: whether it is available, and why nothing else is known.
 fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
     let unknown = |condition| Finding::unknown(condition, reason, why);
-    let advisory = [unknown(AccessAllowed)].into_iter().chain(advice::unasked(reason, why)).chain([unknown(Durable)]);
+    let advisory = [AccessAllowed, ServerSupported]
+        .map(unknown)
+        .into_iter()
+        .chain(advice::unasked(reason, why))
+        .chain([unknown(Durable)]);
     Health::Known {
         required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
         advisory: advisory.collect(),
@@ -370,7 +398,7 @@ pub(super) fn full(name: &str, maxclients: &str) -> String {
     format!(
         "{name} has as many clients as it may (maxclients{maxclients}), and refuses every other connection. Most often an \
          application opens a new one for every request, where one ConnectionMultiplexer should serve all: \
-         restarting that application frees them"
+         restarting that application frees them. Where it is right to have so many, a larger spec.redis.maxMemory allows more"
     )
 }
 

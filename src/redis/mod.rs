@@ -7,6 +7,7 @@ mod access;
 pub mod acl;
 pub mod advice;
 pub mod binding;
+pub mod client_limits;
 pub mod config;
 pub mod credentials;
 mod drift;
@@ -15,6 +16,7 @@ pub mod fault;
 pub mod fit;
 pub mod flush;
 pub mod health;
+pub mod network;
 pub mod objects;
 pub mod observed;
 pub mod password;
@@ -22,6 +24,7 @@ pub mod pod;
 mod pod_health;
 pub mod probe;
 mod readability;
+pub mod release;
 pub mod rollout;
 pub mod rotation;
 pub mod sample;
@@ -35,6 +38,7 @@ use std::{fmt, sync::Arc};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -49,10 +53,11 @@ use crate::{
     },
 };
 use acl::{Hashes, OPERATOR};
+use client_limits::ClientLimits;
 use credentials::{Credentials, Standing};
 use observed::Observed;
 use password::{Password, PasswordHash};
-use sample::{Login, Server, Trust, Want, Wanted};
+use sample::{Login, Question, Server, Trust, Want, Wanted};
 use settings::Settings;
 use tls::{AuthorityOrder, CertificateOrder, certificate::Authorities};
 
@@ -63,6 +68,8 @@ pub struct Plan {
     pub mints: Vec<Mint>,
     /// The account of the pods.
     pub service_account: Option<ServiceAccount>,
+    /// Who reaches the servers.
+    pub network_policy: Option<NetworkPolicy>,
     /// redis.conf, and the applications' settings.
     pub config_maps: Vec<ConfigMap>,
     /// The users, and what the binding lacks.
@@ -139,6 +146,7 @@ impl fmt::Debug for Plan {
             .debug_struct("Plan")
             .field("mints", &self.mints)
             .field("service_account", &self.service_account)
+            .field("network_policy", &self.network_policy)
             .field("config_maps", &self.config_maps)
             .field("secrets", &secrets)
             .field("clearances", &self.clearances)
@@ -166,6 +174,8 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
         secrets: credentials.tls.secrets.clone(),
         clearances: credentials.tls.clearance.iter().cloned().collect(),
         service_account: missing(&observed.service_account, objects::service_account(settings)),
+        network_policy: network::wanted(settings, observed)
+            .and_then(|wanted| missing(&observed.network_policy, wanted)),
         config_maps: missing(&observed.application_settings, binding::application_settings(settings))
             .into_iter()
             .collect(),
@@ -330,6 +340,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
     Want {
         max_memory: settings.max_memory.bytes(),
         has_room: limits.into_iter().all(|limit| settings.fits(limit)),
+        clients: ClientLimits::of(settings.max_memory),
         eviction_policy: settings.eviction_policy.as_str().to_owned(),
         instance_name: settings.instance_name.as_str().to_owned(),
         append_only: settings.persistence.is_some(),
@@ -337,6 +348,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         users: users(settings, credentials),
         inspect: settings.inspect,
         reader: None,
+        question: network::asks_for_callers(settings, observed).then_some(Question::Callers),
         swept: flush::last(&observed.operations),
         correct: true,
     }

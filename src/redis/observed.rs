@@ -5,11 +5,12 @@ use std::{fmt, sync::Arc};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
-use super::sample::Sample;
+use super::{network::Callers, sample::Sample};
 use crate::{
     api::v1alpha1::OperationStatus,
     kubernetes::{
@@ -26,6 +27,14 @@ use crate::{
 pub struct Observed {
     /// The account of the pods.
     pub service_account: Found<Arc<ServiceAccount>>,
+    /// Who reaches the servers over the network.
+    pub network_policy: Found<Arc<NetworkPolicy>>,
+    /// Whether the status says that there was a `NetworkPolicy`.
+    pub was_restricted: bool,
+    /// From where applications are connected, where there is none yet.
+    pub callers: Callers,
+    /// The namespace of the operator's own pod, where that is known.
+    pub operator_namespace: Option<String>,
     /// The Service that applications connect to.
     pub service: Found<Arc<Service>>,
     /// The Service that governs the pods.
@@ -89,7 +98,7 @@ impl Observed {
     /// What is the owner's own and is owned by nobody, as after a restore from a backup.
     #[must_use]
     pub fn unowned(&self, owner: &str) -> Vec<Child> {
-        let places = self.places(owner).into_iter().chain([self.rotation(owner)]);
+        let places = self.places(owner).into_iter().chain([self.rotation(owner), self.policy(owner)]);
         let unowned = places.filter_map(|place| match place.holder {
             Holder::Unowned(metadata) => Some(Child { kind: place.kind, metadata: *metadata }),
             Holder::Free | Holder::Earlier | Holder::Restored(_) | Holder::Foreign(_) => None,
@@ -99,6 +108,10 @@ impl Observed {
 
     fn rotation(&self, owner: &str) -> Place {
         place(ChildKind::Secret, crate::kubernetes::name::redis_rotation(owner), &self.rotation)
+    }
+
+    fn policy(&self, owner: &str) -> Place {
+        place(ChildKind::NetworkPolicy, crate::kubernetes::name::redis(owner), &self.network_policy)
     }
 
     /// The first object that an earlier `TokenCache` of this name left behind and that is still being collected.
@@ -115,6 +128,11 @@ impl Observed {
         // Without `..`: an object that nobody looks at here does not compile.
         let Self {
             service_account,
+            // A policy of somebody else's keeps no cache from its work.
+            network_policy: _,
+            was_restricted: _,
+            callers: _,
+            operator_namespace: _,
             service,
             headless_service,
             config_map,

@@ -112,6 +112,7 @@ fn container(settings: &Settings, memory: u64, template: Template) -> Container 
     Container {
         name: COMPONENT.to_owned(),
         image: Some(settings.image.clone()),
+        image_pull_policy: settings.image_pull_policy.map(|policy| policy.as_str().to_owned()),
         // Valkey's images may or may not have Redis' names as links.
         command: Some(shell(&format!(
             "exec \"$(command -v redis-server || command -v valkey-server)\" {}",

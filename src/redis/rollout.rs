@@ -17,7 +17,10 @@ use super::{
     settings::Settings,
     tls::replacement,
 };
-use crate::kubernetes::{name, subset};
+use crate::{
+    api::v1alpha1::ImagePullPolicy,
+    kubernetes::{name, subset},
+};
 
 /// The label with which the `StatefulSet` controller says which revision of the template a pod was made from.
 const REVISION_LABEL: &str = "controller-revision-hash";
@@ -204,7 +207,11 @@ fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
     if !ports.is_empty() && ports != [i32::from(settings.port())] {
         return Some("spec.redis.tls");
     }
-    (server.image.as_ref() != Some(&settings.image)).then_some("spec.redis.image")
+    if server.image.as_ref() != Some(&settings.image) {
+        return Some("spec.redis.image");
+    }
+    let pulled = settings.image_pull_policy.map(ImagePullPolicy::as_str);
+    (pulled.is_some() && server.image_pull_policy.as_deref() != pulled).then_some("spec.redis.imagePullPolicy")
 }
 
 /// What is said while a pod restarts because the operator has another password than it was started with.

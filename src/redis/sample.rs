@@ -11,7 +11,9 @@ use jiff::Timestamp;
 
 use super::{
     acl::{APP, Passwords, User, rules::Rules},
+    client_limits::ClientLimits,
     password::Password,
+    release::Product,
     tls::certificate::{Authorities, Distrust, Fingerprint},
     usage::{Usage, payloads::Counts},
 };
@@ -44,6 +46,8 @@ pub struct Want {
     /// Whether the servers' containers have room for it. Where they have not, they are to be replaced, and `maxmemory`
     /// is left alone until then: the kernel would kill a server that outgrows its container.
     pub has_room: bool,
+    /// What clients may take.
+    pub clients: ClientLimits,
     /// `maxmemory-policy`, as Redis spells it.
     pub eviction_policy: String,
     /// What the keys of its entries begin with.
@@ -58,10 +62,19 @@ pub struct Want {
     pub inspect: Inspect,
     /// What reads what they hold; `None` where there is no key to read them with.
     pub reader: Option<Arc<Reader>>,
+    /// What else is to be found out.
+    pub question: Option<Question>,
     /// When entries were removed last on request: what was counted before that is forgotten.
     pub swept: Option<Timestamp>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
+}
+
+/// What is asked of a server only while somebody wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// From where applications are connected.
+    Callers,
 }
 
 /// By what a server proves who it is.
@@ -93,6 +106,7 @@ impl Want {
         let Self {
             max_memory,
             has_room,
+            clients,
             eviction_policy,
             instance_name,
             append_only,
@@ -100,11 +114,13 @@ impl Want {
             trust,
             inspect: _,
             reader: _,
+            question: _,
             swept: _,
             correct: _,
         } = self;
         *max_memory == other.max_memory
             && *has_room == other.has_room
+            && *clients == other.clients
             && *eviction_policy == other.eviction_policy
             && *instance_name == other.instance_name
             && *append_only == other.append_only
@@ -119,6 +135,9 @@ impl Want {
         match drift.parameter {
             Parameter::MaxMemory => drift.found == self.max_memory.to_string(),
             Parameter::EvictionPolicy => drift.found == self.eviction_policy,
+            Parameter::Clients(setting) => {
+                self.clients.settings().contains(&(setting, drift.found.parse().unwrap_or(u64::MAX)))
+            }
             // A password is not told; that another one is wanted now has to do.
             Parameter::AppPassword => self.app_passwords() != now.app_passwords(),
             Parameter::Rights(name) => self.rights_differ(now, name).is_some_and(|found| found == drift.found),
@@ -188,14 +207,20 @@ pub struct Sample {
 /// [`Answer::unread`], and what goes by that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// `redis_version` of INFO; for Valkey `valkey_version`.
+    /// Whose server it is.
+    pub product: Product,
+    /// `redis_version` of INFO; for Valkey and others what they call their own.
     pub version: String,
+    /// Whether it says that it is no release yet.
+    pub is_preview: bool,
     /// `role` of INFO; `None` where that was not read.
     pub role: Option<Role>,
     /// What keeps it from serving, although it answers.
     pub impediment: Option<Impediment>,
     /// `maxmemory`, in bytes, and `maxmemory-policy`, as read back; `None` where they were not read.
     pub memory: Option<MemorySettings>,
+    /// Whether more clients are connected than its memory allows, so that no limit is set before there are fewer.
+    pub is_crowded: bool,
     /// What became of its last attempts to save.
     pub saving: Saving,
     /// What differed from [`Want`], and what came of it.
@@ -206,6 +231,8 @@ pub struct Answer {
     pub refusals: Vec<Refusal>,
     /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
     pub certificate: Option<Served>,
+    /// From where applications are connected; `None` where that was not asked, or could not be told.
+    pub callers: Option<BTreeSet<IpAddr>>,
     /// How it is used: the only thing here that no single look finds out.
     pub usage: Usage,
     /// What was not read, or not to its end, and why.
@@ -235,6 +262,8 @@ pub enum Part {
     AppendSettings,
     /// `CONFIG GET` of the port for plain text.
     PlainPort,
+    /// `CONFIG GET` of what clients may take.
+    ClientLimits,
     /// `ACL LIST`.
     Users,
     /// `ACL LOG`.
@@ -257,7 +286,7 @@ impl Part {
     pub fn command(self) -> &'static str {
         match self {
             Self::Server | Self::Use | Self::Errors | Self::Calls => "info",
-            Self::MemorySettings | Self::AppendSettings | Self::PlainPort => "config|get",
+            Self::MemorySettings | Self::AppendSettings | Self::PlainPort | Self::ClientLimits => "config|get",
             Self::Users => "acl|list",
             Self::Refusals => "acl|log",
             Self::Keys => "scan",
@@ -363,6 +392,8 @@ pub enum Parameter {
     MaxMemory,
     /// `maxmemory-policy`.
     EvictionPolicy,
+    /// A limit of what clients may take, by the name that Redis has for it.
+    Clients(&'static str),
     /// `appendonly`.
     AppendOnly,
     /// `appendfsync`, where `appendonly` is wanted.
@@ -515,6 +546,7 @@ mod tests {
         Want {
             max_memory,
             has_room: true,
+            clients: ClientLimits { clients: 1, memory: 2, query_buffer: 3 },
             eviction_policy: eviction_policy.to_owned(),
             instance_name: "shop:".to_owned(),
             append_only: false,
@@ -522,6 +554,7 @@ mod tests {
             users: Vec::new(),
             inspect: Inspect::Payloads,
             reader: None,
+            question: None,
             swept: None,
             correct: true,
         }
@@ -536,6 +569,8 @@ mod tests {
         assert!(before.was_met_by(&drift(Parameter::MaxMemory, "100"), &now));
         assert!(!before.was_met_by(&drift(Parameter::EvictionPolicy, "noeviction"), &now));
         assert!(!before.was_met_by(&drift(Parameter::MaxMemory, "0"), &now));
+        assert!(before.was_met_by(&drift(Parameter::Clients("maxclients"), "1"), &now));
+        assert!(!before.was_met_by(&drift(Parameter::Clients("maxclients"), "2"), &now));
         assert!(!before.was_met_by(&drift(Parameter::AppPassword, "another password"), &now));
     }
 

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, Inspect, PersistenceSpec, PodSpec, ROTATE_PASSWORD_ANNOTATION,
-        TlsMode, TokenCache, WhenDeleted,
+        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, ImagePullPolicy, Inspect, NetworkPolicyMode, PersistenceSpec,
+        PodSpec, ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
     kubernetes::{
         identity::Owner,
@@ -37,6 +37,10 @@ pub struct Settings {
     pub is_restored: bool,
     /// The server's image.
     pub image: String,
+    /// When a node pulls it; `None` where Kubernetes decides.
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// The version that is fine as it is.
+    pub accepted_version: Option<String>,
     /// `maxmemory`.
     pub max_memory: MaxMemory,
     /// `maxmemory-policy`.
@@ -47,6 +51,8 @@ pub struct Settings {
     pub tls: TlsSource,
     /// What the applications' user may do.
     pub acl: Acl,
+    /// Who reaches the servers over the network.
+    pub network_policy: NetworkPolicyMode,
     /// Whether the applications' password is to be another one, and how it becomes so.
     pub rotation: Wish,
     /// Whether entries are to be removed.
@@ -245,6 +251,8 @@ impl Settings {
             },
             is_restored: request::is_restored(cache),
             image: redis.image.clone(),
+            image_pull_policy: redis.image_pull_policy,
+            accepted_version: redis.accepted_version.clone(),
             max_memory: MaxMemory::parse(&redis.max_memory)?,
             eviction_policy: redis.eviction_policy,
             persistence: redis.persistence.as_ref().map(Persistence::parse).transpose()?,
@@ -255,6 +263,7 @@ impl Settings {
                 (TlsMode::Disabled, _) => TlsSource::Disabled,
             },
             acl: redis.acl,
+            network_policy: redis.network_policy,
             rotation: wish(cache)?,
             flush: flush_wish(cache),
             instance_name,

@@ -18,5 +18,7 @@ mod support {
     pub mod kubelet;
     pub mod namespace;
     pub mod operator;
+    pub mod process;
+    pub mod redis_server;
     pub mod stored;
 }

@@ -95,7 +95,7 @@ async fn an_image_that_cannot_be_pulled_is_told_and_a_corrected_one_is_rolled_ou
     scene.apply(json!({"image": "localhost/tokencache-nowhere/redis:1", "maxMemory": "32Mi"})).await;
     let message = scene.condition("RedisAvailable", "False", "ImagePullFailed").await;
     assert!(message.contains("localhost/tokencache-nowhere/redis:1"), "{message}");
-    scene.change(json!({"spec": {"redis": {"image": "docker.io/library/redis:8.2"}}})).await;
+    scene.change(json!({"spec": {"redis": {"image": "docker.io/library/redis:8.2.9"}}})).await;
     scene.ready().await;
 }
 

@@ -24,6 +24,7 @@ const GRANTED: [(&str, &[&str], &[&str]); 8] = [
         &["get", "list", "watch", "create", "patch", "delete"],
     ),
     ("apps", &["statefulsets"], &["get", "list", "watch", "create", "patch", "delete"]),
+    ("networking.k8s.io", &["networkpolicies"], &["get", "list", "watch", "create", "patch", "delete"]),
     ("", &["pods"], &["list", "watch"]),
     // Looked up once for each pod, and labelled.
     ("", &["persistentvolumeclaims"], &["get", "patch"]),

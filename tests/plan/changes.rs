@@ -56,6 +56,8 @@ fn after(from: &str, field: &str, to: &str) -> String {
 fn each_field_changes_what_it_should_and_nothing_else() {
     let empty = [
         ("redis.image", "registry.example/redis:8.4"),
+        ("redis.imagePullPolicy", "Always"),
+        ("redis.acceptedVersion", "8.0.2"),
         ("redis.maxMemory", "300Mi"),
         ("redis.maxMemory", "128Mi"),
         ("redis.maxMemory", "512Mi"),
@@ -85,6 +87,7 @@ fn what_becomes_of_the_claim_changes_without_a_restart() {
 #[test]
 fn each_field_that_is_removed_leaves_the_objects() {
     let full = [
+        ("redis.imagePullPolicy", "null"),
         ("redis.pod.resources", "null"),
         ("redis.pod.nodeSelector", "{}"),
         ("redis.pod.tolerations", "[]"),

@@ -1,10 +1,12 @@
 //! Which pods use what is published, and which workloads they are of.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokencache_operator::controller::consumers::published;
 use tokencache_operator::kubernetes::process::{Outdated, Processes};
-use tokencache_operator::kubernetes::workload::{Consumer, Consumers, Source, Uses, Workload};
+use tokencache_operator::kubernetes::workload::{Consumer, Consumers, Source, Uses, Workload, addresses};
 
 use super::world::{World, shop};
 
@@ -48,6 +50,20 @@ fn consumers(pods: &[Pod], of: &[Source]) -> Vec<Consumer> {
 
 fn is_used(pod: &Pod) -> bool {
     !consumers(std::slice::from_ref(pod), &published("shop")).is_empty()
+}
+
+#[test]
+fn a_pod_has_its_addresses_unless_they_are_its_nodes() {
+    let both = json!({"podIP": "10.0.0.7", "podIPs": [{"ip": "10.0.0.7"}, {"ip": "fd00::7"}]});
+    let seen = |spec: Value, status: &Value| -> BTreeSet<String> {
+        let pod = pod(&json!({"metadata": {"name": "web"}, "spec": spec, "status": status}));
+        addresses(&pod).iter().map(ToString::to_string).collect()
+    };
+    let of = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(seen(json!({"containers": []}), &both), of(&["10.0.0.7", "fd00::7"]));
+    assert_eq!(seen(json!({"containers": []}), &json!({"podIP": "10.0.0.7"})), of(&["10.0.0.7"]));
+    assert_eq!(seen(json!({"containers": []}), &json!({})), of(&[]));
+    assert_eq!(seen(json!({"containers": [], "hostNetwork": true}), &both), of(&[]));
 }
 
 #[test]

@@ -300,14 +300,14 @@ fn impeded(impediment: Impediment) -> Seen {
 #[test]
 fn what_is_said_of_a_pod_that_does_not_run() {
     let not_found = "rpc error: code = NotFound desc = failed to pull and unpack image \
-                     \"docker.io/library/redis:8.2\": failed to resolve reference \"docker.io/library/redis:8.2\": \
-                     docker.io/library/redis:8.2: not found";
-    let back_off = format!("Back-off pulling image \"docker.io/library/redis:8.2\": ErrImagePull: {not_found}");
+                     \"docker.io/library/redis:8.2.9\": failed to resolve reference \"docker.io/library/redis:8.2.9\": \
+                     docker.io/library/redis:8.2.9: not found";
+    let back_off = format!("Back-off pulling image \"docker.io/library/redis:8.2.9\": ErrImagePull: {not_found}");
     let no_room = "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: 0/1 nodes \
                    are available: 1 No preemption victims found for incoming pod.";
     let directive = json!({
         "exitCode": 1, "reason": "Error",
-        "message": "*** FATAL CONFIG FILE ERROR (Redis 8.2.1) ***\nReading the configuration file, at line 2\n>>> 'no-such-directive yes'\nBad directive or wrong number of arguments\n",
+        "message": "*** FATAL CONFIG FILE ERROR (Redis 8.2.9) ***\nReading the configuration file, at line 2\n>>> 'no-such-directive yes'\nBad directive or wrong number of arguments\n",
     });
     let pause = "back-off 20s restarting failed container=redis pod=shop-redis-0_web(uid-of-pod)";
     let of = |status: &Value, what: &str| Seen::pod(status).told(what);
@@ -359,7 +359,7 @@ fn what_is_said_of_a_pod_that_does_not_run() {
         of(&waiting("ErrImagePull", not_found), "the image was not found"),
         of(&waiting("ImagePullBackOff", &back_off), "kubelet waits before it pulls again"),
         of(
-            &waiting("ImagePullBackOff", "Back-off pulling image \"docker.io/library/redis:8.2\""),
+            &waiting("ImagePullBackOff", "Back-off pulling image \"docker.io/library/redis:8.2.9\""),
             "an older kubelet waits",
         ),
         of(

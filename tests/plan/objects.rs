@@ -8,11 +8,14 @@ use super::world::{World, shop};
 pub const FULL: &str = r#"
 redis:
   image: registry.example/valkey:8.1
+  imagePullPolicy: Always
+  acceptedVersion: 8.1.1
   maxMemory: 1500M
   evictionPolicy: allkeys-lfu
   persistence: {size: 10G, storageClassName: fast, whenDeleted: Delete}
   tls: {mode: Secret, secretName: shop-certificate}
   acl: Strict
+  networkPolicy: Namespace
   passwordRotation: {overlap: 7d, wait: Clock}
   pod:
     resources: {requests: {cpu: 250m}, limits: {cpu: 2}}

@@ -17,6 +17,7 @@ fn the_first_pass_mints_the_passwords_and_makes_what_does_not_depend_on_them() {
             "mint Secret shop-redis-operator",
             "ConfigMap shop-settings",
             "ServiceAccount shop-redis",
+            "NetworkPolicy shop-redis",
         ]
     );
 }

@@ -48,7 +48,7 @@ pub fn on_node(ready: bool, state: &Value, last_state: &Value) -> Value {
             {"type": "Ready", "status": if ready { "True" } else { "False" }},
         ],
         "containerStatuses": [{
-            "name": "redis", "image": "docker.io/library/redis:8.2", "imageID": "", "ready": ready, "restartCount": 0,
+            "name": "redis", "image": "docker.io/library/redis:8.2.9", "imageID": "", "ready": ready, "restartCount": 0,
             "state": state, "lastState": last_state,
         }],
     })

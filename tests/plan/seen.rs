@@ -13,6 +13,7 @@ use tokencache_operator::controller::{
 };
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
+use tokencache_operator::redis::release::Product;
 use tokencache_operator::redis::sample::{
     Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords,
 };
@@ -120,7 +121,7 @@ impl Seen {
                 "TlsReady" if condition.reason == "CertificateServed" => false,
                 "UsersVerified" | "AccessAllowed" if condition.status == "Unknown" => false,
                 "UsersVerified" => condition.reason != "Verified",
-                "AccessAllowed" => condition.status == "False",
+                "AccessAllowed" | "ServerSupported" | "NetworkRestricted" => condition.status == "False",
                 "Durable" => !repeated && !matches!(condition.reason.as_str(), "InMemory" | "Persisted"),
                 _ => condition.reason != "RedisUnavailable" && (with_sampling || condition.reason != "Sampling"),
             };
@@ -150,6 +151,11 @@ impl Seen {
         let status = self.status().unwrap();
         let condition = status.conditions.iter().find(|condition| condition.type_ == "Durable").unwrap();
         format!("{what}\n  warnings={}\n{}", status.warnings, sentence(condition))
+    }
+
+    /// How many warnings the status counts.
+    pub fn warnings(self) -> i32 {
+        self.status().unwrap().warnings
     }
 
     pub fn status(mut self) -> Option<TokenCacheStatus> {
@@ -188,15 +194,19 @@ pub fn served(reload: Reload) -> Served {
 
 pub fn well() -> Answer {
     Answer {
-        version: "8.2.1".to_owned(),
+        product: Product::Redis,
+        version: "8.2.9".to_owned(),
+        is_preview: false,
         role: Some(Role::Primary),
         impediment: None,
         memory: Some(MemorySettings { max_memory: 256 << 20, eviction_policy: "volatile-lru".to_owned() }),
+        is_crowded: false,
         saving: Saving::default(),
         drift: Vec::new(),
         certificate: Some(served(Reload::Done)),
         unknown_words: UnknownWords::new(),
         refusals: Vec::new(),
+        callers: None,
         usage: Usage::default(),
         unread: BTreeMap::new(),
     }

@@ -14,6 +14,7 @@ use tokencache_operator::data_protection::settings::Settings as RingSettings;
 use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
 use tokencache_operator::kubernetes::process::Processes;
 use tokencache_operator::kubernetes::workload::Consumers;
+use tokencache_operator::redis::network::Callers;
 use tokencache_operator::redis::objects::TEMPLATE_ANNOTATION;
 use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
 use tokencache_operator::redis::{
@@ -69,6 +70,10 @@ impl World {
     pub fn new(cache: TokenCache) -> Self {
         let observed = Observed {
             service_account: Found::Nothing,
+            network_policy: Found::Nothing,
+            was_restricted: false,
+            callers: Callers::Unknown,
+            operator_namespace: Some("tokencache-system".to_owned()),
             service: Found::Nothing,
             headless_service: Found::Nothing,
             config_map: Found::Nothing,
@@ -125,7 +130,17 @@ impl World {
     pub fn pass(&mut self) -> Vec<String> {
         let plan = self.plan();
         let written = said(&plan);
-        let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set, claim } = plan;
+        let Plan {
+            mints,
+            service_account,
+            network_policy,
+            config_maps,
+            secrets,
+            clearances,
+            services,
+            stateful_set,
+            claim,
+        } = plan;
         let of_tls = |clearance: &Clearance| clearance.secret.name.as_deref() == Some("shop-redis-tls");
         assert!(
             clearances.iter().all(of_tls),
@@ -163,6 +178,9 @@ impl World {
                 _ => &mut self.observed.headless_service,
             };
             *slot = Found::Ours(stored(object));
+        }
+        if let Some(object) = network_policy {
+            self.observed.network_policy = Found::Ours(stored(object));
         }
         if let Some(object) = service_account {
             self.observed.service_account = Found::Ours(stored(object));
@@ -203,6 +221,10 @@ impl World {
         // Without `..`: an object that no snapshot shows does not compile.
         let Observed {
             service_account,
+            network_policy,
+            was_restricted: _,
+            callers: _,
+            operator_namespace: _,
             service,
             headless_service,
             config_map,
@@ -225,6 +247,7 @@ impl World {
         } = &self.observed;
         [
             told("ServiceAccount", service_account),
+            told("NetworkPolicy", network_policy),
             told("Service", service),
             told("Service", headless_service),
             told("ConfigMap", config_map),
@@ -245,7 +268,17 @@ impl World {
 
 /// What a plan writes, as kinds and names.
 pub fn said(plan: &Plan) -> Vec<String> {
-    let Plan { mints, service_account, config_maps, secrets, clearances, services, stateful_set, claim } = plan;
+    let Plan {
+        mints,
+        service_account,
+        network_policy,
+        config_maps,
+        secrets,
+        clearances,
+        services,
+        stateful_set,
+        claim,
+    } = plan;
     let mut said: Vec<String> = mints
         .iter()
         .map(|mint| match mint {
@@ -260,6 +293,7 @@ pub fn said(plan: &Plan) -> Vec<String> {
     said.extend(clearances.iter().map(|clearance| format!("clear {:?}", clearance.keys)));
     said.extend(config_maps.iter().map(|object: &ConfigMap| format!("ConfigMap {}", object.name_any())));
     said.extend(service_account.iter().map(|object| format!("ServiceAccount {}", object.name_any())));
+    said.extend(network_policy.iter().map(|object| format!("NetworkPolicy {}", object.name_any())));
     said.extend(services.iter().map(|object: &Service| format!("Service {}", object.name_any())));
     said.extend(stateful_set.iter().map(|object| format!("StatefulSet {}", object.name_any())));
     said.extend(claim.iter().map(|(seen, _)| format!("claim {}", seen.name.as_deref().unwrap_or_default())));

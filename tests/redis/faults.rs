@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokencache_operator::redis::release::Product;
 use tokencache_operator::redis::sample::{Answer, Fault, Impediment, MemorySettings, Role, Saving};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -24,14 +25,18 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
     let redis = RedisServer::start(&config()).await;
     let outcome = first_look(&redis).await;
     let answer = Answer {
+        product: Product::Redis,
         version: "7.0.15".to_owned(),
+        is_preview: false,
         role: Some(Role::Primary),
         impediment: None,
         memory: Some(MemorySettings { max_memory: 256 << 20, eviction_policy: "volatile-lru".to_owned() }),
+        is_crowded: false,
         saving: Saving::default(),
         drift: vec![],
         certificate: None,
         unknown_words: BTreeMap::new(),
+        callers: None,
         refusals: vec![],
         usage: outcome.as_ref().map(|answer| answer.usage.clone()).unwrap_or_default(),
         unread: BTreeMap::new(),
@@ -184,8 +189,10 @@ async fn a_replica_that_refuses_data_without_its_primary_still_answers_a_look() 
 async fn a_server_that_is_full_is_told_to_whom_it_refuses_and_to_whom_it_held() {
     let redis = RedisServer::start(&(config() + "maxclients 3\n")).await;
     let held = probe();
+    let mut few = want();
+    few.clients.clients = 3;
     eventually("a connection is held", async || {
-        look(&held, &server_of(&redis), &login(), &want()).await.map_err(|fault| format!("{fault:?}"))
+        look(&held, &server_of(&redis), &login(), &few).await.map_err(|fault| format!("{fault:?}"))
     })
     .await;
     let full = Err(Fault::Full);
@@ -193,11 +200,11 @@ async fn a_server_that_is_full_is_told_to_whom_it_refuses_and_to_whom_it_held() 
     let mut others = Vec::new();
     eventually("the server is full", async || {
         others.push(TcpStream::connect((redis.address(), redis.port())).await.unwrap());
-        let outcome = first_look(&redis).await;
+        let outcome = look(&probe(), &server_of(&redis), &login(), &few).await;
         if outcome == full { Ok(()) } else { Err(format!("{outcome:?}")) }
     })
     .await;
-    let answer = look(&held, &server_of(&redis), &login(), &want()).await.unwrap();
+    let answer = look(&held, &server_of(&redis), &login(), &few).await.unwrap();
     assert_eq!(answer.impediment, Some(Impediment::Full { clients: 3 }));
 }
 

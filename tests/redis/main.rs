@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod busy;
+mod callers;
 mod certificates;
+mod client_limits;
 mod drift;
 mod durability;
 mod fake;
@@ -10,6 +12,7 @@ mod faults;
 mod held;
 mod lengthy;
 mod payloads;
+mod releases;
 mod replay;
 mod scene;
 mod servers;

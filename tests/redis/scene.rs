@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use tokencache_operator::api::v1alpha1::{Acl, Inspect};
+use tokencache_operator::api::v1alpha1::{Acl, Amount, Inspect};
 use tokencache_operator::redis::acl::{self, Hashes, Passwords, User};
+use tokencache_operator::redis::client_limits::ClientLimits;
 use tokencache_operator::redis::password::{LENGTH, Password, PasswordHash};
 use tokencache_operator::redis::probe::{Limits, Probe};
 use tokencache_operator::redis::sample::{Answer, Fault, Login, Sample, Server, Want};
-use tokencache_operator::redis::settings::InstanceName;
+use tokencache_operator::redis::settings::{InstanceName, MaxMemory};
 
 use crate::support::redis_server::RedisServer;
 
@@ -48,9 +49,14 @@ pub fn config() -> String {
     config_with(&users(Acl::Compatible, "shop:"))
 }
 
+/// The configuration that earlier versions of the operator made: without limits for clients.
+pub fn config_without_limits() -> String {
+    config().replace(&limits().lines(), "")
+}
+
 /// The configuration of a server that has these users.
 pub fn config_with(users: &[User]) -> String {
-    format!("maxmemory 256mb\nmaxmemory-policy volatile-lru\n{}", acl::file(users))
+    format!("maxmemory 256mb\nmaxmemory-policy volatile-lru\n{}{}", limits().lines(), acl::file(users))
 }
 
 /// The configuration of a server whose operator may not use these commands.
@@ -76,6 +82,7 @@ pub fn want() -> Want {
     Want {
         max_memory: 256 << 20,
         has_room: true,
+        clients: limits(),
         eviction_policy: "volatile-lru".to_owned(),
         instance_name: "shop:".to_owned(),
         append_only: false,
@@ -83,9 +90,15 @@ pub fn want() -> Want {
         users: users(Acl::Compatible, "shop:"),
         inspect: Inspect::Payloads,
         reader: None,
+        question: None,
         swept: None,
         correct: true,
     }
+}
+
+/// The limits of a server with 256Mi.
+pub fn limits() -> ClientLimits {
+    ClientLimits::of(MaxMemory::parse(&Amount::Text("256Mi".to_owned())).unwrap())
 }
 
 pub fn login() -> Login {

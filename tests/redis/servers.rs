@@ -1,4 +1,4 @@
-//! The servers that a cache may run: the machine's own redis-server (7.0 on Debian 12), Redis 8 and Valkey 8.
+//! The servers that a cache may run: the machine's own redis-server (7.0 on Debian 12), Redis 8, Valkey 8 and Valkey 9.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -19,10 +19,16 @@ fn programs() -> Vec<String> {
     if let Ok(instead) = std::env::var(INSTEAD) {
         return instead.split_whitespace().map(str::to_owned).collect();
     }
+    let (trixie, forky) = (unpacked("trixie"), unpacked("forky"));
+    let valkeys = [format!("{trixie}/valkey-server"), format!("{forky}/valkey-server")];
+    ["redis-server".to_owned(), format!("{trixie}/redis-server")].into_iter().chain(valkeys).collect()
+}
+
+/// The folder with the programs of this Debian.
+fn unpacked(suite: &str) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
-    let made = Command::new(script).output().unwrap_or_else(|error| panic!("{script}: {error}"));
+    let made = Command::new(script).arg(suite).output().unwrap_or_else(|error| panic!("{script}: {error}"));
     let said = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success(), "{script} failed (or name the programs with {INSTEAD}): {said}");
-    let folder = String::from_utf8_lossy(&made.stdout).trim().to_owned();
-    ["redis-server".to_owned(), format!("{folder}/redis-server"), format!("{folder}/valkey-server")].into()
+    String::from_utf8_lossy(&made.stdout).trim().to_owned()
 }

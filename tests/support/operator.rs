@@ -16,6 +16,8 @@ use super::eventually::eventually;
 
 /// What the operator calls itself, in the audit log and in events.
 pub const USER_AGENT: &str = "tokencache-operator";
+/// The namespace in which it says that it runs.
+pub const OPERATOR_NAMESPACE: &str = "tokencache-system";
 /// Short enough that a test need not wait, long enough that two cores keep up.
 pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
@@ -39,7 +41,8 @@ impl Operator {
 
     /// As [`Self::start_with`], in any scope.
     pub fn start_in(client: Client, scope: Scope, probe_period: Duration) -> Self {
-        let options = Options { scope, probe_period, reporter: USER_AGENT.to_owned() };
+        let operator_namespace = Some(OPERATOR_NAMESPACE.to_owned());
+        let options = Options { scope, probe_period, reporter: USER_AGENT.to_owned(), operator_namespace };
         let (sender, synced) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let task = tokio::spawn(controller::run(client, options, Arc::clone(&metrics), sender, pending()));

@@ -22,7 +22,10 @@ pub use data_protection::{
 pub use entries::{EntriesSpec, FLUSH_ANNOTATION, Inspect};
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
-pub use redis::{Acl, CpuResources, EvictionPolicy, PodSpec, RedisSpec, TlsMode, TlsSpec};
+pub use redis::{
+    Acl, CpuResources, DEFAULT_IMAGE, EvictionPolicy, ImagePullPolicy, NetworkPolicyMode, PodSpec, RedisSpec, TlsMode,
+    TlsSpec,
+};
 pub use rotation::{PasswordRotationSpec, PasswordWait, ROTATE_PASSWORD_ANNOTATION};
 pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
 

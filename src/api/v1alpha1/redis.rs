@@ -23,8 +23,11 @@ use super::{Amount, PasswordRotationSpec, PersistenceSpec};
     )
 )]
 pub struct RedisSpec {
-    /// The server's image: Redis 7.0 and later or Valkey 8 and later. It must contain a shell and redis-cli (or
-    /// valkey-cli), as the official images do. A change restarts Redis, which empties a cache without `persistence`.
+    /// The server's image: Redis 7.2, 7.4, 8.2 and later, or Valkey 8 and later. It must contain a shell and redis-cli (or
+    /// valkey-cli), as the official images do. Name a patch level, such as 8.2.9, or a digest, or both
+    /// (`name:tag@sha256:...`): a node keeps what it once pulled under a tag that moves, such as 8.2. `ServerSupported` says
+    /// whether the version that runs has upstream's security fixes. A change restarts Redis, which empties a cache without
+    /// `persistence`.
     #[serde(default = "default_image")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
@@ -33,6 +36,21 @@ pub struct RedisSpec {
         )
     )]
     pub image: String,
+    /// When a node pulls the image: `Always`, `IfNotPresent` or `Never`. Without it, Kubernetes decides by the tag: `Always`
+    /// for `latest`, else `IfNotPresent`. A change restarts Redis, which empties a cache without `persistence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    /// The version of the server that is fine as it is, to the letter as `status.redis.servers` has it, such as `8.0.2`:
+    /// `ServerSupported` warns of it no more. For images whose maker has put upstream's fixes into an older version, as
+    /// distributions do. Another version is judged again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[0-9A-Za-z][0-9A-Za-z.+~_-]*$')").message(
+            "acceptedVersion must be one version, as status.redis.servers has it; for example 8.0.2"
+        )
+    )]
+    pub accepted_version: Option<String>,
     /// How much memory the entries may take (`maxmemory`): a whole number of bytes, or with one of the suffixes
     /// Ki, Mi, Gi, Ti, k, M, G, T; from 16Mi to 1Ti. The container's memory derives from it: one and a half times as
     /// much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation. A change reaches the running
@@ -40,7 +58,8 @@ pub struct RedisSpec {
     /// 64Mi, and at most twice what a new one would get. So up to a fifth more, or half as much, restarts nothing; any
     /// other change replaces the pod, which empties the cache. With `persistence` the container has at least half more and
     /// 64Mi, since rewrites of the file fork, and never gets smaller, since all that the file holds is loaded at a
-    /// restart: less `maxMemory` restarts nothing, more may, and the entries come back.
+    /// restart: less `maxMemory` restarts nothing, more may, and the entries come back. How many clients may be connected
+    /// derives from it too: 512, and 2 for each Mi; so does the memory that they may hold together: a tenth of it.
     #[serde(default = "default_max_memory")]
     #[x_kube(
         validation = Rule::new(
@@ -70,6 +89,12 @@ pub struct RedisSpec {
     /// from 9.0 on that use the published connectionString. A change reaches the servers without a restart.
     #[serde(default)]
     pub acl: Acl,
+    /// Who reaches Redis over the network, where the cluster's network enforces such rules: by a `NetworkPolicy`, the pods of
+    /// this namespace and the operator. `Auto`: it is made with the cache; for a cache that has none yet, once no application
+    /// is connected from elsewhere, such as another namespace or a node, since it would be cut off (`NetworkRestricted` says
+    /// from where). `Namespace`: it is made in any case. `None`: there is none. A change restarts nothing.
+    #[serde(default)]
+    pub network_policy: NetworkPolicyMode,
     /// How the applications' password is changed on request. It restarts nothing.
     #[serde(default)]
     pub password_rotation: PasswordRotationSpec,
@@ -82,23 +107,53 @@ impl Default for RedisSpec {
     fn default() -> Self {
         Self {
             image: default_image(),
+            image_pull_policy: None,
+            accepted_version: None,
             max_memory: default_max_memory(),
             eviction_policy: EvictionPolicy::default(),
             persistence: None,
             tls: TlsSpec::default(),
             acl: Acl::default(),
+            network_policy: NetworkPolicyMode::default(),
             password_rotation: PasswordRotationSpec::default(),
             pod: PodSpec::default(),
         }
     }
 }
 
+/// The image that a cache gets which names none: of a line with long support, at a patch level that has upstream's fixes.
+/// Another one here reaches only caches that are made later, since the API server stores defaults.
+pub const DEFAULT_IMAGE: &str = "docker.io/library/redis:8.2.9";
+
 fn default_image() -> String {
-    "docker.io/library/redis:8.2".to_owned()
+    DEFAULT_IMAGE.to_owned()
 }
 
 fn default_max_memory() -> Amount {
     Amount::Text("256Mi".to_owned())
+}
+
+/// When a node pulls an image.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImagePullPolicy {
+    /// At each start of a container.
+    Always,
+    /// Where it has none under that name.
+    IfNotPresent,
+    /// Not at all: it has to be there.
+    Never,
+}
+
+impl ImagePullPolicy {
+    /// The name that Kubernetes uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
 }
 
 /// `maxmemory-policy`, as far as it suits a cache.
@@ -199,6 +254,18 @@ impl Acl {
             Self::Strict => "Strict",
         }
     }
+}
+
+/// Who reaches Redis over the network.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NetworkPolicyMode {
+    /// The pods of the namespace and the operator, unless that would cut somebody off.
+    #[default]
+    Auto,
+    /// The pods of the namespace and the operator.
+    Namespace,
+    /// Everybody: there is no `NetworkPolicy`.
+    None,
 }
 
 /// Where and how the pods of Redis run. What is set here reaches the pod template as it is.

@@ -37,7 +37,8 @@ const MASTER_CHANGED: &str = "&__Booksleeve_MasterChanged";
 /// It looks at keys of any name, to tell those under the prefix from others, and removes those under it where that is asked
 /// for. Written together with what it may write to: see [`users`].
 const OPERATOR_RULE: &str = "%R~* -@all +ping +info +config|get +config|set +acl|list +acl|setuser +acl|deluser +acl|log \
-    +script|kill +function|kill +slowlog|get +scan +type +pttl +hstrlen +hget +unlink +@transaction";
+    +script|kill +function|kill +slowlog|get +client|no-evict +client|list +scan +type +pttl +hstrlen +hget +unlink \
+    +@transaction";
 const PROBE_COMMANDS: &str = "-@all +ping";
 const NO_COMMANDS: &str = "-@all";
 

@@ -44,6 +44,8 @@ pub(super) struct Connection {
     pub(super) own_words: BTreeSet<(&'static str, String)>,
     /// Whether its reads leave alone when a key was last used; `None` while that has not been asked for.
     pub(super) spares_clock: Option<bool>,
+    /// Whether it is settled that the server keeps it where it closes others for their memory.
+    is_kept: bool,
 }
 
 /// Why a command got no answer.
@@ -127,6 +129,7 @@ impl Connection {
             log: Log::default(),
             own_words: BTreeSet::new(),
             spares_clock: None,
+            is_kept: false,
         })
     }
 
@@ -160,6 +163,24 @@ impl Connection {
         other.authenticate().await?;
         *self = other;
         Ok(())
+    }
+
+    /// Has the server keep this connection where it closes others because clients hold too much memory. A server that does
+    /// not know that is not asked again; one that refuses it may have been given the right by the next look.
+    pub(super) async fn keep(&mut self) -> Result<(), Fault> {
+        if self.is_kept {
+            return Ok(());
+        }
+        let mut command = cmd("CLIENT");
+        command.arg("NO-EVICT").arg("ON");
+        match self.send(&command).await {
+            Err(Failure::Refused { code, .. }) if code != "ERR" => Ok(()),
+            Ok(_) | Err(Failure::Refused { .. }) => {
+                self.is_kept = true;
+                Ok(())
+            }
+            Err(failure) => Err(failure.of("client|no-evict")),
+        }
     }
 
     /// Asks for a PONG: the words of a server that refuses writes for want of a place to save its data to. It answers
@@ -370,6 +391,13 @@ pub(super) fn memory_settings() -> Cmd {
 pub(super) fn append_settings() -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg("appendonly").arg("appendfsync");
+    command
+}
+
+/// `CONFIG GET` of what clients may take. What a server does not know is not in its answer.
+pub(super) fn client_limits(settings: &[&str]) -> Cmd {
+    let mut command = cmd("CONFIG");
+    command.arg("GET").arg(settings);
     command
 }
 

@@ -13,10 +13,12 @@
 //! Over TLS a server has to prove who it is first: that it has the name of the cache's Service, whatever its address.
 //! A server that answers in plain text there is told of, and gets no login.
 //!
-//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG; SCRIPT KILL, FUNCTION KILL; of use SLOWLOG GET,
+//! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG,
+//! CLIENT NO-EVICT, CLIENT LIST, SCRIPT KILL, FUNCTION KILL; of use SLOWLOG GET,
 //! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
 mod bounded;
+mod callers;
 mod certificate;
 mod connection;
 mod greeting;
@@ -44,7 +46,8 @@ use tokio::time::{Instant, timeout_at};
 use self::connection::Connection;
 use super::acl;
 use super::sample::{
-    Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Sample, Server, Trust, Unread, Untrusted, Want,
+    Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Question, Sample, Server, Trust, Unread,
+    Untrusted, Want,
 };
 use super::tls::certificate::Fingerprint;
 use super::usage::{History, Usage, payloads::Counts};
@@ -64,6 +67,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Bytes read of one answer: what is longer is not waited for.
     pub read_bytes: usize,
+    /// How long a server must have run before it says anything who is connected: after a start, clients come again in time.
+    pub reconnect: Duration,
 }
 
 impl Default for Limits {
@@ -75,6 +80,7 @@ impl Default for Limits {
             script: Duration::from_secs(5),
             answer_bytes: 256 * 1024,
             read_bytes: 16 << 20,
+            reconnect: Duration::from_mins(2),
         }
     }
 }
@@ -175,6 +181,7 @@ impl Probe {
             }
             (answer, _) => answer?,
         };
+        connection.keep().await?;
         if let Some(trust) = &want.trust {
             let state = (want.correct, answer.impediment.as_ref());
             let (certificate, drift) =
@@ -192,6 +199,10 @@ impl Probe {
         let (refused, why) = refusals::read(&mut connection).await?;
         answer.refusals = refused;
         answer.unread.extend(why.map(|why| (Part::Refusals, why)));
+        if want.question == Some(Question::Callers) {
+            // What is not known is asked again.
+            answer.callers = callers::read(&mut connection, self.limits.reconnect).await.unwrap_or_default();
+        }
         Ok((answer, connection))
     }
 
@@ -305,18 +316,22 @@ async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> 
     let knows_7_2 = acl::knows_7_2(&about.version);
     // First, since this gives the operator's own user back what it needs for the rest.
     let (users, unknown_words) = users::bring_in_line(connection, want, knows_7_2, &mut unread).await?;
-    let (settings, mut drift) = settings::bring_in_line(connection, want, &mut unread).await?;
+    let (settings, mut drift) = settings::bring_in_line(connection, want, about.clients, &mut unread).await?;
     drift.extend(users);
     Ok(Answer {
+        product: about.product,
         version: about.version,
+        is_preview: about.is_preview,
         role: about.role,
         impediment: cannot_save.or(about.impediment),
         memory: settings.memory,
+        is_crowded: settings.is_crowded,
         saving: about.saving,
         drift,
         unknown_words,
         refusals: Vec::new(),
         certificate: None,
+        callers: None,
         usage: Usage::default(),
         unread,
     })

@@ -8,16 +8,28 @@ use ::redis::Value;
 
 use super::bounded::Bounds;
 use crate::redis::acl::rules::{self, Rules};
+use crate::redis::release::Product;
 use crate::redis::sample::{Fault, Impediment, MemorySettings, Refusal, Role, Saving};
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct About {
+    pub(super) product: Product,
     pub(super) version: String,
+    pub(super) is_preview: bool,
     /// `None` where the answer is cut before it.
     pub(super) role: Option<Role>,
     pub(super) impediment: Option<Impediment>,
+    /// How many clients are connected, the one that asks among them.
+    pub(super) clients: u64,
     pub(super) saving: Saving,
+}
+
+/// Servers that speak the protocol, and are neither Redis nor Valkey: each says a version of its own.
+const OTHERS: [&str; 4] = ["Dragonfly", "Garnet", "Kvrocks", "Redict"];
+
+fn own_version(product: &str) -> String {
+    format!("{}_version", product.to_ascii_lowercase())
 }
 
 /// The lines of `INFO` that are whole, and whether some may be missing at its end.
@@ -43,7 +55,12 @@ pub(super) fn about(answer: Value, bounds: Bounds) -> Result<About, Fault> {
     if field("loading").as_deref() == Some("1") {
         return Err(Fault::Loading);
     }
-    let version = field("valkey_version").or_else(|| field("redis_version"));
+    let own = OTHERS.into_iter().find_map(|name| Some((Product::Other(name), field(&own_version(name))?)));
+    let valkey = field("valkey_version").map(|version| (Product::Valkey, version));
+    // Every other says it too, as the version of Redis that its commands are those of.
+    let said = own.or(valkey).or_else(|| field("redis_version").map(|version| (Product::Redis, version)));
+    let (product, version) = said.ok_or_else(|| unexpected("INFO has no redis_version"))?;
+    let is_preview = field("valkey_release_stage").is_some_and(|stage| stage != "ga");
     let role = match field("role").as_deref() {
         Some("master") => Some(Role::Primary),
         Some("slave") => Some(Role::Replica),
@@ -60,11 +77,14 @@ pub(super) fn about(answer: Value, bounds: Bounds) -> Result<About, Fault> {
     let lacks_replicas = number("min_slaves_good_slaves") == Some(0);
     let failed = |name: &str| field(name).as_deref() == Some("err");
     Ok(About {
+        clients: number("connected_clients").unwrap_or_default(),
         saving: Saving {
             write_failed: failed("aof_last_write_status"),
             rewrite_failed: failed("aof_last_bgrewrite_status"),
         },
-        version: version.ok_or_else(|| unexpected("INFO has no redis_version"))?,
+        product,
+        version,
+        is_preview,
         role,
         impediment: lacks_replicas.then_some(Impediment::LacksReplicas).or(full),
     })
@@ -96,6 +116,13 @@ pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> 
     }
     let append_only = append_only.ok_or_else(|| unexpected("CONFIG GET has no appendonly"))?;
     Ok((append_only, append_fsync.ok_or_else(|| unexpected("CONFIG GET has no appendfsync"))?))
+}
+
+/// Reads `CONFIG GET` of numbers: those that the server knows.
+pub(super) fn numbers(answer: Value) -> Result<Vec<(String, String)>, Fault> {
+    let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
+    let settings = settings.into_iter().map(|(name, value)| Some((name, text(value)?))).collect::<Option<_>>();
+    settings.ok_or_else(|| unexpected("CONFIG GET has a number that is no text"))
 }
 
 /// Reads `CONFIG GET port`.
@@ -215,8 +242,32 @@ mod tests {
         let saving = Saving::default();
         assert_eq!(
             about(info, BOUNDS),
-            Ok(About { version: "8.1.1".to_owned(), role: Some(Role::Replica), impediment: None, saving })
+            Ok(About {
+                product: Product::Valkey,
+                version: "8.1.1".to_owned(),
+                is_preview: false,
+                role: Some(Role::Replica),
+                impediment: None,
+                clients: 0,
+                saving
+            })
         );
+    }
+
+    #[test]
+    fn whose_server_it_is_and_whether_it_is_a_release_is_read() {
+        let told = |info: &str| {
+            let About { product, version, is_preview, .. } =
+                about(bulk(&format!("{info}\r\nrole:master\r\n")), BOUNDS).unwrap();
+            (product, version, is_preview)
+        };
+        let is = |product, version: &str, is_preview| (product, version.to_owned(), is_preview);
+        assert_eq!(told("redis_version:8.2.9"), is(Product::Redis, "8.2.9", false));
+        let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\nvalkey_release_stage:";
+        assert_eq!(told(&format!("{valkey}ga")), is(Product::Valkey, "9.1.2", false));
+        assert_eq!(told(&format!("{valkey}rc1")), is(Product::Valkey, "9.1.2", true));
+        let other = told("redis_version:7.4.0\r\ndragonfly_version:df-v1.27.1");
+        assert_eq!(other, is(Product::Other("Dragonfly"), "df-v1.27.1", false));
     }
 
     #[test]

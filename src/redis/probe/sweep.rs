@@ -51,6 +51,7 @@ pub async fn sweep(
     let limits = Limits { answer_bytes: ANSWER_BYTES, read_bytes: 2 * ANSWER_BYTES, ..Limits::default() };
     let mut connection = Connection::open(server, trust, limits).await?;
     connection.log_in(login).await.map_err(|failure| failure.of("auth"))?;
+    connection.keep().await?;
     let about = reply::about(connection.ask("info", &connection::info()).await?, usage::INFO)?;
     usage::spares_clock(&mut connection, &about.version).await.map_err(|failure| failure.of("client|no-touch"))?;
     let pattern = format!("{}*", acl::escape(prefix));

@@ -37,15 +37,19 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
     let Answer {
+        product,
         version,
+        is_preview,
         role,
         impediment,
         memory,
+        is_crowded,
         saving,
         drift,
         unknown_words,
         refusals,
         certificate,
+        callers,
         usage,
         unread,
     } = answer;
@@ -69,10 +73,13 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         wordless @ (Refusal::Password | Refusal::Channel) => wordless,
     });
     Answer {
+        product,
         version: tell(version),
+        is_preview,
         role,
         impediment,
         memory: memory.map(|memory| MemorySettings { eviction_policy: tell(memory.eviction_policy), ..memory }),
+        is_crowded,
         saving,
         drift,
         unknown_words: unknown_words
@@ -81,6 +88,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
             .collect(),
         refusals: refusals.collect(),
         certificate,
+        callers,
         usage: of_usage(usage, tell),
         unread: unread.into_iter().map(|(part, why)| (part, of_unread(why, tell))).collect(),
     }
@@ -176,6 +184,7 @@ fn short(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::redis::acl::User;
+    use crate::redis::client_limits::ClientLimits;
     use crate::redis::password::{LENGTH, Password};
 
     fn told(words: &str) -> String {
@@ -185,6 +194,7 @@ mod tests {
         let want = Want {
             max_memory: 0,
             has_room: true,
+            clients: ClientLimits { clients: 1, memory: 1, query_buffer: 1 },
             eviction_policy: String::new(),
             instance_name: String::new(),
             append_only: false,
@@ -197,6 +207,7 @@ mod tests {
             }],
             inspect: crate::api::v1alpha1::Inspect::Payloads,
             reader: None,
+            question: None,
             swept: None,
             correct: true,
         };

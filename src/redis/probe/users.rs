@@ -166,6 +166,7 @@ fn name_in(parameter: Parameter) -> Option<&'static str> {
         | Parameter::Script
         | Parameter::MaxMemory
         | Parameter::EvictionPolicy
+        | Parameter::Clients(_)
         | Parameter::AppendOnly
         | Parameter::AppendFsync
         | Parameter::PlainPort

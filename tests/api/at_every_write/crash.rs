@@ -71,5 +71,5 @@ async fn an_operator_that_dies_at_any_write_leaves_what_another_one_completes_wi
     everywhere(count, PARTS_AND_STATUS, |death| survives(death, &wanted)).await;
 }
 
-/// Eleven objects, a key and the ring, and at least one status.
-const PARTS_AND_STATUS: usize = 14;
+/// Twelve objects, a key and the ring, and at least one status.
+const PARTS_AND_STATUS: usize = 15;

@@ -38,7 +38,7 @@ async fn an_image_that_cannot_be_pulled_is_told_once_and_mending_it_in_the_spec_
     assert_eq!(seen, status, "kubelet goes between ErrImagePull and ImagePullBackOff, and that is no news");
 
     let broken = world.uid("Pod", POD).await;
-    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"image": "docker.io/library/redis:8.2"}}})).await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"image": "docker.io/library/redis:8.2.9"}}})).await;
     world.ready(SHOP).await;
     assert_ne!(world.uid("Pod", POD).await, broken, "the broken pod was replaced, not waited for");
 }
@@ -50,7 +50,7 @@ async fn an_image_whose_name_is_none_needs_the_user() {
     let message = world.condition(SHOP, "RedisAvailable", "False", "InvalidImageName").await;
     assert!(message.contains("registry.example/Redis:8.2") && message.contains("spec.redis.image"), "{message}");
     world.condition(SHOP, "Stalled", "True", "InvalidImageName").await;
-    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"image": "docker.io/library/redis:8.2"}}})).await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"image": "docker.io/library/redis:8.2.9"}}})).await;
     world.ready(SHOP).await;
 }
 

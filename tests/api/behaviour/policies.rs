@@ -119,7 +119,7 @@ async fn a_stateful_set_that_a_policy_changes_on_its_way_in_is_written_once_and_
     world.create(SHOP, json!({})).await;
     world.ready(SHOP).await;
     let image = world.get("Pod", POD).await["spec"]["containers"][0]["image"].clone();
-    assert_eq!(image, "registry.example/library/redis:8.2");
+    assert_eq!(image, "registry.example/library/redis:8.2.9");
     world.quiet().await;
     let pod = world.uid("Pod", POD).await;
 

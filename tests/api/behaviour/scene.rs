@@ -143,8 +143,10 @@ pub async fn has_been(history: &History, of: &str, status: &str, reason: &str) {
 /// Whether this condition is among the warnings that the status counts. What else is advised of depends on whether the
 /// cache is used, and on how fast the machine is.
 pub fn warns_of(status: &Value, condition: &str) -> bool {
-    const ADVISORY: [&str; 7] = [
+    const ADVISORY: [&str; 9] = [
         "AccessAllowed",
+        "ServerSupported",
+        "NetworkRestricted",
         "MemorySufficient",
         "LatencyAcceptable",
         "EntriesExpire",

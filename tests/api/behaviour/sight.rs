@@ -22,6 +22,7 @@ fn rules(on_secrets: &[&str]) -> Value {
         {"apiGroups": ["tokencache.dev"], "resources": ["tokencaches/status"], "verbs": ["patch"]},
         {"apiGroups": [""], "resources": ["serviceaccounts", "services", "configmaps"], "verbs": write},
         {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": write},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": write},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["get", "create", "patch"]},
         {"apiGroups": [""], "resources": ["secrets"], "verbs": on_secrets},
@@ -64,4 +65,17 @@ async fn an_operator_that_may_not_read_a_secret_says_that_it_knows_nothing_and_g
         if condition(&status, "Ready")["status"] == "True" { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_operator_without_the_rights_of_its_version_says_which_it_lacks() {
+    let world = World::new("sight-policies").await;
+    let mut rules = rules(&["get", "list", "watch", "create", "patch", "delete"]);
+    rules.as_array_mut().unwrap().retain(|rule| rule["resources"] != json!(["networkpolicies"]));
+    grant(&world, rules).await;
+    let client = api_server().client_as(USER, USER_AGENT).await;
+    let _operator = Operator::start_with(client, &world.namespace, PERIOD);
+    world.create(SHOP, json!({})).await;
+    let message = world.condition(SHOP, "Ready", "Unknown", "ReadFailed").await;
+    assert!(message.contains("NetworkPolicy shop-redis") && message.contains("forbidden"), "{message}");
 }

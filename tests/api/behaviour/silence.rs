@@ -77,7 +77,16 @@ async fn shown(world: &World) -> BTreeMap<&'static str, String> {
     let mut shown = BTreeMap::new();
     let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
     shown.insert("events", serde_json::to_string(&events.list(&ListParams::default()).await.unwrap().items).unwrap());
-    for kind in ["TokenCache", "ServiceAccount", "Service", "ConfigMap", "StatefulSet", "ControllerRevision", "Pod"] {
+    for kind in [
+        "TokenCache",
+        "ServiceAccount",
+        "NetworkPolicy",
+        "Service",
+        "ConfigMap",
+        "StatefulSet",
+        "ControllerRevision",
+        "Pod",
+    ] {
         let objects = world.api(kind).list(&ListParams::default()).await.unwrap().items;
         assert!(!objects.is_empty(), "{kind}");
         shown.insert(kind, serde_json::to_string(&objects).unwrap());

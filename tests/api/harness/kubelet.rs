@@ -124,9 +124,9 @@ async fn an_image_that_cannot_be_pulled_is_waited_for_in_kubelets_words() {
     let (_, message) = waiting(&scene.container("kubelet backs off", back_off).await);
     assert_eq!(
         message,
-        "Back-off pulling image \"docker.io/library/redis:8.2\": ErrImagePull: rpc error: code = NotFound desc = failed \
-         to pull and unpack image \"docker.io/library/redis:8.2\": failed to resolve reference \
-         \"docker.io/library/redis:8.2\": docker.io/library/redis:8.2: not found"
+        "Back-off pulling image \"docker.io/library/redis:8.2.9\": ErrImagePull: rpc error: code = NotFound desc = failed \
+         to pull and unpack image \"docker.io/library/redis:8.2.9\": failed to resolve reference \
+         \"docker.io/library/redis:8.2.9\": docker.io/library/redis:8.2.9: not found"
     );
     scene.kubelet.pod(POD).heal();
     scene.ready(true).await;

@@ -71,7 +71,7 @@ impl Scene {
                     "metadata": {"labels": labels},
                     "spec": {
                         "containers": [{
-                            "name": "redis", "image": "docker.io/library/redis:8.2",
+                            "name": "redis", "image": "docker.io/library/redis:8.2.9",
                             "command": ["redis-server", "/etc/redis/redis.conf"],
                             "args": ["--maxmemory-policy", "$(POLICY)"],
                             "env": [{"name": "POLICY", "value": "volatile-lru"}],

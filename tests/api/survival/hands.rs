@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{PARTS, RING, SHOP, World};
+use super::world::{PARTS, POLICY, RING, SHOP, World};
 use crate::support::eventually::eventually;
 
 const CONTAINER: &str = "a container of which only name and image are left";
@@ -17,6 +17,10 @@ fn edits() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("ServiceAccount", "shop-redis", "a field that is gone", json!({"automountServiceAccountToken": null})),
         ("ServiceAccount", "shop-redis", "a field that is another", json!({"automountServiceAccountToken": true})),
         ("ServiceAccount", "shop-redis", "the label that the watch goes by is gone", no_label("managed-by")),
+        ("NetworkPolicy", "shop-redis", "whoever wants", spec(json!({"ingress": [{}]}))),
+        ("NetworkPolicy", "shop-redis", "nobody", spec(json!({"ingress": null}))),
+        ("NetworkPolicy", "shop-redis", "no way out either", spec(json!({"policyTypes": ["Ingress", "Egress"]}))),
+        ("NetworkPolicy", "shop-redis", "the label that the watch goes by is gone", no_label("managed-by")),
         ("Service", "shop-redis", "another port", spec(json!({"ports": [{"name": "redis", "port": 6380}]}))),
         (
             "Service",
@@ -85,7 +89,7 @@ async fn every_object_that_is_edited_by_hand_is_repaired() {
         world.has_parts(&format!("{kind} {name} is repaired: {what}"), &wanted).await;
         edited.insert((kind, name));
     }
-    assert_eq!(edited, PARTS.into_iter().chain([RING]).collect(), "every part was edited");
+    assert_eq!(edited, PARTS.into_iter().chain([POLICY, RING]).collect(), "every part was edited");
     world.ready(SHOP).await;
     assert_eq!(world.passwords().await, passwords);
     eventually("the server takes the published password", async || world.ping(passwords[1].as_ref().unwrap()).await)
@@ -114,7 +118,7 @@ fn with_a_previous_authority(wanted: &Value) -> Value {
 async fn every_object_that_is_deleted_by_hand_is_made_again() {
     let (world, _operator) = World::with_shop("deleted").await;
     let mut wanted = world.parts().await;
-    for (kind, name) in PARTS.into_iter().chain([RING]) {
+    for (kind, name) in PARTS.into_iter().chain([POLICY, RING]) {
         let before = world.uid(kind, name).await;
         world.delete(kind, name).await;
         eventually(&format!("there is another {kind} {name}"), async || {

@@ -38,6 +38,8 @@ async fn a_wish_that_cannot_be_carried_out_is_refused_with_the_field_and_the_rem
         (SHOP, memory(json!(1.5)), &["spec.redis.maxMemory", "integer"]),
         (SHOP, json!({"redis": {"evictionPolicy": "random"}}), &["spec.redis.evictionPolicy", "volatile-lru"]),
         (SHOP, json!({"redis": {"image": "redis 8"}}), &["spec.redis.image", "white space"]),
+        (SHOP, json!({"redis": {"imagePullPolicy": "always"}}), &["spec.redis.imagePullPolicy", "Unsupported value"]),
+        (SHOP, json!({"redis": {"acceptedVersion": "8.0.2 or so"}}), &["spec.redis.acceptedVersion", "8.0.2"]),
         (SHOP, json!({"redis": {"image": ""}}), &["spec.redis.image"]),
         (SHOP, json!({"entries": {"instanceName": "two words"}}), &["spec.entries.instanceName", "white space"]),
         (SHOP, json!({"entries": {"instanceName": "tab\t"}}), &["spec.entries.instanceName", "white space"]),
@@ -95,6 +97,18 @@ async fn a_field_without_a_value_means_its_default() {
     assert_eq!(made.data["spec"], bare.data["spec"]);
     assert_eq!(empty.data["spec"], bare.data["spec"]);
     world.ready(SHOP).await;
+}
+
+#[tokio::test]
+async fn an_image_may_be_named_by_tag_and_digest_and_its_pull_policy_reaches_the_pod() {
+    let world = World::new("digest").await;
+    let _operator = Operator::start(&world.namespace).await;
+    let image = format!("docker.io/library/redis:8.2.9@sha256:{}", "0".repeat(64));
+    world.create(SHOP, json!({"redis": {"image": image, "imagePullPolicy": "Always"}})).await;
+    world.ready(SHOP).await;
+    let set = world.get("StatefulSet", "shop-redis").await;
+    let container = &set["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!((&container["image"], &container["imagePullPolicy"]), (&image.into(), &"Always".into()));
 }
 
 #[tokio::test]

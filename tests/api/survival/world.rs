@@ -7,6 +7,7 @@ use futures::future::join_all;
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, StatefulSet},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
 };
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -42,6 +43,9 @@ pub const PARTS: [(&str, &str); 11] = [
 /// The published key ring. A stranger in its place keeps no server from running.
 pub const RING: (&str, &str) = ("Secret", "shop-keys");
 
+/// Who reaches the servers. A stranger in its place keeps no server from running either.
+pub const POLICY: (&str, &str) = ("NetworkPolicy", "shop-redis");
+
 /// One test's namespace.
 pub struct World {
     pub client: Client,
@@ -55,6 +59,7 @@ pub fn kind(kind: &str) -> ApiResource {
         "TokenCache" => ApiResource::erase::<TokenCache>(&()),
         "ServiceAccount" => ApiResource::erase::<ServiceAccount>(&()),
         "Service" => ApiResource::erase::<Service>(&()),
+        "NetworkPolicy" => ApiResource::erase::<NetworkPolicy>(&()),
         "ConfigMap" => ApiResource::erase::<ConfigMap>(&()),
         "StatefulSet" => ApiResource::erase::<StatefulSet>(&()),
         "ControllerRevision" => ApiResource::erase::<ControllerRevision>(&()),
@@ -161,7 +166,16 @@ impl World {
 
     /// Every object of the cache's kinds in the namespace, but what Kubernetes puts into every namespace.
     pub async fn objects(&self) -> Vec<Value> {
-        let kinds = ["ServiceAccount", "Service", "ConfigMap", "StatefulSet", "Secret", "ControllerRevision", "Pod"];
+        let kinds = [
+            "ServiceAccount",
+            "NetworkPolicy",
+            "Service",
+            "ConfigMap",
+            "StatefulSet",
+            "Secret",
+            "ControllerRevision",
+            "Pod",
+        ];
         let lists = join_all(kinds.map(async |of| {
             let list = self.api(of).list(&ListParams::default()).await.unwrap();
             let typed = |object: DynamicObject| {

@@ -4,7 +4,7 @@
 pause_image=localhost/tokencache-cluster/pause:1
 coredns_image=localhost/tokencache-cluster/coredns:1
 # The name that a TokenCache asks for when it names none.
-redis_image=docker.io/library/redis:8.2
+redis_image=docker.io/library/redis:8.2.9
 redis_suite=trixie
 redis_packages=(redis-server redis-tools)
 
