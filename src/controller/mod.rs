@@ -44,7 +44,7 @@ use tokio::{
 
 pub use self::context::{Context, Key};
 use self::{
-    apply::Applied,
+    apply::{Applied, Deed},
     key_ring::KeyRing,
     named::NamedSecrets,
     observe::ObserveError,
@@ -57,6 +57,7 @@ use crate::{
     condition::{ConditionType, Finding, Verdict},
     data_protection::{observed::Beside, revoke, settings::Settings as RingSettings},
     kubernetes::{
+        child::Child,
         event::Happening,
         name,
         process::Processes,
@@ -289,13 +290,12 @@ async fn reconcile(
     let marks: Vec<ObjectMeta> = plan.marks().cloned().collect();
     let mut deeds = Vec::new();
     let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan, &mut deeds)).await;
-    report::publish(&context.client, cache, &deeds::done(&deeds), &context.reporter, Context::now()).await;
+    tell_of_objects(context, key, cache, &deeds, &surplus.left).await;
     if applied.is_ok() {
-        marks.iter().for_each(|seen| context.marked(key, seen));
+        for seen in &marks {
+            context.marked(key, seen);
+        }
     }
-    let left = context.not_told_of(key, &surplus.left);
-    let left: Vec<Happening> = left.into_iter().map(|child| deeds::left(cache, child)).collect();
-    report::publish_once(&context.client, cache, &left, &context.reporter, Context::now()).await;
     if applied.is_err() {
         // It may have been written, and is never written again over a version that is not its last.
         key_ring::forget(context, &settings.owner);
@@ -399,6 +399,16 @@ async fn callers(context: &Context, key: &Key, settings: &Settings, observed: &O
     }
     let pods = context.consumers.addresses(key, &abroad, Context::now()).await;
     pods.map_or(Callers::Unknown, |pods| Callers::of(&abroad, &pods))
+}
+
+/// Tells in events of what was done to objects as a whole, and of those that are left alone. The status may say the same as
+/// before.
+async fn tell_of_objects(context: &Context, key: &Key, cache: &TokenCache, deeds: &[Deed], left: &[Child]) {
+    let (client, reporter) = (&context.client, &context.reporter);
+    report::publish(client, cache, &deeds::done(deeds), reporter, Context::now()).await;
+    let left: Vec<Happening> =
+        context.not_told_of(key, left).into_iter().map(|child| deeds::left(cache, child)).collect();
+    report::publish_once(client, cache, &left, reporter, Context::now()).await;
 }
 
 /// What a pass sees beside Secrets.

@@ -190,8 +190,7 @@ fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataPro
             if !ring.has_every_certificate() {
                 keep(&mut secret, live);
             }
-            // What it lacks of the others is given to it by itself: see `Plan::unmarked`.
-            secret.metadata.annotations.get_or_insert_default().retain(|key, _| is_own(key));
+            leave_annotations(live, &mut secret);
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
             if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
                 return None;
@@ -213,6 +212,19 @@ fn keep(secret: &mut Secret, live: &Secret) {
     {
         secret.metadata.annotations.get_or_insert_default().entry(name.clone()).or_insert_with(|| value.clone());
     }
+}
+
+/// Leaves annotations that others use too as they are: to whoever has given them another value, and to [`Plan::unmarked`] where
+/// they are lacking.
+fn leave_annotations(live: &Secret, wanted: &mut Secret) {
+    let live = live.metadata.annotations.as_ref();
+    wanted.metadata.annotations.get_or_insert_default().retain(|key, value| {
+        let there = live.and_then(|live| live.get(key));
+        if let Some(there) = there.filter(|_| !is_own(key)) {
+            value.clone_from(there);
+        }
+        is_own(key) || there.is_some()
+    });
 }
 
 fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {

@@ -165,3 +165,34 @@ fn what_the_operator_made_for_an_earlier_spec_is_deleted_and_a_copy_under_such_a
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
     assert_eq!(split(plain, vec![going]), [[""; 0]; 2], "it is going already");
 }
+
+#[test]
+fn what_nobody_owns_is_taken_up_again_before_anything_else_is_written_and_not_while_paused() {
+    let mut world = World::settled(shop("{}"));
+    let mut service = world.observed.service.ours().unwrap().as_ref().clone();
+    service.metadata.owner_references = None;
+    world.observed.service = Found::Ours(service.into());
+    world.observed.users = Found::Nothing;
+    let plan = planned(&world, retirees());
+    let adopted: Vec<String> = plan.adoptions.iter().map(ToString::to_string).collect();
+    assert_eq!(adopted, ["Service shop-redis"]);
+    assert_eq!(plan, Plan { adoptions: plan.adoptions.clone(), ..Plan::default() });
+    world.observed.config_map = Found::Restored("velero-server".to_owned());
+    assert_eq!(planned(&world, retirees()), Plan::default(), "it waits until somebody has said what this is");
+    world.observed.config_map = Found::Nothing;
+    let annotations = world.cache.metadata.annotations.get_or_insert_default();
+    annotations.insert("tokencache.dev/reconcile".to_owned(), "paused".to_owned());
+    assert_eq!(planned(&world, retirees()), Plan::default());
+}
+
+#[test]
+fn a_claim_that_lacks_its_labels_gets_them_and_one_that_has_them_is_left_alone() {
+    let mut world = World::settled(shop("redis: {persistence: {size: 2Gi}}"));
+    let owner = world.settings().owner;
+    let named = |metadata: ObjectMeta| ObjectMeta { name: Some("data-shop-redis-0".to_owned()), ..metadata };
+    world.observed.claim =
+        Some(named(ObjectMeta { labels: Some(owner.selector_labels("redis")), ..ObjectMeta::default() }));
+    assert_eq!(world.pass(), ["claim data-shop-redis-0"]);
+    world.observed.claim = Some(named(owner.lasting_metadata(String::new(), "redis")));
+    assert!(world.plan().is_empty());
+}
