@@ -169,8 +169,15 @@ mod tests {
         }
         assert_eq!(name("AES_256_GCM", Some("none of them")).as_deref(), Some("AES_256_GCM"));
         for (encryption, validation) in [
-            ("aes_256_cbc", sha), ("6", sha), ("-1", sha), ("", sha), ("AES_256_CBC,", sha), ("AES_256_CBC", None),
-            ("AES_256_CBC", Some("2")), ("AES_256_CBC", Some("hmacsha256")), ("2,AES_128_CBC", sha),
+            ("aes_256_cbc", sha),
+            ("6", sha),
+            ("-1", sha),
+            ("", sha),
+            ("AES_256_CBC,", sha),
+            ("AES_256_CBC", None),
+            ("AES_256_CBC", Some("2")),
+            ("AES_256_CBC", Some("hmacsha256")),
+            ("2,AES_128_CBC", sha),
         ] {
             assert_eq!(name(encryption, validation), None, "{encryption} {validation:?}");
         }

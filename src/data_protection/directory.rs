@@ -33,7 +33,9 @@ pub enum DirectoryError {
     #[error("{0}: {1}: no application can read the ring until this file is gone")]
     File(String, FileError),
     /// This operator does not read a file.
-    #[error("{0}: {1}: what applications make of the ring cannot be told. Write the file anew without that, and look again")]
+    #[error(
+        "{0}: {1}: what applications make of the ring cannot be told. Write the file anew without that, and look again"
+    )]
     Unsupported(String, FileError),
     /// There are too many files.
     #[error("there are over {MOST_FILES} *.xml files, more than this operator reads")]
@@ -119,7 +121,9 @@ impl Directory {
                 Err(error @ FileError::Unsupported(_)) => {
                     errors.push(DirectoryError::Unsupported(name.to_owned(), error));
                 }
-                Err(error @ (FileError::Unknown(_) | FileError::Key(_) | FileError::Dates(..))) => passed_over.push((name.to_owned(), error)),
+                Err(error @ (FileError::Unknown(_) | FileError::Key(_) | FileError::Dates(..))) => {
+                    passed_over.push((name.to_owned(), error))
+                }
             }
         }
         // Applications that have read it before take it for the same key.
@@ -191,7 +195,10 @@ impl Directory {
             let expires = self.keys.iter().find(|key| key.id == active.id)?.expires;
             let is_lost = expires.is_beyond_net_8();
             return is_lost.then(|| {
-                format!("on .NET 8 every Protect fails, since {} expires in the last minutes of the year 9999", active.id)
+                format!(
+                    "on .NET 8 every Protect fails, since {} expires in the last minutes of the year 9999",
+                    active.id
+                )
             });
         }
         let net_8 = self.ring.fallback_of_net_8(now)?;

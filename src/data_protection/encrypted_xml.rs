@@ -131,7 +131,13 @@ impl EncryptedSecret {
         public_key.encrypt(&OAEP_SHA1_MGF1SHA1, session_key, &mut key, None).map_err(|_| failed())?;
         let mut encrypted = iv.to_vec();
         encrypted.extend(cipher::encrypt_cbc(session_key, iv, content).map_err(|_| failed())?);
-        Ok(Self { certificate: certificate.der().to_vec(), wrapping: Wrapping::OaepMgf1p, key, cipher: Content::Aes256, content: encrypted })
+        Ok(Self {
+            certificate: certificate.der().to_vec(),
+            wrapping: Wrapping::OaepMgf1p,
+            key,
+            cipher: Content::Aes256,
+            content: encrypted,
+        })
     }
 
     /// The certificate that it is encrypted to.

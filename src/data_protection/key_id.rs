@@ -39,12 +39,14 @@ impl KeyId {
         let inner = |open, close| text.strip_prefix(open)?.strip_suffix(close);
         let dashed = |text: &str| {
             let is_dash = |place: usize| matches!(place, 8 | 13 | 18 | 23);
-            let is_right = |(place, byte): (usize, u8)| if is_dash(place) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+            let is_right =
+                |(place, byte): (usize, u8)| if is_dash(place) { byte == b'-' } else { byte.is_ascii_hexdigit() };
             text.len() == 36 && text.bytes().enumerate().all(is_right)
         };
         let is_plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let in_frame = inner('{', '}').or_else(|| inner('(', ')'));
-        if let Some(text) = Some(text).filter(|text| is_plain || dashed(text)).or(in_frame.filter(|text| dashed(text))) {
+        if let Some(text) = Some(text).filter(|text| is_plain || dashed(text)).or(in_frame.filter(|text| dashed(text)))
+        {
             return Uuid::try_parse(text).map(Self).map_err(|_| IdError::None);
         }
         if let Some(id) = structure(text) {

@@ -292,7 +292,8 @@ impl DataProtection {
 
     fn mint_of(&self, why: Why, order: KeyOrder) -> Option<KeyMint> {
         // A key that is older than a revocation of all keys would be revoked by it wherever somebody still has it.
-        let created = self.not_before.map_or(order.created, |not_before| schedule::since(not_before).max(order.created));
+        let created =
+            self.not_before.map_or(order.created, |not_before| schedule::since(not_before).max(order.created));
         let order = KeyOrder { created, ..order };
         let certificate = match &self.protection {
             Protection::Plain => None,

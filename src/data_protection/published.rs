@@ -72,7 +72,9 @@ pub enum Refusal {
     #[error("it is the key {0}, which another file holds too, and no application can read a ring with both")]
     InTwoFiles(KeyId),
     /// Of its name applications read nothing, and it holds a key or a revocation.
-    #[error("it holds a key or a revocation, and its name does not end with .xml, so that ASP.NET Core does not read it")]
+    #[error(
+        "it holds a key or a revocation, and its name does not end with .xml, so that ASP.NET Core does not read it"
+    )]
     Misnamed,
     /// Of its name applications read nothing.
     #[error("its name does not end with .xml, so that ASP.NET Core does not read it")]

@@ -11,8 +11,8 @@ use super::{
     observed::Observed,
     plan::Mint,
     provided::Provided,
-    room::Room,
     revoke::{self, Revoke},
+    room::Room,
     settings::Settings,
 };
 use crate::{api::v1alpha1::OperationStatus, kubernetes::identity::Found};
@@ -65,18 +65,17 @@ impl Standing {
         let revoke = revoke::read(settings, observed, ring.as_ref(), now);
         // What a ring is to be taken over for may revoke all keys that there are by then, and the next pass knows.
         let may_make = |ring: &&DataProtection| provided.pending().is_empty() && may_make(observed, ring);
-        let mint =
-            ring.as_ref().filter(may_make).and_then(|ring| match (asked, &revoke.order) {
-                (Some(requested), _) => ring.at_once(now).map(|key| Mint { key, requested: Some(requested) }),
-                // What takes its place is there no later than the revocation.
-                (None, Some(order)) if ring.encrypts_with(order.key, now) => {
-                    ring.at_once(now).map(|key| Mint { key, requested: None })
-                }
-                (None, _) => {
-                    let key = ring.mint.clone().filter(|mint| room(ring).has_for(mint.why));
-                    key.map(|key| Mint { key, requested: None })
-                }
-            });
+        let mint = ring.as_ref().filter(may_make).and_then(|ring| match (asked, &revoke.order) {
+            (Some(requested), _) => ring.at_once(now).map(|key| Mint { key, requested: Some(requested) }),
+            // What takes its place is there no later than the revocation.
+            (None, Some(order)) if ring.encrypts_with(order.key, now) => {
+                ring.at_once(now).map(|key| Mint { key, requested: None })
+            }
+            (None, _) => {
+                let key = ring.mint.clone().filter(|mint| room(ring).has_for(mint.why));
+                key.map(|key| Mint { key, requested: None })
+            }
+        });
         Self { ring, mint, operation, revoke, provided }
     }
 

@@ -138,7 +138,8 @@ impl<'text> Scan<'text> {
         let value = rest.get(1..).and_then(|rest| rest.split_once(quote));
         let (value, rest) = value.ok_or_else(|| self.malformed())?;
         let prefix = name.strip_prefix("xmlns:");
-        let is_reserved = |uri: &str| uri.starts_with("http://www.w3.org/XML/") || uri.starts_with("http://www.w3.org/2000/xmlns");
+        let is_reserved =
+            |uri: &str| uri.starts_with("http://www.w3.org/XML/") || uri.starts_with("http://www.w3.org/2000/xmlns");
         if prefix.is_some() && value.is_empty() {
             return Err(self.malformed());
         }
@@ -175,7 +176,11 @@ impl<'text> Scan<'text> {
                 Some(digits) => u32::from_str_radix(digits, 16),
                 None => digits.parse(),
             };
-            number.ok().and_then(char::from_u32).filter(|character| is_character(*character)).ok_or_else(|| self.malformed())?;
+            number
+                .ok()
+                .and_then(char::from_u32)
+                .filter(|character| is_character(*character))
+                .ok_or_else(|| self.malformed())?;
         }
         Ok(())
     }

@@ -52,7 +52,9 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, FileError> {
                     Cow::Owned(content.iter().map(ascii).collect())
                 }
                 Some(name @ ("utf-16" | "ucs-2" | "iso-10646-ucs-2")) => {
-                    return Err(FileError::Malformed(format!("it declares the encoding {name:?}, and is not in UTF-16")));
+                    return Err(FileError::Malformed(format!(
+                        "it declares the encoding {name:?}, and is not in UTF-16"
+                    )));
                 }
                 Some(other) => return Err(switched(other)),
             }
@@ -60,9 +62,10 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, FileError> {
     };
     match text.chars().find(|character| !is_character(*character)) {
         None => Ok(text),
-        Some(other) => {
-            Err(FileError::Malformed(format!("it has the character U+{:04X}, which XML does not know", u32::from(other))))
-        }
+        Some(other) => Err(FileError::Malformed(format!(
+            "it has the character U+{:04X}, which XML does not know",
+            u32::from(other)
+        ))),
     }
 }
 

@@ -61,11 +61,11 @@ fn a_ring_that_is_imported_with_a_revocation_of_all_keys_gets_one_key_whatever_i
             passes(&mut ring, 30, step);
             let revoked = ring.status().keys.iter().filter(|key| key.state == KeyState::Revoked).count();
             let made = if offset <= -DAY * 300 { 0 } else { 1 };
-            assert!(secrets(&ring) <= 3 + 1, "{offset} {step}: {}", secrets(&ring));
             assert!(active(&ring).is_some(), "{offset} {step}");
-            if made == 1 {
-                assert_eq!((secrets(&ring), revoked), (4, 3), "{offset} {step}");
-            }
+            // One that encrypts, and an hour later at the earliest one that follows the last of the revoked ones.
+            let expected = 3 + made + usize::from(made == 1 && step >= HOUR);
+            assert_eq!(secrets(&ring), expected, "{offset} {step}");
+            assert_eq!(revoked, if made == 1 { 3 } else { revoked }, "{offset} {step}");
             // What revokes all keys is never published: a runtime would apply it to later ones too.
             assert!(ring.published().keys().all(|name| name.len() > 40), "{:?}", ring.published().keys());
             // Nor is the new key older than it.
@@ -92,9 +92,11 @@ fn a_key_that_is_asked_for_soon_after_such_a_revocation_is_the_only_one_that_com
     assert_eq!(secrets(&ring), 4);
     let before = active(&ring);
     ring.now += HOUR * 40;
+    passes(&mut ring, 5, SECOND);
+    assert_eq!(secrets(&ring), 5, "one follows the last of the revoked ones");
     ring.ask();
     passes(&mut ring, 30, SECOND);
-    assert_eq!(secrets(&ring), 5);
+    assert_eq!(secrets(&ring), 6);
     assert!(active(&ring).is_some() && active(&ring) != before);
 }
 
@@ -146,7 +148,12 @@ fn a_key_that_is_due_again_within_the_hour_waits_and_one_that_is_asked_for_does_
     passes(&mut ring, 10, SECOND);
     assert_eq!(secrets(&ring), 1);
     let finding = ring.finding(&Corrected::default()).unwrap();
-    assert_eq!((finding.verdict.as_str(), finding.reason.as_str()), ("False", "KeysTooFrequent"), "{}", finding.message);
+    assert_eq!(
+        (finding.verdict.as_str(), finding.reason.as_str()),
+        ("False", "KeysTooFrequent"),
+        "{}",
+        finding.message
+    );
     assert!(finding.message.contains("less than an hour ago"), "{}", finding.message);
     let wake_at = ring.standing().ring.unwrap().wake_at;
     assert_eq!(wake_at, Some(START + HOUR));
@@ -180,7 +187,7 @@ fn a_ring_that_does_not_fit_is_refused_whole_with_the_numbers_before_anything_is
     ring.provide("old-ring", (0..fits - 2).map(file).collect());
     assert!(ring.plan().is_empty());
     // With all of them revoked it is more than the files say.
-    let most = fits * 3 / 4;
+    let most = fits * 9 / 10;
     let mut files: BTreeMap<_, _> = (0..most).map(file).collect();
     ring.provide("old-ring", files.clone());
     assert!(!ring.plan().is_empty());
@@ -202,18 +209,18 @@ fn the_last_room_is_kept_for_an_emergency() {
     assert!(active(&ring).is_some());
     // Rotation is due, and would take what is kept.
     ring.now = START + DAY * 100;
-    passes(&mut ring, 5, DAY);
+    passes(&mut ring, 2, DAY);
     assert_eq!(secrets(&ring), count as usize);
     let finding = ring.finding(&Corrected::default()).unwrap();
     assert_eq!(finding.reason.as_str(), "RingFull");
     assert!(finding.message.contains("kept for an emergency"), "{}", finding.message);
     let mut asked = ring.clone();
     asked.ask();
-    passes(&mut asked, 3, SECOND);
+    passes(&mut asked, 2, SECOND);
     assert_eq!(secrets(&asked), count as usize + 1);
     // Before the last key expires, the room that is kept is what it is kept for.
     ring.now = START + DAY * 399;
-    passes(&mut ring, 3, DAY);
+    passes(&mut ring, 2, DAY);
     assert_eq!(secrets(&ring), count as usize + 1);
     assert!(active(&ring).is_some());
     assert!(ring.files.values().all(|secret| secret.immutable == Some(true) && !secret.name_any().is_empty()));

@@ -15,7 +15,10 @@ fn foolish() -> Vec<(&'static str, String)> {
     vec![
         ("over 64 attributes", format!("<key {}", many(4000, &|at| format!("xmlns:a{at}=\"urn:{at}\" ")))),
         ("over 64 attributes", format!("<key {}", many(65, &|at| format!("a{at}='' ")))),
-        ("over 64 namespaces", many(5, &|depth| format!("<key {}>", many(16, &|at| format!("xmlns:a{depth}b{at}='u' "))))),
+        (
+            "over 64 namespaces",
+            many(5, &|depth| format!("<key {}>", many(16, &|at| format!("xmlns:a{depth}b{at}='u' ")))),
+        ),
         ("over 4000 elements", format!("<other>{}", many(4000, &|_| "<a/>".to_owned()))),
         ("over 64 deep", many(65, &|_| "<key>".to_owned())),
         ("a DOCTYPE", "<!DOCTYPE key [<!ENTITY a '&b;&b;'".to_owned()),

@@ -95,7 +95,8 @@ fn lines(directory: &Directory) -> BTreeSet<Line> {
     let members = directory.ring();
     let line = |key: &tokencache_operator::data_protection::key::Key| {
         let member = members.find(key.id).unwrap();
-        let is_closed = directory.report(now()).iter().any(|line| line.starts_with(&format!("key {} cannot be used", key.id)));
+        let is_closed =
+            directory.report(now()).iter().any(|line| line.starts_with(&format!("key {} cannot be used", key.id)));
         (key.id.to_string(), [key.created, key.activates, key.expires], member.is_revoked, is_closed)
     };
     directory.keys().iter().map(line).collect()
@@ -170,7 +171,7 @@ fn doctor_disagrees(variant: &Variant) -> Result<bool, String> {
 fn import_disagrees(variant: &Variant) -> Result<bool, String> {
     let files = variant.files();
     let told = &variant.dotnet10;
-    let Imported { files: taken, refused, passed_over } =
+    let Imported { files: taken, refused, passed_over, .. } =
         import::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
     let is_named = |refused: &tokencache_operator::data_protection::published::Refused| {
         files.iter().any(|(name, _)| refused.file.starts_with(name.as_str()))
