@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How many things of one kind a message names.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// What is said of the ring; `None` where the operator makes none.
 #[must_use]

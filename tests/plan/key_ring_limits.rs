@@ -225,3 +225,40 @@ fn the_last_room_is_kept_for_an_emergency() {
     assert!(active(&ring).is_some());
     assert!(ring.files.values().all(|secret| secret.immutable == Some(true) && !secret.name_any().is_empty()));
 }
+
+#[test]
+fn whatever_a_clock_does_no_two_keys_are_made_within_an_hour() {
+    let mut ring = Keys::begun();
+    let jumps = [DAY * 400, -DAY * 400, HOUR, -HOUR, SECOND * 30, DAY * 90, -DAY * 91, SECOND, DAY * 3000, -DAY * 3000];
+    for round in 0..6 {
+        for jump in jumps {
+            ring.now += jump + SECOND * round;
+            passes(&mut ring, 3, SECOND);
+        }
+    }
+    let made = ring.files.values().map(|secret| secret.metadata.creation_timestamp.as_ref().unwrap().0);
+    let mut made: Vec<Timestamp> = made.collect();
+    made.sort();
+    assert!(made.len() >= 2, "{made:?}");
+    assert!(made.windows(2).all(|pair| pair[1].duration_since(pair[0]) >= HOUR), "{made:?}");
+}
+
+#[test]
+fn every_file_that_cannot_be_taken_over_is_named() {
+    let mut ring = Keys::importing();
+    let mut files = vectors("cbc-hmac");
+    files.extend((0..9).map(|index| (format!("bad-{index}.xml"), b"<key".to_vec())));
+    files.insert("notes.txt".to_owned(), b"remember".to_vec());
+    ring.provide("old-ring", files.clone());
+    assert!(ring.plan().is_empty());
+    let message = ring.finding(&Corrected::default()).unwrap().message;
+    assert!((0..9).all(|index| message.contains(&format!("bad-{index}.xml"))), "{message}");
+    // What applications pass over is named as well, and keeps nothing from being taken over.
+    files.retain(|name, _| !name.starts_with("bad-"));
+    ring.provide("old-ring", files);
+    ring.pass();
+    let finding = ring.finding(&Corrected::default()).unwrap();
+    assert_eq!(finding.verdict.as_str(), "True", "{}", finding.message);
+    assert!(finding.message.contains("1 passed over, as by ASP.NET Core: notes.txt"), "{}", finding.message);
+    assert_eq!(secrets(&ring), 3);
+}
