@@ -60,7 +60,7 @@ fn a_ring_that_is_imported_with_a_revocation_of_all_keys_gets_one_key_whatever_i
             ring.provide("old-ring", files);
             passes(&mut ring, 30, step);
             let revoked = ring.status().keys.iter().filter(|key| key.state == KeyState::Revoked).count();
-            let made = if offset <= -DAY * 300 { 0 } else { 1 };
+            let made = usize::from(offset > -DAY * 300);
             assert!(active(&ring).is_some(), "{offset} {step}");
             // One that encrypts, and an hour later at the earliest one that follows the last of the revoked ones.
             let expected = 3 + made + usize::from(made == 1 && step >= HOUR);

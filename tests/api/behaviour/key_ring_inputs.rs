@@ -186,7 +186,7 @@ async fn a_key_is_encrypted_to_a_certificate_that_is_published_with_it_and_outli
     let metadata = world.get("Secret", CERTIFICATES).await["metadata"].clone();
     assert_eq!(metadata["ownerReferences"], Value::Null);
     let since = metadata["annotations"][format!("tokencache.dev/published-{}", thumbprint("current"))].as_str();
-    assert!(since.unwrap().parse::<Timestamp>().unwrap() <= keys(&ring)[0].activates, "{since:?}");
+    assert!(since.unwrap().parse::<Timestamp>().unwrap() <= keys(&ring)[0].activates.timestamp(), "{since:?}");
     world.condition_says(SHOP, "KeyRingReady", "(notAfter ").await;
     world.quiet().await;
     // What is edited or deleted there comes back.
