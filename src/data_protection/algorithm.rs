@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_name_is_read_as_an_enumeration_of_dotnet() {
         let name = |encryption: &str, validation: Option<&str>| {
-            Algorithm::read(encryption, validation).map(|algorithm| algorithm.encryption())
+            Algorithm::read(encryption, validation).map(Algorithm::encryption)
         };
         let sha = Some("HMACSHA256");
         for (encryption, cipher) in [

@@ -35,13 +35,15 @@ pub(super) fn read(key: Node<'_, '_>) -> Result<Descriptor, Foreign> {
         return Err(Foreign::Deserializer(shortened(deserializer)));
     }
     let inner = only_element(outer).ok_or(Foreign::Incomplete("single descriptor"))?;
+    // What is encrypted in an unusual place may be anything that is wanting.
+    let master = master(inner)?;
     let name = |of: &str| child(inner, of).and_then(|node| attribute(node, "algorithm"));
     let encryption = name("encryption").ok_or(Foreign::Incomplete("encryption algorithm"))?;
     let validation = name("validation");
     let algorithm = Algorithm::read(encryption, validation).ok_or_else(|| {
         Foreign::Algorithm(shortened(format!("{encryption} {}", validation.unwrap_or_default()).trim()))
     })?;
-    Ok(Descriptor::Known { algorithm, master: master(inner)? })
+    Ok(Descriptor::Known { algorithm, master })
 }
 
 /// The master key in its element.

@@ -122,7 +122,7 @@ impl Directory {
                     errors.push(DirectoryError::Unsupported(name.to_owned(), error));
                 }
                 Err(error @ (FileError::Unknown(_) | FileError::Key(_) | FileError::Dates(..))) => {
-                    passed_over.push((name.to_owned(), error))
+                    passed_over.push((name.to_owned(), error));
                 }
             }
         }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How many things of one kind a message names.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// What is said of the ring; `None` where the operator makes none.
 #[must_use]
@@ -197,16 +197,19 @@ impl Told<'_> {
     }
 
     fn put_off(&self) -> Option<Finding> {
+        let has_active = self.ring.ring.active(self.now).is_some();
+        self.too_frequent().filter(|_| !has_active).map(|told| fails(Reason::KeysTooFrequent, told))
+    }
+
+    /// That a key is due, and has to wait, since another one was made a moment ago.
+    fn too_frequent(&self) -> Option<String> {
         let (why, until) = self.ring.put_off?;
-        Some(fails(
-            Reason::KeysTooFrequent,
-            format!(
-                "another key is due, since {why}, and the last one was made less than an hour ago: it is made at {until}. No key is \
+        Some(format!(
+            "another key is due, since {why}, and the last one was made less than an hour ago: it is made at {until}. No key is \
                  ever removed, so there is one an hour at most that nobody asks for. Find out what takes the keys away as soon as \
                  they are made: status.keyRing says what became of each. A clock that steps does it too. Who needs one now, asks \
                  for it with the annotation {}",
-                crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
-            ),
+            crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
         ))
     }
 
@@ -295,6 +298,9 @@ impl Told<'_> {
         if !put_right.is_empty() {
             let told = format!("{}. {base}", put_right.join(". "));
             return Finding::holds(KeyRingReady, Reason::DriftCorrected, told);
+        }
+        if let Some(told) = self.too_frequent() {
+            return Finding::holds(KeyRingReady, Reason::KeysTooFrequent, format!("{base}; {told}"));
         }
         if fill.is_high() {
             let told = format!(

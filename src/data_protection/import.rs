@@ -26,6 +26,7 @@ pub struct Imported {
     pub refused: Vec<Refused>,
     /// What applications pass over, and why.
     pub passed_over: Vec<Refused>,
+    by_date: Vec<File>,
 }
 
 /// Reads files, each with its name.
@@ -47,11 +48,11 @@ pub fn read<'files>(files: impl IntoIterator<Item = (&'files str, &'files [u8])>
         }
     }
     imported.refuse_twins();
-    if !imported.refused.is_empty() {
+    if imported.refused.is_empty() {
+        imported.files.append(&mut imported.by_date);
+    } else {
         imported.files.clear();
     }
-    let is_by_date = |file: &File| matches!(key_file::read(&file.content), Ok(Element::Revocation(revocation)) if revocation.revoked == Revoked::AllCreatedBefore);
-    imported.files.sort_by_key(is_by_date);
     imported
 }
 
@@ -95,11 +96,13 @@ impl Imported {
             }
             Ok(Element::Revocation(revocation)) => {
                 let file = revocation.file();
+                let is_by_date = revocation.revoked == Revoked::AllCreatedBefore;
+                let files = if is_by_date { &mut self.by_date } else { &mut self.files };
                 // The second of two revocations of one key says nothing new, nor does the same one of all keys.
-                if self.files.iter().any(|there| there.name == file.name) {
-                    return;
+                if files.iter().all(|there| there.name != file.name) {
+                    files.push(file);
                 }
-                file
+                return;
             }
         };
         self.files.push(file);

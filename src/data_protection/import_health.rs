@@ -3,9 +3,9 @@
 //! In: what a sentence is made from. Out: a finding, or a part of one.
 
 use super::{
-    health::{Told, fails, listed},
+    health::{NAMED, Told, fails, listed},
     provided::Import,
-    published::{CAPACITY, LARGEST_OBJECT},
+    published::{CAPACITY, LARGEST_OBJECT, Refused},
     room::Overflow,
 };
 use crate::condition::{Finding, Reason};
@@ -61,7 +61,7 @@ impl Told<'_> {
                  spec.dataProtection.import",
                 import.secret,
                 if count == 1 { "file cannot" } else { "files cannot" },
-                listed(&import.refused),
+                each(&import.refused),
                 self.nothing_is_taken_over(import)
             ),
         )
@@ -111,6 +111,22 @@ impl Told<'_> {
                 "{count} files were taken over from Secret {secret}, which is gone: spec.dataProtection.import may be removed"
             )
         })
+    }
+}
+
+/// The most files of a kind whose names a message has.
+const MOST_NAMES: usize = 100;
+
+/// Every file by its name, and of the first few why.
+fn each(refused: &[Refused]) -> String {
+    let told = refused.len().min(NAMED);
+    let names: Vec<&str> = refused.iter().skip(told).take(MOST_NAMES).map(|refused| refused.file.as_str()).collect();
+    let more = refused.len() - told - names.len();
+    let first = listed(refused.get(..told).unwrap_or_default());
+    match (names.is_empty(), more) {
+        (true, _) => first,
+        (false, 0) => format!("{first}; and {}", names.join(", ")),
+        (false, more) => format!("{first}; and {}, and {more} more", names.join(", ")),
     }
 }
 

@@ -31,7 +31,7 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, FileError> {
         Encoding::Utf16 { is_big_endian } => {
             let text = utf16(content, is_big_endian)?;
             // An encoding of the same kind changes nothing, whatever its order is.
-            match declared(&text)?.map(|name| name.to_ascii_lowercase()).as_deref() {
+            match declared(&text)?.map(str::to_ascii_lowercase).as_deref() {
                 None | Some("utf-16" | "ucs-2" | "iso-10646-ucs-2" | "ucs-4") => {}
                 Some(other) => return Err(switched(other)),
             }
@@ -41,7 +41,7 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, FileError> {
             // What stands in a declaration is ASCII in each of them.
             let end = content.windows(2).position(|bytes| bytes == b"?>").map_or(0, |end| end + 2);
             let head: String = content.iter().take(end).map(|byte| char::from(*byte)).collect();
-            let name = declared(&head)?.map(|name| name.to_ascii_lowercase());
+            let name = declared(&head)?.map(str::to_ascii_lowercase);
             match name.as_deref() {
                 None | Some("utf-8") => Cow::Borrowed(std::str::from_utf8(content).map_err(|_| {
                     FileError::Malformed("it is not in UTF-8, and declares no other encoding".to_owned())

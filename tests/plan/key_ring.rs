@@ -491,6 +491,7 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
         ring.in_ring(|live| {
             live.extend(files.into_iter().map(|file| (file.name, ByteString(file.content.to_vec()))));
         });
+        ring.now += SignedDuration::from_hours(2);
         ring.finding(&Corrected::default()).unwrap()
     };
     let size = ring.published().pop_first().unwrap().1.0.len();

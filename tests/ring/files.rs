@@ -194,6 +194,24 @@ fn an_azure_blob_is_taken_apart_into_one_file_for_each_key() {
 }
 
 #[test]
+fn whatever_a_file_is_written_in_what_is_taken_over_is_what_asp_net_core_would_have_written() {
+    for ring in RINGS.iter().map(|ring| format!("data-protection/{ring}")) {
+        for (name, bytes) in files(&ring) {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            let text = text.trim_start_matches('\u{feff}').replace("utf-8", "utf-16").replace('\n', "\r\n");
+            let in_utf16: Vec<u8> =
+                [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+            let imported = import::read([(name.as_str(), in_utf16.as_slice())]);
+            assert_eq!(imported.files.len(), 1, "{:?}", imported.refused);
+            assert_eq!((&imported.files[0].name, imported.files[0].content.as_slice()), (&name, bytes.as_slice()));
+            // The same text in bytes that deny what it declares.
+            let imported = import::read([(name.as_str(), text.as_bytes())]);
+            assert!(imported.files.is_empty() && imported.refused[0].why.to_string().contains("is not in UTF-16"));
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_imported_is_told_file_by_file() {
     let one = std::fs::read(folder("data-protection/cbc-hmac").join(&files("data-protection/cbc-hmac")[0].0)).unwrap();
     let other = String::from_utf8(one.clone()).unwrap().replace("AES_256_CBC", "AES_128_CBC");

@@ -171,7 +171,7 @@ fn doctor_disagrees(variant: &Variant) -> Result<bool, String> {
 fn import_disagrees(variant: &Variant) -> Result<bool, String> {
     let files = variant.files();
     let told = &variant.dotnet10;
-    let Imported { files: taken, refused, passed_over } =
+    let Imported { files: taken, refused, passed_over, .. } =
         import::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
     let is_named = |refused: &tokencache_operator::data_protection::published::Refused| {
         files.iter().any(|(name, _)| refused.file.starts_with(name.as_str()))
@@ -237,4 +237,37 @@ fn doctor_agrees_with_dotnet_on_every_ring_or_refuses_by_name() {
 fn the_import_agrees_with_dotnet_on_every_ring_or_refuses_it_whole_and_by_name() {
     let by_name = all_agree("the import", import_disagrees);
     assert!(by_name < variants().len() / 2, "{by_name} are refused by name only");
+}
+
+/// Where `DP_ORACLE` names a program that asks ASP.NET Core, it is asked about what is taken over of each ring.
+#[test]
+fn what_is_taken_over_means_the_same_to_asp_net_core() {
+    let Ok(oracle) = std::env::var("DP_ORACLE") else {
+        return eprintln!("ASP.NET Core was not asked: DP_ORACLE is not set");
+    };
+    let (mut wrong, mut asked) = (Vec::new(), 0);
+    for (name, variant) in variants() {
+        let files = variant.files();
+        if files.iter().any(|(_, bytes)| key_file::repository(bytes).is_some()) {
+            continue;
+        }
+        let imported = import::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+        if imported.files.is_empty() {
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for file in &imported.files {
+            std::fs::write(folder.path().join(&file.name), file.content.as_slice()).unwrap();
+        }
+        let output =
+            std::process::Command::new(&oracle).arg("check").arg(folder.path()).args(["app", "--readonly"]).output();
+        let said = String::from_utf8(output.unwrap().stdout).unwrap();
+        let encrypts = said.lines().find_map(|line| line.strip_prefix("protected-with ")?.split(' ').next());
+        let keys = said.lines().filter(|line| line.starts_with("key ")).count();
+        asked += 1;
+        if encrypts != variant.dotnet10.encrypts.as_deref() || keys != variant.dotnet10.keys.len() {
+            wrong.push(format!("{name}: {said}"));
+        }
+    }
+    assert!(asked > 100 && wrong.is_empty(), "{asked} asked:\n{}", wrong.join("\n"));
 }

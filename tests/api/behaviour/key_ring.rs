@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kube::api::{DeleteParams, PropagationPolicy};
 use serde_json::{Value, json};
-use tokencache_operator::data_protection::{directory::Directory, key_file, key_file::Element};
+use tokencache_operator::data_protection::{date::Date, directory::Directory, key_file, key_file::Element};
 
 use super::scene::{PERIOD, SHOP, World, condition, has_been, operated, shop};
 use crate::support::api_server::api_server;
@@ -80,7 +80,7 @@ async fn the_first_key_is_made_at_once_and_published_and_told() {
     assert_eq!((&secret["immutable"], &secret["metadata"]["ownerReferences"]), (&json!(true), &Value::Null));
     let looked = |seen: &Value| seen["keyRing"]["keys"][0]["inUse"].is_boolean();
     let status = world.status(SHOP, "what is stored was looked at", looked).await;
-    let told = |time: Timestamp| json!(time.to_string());
+    let told = |date: Date| json!(date.to_string());
     assert_eq!(
         status["keyRing"]["keys"],
         json!([{
