@@ -456,7 +456,7 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
     let paused = Want { correct: false, ..want.clone() };
     match probe.sample(&server, &login(), &paused).await.outcome {
         Err(Fault::Certificate(untrusted)) => {
-            assert_eq!((untrusted.shown, untrusted.since), (first.shown.clone(), None))
+            assert_eq!((untrusted.shown, untrusted.since), (first.shown.clone(), None));
         }
         other => panic!("{other:?}"),
     }
