@@ -511,7 +511,7 @@ pub struct Untrusted {
     pub why: Distrust,
     /// The certificate; `None` where none was shown that can be read.
     pub shown: Option<Foreign>,
-    /// Since when every look found this very certificate.
+    /// Since when every look found this very certificate; `None` while the cache is paused, since nothing follows from it then.
     pub since: Option<Timestamp>,
 }
 

@@ -11,7 +11,7 @@ use crate::cluster::{OPERATOR, OPERATOR_NAMESPACE, PATIENCE, Scene, cluster, rep
 use crate::support::eventually::within;
 
 /// Every right of the operator, with what it is for: group, resources, verbs.
-const GRANTED: [(&str, &[&str], &[&str]); 8] = [
+const GRANTED: [(&str, &[&str], &[&str]); 9] = [
     // Watched; read again where a pass needs the status that stands there.
     ("tokencache.dev", &["tokencaches"], &["get", "list", "watch"]),
     ("tokencache.dev", &["tokencaches/status"], &["patch"]),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
+use tokencache_operator::redis::probe::{Limits, Probe};
 use tokencache_operator::redis::sample::{
     Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted,
 };
@@ -441,8 +442,8 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
     let files = named(scene.folder.path(), "foreign.pem", &foreign);
     let redis = scene.start("redis-server", &files).await;
     let want = scene.want_named(&own, named(scene.folder.path(), "own.pem", &own));
-    let (probe, server) = (probe(), server_of(&redis));
-    let untrusted = async || match look(&probe, &server, &login(), &want).await {
+    let (probe, server) = (Probe::new(Limits::default(), Timestamp::now), server_of(&redis));
+    let untrusted = async || match probe.sample(&server, &login(), &want).await.outcome {
         Err(Fault::Certificate(untrusted)) => untrusted,
         other => panic!("{other:?}"),
     };
@@ -452,14 +453,26 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
     assert!(shown.issuer.contains("stranger"), "{}", shown.issuer);
     assert!(first.since.is_some());
     assert_eq!(untrusted().await, first, "since the first look that found it");
+    let paused = Want { correct: false, ..want.clone() };
+    match probe.sample(&server, &login(), &paused).await.outcome {
+        Err(Fault::Certificate(untrusted)) => {
+            assert_eq!((untrusted.shown, untrusted.since), (first.shown.clone(), None));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(untrusted().await.since > first.since, "a pause is no time in which it could have been set right");
     let log = admin_over_tls(&redis, &["INFO", "commandstats"]);
     assert!(!log.contains("cmdstat_config"), "{log}");
     assert!(!admin_over_tls(&redis, &["CLIENT", "LIST"]).contains("user=operator"));
     // It is set right by hand.
     set(&redis, &named(scene.folder.path(), "own.pem", &own));
-    assert!(look(&probe, &server, &login(), &want).await.is_ok());
+    assert!(probe.sample(&server, &login(), &want).await.outcome.is_ok());
     set(&redis, &files);
-    assert_eq!(served(look(&probe, &server, &login(), &want).await).fingerprint, own.fingerprint, "and now it is held");
+    assert_eq!(
+        served(probe.sample(&server, &login(), &want).await.outcome).fingerprint,
+        own.fingerprint,
+        "and now it is held"
+    );
 }
 
 #[tokio::test]

@@ -34,8 +34,8 @@ pub(super) async fn bring_in_line(
         Some(shown) => Ok(shown.clone()),
         None => handshake::look(server, trust, limits).await,
     };
-    let shown = match (looked, &trust.certificate) {
-        (Ok(shown), Some(_)) => shown,
+    let (shown, wanted) = match (looked, &trust.certificate) {
+        (Ok(shown), Some(wanted)) => (shown, wanted),
         (Ok(shown), None) => return Ok((Some(served(shown, Reload::Done, false)), None)),
         (Err(_), _) if matches!(impediment, Some(Impediment::Full { .. })) => return Ok((None, None)),
         (Err(Fault::Certificate(untrusted)), Some(wanted)) if correct => {
@@ -43,7 +43,6 @@ pub(super) async fn bring_in_line(
         }
         (Err(fault), _) => return Err(fault),
     };
-    let Some(wanted) = &trust.certificate else { return Ok((Some(served(shown, Reload::Done, false)), None)) };
     let named = files(connection).await?;
     let is_shown = is_wanted(&shown, wanted);
     if is_shown && places(&named, wanted).contains(&named) {
@@ -121,8 +120,8 @@ async fn load(
             }
             Ok(shown) => loaded = Some(Loaded::Other(shown)),
             Err(Fault::Certificate(untrusted)) => {
-                // What reached the pod is not what was checked.
-                set(connection, named).await?.map_err(Fault::Unexpected)?;
+                // What reached the pod is not what was checked. Where what was named before is gone, the next look tries again.
+                let _refused = set(connection, named).await?;
                 loaded = Some(match handshake::look(server, trust, limits).await {
                     Ok(before) => Loaded::Other(before),
                     Err(Fault::Certificate(_)) => Loaded::Untrusted(untrusted),

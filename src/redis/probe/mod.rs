@@ -137,7 +137,7 @@ impl Probe {
             }
             Err(fault) => (Err(fault), Counts::default()),
         };
-        let outcome = tell::fit_to_tell(self.dated(server, outcome), login, want);
+        let outcome = tell::fit_to_tell(self.dated(server, want, outcome), login, want);
         Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome, counts }
     }
 
@@ -262,10 +262,13 @@ impl Probe {
         self.held().insert(server.clone(), Held { login: login.clone(), connection });
     }
 
-    /// With the time since when every look found the same certificate that proves nothing.
-    fn dated(&self, server: &Server, outcome: Result<Answer, Fault>) -> Result<Answer, Fault> {
+    /// With the time since when every look that could have set it right found the same certificate that proves nothing.
+    fn dated(&self, server: &Server, want: &Want, outcome: Result<Answer, Fault>) -> Result<Answer, Fault> {
         let mut untrusted = self.untrusted.lock().unwrap_or_else(PoisonError::into_inner);
         let before = untrusted.remove(server);
+        if !want.correct {
+            return outcome;
+        }
         let Err(Fault::Certificate(Untrusted { why, shown: Some(shown), since: _ })) = outcome else { return outcome };
         let since = before.filter(|(fingerprint, _)| *fingerprint == shown.fingerprint).map(|(_, since)| since);
         let since = since.unwrap_or_else(self.clock);
