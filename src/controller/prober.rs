@@ -164,7 +164,8 @@ impl Round {
     /// What the latest look at the primary counted; `None` where it gave no answer.
     fn counted(&self, key: &Key) -> Option<Counted> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_primary = |sample: &&Sample| sample.outcome.as_ref().is_ok_and(|answer| answer.role == Some(Role::Primary));
+        let is_primary =
+            |sample: &&Sample| sample.outcome.as_ref().is_ok_and(|answer| answer.role == Some(Role::Primary));
         let counts = latest.samples.iter().find(is_primary)?.counts.clone();
         Some(Counted { namespace: key.namespace.clone().unwrap_or_default(), name: key.name.clone(), counts })
     }

@@ -43,9 +43,11 @@ pub fn findings(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding>
         (in_use, Part::Keys),
     ];
     // A trouble that was seen is told, whatever else could not be read.
-    let found = found.map(|(finding, goes_by)| match unread::finding(settings, pod, answer, finding.condition, &[Part::Use, goes_by]) {
-        Some(unknown) if finding.verdict != Verdict::False || answer.unread.contains_key(&Part::Use) => unknown,
-        _ => finding,
+    let found = found.map(|(finding, goes_by)| {
+        match unread::finding(settings, pod, answer, finding.condition, &[Part::Use, goes_by]) {
+            Some(unknown) if finding.verdict != Verdict::False || answer.unread.contains_key(&Part::Use) => unknown,
+            _ => finding,
+        }
     });
     found.into()
 }

@@ -151,9 +151,11 @@ fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> String {
         ". Its liveness probe does not do that: this pod was made by an earlier version of the operator"
     };
     let next = match kill {
-        Kill::NotYet => "Where a look some seconds from now finds it so again, the operator ends it, unless it has written \
+        Kill::NotYet => {
+            "Where a look some seconds from now finds it so again, the operator ends it, unless it has written \
              something"
-            .to_owned(),
+                .to_owned()
+        }
         Kill::Withheld => format!(
             "It is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False; SCRIPT \
              KILL ends it where it has written nothing, and {restart}"

@@ -23,7 +23,10 @@ pub fn finding(
     let (reason, message) = match why {
         Unread::TooLong => (
             Reason::AnswerTooLong,
-            format!("{pod} answers {asked} at such length that it is not read to its end: {what} is not known. {}", remedy(*part)),
+            format!(
+                "{pod} answers {asked} at such length that it is not read to its end: {what} is not known. {}",
+                remedy(*part)
+            ),
         ),
         Unread::Refused(words) => (
             Reason::PermissionDenied,

@@ -101,7 +101,8 @@ fn keys_that_are_passed_over_for_their_names_are_no_proof_of_anything() {
 #[test]
 fn what_is_said_of_what_was_not_read() {
     let told = PARTS.map(|(part, conditions)| {
-        seen(&[(part, Unread::TooLong)], usage(Memory::Sufficient, ALL_WELL)).said_of(conditions[0], &format!("{part:?}"))
+        seen(&[(part, Unread::TooLong)], usage(Memory::Sufficient, ALL_WELL))
+            .said_of(conditions[0], &format!("{part:?}"))
     });
     let refused = Unread::Refused("NOPERM User operator has no permissions to run the 'acl|log' command".to_owned());
     let refusals = |why: Unread, what: &str| {

@@ -50,13 +50,12 @@ async fn run_as_app(redis: &RedisServer, script: &str) -> TcpStream {
 
 /// Looks until something else is said than that the script may end by itself.
 async fn outcome(probe: &Probe, redis: &RedisServer) -> Result<Vec<(Parameter, Correction)>, Fault> {
-    eventually("something comes of it", async || {
-        match look(probe, &server_of(redis), &login(), &want()).await {
-            Err(Fault::Busy(Kill::NotYet)) => Err("not yet".to_owned()),
-            Err(Fault::Frozen) => Err("frozen".to_owned()),
-            outcome => Ok(outcome.map(|answer| {
-                answer.drift.into_iter().map(|drift| (drift.parameter, drift.correction)).collect()
-            })),
+    eventually("something comes of it", async || match look(probe, &server_of(redis), &login(), &want()).await {
+        Err(Fault::Busy(Kill::NotYet)) => Err("not yet".to_owned()),
+        Err(Fault::Frozen) => Err("frozen".to_owned()),
+        outcome => {
+            Ok(outcome
+                .map(|answer| answer.drift.into_iter().map(|drift| (drift.parameter, drift.correction)).collect()))
         }
     })
     .await

@@ -215,16 +215,15 @@ async fn users_with_very_long_rules_are_set_right_or_removed() {
         let mut admin = administrator(&redis).await;
         for number in 0..20 {
             let pattern = format!("~{}", key("", number, 300));
-            let answer = tell(&mut admin, &["ACL", "SETUSER", &format!("mallory{number}"), "on", "nopass", &pattern]).await;
+            let answer =
+                tell(&mut admin, &["ACL", "SETUSER", &format!("mallory{number}"), "on", "nopass", &pattern]).await;
             assert_eq!(answer, "+OK\r\n");
         }
         tell(&mut admin, &["ACL", "SETUSER", "app", &format!("~{}", key("", 0, 300))]).await;
         let answer = look_with(&probe(), &redis).await;
         let told: Vec<_> = answer.drift.iter().map(|drift| (drift.parameter, &drift.correction)).collect();
-        let expected = [
-            (Parameter::Rights("app"), &Correction::Corrected),
-            (Parameter::Strangers, &Correction::Corrected),
-        ];
+        let expected =
+            [(Parameter::Rights("app"), &Correction::Corrected), (Parameter::Strangers, &Correction::Corrected)];
         assert_eq!(told, expected, "{program}");
         assert!(format!("{answer:?}").len() < 10_000, "it is told in a few words");
         let answer = look_with(&probe(), &redis).await;
@@ -274,7 +273,9 @@ async fn whichever_answer_is_too_long_only_what_goes_by_it_is_unknown_and_the_ne
                 let is_asked = asked.starts_with(command) && still.load(Ordering::Relaxed);
                 is_asked.then(|| match shape {
                     "string" => long(command, 300 << 10),
-                    "endless string" => [&b"$9999999999\r\n"[..], &long(command, 20 << 20)[b"$20971555\r\n".len()..]].concat(),
+                    "endless string" => {
+                        [&b"$9999999999\r\n"[..], &long(command, 20 << 20)[b"$20971555\r\n".len()..]].concat()
+                    }
                     _ => many(20 << 20),
                 })
             })

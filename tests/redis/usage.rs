@@ -86,7 +86,10 @@ async fn refused_writes_are_told() {
 async fn a_server_that_nobody_has_written_to_is_unused_after_one_look() {
     let redis = RedisServer::start(&config()).await;
     let seen = population(&used(&probe(), &redis).await);
-    assert_eq!(seen, Population { prefix: Prefix::Unused, expiry: Expiry::All, others: false, other_database: None, unnamed: false });
+    assert_eq!(
+        seen,
+        Population { prefix: Prefix::Unused, expiry: Expiry::All, others: false, other_database: None, unnamed: false }
+    );
 }
 
 #[tokio::test]

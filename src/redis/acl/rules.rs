@@ -242,7 +242,19 @@ mod tests {
             assert_eq!(found.unknown().iter().collect::<Vec<_>>(), [word]);
             assert_eq!(found.password_differs(&user), None, "{word}");
         }
-        for word in ["~*", "%RWX~*", "%D~*", "&*", "+@all", "+new", "+get|sub", "(+@all ~*)", "(alldbs +get)", "@all", "allkeys"] {
+        for word in [
+            "~*",
+            "%RWX~*",
+            "%D~*",
+            "&*",
+            "+@all",
+            "+new",
+            "+get|sub",
+            "(+@all ~*)",
+            "(alldbs +get)",
+            "@all",
+            "allkeys",
+        ] {
             let found = found(&format!("on HASH ~shop:* resetchannels {word} -@all +get"));
             assert!(found.rights_differ(&wanted).is_some_and(|told| told.starts_with("also has")), "{word}");
             assert!(found.unknown().is_empty(), "{word}");

@@ -310,7 +310,11 @@ mod tests {
         ];
         for (answer, cut) in answers {
             for part in 1..=answer.len() {
-                assert_eq!(passed(answer.as_bytes(), part, BOUNDS).await, (cut.to_owned(), false), "{answer:?} by {part}");
+                assert_eq!(
+                    passed(answer.as_bytes(), part, BOUNDS).await,
+                    (cut.to_owned(), false),
+                    "{answer:?} by {part}"
+                );
             }
         }
     }
@@ -331,7 +335,7 @@ mod tests {
             assert_eq!((passed.len(), ended), (20, true), "{bounds:?}");
         }
         let many = "$9\r\nnine long\r\n".repeat(4);
-        assert_eq!(passed(many.as_bytes(), 8, Bounds { kept: 48, ..BOUNDS }).await.1, false, "what is cut is not kept");
+        assert!(!passed(many.as_bytes(), 8, Bounds { kept: 48, ..BOUNDS }).await.1, "what is cut is not kept");
     }
 
     #[test]

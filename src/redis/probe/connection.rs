@@ -242,11 +242,7 @@ impl Connection {
     }
 
     /// The same with bounds of its own. Strings in the answers may be cut.
-    pub(super) async fn send_all_within(
-        &mut self,
-        commands: Vec<Cmd>,
-        bounds: Bounds,
-    ) -> Result<Vec<Value>, Failure> {
+    pub(super) async fn send_all_within(&mut self, commands: Vec<Cmd>, bounds: Bounds) -> Result<Vec<Value>, Failure> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }

@@ -10,8 +10,8 @@
 use ::redis::Value;
 use zeroize::Zeroizing;
 
-use super::connection::{Connection, Failure};
 use super::bounded::Bounds;
+use super::connection::{Connection, Failure};
 use super::usage::{all, all_within, field, integer};
 use crate::data_protection::reader::Reader;
 use crate::redis::usage::{entries::Key, payloads::Payload};

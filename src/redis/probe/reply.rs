@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn what_keeps_a_server_from_serving_is_read() {
-        let impediment = |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}")), BOUNDS).unwrap().impediment;
+        let impediment =
+            |more: &str| about(bulk(&format!("redis_version:7\nrole:master\n{more}")), BOUNDS).unwrap().impediment;
         assert_eq!(impediment("connected_clients:9\nmaxclients:10"), None);
         assert_eq!(impediment("connected_clients:10\nmaxclients:10"), Some(Impediment::Full { clients: 10 }));
         assert_eq!(impediment("min_slaves_good_slaves:0"), Some(Impediment::LacksReplicas));
@@ -277,9 +278,15 @@ mod tests {
     #[test]
     fn settings_are_found_in_any_order_and_in_either_protocol() {
         let list = bulks(&["maxmemory-policy", "volatile-lru", "maxmemory", "1024"]);
-        assert_eq!(memory_settings(list), Ok(MemorySettings { max_memory: 1024, eviction_policy: "volatile-lru".to_owned() }));
+        assert_eq!(
+            memory_settings(list),
+            Ok(MemorySettings { max_memory: 1024, eviction_policy: "volatile-lru".to_owned() })
+        );
         let map = Value::Map(vec![(bulk("maxmemory"), bulk("1")), (bulk("maxmemory-policy"), bulk("noeviction"))]);
-        assert_eq!(memory_settings(map), Ok(MemorySettings { max_memory: 1, eviction_policy: "noeviction".to_owned() }));
+        assert_eq!(
+            memory_settings(map),
+            Ok(MemorySettings { max_memory: 1, eviction_policy: "noeviction".to_owned() })
+        );
     }
 
     fn entry(reason: &str, object: &str, user: &str, age: &str) -> Value {

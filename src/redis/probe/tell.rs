@@ -35,8 +35,19 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
-    let Answer { version, role, impediment, memory, saving, drift, unknown_words, refusals, certificate, usage, unread } =
-        answer;
+    let Answer {
+        version,
+        role,
+        impediment,
+        memory,
+        saving,
+        drift,
+        unknown_words,
+        refusals,
+        certificate,
+        usage,
+        unread,
+    } = answer;
     let impediment = impediment.map(|impediment| match impediment {
         Impediment::CannotSave(words) => Impediment::CannotSave(tell(words)),
         wordless @ (Impediment::LacksReplicas | Impediment::Full { .. }) => wordless,
@@ -59,8 +70,7 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         version: tell(version),
         role,
         impediment,
-        memory: memory
-            .map(|memory| MemorySettings { eviction_policy: tell(memory.eviction_policy), ..memory }),
+        memory: memory.map(|memory| MemorySettings { eviction_policy: tell(memory.eviction_policy), ..memory }),
         saving,
         drift,
         unknown_words: unknown_words

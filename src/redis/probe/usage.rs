@@ -76,10 +76,7 @@ pub(super) async fn read(
 
 /// What `INFO` says, in three parts, since users of the server can make some of them as long as they like. `None` where the
 /// first could not be read.
-async fn reading(
-    connection: &mut Connection,
-    unread: &mut BTreeMap<Part, Unread>,
-) -> Result<Option<Reading>, Failure> {
+async fn reading(connection: &mut Connection, unread: &mut BTreeMap<Part, Unread>) -> Result<Option<Reading>, Failure> {
     const PARTS: [(Part, &[&str]); 3] = [
         (Part::Use, &["server", "memory", "stats", "cpu", "keyspace"]),
         (Part::Calls, &["commandstats"]),

@@ -76,8 +76,9 @@ pub(super) async fn bring_in_line(
 
 /// Whether a server says of this user what is not known, and not known to be the server's own either.
 fn says_more(connection: &Connection, listed: &Listed, user: &User) -> bool {
-    rules_of(listed, user)
-        .is_some_and(|rules| rules.unknown().iter().any(|word| !connection.own_words.contains(&(user.name, word.clone()))))
+    rules_of(listed, user).is_some_and(|rules| {
+        rules.unknown().iter().any(|word| !connection.own_words.contains(&(user.name, word.clone())))
+    })
 }
 
 /// Takes note of what a server says of a user that was set as a whole: that is its own. Tells what it says no more, which
