@@ -335,7 +335,7 @@ mod tests {
             assert_eq!((passed.len(), ended), (20, true), "{bounds:?}");
         }
         let many = "$9\r\nnine long\r\n".repeat(4);
-        assert_eq!(passed(many.as_bytes(), 8, Bounds { kept: 48, ..BOUNDS }).await.1, false, "what is cut is not kept");
+        assert!(!passed(many.as_bytes(), 8, Bounds { kept: 48, ..BOUNDS }).await.1, "what is cut is not kept");
     }
 
     #[test]
