@@ -273,16 +273,7 @@ async fn reconcile(
     // Before they are read, so that no change of them is missed.
     context.follow(key, &of_tls.into_iter().chain(ring_settings.named()).collect::<Vec<_>>());
     let previous = previous(context, key, cache);
-    let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
-    observed.was_restricted = is_restricted(&previous);
-    observed.callers = callers(context, key, settings, &observed).await;
-    let mut credentials = Credentials::read(settings, &observed, Context::now());
-    let looks_since = credentials.rotation.looks_since;
-    if let Some(since) = looks_since.or_else(|| rotation::refused_since(settings, &observed)) {
-        let (connection, now) = ([Source::Secret(name::redis(&settings.owner.name))], Context::now());
-        observed.processes = context.consumers.processes(key, &connection, since, now).await;
-        credentials = Credentials::read(settings, &observed, now);
-    }
+    let (mut observed, credentials) = observe_redis(context, key, settings, &previous).await?;
     let beside = beside(context, key, wanted, &observed, &credentials).await;
     let mut ring = KeyRing::look(context, key, ring_settings.clone(), beside.clone(), Context::now()).await?;
     let surplus = plan::surplus(settings, &credentials, observe::children(context, &settings.owner));
@@ -295,8 +286,7 @@ async fn reconcile(
         for seen in &marks {
             context.marked(key, seen);
         }
-    }
-    if applied.is_err() {
+    } else {
         // It may have been written, and is never written again over a version that is not its last.
         key_ring::forget(context, &settings.owner);
     }
@@ -375,12 +365,31 @@ async fn reconcile(
     } else {
         wake
     };
-    let replacement = credentials.tls.replacement.as_ref().filter(|replacement| !replacement.is_due);
-    let replacement = replacement.map(|replacement| replacement.at);
-    let wake_at =
-        [replacement, credentials.rotation.wake_at, ring.wake_at(), ring.standing.revoke.wake_at, flush.wake_at];
-    let wake_at = wake_at.into_iter().flatten().min();
+    let of_redis = [credentials.tls.wake_at(), credentials.rotation.wake_at];
+    let wake_at = of_redis.into_iter().chain([ring.wake_at(), ring.standing.revoke.wake_at, flush.wake_at]);
+    let wake_at = wake_at.flatten().min();
     Ok(Action::requeue(wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
+}
+
+/// What there is of a cache's Redis, and which passwords and certificates hold; with the pods that use it, where something depends
+/// on them.
+async fn observe_redis(
+    context: &Context,
+    key: &Key,
+    settings: &Settings,
+    previous: &TokenCacheStatus,
+) -> Result<(Observed, Credentials), ObserveError> {
+    let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
+    observed.was_restricted = is_restricted(previous);
+    observed.callers = callers(context, key, settings, &observed).await;
+    let mut credentials = Credentials::read(settings, &observed, Context::now());
+    let looks_since = credentials.rotation.looks_since;
+    if let Some(since) = looks_since.or_else(|| rotation::refused_since(settings, &observed)) {
+        let (connection, now) = ([Source::Secret(name::redis(&settings.owner.name))], Context::now());
+        observed.processes = context.consumers.processes(key, &connection, since, now).await;
+        credentials = Credentials::read(settings, &observed, now);
+    }
+    Ok((observed, credentials))
 }
 
 /// Whether a status says that a `NetworkPolicy` is there.

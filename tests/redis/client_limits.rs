@@ -151,7 +151,7 @@ impl Flooded {
         for (setting, name, text) in pairs {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
-            lines.push_str(&format!("{setting} {}\n", path.display()));
+            lines.extend([setting, " ", &path.display().to_string(), "\n"]);
         }
         let limited = if is_limited { limits.lines() } else { String::new() };
         let config = format!(

@@ -123,6 +123,12 @@ impl Tls {
         Self { standing, mints: Vec::new(), secrets: Vec::new(), clearance: None, replacement: None }
     }
 
+    /// When something is due.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.replacement.as_ref().filter(|replacement| !replacement.is_due).map(|replacement| replacement.at)
+    }
+
     /// The certificate that servers should serve, if there is one.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
