@@ -75,7 +75,11 @@ impl<'text> Scan<'text> {
         if name.contains(':') || (name.eq_ignore_ascii_case("xml") && !(is_first && name == "xml")) {
             return Err(self.malformed());
         }
-        self.rest = self.after(rest, "?>")?;
+        let content = rest.get(name.len()..).unwrap_or_default();
+        if !content.starts_with(is_space) && !content.starts_with("?>") {
+            return Err(self.malformed());
+        }
+        self.rest = self.after(content, "?>")?;
         Ok(())
     }
 
