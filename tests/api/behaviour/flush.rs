@@ -35,7 +35,7 @@ impl World {
     /// Stores an entry as an application does.
     pub async fn store(&self, name: &str, payload: &[u8]) {
         // A command line takes no bytes as they are.
-        let bytes: String = payload.iter().flat_map(|byte| ["\\x".to_owned(), hex::encode(&[*byte])]).collect();
+        let bytes: String = payload.iter().flat_map(|byte| ["\\x".to_owned(), hex::encode([*byte])]).collect();
         let data = ["\"", &bytes, "\""].concat();
         let words = ["--quoted-input", "HMSET", name, "absexp", "-1", "sldexp", "-1", "data", &data];
         assert_eq!(self.app(SHOP, &words).await, "OK");
