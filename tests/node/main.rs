@@ -120,7 +120,7 @@ async fn an_image_without_a_shell_is_told() {
 #[tokio::test]
 async fn a_server_killed_for_its_memory_is_told_and_comes_back() {
     let scene = Scene::new("memory").await;
-    scene.apply(json!({"maxMemory": "16Mi"})).await;
+    scene.apply(json!({"maxMemory": "16Mi", "acl": "Compatible"})).await;
     scene.ready().await;
     scene.change(pause(&"paused".into())).await;
     within(A_MINUTE, "it says that it is paused", async || {

@@ -241,6 +241,7 @@ fn where_entries_are_not_looked_into_a_key_is_revoked_without_a_count_and_nothin
     ring.step();
     ring.step();
     ring.step();
+    ring.step();
     assert!(ring.beside.sweep.is_some());
     metadata(&mut ring);
     ring.step();

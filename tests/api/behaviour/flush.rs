@@ -9,7 +9,7 @@ use tokencache_operator::data_protection::key_id::KeyId;
 use tokencache_operator::data_protection::key_ring::KeyRing;
 use tokencache_operator::data_protection::payload::{MAGIC, Purposes};
 
-use super::scene::{SHOP, World, condition, operator_of, shop};
+use super::scene::{SHOP, World, condition, operated, operator_of, shop};
 use crate::support::eventually::eventually;
 use crate::support::kubelet::Fault;
 use crate::support::stored::{files, stored};
@@ -37,10 +37,12 @@ impl World {
 
     /// Stores an entry as an application does.
     pub async fn store(&self, name: &str, payload: &[u8]) {
-        let script = "local data = ARGV[1]:gsub('..', function(pair) return string.char(tonumber(pair, 16)) end) \
-                      redis.call('HMSET', KEYS[1], 'absexp', '-1', 'sldexp', '-1', 'data', data) \
-                      return redis.call('EXPIRE', KEYS[1], 3600)";
-        assert_eq!(self.app(SHOP, &["EVAL", script, "1", name, &hex::encode(payload)]).await, "1");
+        // A command line takes no bytes as they are.
+        let bytes: String = payload.iter().flat_map(|byte| ["\\x".to_owned(), hex::encode([*byte])]).collect();
+        let data = ["\"", &bytes, "\""].concat();
+        let words = ["--quoted-input", "HMSET", name, "absexp", "-1", "sldexp", "-1", "data", &data];
+        assert_eq!(self.app(SHOP, &words).await, "OK");
+        assert_eq!(self.app(SHOP, &["EXPIRE", name, "3600"]).await, "1");
     }
 
     /// Whether there is an entry of this name.
@@ -148,7 +150,9 @@ async fn every_entry_is_removed_where_that_is_asked_for_and_a_request_of_long_ag
 
 #[tokio::test]
 async fn a_flush_goes_on_with_another_operator() {
-    let (world, operator) = shop("flush-crash").await;
+    let (world, operator) = operated("flush-crash").await;
+    world.create(SHOP, json!({"redis": {"acl": "Compatible"}})).await;
+    world.ready(SHOP).await;
     let script =
         "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i .. '_AppTokenCache', 'data', '{odd') end return 'OK'";
     assert_eq!(world.app(SHOP, &["EVAL", script, "1", "shop:"]).await, "OK");

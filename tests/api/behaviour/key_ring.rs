@@ -84,8 +84,8 @@ async fn the_first_key_is_made_at_once_and_published_and_told() {
     assert_eq!(
         status["keyRing"]["keys"],
         json!([{
-            "id": key.id.to_string(), "state": "Active", "created": told(key.created.timestamp()), "activates": told(key.activates.timestamp()),
-            "expires": told(key.expires.timestamp()), "inUse": false,
+            "id": key.id.to_string(), "state": "Active", "created": told(key.created), "activates": told(key.activates),
+            "expires": told(key.expires), "inUse": false,
         }])
     );
     assert_eq!(status["keyRing"]["active"], key.id.short());
