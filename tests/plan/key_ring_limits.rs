@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use kube::ResourceExt;
 use tokencache_operator::api::v1alpha1::KeyState;
+use tokencache_operator::data_protection::File;
 use tokencache_operator::data_protection::key::{KeyOrder, RANDOM_BYTES};
 use tokencache_operator::data_protection::key_file::{self, Element};
 use tokencache_operator::data_protection::news::Corrected;
+use tokencache_operator::data_protection::objects::file_secret;
 use tokencache_operator::data_protection::revocation::{Revocation, Revoked};
 
 use super::key_ring::Keys;
@@ -261,4 +263,36 @@ fn every_file_that_cannot_be_taken_over_is_named() {
     assert_eq!(finding.verdict.as_str(), "True", "{}", finding.message);
     assert!(finding.message.contains("1 passed over, as by ASP.NET Core: notes.txt"), "{}", finding.message);
     assert_eq!(secrets(&ring), 3);
+}
+
+#[test]
+fn a_ring_that_an_earlier_version_has_filled_because_of_such_a_revocation_gets_one_key_and_is_well() {
+    let mut ring = Keys::of("{}");
+    ring.now = START + DAY * 328;
+    let stored = |ring: &mut Keys, (name, content): (String, Vec<u8>)| {
+        let file = File { name, content: content.into() };
+        ring.store(file_secret(&ring.settings().owner, &file).unwrap());
+    };
+    for file in vectors("cbc-hmac") {
+        stored(&mut ring, file);
+    }
+    let to_come = by_date(ring.now + DAY * 400);
+    stored(&mut ring, to_come);
+    ring.pass();
+    // The keys that were made in vain came later, and their revocations are published only.
+    for index in 0..20 {
+        ring.now += SECOND;
+        let made = file(index);
+        stored(&mut ring, made.clone());
+        let id = key_id(made.0.strip_prefix("key-").unwrap().strip_suffix(".xml").unwrap());
+        let revocation = Revocation::of(id, ring.now, "mass").file();
+        ring.in_ring(|live| {
+            live.insert(revocation.name, ByteString(revocation.content.to_vec()));
+        });
+    }
+    ring.now += HOUR * 2;
+    passes(&mut ring, 30, SECOND);
+    let revoked = ring.status().keys.iter().filter(|key| key.state == KeyState::Revoked).count();
+    assert_eq!((secrets(&ring), revoked), (3 + 1 + 20, 3 + 20));
+    assert!(active(&ring).is_some());
 }
