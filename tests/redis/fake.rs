@@ -1,6 +1,7 @@
 //! Servers that no real program can play: tiny, each on an address of its own, gone when dropped.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -28,6 +29,17 @@ impl Drop for Fake {
     }
 }
 
+/// On an address that is still free when it is taken, and not only when it was looked for.
+async fn listen() -> (IpAddr, TcpListener) {
+    for _ in 0..10 {
+        let address = own_address(PORT);
+        if let Ok(listener) = TcpListener::bind((address, PORT)).await {
+            return (address, listener);
+        }
+    }
+    panic!("no address is free for long enough to be taken");
+}
+
 impl Fake {
     /// Treats every connection in one way, one after the other.
     pub async fn start<F, T>(treat: F) -> Self
@@ -35,8 +47,7 @@ impl Fake {
         F: Fn(TcpStream) -> T + Send + 'static,
         T: Future<Output = ()> + Send + 'static,
     {
-        let address = own_address(PORT);
-        let listener = TcpListener::bind((address, PORT)).await.unwrap();
+        let (address, listener) = listen().await;
         let open = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&open);
         let task = tokio::spawn(async move {

@@ -4,8 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokencache_operator::api::v1alpha1::Amount;
+use tokencache_operator::redis::client_limits::ClientLimits;
 use tokencache_operator::redis::probe::Probe;
-use tokencache_operator::redis::sample::{Answer, Correction, Parameter, Part, Refusal, Unread};
+use tokencache_operator::redis::sample::{Answer, Correction, Parameter, Part, Refusal, Unread, Want};
+use tokencache_operator::redis::settings::MaxMemory;
 use tokencache_operator::redis::usage::entries::{Entries, Expiry, Population, Prefix};
 use tokencache_operator::redis::usage::latency::Latency;
 use tokencache_operator::redis::usage::memory::Memory;
@@ -14,11 +17,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::fake::Fake;
-use crate::scene::{ADMIN_PASSWORD, admin, app_password, config, login, look, probe, server_of, want};
+use crate::scene;
+use crate::scene::{ADMIN_PASSWORD, admin, app_password, limits, login, look, probe, server_of};
 use crate::servers::each;
 use crate::support::eventually::eventually;
 use crate::support::redis_server::{RedisServer, say};
 use crate::sweep::{swept, wanted};
+
+/// Limits of clients that none of these commands reaches: those of a cache with more memory.
+fn wide() -> ClientLimits {
+    ClientLimits::of(MaxMemory::parse(&Amount::Text("16Gi".to_owned())).unwrap())
+}
+
+fn config() -> String {
+    scene::config().replace(&limits().lines(), &wide().lines())
+}
+
+fn want() -> Want {
+    Want { clients: wide(), ..scene::want() }
+}
 
 async fn look_with(probe: &Probe, redis: &RedisServer) -> Answer {
     look(probe, &server_of(redis), &login(), &want()).await.unwrap()

@@ -161,6 +161,9 @@ impl Connection {
         other.log = self.log;
         other.own_words = std::mem::take(&mut self.own_words);
         other.authenticate().await?;
+        if self.is_kept {
+            other.is_kept = other.is_kept_now().await?;
+        }
         *self = other;
         Ok(())
     }
@@ -168,18 +171,19 @@ impl Connection {
     /// Has the server keep this connection where it closes others because clients hold too much memory. A server that does
     /// not know that is not asked again; one that refuses it may have been given the right by the next look.
     pub(super) async fn keep(&mut self) -> Result<(), Fault> {
-        if self.is_kept {
-            return Ok(());
+        if !self.is_kept {
+            self.is_kept = self.is_kept_now().await.map_err(|failure| failure.of("client|no-evict"))?;
         }
+        Ok(())
+    }
+
+    /// Whether it is settled, once the server was asked.
+    async fn is_kept_now(&mut self) -> Result<bool, Failure> {
         let mut command = cmd("CLIENT");
         command.arg("NO-EVICT").arg("ON");
-        match self.send(&command).await {
-            Err(Failure::Refused { code, .. }) if code != "ERR" => Ok(()),
-            Ok(_) | Err(Failure::Refused { .. }) => {
-                self.is_kept = true;
-                Ok(())
-            }
-            Err(failure) => Err(failure.of("client|no-evict")),
+        match self.exchange(&command, bounds(self.limits)).await {
+            Err(Failure::Refused { code, .. }) => Ok(code == "ERR"),
+            answer => answer.map(|_| true),
         }
     }
 

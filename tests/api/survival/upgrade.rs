@@ -21,10 +21,15 @@ const EARLIER: [(&str, &str); 1] = [("chart 0.1.0", include_str!("earlier/chart-
 const ENTRIES: [&str; 3] = ["shop:a", "shop:b", "shop:c"];
 
 /// The private key and the certificate of an authority, and of a server that it vouches for.
-fn certificates(host: &str) -> [issue::Issued; 2] {
+fn certificates(namespace: &str) -> [issue::Issued; 2] {
     let now = Timestamp::now();
+    let hosts = ["shop-redis", "shop-redis-headless", "shop-redis-0.shop-redis-headless"];
+    let suffixes = ["", ".NAMESPACE", ".NAMESPACE.svc", ".NAMESPACE.svc.cluster.local"];
+    let suffixes = suffixes.map(|suffix| suffix.replace("NAMESPACE", namespace));
+    let names: Vec<String> =
+        hosts.iter().flat_map(|host| suffixes.iter().map(move |suffix| format!("{host}{suffix}"))).collect();
     let authority = issue::authority(SHOP, &[1; 128], now).unwrap();
-    let server = issue::certificate(&[host.to_owned()], &authority, now + AUTHORITY_LIFETIME, &[2; 128], now).unwrap();
+    let server = issue::certificate(&names, &authority, now + AUTHORITY_LIFETIME, &[2; 128], now).unwrap();
     [authority, server]
 }
 
@@ -52,7 +57,7 @@ async fn made_by(earlier: &str) -> World {
     let status = json!({"apiVersion": cache["apiVersion"], "kind": "TokenCache", "status": cache["status"]});
     let params = PatchParams::apply("tokencache-operator-status").force();
     world.api("TokenCache").patch_status(SHOP, &params, &Patch::Apply(status)).await.unwrap();
-    let [authority, server] = certificates(&format!("shop-redis.{}.svc", world.namespace));
+    let [authority, server] = certificates(&world.namespace);
     for entry in &objects {
         let text = entry["object"].to_string().replace("UID-OF-SHOP", &uid);
         let mut object: Value = serde_json::from_str(&text).unwrap();
