@@ -78,11 +78,18 @@ pub fn created(cache: &TokenCache) -> Option<Timestamp> {
     cache.metadata.creation_timestamp.as_ref().map(|created| created.0)
 }
 
+/// Why a request is older than the `TokenCache`, in words; `None` where it is not.
+#[must_use]
+pub fn precedes(requested: Timestamp, created: Option<Timestamp>) -> Option<String> {
+    let is_older = created.is_some_and(|created| requested < created);
+    is_older.then(|| "it is older than the TokenCache, so it came with a manifest or a backup".to_owned())
+}
+
 /// Why a request of this time, which nobody has seen before, is not followed; `None` where it is.
 #[must_use]
 pub fn refused(requested: Timestamp, created: Option<Timestamp>, now: Timestamp) -> Option<String> {
-    if created.is_some_and(|created| requested < created) {
-        return Some("it is older than the TokenCache, so it came with a manifest or a backup".to_owned());
+    if let Some(why) = precedes(requested, created) {
+        return Some(why);
     }
     if requested > now.checked_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX) {
         return Some(format!(

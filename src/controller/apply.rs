@@ -34,14 +34,15 @@ pub struct Applied {
 
 /// What was done to an object as a whole, which is told also where the plan was not finished.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Deed {
+pub enum ObjectChange {
     /// It was deleted.
     Deleted(Child),
     /// It was owned by nobody, and is the cache's again.
     Adopted(Child),
 }
 
-/// Carries a plan out, and notes in `deeds` what is to be told of it. The key ring and the rest do not wait for each other: neither is to fail because the other does.
+/// Carries a plan out, and notes in `changes` what is to be told of it. The key ring and the rest do not wait for each other:
+/// neither is to fail because the other does.
 ///
 /// # Errors
 /// A write that failed. Those before it stand; the next pass goes on from there.
@@ -50,7 +51,7 @@ pub async fn apply(
     settings: &Settings,
     ring_settings: &data_protection::settings::Settings,
     plan: Plan,
-    deeds: &mut Vec<Deed>,
+    changes: &mut Vec<ObjectChange>,
 ) -> Result<Applied, WriteError> {
     // Without `..`: something that is planned and not carried out does not compile.
     let Plan { rehearsal, adoptions, ring, redis, retirees } = plan;
@@ -60,14 +61,14 @@ pub async fn apply(
     };
     // A ring that is there already is kept up also where the rest of the spec is refused.
     let ring = if rehearsed.is_ok() || !ring.begins() {
-        key_ring::apply(client, ring_settings, ring, deeds).await
+        key_ring::apply(client, ring_settings, ring, changes).await
     } else {
         Ok(0)
     };
     rehearsed?;
-    let adopted = adopt(client, settings, adoptions, deeds).await?;
+    let adopted = adopt(client, settings, adoptions, changes).await?;
     let applied = without_ring(client, settings, redis).await?;
-    let retired = retire(client, retirees, deeds).await?;
+    let retired = retire(client, retirees, changes).await?;
     let of_ring = ring?;
     Ok(Applied { changed: adopted + applied.changed + retired + of_ring, of_ring, ..applied })
 }
@@ -133,7 +134,7 @@ async fn adopt(
     client: &Client,
     settings: &Settings,
     adoptions: Vec<Child>,
-    deeds: &mut Vec<Deed>,
+    changes: &mut Vec<ObjectChange>,
 ) -> Result<usize, WriteError> {
     let (count, owner) = (adoptions.len(), &settings.owner);
     for child in adoptions {
@@ -145,13 +146,13 @@ async fn adopt(
             ChildKind::ServiceAccount => write::adopt::<ServiceAccount>(client, &child.metadata, owner).await?,
             ChildKind::NetworkPolicy => write::adopt::<NetworkPolicy>(client, &child.metadata, owner).await?,
         }
-        deeds.push(Deed::Adopted(child));
+        changes.push(ObjectChange::Adopted(child));
     }
     Ok(count)
 }
 
 /// Deletes objects, and returns how many.
-async fn retire(client: &Client, retirees: Vec<Child>, deeds: &mut Vec<Deed>) -> Result<usize, WriteError> {
+async fn retire(client: &Client, retirees: Vec<Child>, changes: &mut Vec<ObjectChange>) -> Result<usize, WriteError> {
     let count = retirees.len();
     for child in retirees {
         match child.kind {
@@ -162,7 +163,7 @@ async fn retire(client: &Client, retirees: Vec<Child>, deeds: &mut Vec<Deed>) ->
             ChildKind::ServiceAccount => write::retire::<ServiceAccount>(client, &child.metadata).await?,
             ChildKind::NetworkPolicy => write::retire::<NetworkPolicy>(client, &child.metadata).await?,
         }
-        deeds.push(Deed::Deleted(child));
+        changes.push(ObjectChange::Deleted(child));
     }
     Ok(count)
 }

@@ -1,8 +1,8 @@
 //! Who uses what is published for a cache: looked up at the moment at which somebody wants to know.
 //!
-//! In: a cache, and what is asked about. Out: the workloads; or which addresses the pods have. It lists the pods of the namespace, page by page, and keeps of
-//! them for a minute who uses what, so that a pass in trouble does not list at every turn. Without an answer, or the right to
-//! list, nothing is known, and no pass fails for it.
+//! In: a cache, and what is asked about. Out: the workloads; or which addresses the pods have. It lists the pods of the
+//! namespace, page by page, and keeps of them for a minute who uses what, so that a pass in trouble does not list at every
+//! turn. Without an answer, or the right to list, nothing is known, and no pass fails for it.
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -16,7 +16,7 @@ use kube::Client;
 
 use super::{
     Key,
-    apply::Deed,
+    apply::ObjectChange,
     context::Context,
     observe::{ObserveError, find_secret, read_error},
 };
@@ -82,11 +82,14 @@ impl KeyRing {
         let (mut observed, mut standing) = read(context, key, &settings, observed, now).await;
         let lacking: Vec<String> = standing.lacking(&settings).collect();
         let lacks_certificate = is_sealed(&standing) && observed.inputs().certificates == Found::Nothing;
-        if standing.mint.is_some() || !lacking.is_empty() || lacks_certificate {
-            // Before one is made, whatever is there by its name counts, whichever labels it has lost.
-            let known = match standing.mint {
-                Some(_) => listed(context, &settings, &[&settings.owner.own_selector(), UNLABELLED_SELECTOR]).await?,
-                None => watched(context, &settings),
+        // Before a key is made, or the ring is made again from its keys, whatever is there by its name counts, whichever labels it
+        // has lost.
+        let begins = standing.mint.is_some() || settings.rotation.is_some() && observed.ring == Found::Nothing;
+        if begins || !lacking.is_empty() || lacks_certificate {
+            let known = if begins {
+                listed(context, &settings, &[&settings.owner.own_selector(), UNLABELLED_SELECTOR]).await?
+            } else {
+                watched(context, &settings)
             };
             if !lacking.is_empty() || lacks_certificate || known.iter().any(|name| !observed.has(name)) {
                 let names = Names { known, lacking, lacks_certificate };
@@ -236,16 +239,19 @@ pub async fn apply(
     client: &Client,
     settings: &Settings,
     plan: Plan,
-    deeds: &mut Vec<Deed>,
+    changes: &mut Vec<ObjectChange>,
 ) -> Result<usize, WriteError> {
     let Plan { adopted, unmarked, owned, certificates, mint, files, mut ring } = plan;
     let mut changed = owned.len() + unmarked.len() + usize::from(adopted.is_some());
     if let Some(metadata) = adopted {
         write::adopt::<Secret>(client, &metadata, &settings.owner).await?;
-        deeds.push(Deed::Adopted(Child { kind: ChildKind::Secret, metadata }));
+        changes.push(ObjectChange::Adopted(Child { kind: ChildKind::Secret, metadata }));
     }
     for metadata in owned {
         write::disown(client, &metadata).await?;
+    }
+    for (metadata, lacking) in unmarked {
+        write::mark::<Secret>(client, &metadata, &lacking).await?;
     }
     if let Some(Publication { secret, strays }) = certificates {
         if secret.metadata.uid.is_some() {
@@ -275,9 +281,6 @@ pub async fn apply(
             write::amend(client, &secret, &strays).await?;
         }
         changed += 1;
-    }
-    for (metadata, lacking) in unmarked {
-        write::mark::<Secret>(client, &metadata, &lacking).await?;
     }
     Ok(changed)
 }

@@ -12,10 +12,10 @@
 pub mod apply;
 pub mod consumers;
 pub mod context;
-pub mod deeds;
 pub mod key_ring;
 pub mod leftovers;
 pub mod named;
+pub mod object_events;
 pub mod observe;
 pub mod plan;
 pub mod prober;
@@ -44,7 +44,7 @@ use tokio::{
 
 pub use self::context::{Context, Key};
 use self::{
-    apply::{Applied, Deed},
+    apply::{Applied, ObjectChange},
     key_ring::KeyRing,
     named::NamedSecrets,
     observe::ObserveError,
@@ -279,9 +279,9 @@ async fn reconcile(
     let surplus = plan::surplus(settings, &credentials, observe::children(context, &settings.owner));
     let plan = plan::plan(cache, settings, &observed, &credentials, ring.plan(), surplus.retirees);
     let marks: Vec<ObjectMeta> = plan.marks().cloned().collect();
-    let mut deeds = Vec::new();
-    let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan, &mut deeds)).await;
-    tell_of_objects(context, key, cache, &deeds, &surplus.left).await;
+    let mut changes = Vec::new();
+    let applied = Box::pin(apply::apply(&context.client, settings, ring_settings, plan, &mut changes)).await;
+    tell_of_objects(context, key, cache, &changes, &surplus.left).await;
     if applied.is_ok() {
         for seen in &marks {
             context.marked(key, seen);
@@ -412,11 +412,11 @@ async fn callers(context: &Context, key: &Key, settings: &Settings, observed: &O
 
 /// Tells in events of what was done to objects as a whole, and of those that are left alone. The status may say the same as
 /// before.
-async fn tell_of_objects(context: &Context, key: &Key, cache: &TokenCache, deeds: &[Deed], left: &[Child]) {
+async fn tell_of_objects(context: &Context, key: &Key, cache: &TokenCache, changes: &[ObjectChange], left: &[Child]) {
     let (client, reporter) = (&context.client, &context.reporter);
-    report::publish(client, cache, &deeds::done(deeds), reporter, Context::now()).await;
+    report::publish(client, cache, &object_events::of_changes(changes), reporter, Context::now()).await;
     let left: Vec<Happening> =
-        context.not_told_of(key, left).into_iter().map(|child| deeds::left(cache, child)).collect();
+        context.not_told_of(key, left).into_iter().map(|child| object_events::of_copy(cache, child)).collect();
     report::publish_once(client, cache, &left, reporter, Context::now()).await;
 }
 

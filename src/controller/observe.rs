@@ -21,11 +21,11 @@ use serde::de::DeserializeOwned;
 
 use super::{Key, context::Context};
 use crate::{
-    api::v1alpha1::{OperationStatus, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{NetworkPolicyMode, OperationStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
         cache::Cache,
         child::{Child, ChildKind},
-        identity::{Found, Owner, Ownership, Wanted, named_owner},
+        identity::{Found, OWNER_LABEL, Owner, Ownership, Wanted},
         name,
         process::Processes,
         workload::Consumers,
@@ -111,8 +111,16 @@ pub async fn redis(
         } else {
             Found::Nothing
         },
-        network_policy: find(context, owner, &caches.network_policies, &main, &wanted(settings, &fit::network_policy))
-            .await?,
+        network_policy: {
+            // Where none is wanted, none is asked for: the right to them may be lacking.
+            let is_wanted = settings.network_policy != NetworkPolicyMode::None;
+            if is_wanted || caches.network_policies.get(&owner.namespace, &main).is_some() {
+                let wanted = wanted(settings, &fit::network_policy);
+                find(context, owner, &caches.network_policies, &main, &wanted).await?
+            } else {
+                Found::Nothing
+            }
+        },
         was_restricted: false,
         callers: Callers::Unknown,
         operator_namespace: context.operator_namespace.clone(),
@@ -156,7 +164,9 @@ async fn claim(context: &Context, key: &Key, settings: &Settings, pod: Option<&P
             return None;
         }
     };
-    let is_ours = claim.labels.as_ref().and_then(named_owner) == Some(owner.name.as_str());
+    // It is of the pod by its name, whatever a policy has made of the labels; but not where it is said to be another cache's.
+    let named = claim.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
+    let is_ours = named.is_none_or(|named| *named == owner.name);
     let lacks = is_ours && owner.lacking(objects::COMPONENT, &claim).is_some();
     if lacks && !context.is_marked_in_vain(key, &claim) {
         return Some(claim);

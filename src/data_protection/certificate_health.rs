@@ -19,7 +19,7 @@ use super::{
     provided::Unusable,
 };
 use crate::{
-    api::v1alpha1::{REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION},
+    api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION},
     condition::{Finding, Reason},
     kubernetes::{identity::Found, name},
 };
@@ -50,10 +50,16 @@ impl Told<'_> {
         }
         let what = self.certificates_amiss()?;
         let (namespace, secret) = (&self.settings.owner.namespace, self.certificates_secret());
+        let owner = &self.settings.owner.name;
         Some(fails(
             Reason::WriteForbidden,
             format!(
-                "{what}, and it was made immutable, so that nothing in it can be put right. What it holds may be nowhere else, so it is                  left as it is. `kubectl -n {namespace} get secret {secret} -o json | jq 'del(.immutable)' | kubectl replace --force -f                  -` makes it anew with all that it holds"
+                "{what}, and it was made immutable, so that nothing in it can be put right. What it holds may be nowhere else, so it \
+                 is left as it is. Keep it in a file first: `kubectl -n {namespace} get secret {secret} -o json | jq \
+                 'del(.immutable)' > {secret}.json`. Then, so that nobody makes another one meanwhile, `kubectl -n {namespace} \
+                 annotate tokencache {owner} {RECONCILE_ANNOTATION}={PAUSED}`, `kubectl -n {namespace} replace --force -f \
+                 {secret}.json`, and `kubectl -n {namespace} annotate tokencache {owner} {RECONCILE_ANNOTATION}-`; at last delete \
+                 the file, which holds private keys"
             ),
         ))
     }

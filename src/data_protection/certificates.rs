@@ -171,8 +171,11 @@ impl Material {
             let [certificate, key, pfx] = ["crt", "key", "pfx"].map(|extension| format!("{stem}.{extension}"));
             let (Some(pem), Some(of_it)) = (files.get(&*certificate), files.get(&*key)) else { continue };
             if let Ok(pair) = Pair::parse(pem, of_it) {
+                // What somebody has put in the place of the pair says nothing of the third file.
+                let is_its_own = stem == pair.thumbprint().to_string();
+                let read_already = |name: &str| name == certificate || name == key || is_its_own && name == pfx;
+                files.retain(|name, _| !read_already(name));
                 read.pairs.push(pair);
-                files.retain(|name, _| ![&certificate, &key, &pfx].iter().any(|of_pair| of_pair == name));
             }
         }
         let mut certificates = Vec::new();

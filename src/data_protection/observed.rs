@@ -78,9 +78,10 @@ impl Observed {
         taken: BTreeMap<String, String>,
         beside: Beside,
     ) -> Self {
-        // Of two Secrets that hold a key of the same name the older one counts. A revocation of all keys that came in the
-        // same second as a key that was made here came before it: no key is made while a ring is being taken over.
-        files.sort_by_key(|secret| (created(secret), is_made(secret), name(secret).to_owned()));
+        // Of two Secrets that hold a key of the same name the older one counts. A revocation of all keys comes before every key
+        // that was made here, whatever the Secrets' times say, which a restore from a backup sets anew: the keys that it is
+        // about have revocations of their own since it was taken over.
+        files.sort_by_key(|secret| (is_made(secret), created(secret), name(secret).to_owned()));
         Self { files, ring, taken, inputs: Inputs::default(), beside }
     }
 
@@ -202,11 +203,17 @@ impl Observed {
         marks.into_iter().find(|replaced| replaced.requested == requested).map(|replaced| replaced.keys)
     }
 
+    /// The keys that have a revocation because of a request of this time.
+    #[must_use]
+    pub fn revoked_for(&self, requested: Timestamp) -> Vec<KeyId> {
+        let files = self.marked(REVOKED_ANNOTATION).filter(|(answered, _)| *answered == requested);
+        files.filter_map(|(_, file)| KeyId::parse(file.strip_prefix("revocation-")?.strip_suffix(".xml")?)).collect()
+    }
+
     /// The key that was revoked because of a request of this time.
     #[must_use]
     pub fn revoked(&self, requested: Timestamp) -> Option<KeyId> {
-        let (_, file) = self.marked(REVOKED_ANNOTATION).find(|(answered, _)| *answered == requested)?;
-        KeyId::parse(file.strip_prefix("revocation-")?.strip_suffix(".xml")?)
+        self.revoked_for(requested).into_iter().next()
     }
 
     /// The files of Secrets that name a request, each with its time.

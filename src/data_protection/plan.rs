@@ -129,7 +129,9 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     if let Some(unowned) = observed.ring.ours().filter(|live| is_unowned(live)) {
         return Plan { adopted: Some(unowned.metadata.clone()), ..Plan::default() };
     }
-    let orphans = ring.published.orphans.iter().filter_map(|file| objects::file_secret(&settings.owner, file));
+    // Of a ring that cannot be published nothing is made that could never be taken back.
+    let orphans = ring.published.orphans.iter().filter(|_| !ring.published.fill().is_over());
+    let orphans = orphans.filter_map(|file| objects::file_secret(&settings.owner, file));
     let pending = standing.provided.pending().iter().filter_map(|file| imported(settings, file));
     // One that is there and holds something else is told, and not written again and again in vain.
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));

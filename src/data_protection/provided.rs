@@ -64,6 +64,8 @@ pub struct Import {
     pub passed_over: Vec<Refused>,
     /// Why there is no room for it. Then nothing is taken over.
     pub overflow: Option<Overflow>,
+    /// How many keys and revocations are in it.
+    pub files: usize,
     /// How many Secrets of keys were made from it.
     pub taken_over: usize,
 }
@@ -112,11 +114,12 @@ impl Provided {
 }
 
 impl Import {
-    /// Whether keys of it may be missing in the ring.
+    /// Whether keys of it may be missing in the ring. One of which nothing has come yet, as where the Secret is filled later,
+    /// is awaited.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        let is_awaited = !self.is_there && self.taken_over == 0;
-        is_awaited || !self.pending.is_empty() || !self.refused.is_empty()
+        let is_awaited = self.files == 0 && self.taken_over == 0;
+        is_awaited || !self.pending.is_empty() || !self.refused.is_empty() || self.overflow.is_some()
     }
 
     fn read(name: &str, observed: &Observed) -> Self {
@@ -132,6 +135,7 @@ impl Import {
             refused: imported.refused,
             passed_over: imported.passed_over,
             overflow: None,
+            files: imported.files.len(),
             taken_over: observed.imported_from(name),
         };
         for file in imported.files {

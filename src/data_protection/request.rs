@@ -46,6 +46,10 @@ pub fn answer(
         return (ignored("spec.dataProtection.mode is None, so the operator makes no keys"), None);
     };
     if let Some((_, file)) = observed.answered().find(|(answered, _)| *answered == requested) {
+        // After a restore from a backup the Secrets tell of what was asked for before it.
+        if let Some(why) = request::precedes(requested, settings.created).filter(|_| before.is_none()) {
+            return (ignored(&why), None);
+        }
         let live = observed.live().into_iter().find(|(name, _)| *name == file);
         let Some(id) = live.and_then(|(_, bytes)| key_file::read(bytes).ok()?.key_id()) else {
             return (waiting("the new key is made, and about to be published"), None);

@@ -1,7 +1,8 @@
 //! Revocations: after one, what a key has encrypted cannot be read any more.
 //!
-//! In: a key's id and the time, or what [`super::key_file`] read. Out: a file. Revocations of all keys before a date are read
-//! and applied, but never written: a runtime from .NET 9 on would take a key that is made after one for too young to encrypt.
+//! In: a key's id and the time, or what [`super::key_file`] read. Out: a file. Revocations of all keys before a date are read,
+//! kept and applied, but never published: a runtime from .NET 9 on would take a key that is made after one for too young to
+//! encrypt.
 
 use jiff::Timestamp;
 

@@ -104,7 +104,7 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
     let Some(ring) = ring else {
         return ignored("spec.dataProtection.mode is None, so the operator has no keys");
     };
-    let begun = begun(wish, observed, requested);
+    let begun = begun(wish, observed, ring, before, requested);
     let is_begun = begun.is_some();
     if let Some(odd) = wish.odd.as_ref().filter(|_| !is_begun) {
         return ignored(&format!("after the key it says {odd:?}, and only `remove` may stand there"));
@@ -126,7 +126,9 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
     let input = Input { settings, observed, wish, requested, before, keys, is_begun, now };
     let left = input.left(ring);
     if left.is_empty() {
-        return input.revoked(ring);
+        // After a restore from a backup the Secrets tell of what was asked for before it.
+        let old = request::precedes(requested, settings.created).filter(|_| before.is_none());
+        return old.map_or_else(|| input.revoked(ring), |why| ignored(&why));
     }
     if settings.held {
         return input.kept(OperationStage::Waiting, format!("{} not revoked yet: {}", input.are(), request::paused()));
@@ -143,8 +145,25 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
 }
 
 /// The keys that this request was seen to revoke before; `None` where nothing was done for it yet.
-fn begun(wish: &Wish, observed: &Observed, requested: Timestamp) -> Option<Vec<KeyId>> {
-    if wish.is_of_all() { observed.replaced(requested) } else { observed.revoked(requested).map(|key| vec![key]) }
+fn begun(
+    wish: &Wish,
+    observed: &Observed,
+    ring: &DataProtection,
+    before: Option<&OperationStatus>,
+    requested: Timestamp,
+) -> Option<Vec<KeyId>> {
+    if !wish.is_of_all() {
+        return observed.revoked(requested).map(|key| vec![key]);
+    }
+    // A Secret that was lost is made again without its annotations. The key that took the place of those that were revoked is
+    // none of them all the same, nor is any that came later.
+    let is_published = before.is_some_and(|before| before.published.is_some());
+    let revoked = || ring.ring.members().iter().filter(|member| member.is_revoked).map(|member| member.id).collect();
+    observed
+        .replaced(requested)
+        .or_else(|| Some(observed.revoked_for(requested)))
+        .filter(|keys| !keys.is_empty())
+        .or_else(|| is_published.then(revoked))
 }
 
 /// The keys that are meant.
@@ -174,14 +193,16 @@ fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
 fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<String> {
     let (room, used) = (standing::room(ring), ring.published.fill().bytes);
     let revocations: usize = order.revocations.iter().map(|revocation| revocation.file().content.len()).sum();
-    let needed = revocations + if order.needs_key { room.key() } else { 0 };
+    // A revocation alone is no emergency, and leaves the room that is kept for one.
+    let (needed, kept) = if order.needs_key { (revocations + room.key(), 0) } else { (revocations, room.kept()) };
     let count = order.revocations.len();
     let what = format!("{count} revocation{}", if count == 1 { "" } else { "s" });
     let and_key = if order.needs_key { " and a new key" } else { "" };
-    (!room.has(needed)).then(|| {
+    (!room.has(needed + kept)).then(|| {
         format!(
-            "{what}{and_key} would take {needed} bytes, and of the {CAPACITY} that Secret {} can hold {used} are used",
-            name::keys(owner)
+            "{what}{and_key} would take {needed} bytes, and of the {CAPACITY} that Secret {} can hold {used} are used{}",
+            name::keys(owner),
+            if kept > 0 { format!(", and {kept} are kept for an emergency") } else { String::new() }
         )
     })
 }

@@ -12,6 +12,7 @@ use super::{
     observed::Observed,
     plan::Mint,
     provided::Provided,
+    published::{Refusal, Refused},
     revoke::{self, Revoke},
     room::Room,
     settings::Settings,
@@ -73,8 +74,12 @@ impl Standing {
         let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, earlier));
         let (operation, asked) = super::request::answer(settings, observed, ring.as_ref(), now);
         let revoke = revoke::read(settings, observed, ring.as_ref(), now);
-        // What a ring is to be taken over for may revoke all keys that there are by then, and the next pass knows.
-        let may_make = |ring: &&DataProtection| provided.pending().is_empty() && may_make(observed, ring);
+        // What a ring is to be taken over for, or what somebody has put into the published one, may revoke all keys that there are
+        // by then, and the next pass knows.
+        let is_by_date = |stray: &Refused| stray.why == Refusal::ByDate;
+        let may_make = |ring: &&DataProtection| {
+            provided.pending().is_empty() && !ring.published.strays.iter().any(is_by_date) && may_make(observed, ring)
+        };
         let mint = ring.as_ref().filter(may_make).and_then(|ring| match (asked, &revoke.order) {
             (Some(requested), order) => {
                 let replaces = order.as_ref().and_then(|order| order.replaces.clone());

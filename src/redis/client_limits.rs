@@ -25,7 +25,7 @@ pub const MAX_CLIENTS: &str = "maxclients";
 pub const UNSET: [&str; 3] = ["0", "0", "1073741824"];
 
 /// As many connections as Redis allows where nothing was set.
-const MOST_CLIENTS: u64 = 10_000;
+pub const MOST_CLIENTS: u64 = 10_000;
 
 /// What clients may take of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,8 @@ impl ClientLimits {
     /// A connection with TLS takes about 35 KiB beside what Redis counts, say 64 KiB with the kernel's part. The least that a
     /// container has beside `maxmemory` is a quarter of that and 64Mi; half of it is for connections. Their memory that Redis
     /// does count is a tenth of `maxmemory`: as long as less than nine tenths are used, which `MemorySufficient` watches, no
-    /// entry is evicted for them. (One that is busy takes some 18 KiB of it, and 37 KiB on servers before 7.4.) A command that is larger than that is refused; 2Mi of it are there in any case.
+    /// entry is evicted for them. (One that is busy takes some 18 KiB of it, and 37 KiB on servers before 7.4.) A command that
+    /// is larger than that is refused; 2Mi of it are there in any case.
     #[must_use]
     pub fn of(max_memory: MaxMemory) -> Self {
         let bytes = max_memory.bytes();

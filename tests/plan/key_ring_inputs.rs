@@ -89,7 +89,7 @@ impl Keys {
         ring
     }
 
-    fn spec(&mut self, spec: &str) {
+    pub fn spec(&mut self, spec: &str) {
         self.cache.spec = shop(spec).spec;
     }
 
@@ -236,7 +236,7 @@ fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
     let whole = renewed().inputs.certificates.ours().unwrap().data.clone().unwrap();
     assert_eq!(whole.len(), 6);
     let current = |extension: &str| format!("{}.{extension}", thumbprint("current"));
-    let cases: [(&str, Change<'_>); 13] = [
+    let cases: [(&str, Change<'_>); 14] = [
         ("the key is deleted", &|files| drop(files.remove(&file("key")).unwrap())),
         ("the key is garbled", &|files| drop(files.insert(file("key"), garbled()))),
         ("the key is empty", &|files| drop(files.insert(file("key"), ByteString(Vec::new())))),
@@ -263,6 +263,11 @@ fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
         ("only the key is left", &|files| {
             files.insert(file("pfx"), garbled());
             files.remove(&file("crt"));
+        }),
+        ("another pair stands in the place of this one", &|files| {
+            for extension in ["crt", "key"] {
+                files.insert(file(extension), files[&current(extension)].clone());
+            }
         }),
         ("the files have other names", &|files| {
             for (extension, name) in [("key", "backup.KEY"), ("crt", "backup.CRT")] {
@@ -363,7 +368,10 @@ fn certificates_that_somebody_made_immutable_are_left_alone_and_no_key_is_made_f
     let said = ring.says("lacking");
     assert!(said.contains("WriteForbidden") && said.contains("was made immutable"), "{said}");
     assert!(said.contains("Secret shop-keys-certificates lacks the certificate <current>"), "{said}");
-    assert!(said.contains("kubectl replace --force"), "{said}");
+    assert!(
+        said.contains("reconcile=paused") && said.contains("replace --force -f shop-keys-certificates.json"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -467,6 +475,17 @@ fn until_a_ring_is_taken_over_as_a_whole_keys_may_be_missing() {
     assert!(lacks(&ring), "applications have a key that the operator cannot use");
     ring.spec("{}");
     assert_eq!(ring.gap(), None, "it is to go on without it");
+    // Nothing of these was taken over: one has no room, the other is filled later.
+    let mut large = Keys::begun();
+    large.spec(IMPORTING);
+    large.provide("old-ring", (0..1100).map(super::key_ring_limits::file).collect());
+    large.pass();
+    assert!(large.told("whole").contains("ImportRefused"));
+    assert!(lacks(&large), "its keys are with the applications");
+    let mut empty = Keys::begun();
+    empty.spec(IMPORTING);
+    empty.provide("old-ring", BTreeMap::new());
+    assert!(lacks(&empty), "it is empty");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use tokencache_operator::api::v1alpha1::KeyState;
 use tokencache_operator::data_protection::File;
@@ -19,6 +20,7 @@ use super::key_ring_inputs::vectors;
 use super::world::START;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -44,7 +46,7 @@ fn active(ring: &Keys) -> Option<String> {
     ring.status().active
 }
 
-fn file(index: u32) -> (String, Vec<u8>) {
+pub fn file(index: u32) -> (String, Vec<u8>) {
     let order = KeyOrder { created: START, activates: START, expires: START + DAY * 400 };
     let random: Vec<u8> = index.to_be_bytes().into_iter().cycle().take(RANDOM_BYTES).collect();
     let file = order.make(None, &random).unwrap().file().unwrap();
@@ -226,6 +228,53 @@ fn the_last_room_is_kept_for_an_emergency() {
     assert_eq!(secrets(&ring), count as usize + 1);
     assert!(active(&ring).is_some());
     assert!(ring.files.values().all(|secret| secret.immutable == Some(true) && !secret.name_any().is_empty()));
+}
+
+#[test]
+fn a_revocation_alone_leaves_the_room_that_is_kept_for_an_emergency() {
+    let mut ring = Keys::importing();
+    ring.now = START + DAY * 10;
+    let size = file(0).1.len();
+    // What is kept is 9 KiB, and less than a key beside: a few revocations.
+    let count = u32::try_from(((1_usize << 20) - 9 * 1024) / size).unwrap();
+    ring.provide("old-ring", (0..count).map(file).collect());
+    ring.pass();
+    let encrypts = active(&ring).unwrap();
+    let mut others = ring.status().keys.into_iter().map(|key| key.id).filter(|id| !id.starts_with(&encrypts));
+    ring.beside.obstacle = Some("there is no Redis server".to_owned());
+    let mut revoke = |key: &str| {
+        ring.now += SECOND;
+        ring.annotate("tokencache.dev/revoke-key-requested", &format!("{} {key}", ring.now));
+        passes(&mut ring, 3, SECOND);
+        (ring.standing().revoke.operation.unwrap().message, active(&ring))
+    };
+    let refused = (0..9).map(|_| revoke(&others.next().unwrap()).0).find(|told| told.contains("kept for an emergency"));
+    assert!(refused.is_some(), "what is kept is not taken for a key that encrypts nothing any more");
+    let (told, active) = revoke(&encrypts);
+    assert_ne!(active.as_ref(), Some(&encrypts), "this is what it is kept for: {told}");
+    assert!(active.is_some());
+}
+
+#[test]
+fn after_a_restore_a_revocation_of_all_keys_is_about_the_same_keys_as_before() {
+    let mut ring = Keys::importing();
+    let mut files = vectors("cbc-hmac");
+    files.extend([by_date(ring.now + DAY * 3000)]);
+    ring.provide("old-ring", files);
+    passes(&mut ring, 3, SECOND);
+    ring.spec("{}");
+    ring.now += DAY * 2;
+    ring.ask();
+    passes(&mut ring, 2, SECOND);
+    let (before, count) = (active(&ring), secrets(&ring));
+    // A restore makes every Secret anew: here those of revocations come last.
+    for (name, secret) in &mut ring.files {
+        let later = if name.contains("-revocation-") { SECOND * 5 } else { SECOND };
+        Arc::make_mut(secret).metadata.creation_timestamp = Some(Time(ring.now + later));
+    }
+    ring.now += MINUTE;
+    passes(&mut ring, 3, SECOND);
+    assert_eq!((active(&ring), secrets(&ring)), (before, count), "no key that came later is revoked");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Every key of a ring is revoked on request, on values.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use k8s_openapi::ByteString;
-use tokencache_operator::api::v1alpha1::{KeyState, OperationStage as Stage};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use tokencache_operator::api::v1alpha1::{KeyState, OperationStage as Stage, OperationStatus};
 use tokencache_operator::data_protection::key::KeyOrder;
 use tokencache_operator::data_protection::key_file::{self, Element};
 use tokencache_operator::data_protection::key_id::KeyId;
@@ -181,6 +183,52 @@ fn a_key_that_was_made_since_is_not_revoked_whatever_the_status_says() {
     ring.before.revoke.operation = None;
     assert_eq!(ring.step(), (vec![], Stage::Completed));
     assert_eq!(ring.revoked(), before);
+}
+
+#[test]
+fn the_key_that_took_their_place_stays_also_where_its_secret_is_lost_and_made_again() {
+    for keeps_revocations in [true, false] {
+        let mut ring = Keys::grown();
+        let before = ring.ids();
+        ring.revoke_all("");
+        ring.counted();
+        ring.step();
+        ring.is_revoked(&before);
+        let operation = ring.before.revoke.operation.clone().unwrap();
+        // It is not over yet, and the Secrets have lost what they said of it.
+        ring.before.revoke.operation = Some(OperationStatus {
+            stage: Stage::AwaitingRestart,
+            published: operation.published.or_else(|| Some(Time(ring.now))),
+            ..operation
+        });
+        for (name, secret) in &mut ring.files {
+            if !keeps_revocations || name.contains("-key-") {
+                Arc::make_mut(secret).metadata.annotations = None;
+            }
+        }
+        ring.now += MINUTE * 90;
+        ring.step();
+        ring.step();
+        ring.is_revoked(&before);
+        assert_eq!(ring.ids().len(), before.len() + 1, "no key is made, and none is revoked");
+    }
+}
+
+#[test]
+fn what_was_done_before_a_restore_is_not_asked_for_again() {
+    let mut ring = Keys::grown();
+    ring.revoke_all("");
+    ring.counted();
+    ring.step();
+    ring.step();
+    let revoked = ring.revoked();
+    // The TokenCache comes back without its status, after the Secrets that tell of the request.
+    ring.now += MINUTE * 5;
+    ring.cache.metadata.creation_timestamp = Some(Time(ring.now));
+    ring.before.revoke.operation = None;
+    assert_eq!(ring.step(), (vec![], Stage::Ignored));
+    assert!(ring.revocation().message.contains("older than the TokenCache"), "{}", ring.revocation().message);
+    assert_eq!(ring.revoked(), revoked);
 }
 
 #[test]

@@ -113,6 +113,7 @@ async fn fewer_clients_than_are_connected_are_not_allowed_before_some_have_gone(
     eventually("the limit is set", async || {
         let answer = look(&probe, &server_of(&redis), &login(), &few).await.unwrap();
         let most = admin(&redis, &["CONFIG", "GET", "maxclients"]);
+        assert!(answer.drift.is_empty(), "nobody has changed anything: {answer:?}");
         if most == "maxclients\n6" && !answer.is_crowded { Ok(()) } else { Err(format!("{most}: {answer:?}")) }
     })
     .await;

@@ -138,7 +138,8 @@ impl TokenCacheSpec {
 pub const RECONCILE_ANNOTATION: &str = "tokencache.dev/reconcile";
 
 /// The annotation that says that objects which carry all labels of the cache's own, and which nobody owns, are its own: with
-/// the value `restored` they are taken up again also where another field manager has written them, such as a backup's.
+/// the value `restored` they are taken up again also where another field manager has written them, such as a backup's. To be
+/// removed afterwards: whoever may create objects under these names would have them taken up too.
 pub const ADOPT_ANNOTATION: &str = "tokencache.dev/adopt";
 
 /// The value of [`ADOPT_ANNOTATION`] that takes up what was restored.

@@ -164,13 +164,35 @@ impl Connection {
         if self.is_kept {
             other.is_kept = other.is_kept_now().await?;
         }
+        if let Some(spares) = self.spares_clock {
+            other.spares_clock = Some(spares && other.spares_clock_now().await?);
+        }
         *self = other;
         Ok(())
+    }
+
+    /// Whom to believe who the server is, where another connection has to take the place of this one.
+    pub(super) fn trust_in(&mut self, trust: Option<&Trust>) {
+        self.trust = trust.cloned();
+    }
+
+    /// Has what this connection reads leave alone when a key was last used, and says whether the server does that.
+    pub(super) async fn spares_clock_now(&mut self) -> Result<bool, Failure> {
+        let mut command = cmd("CLIENT");
+        command.arg("NO-TOUCH").arg("ON");
+        match self.exchange(&command, bounds(self.limits)).await {
+            Ok(_) => Ok(true),
+            Err(Failure::Refused { .. } | Failure::TooLong(_)) => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Has the server keep this connection where it closes others because clients hold too much memory. A server that does
     /// not know that is not asked again; one that refuses it may have been given the right by the next look.
     pub(super) async fn keep(&mut self) -> Result<(), Fault> {
+        if self.is_spoilt() {
+            self.replace().await.map_err(|failure| failure.of("client|no-evict"))?;
+        }
         if !self.is_kept {
             self.is_kept = self.is_kept_now().await.map_err(|failure| failure.of("client|no-evict"))?;
         }

@@ -124,10 +124,9 @@ impl Probe {
         let look = timeout_at(end, self.look(server, login, want, &answered)).await;
         let look =
             look.unwrap_or_else(|_| Err(if answered.load(Ordering::Relaxed) { Fault::Slow } else { Fault::Frozen }));
-        match &look {
-            // A script that keeps a server busy leaves it little time to say so.
-            Err(Fault::Busy(_) | Fault::Frozen | Fault::Slow) => {}
-            Ok(_) | Err(_) => drop(self.busy().remove(server)),
+        // A script that keeps a server busy leaves it little time to say so, or to take connections.
+        if look.is_ok() {
+            self.busy().remove(server);
         }
         let (outcome, counts) = match look {
             Ok((answer, connection)) => {
@@ -164,7 +163,14 @@ impl Probe {
         let own = want.users.iter().find(|user| want.correct && user.name == login.username);
         let mut asked = ask(&mut connection, want).await;
         if let Err(Fault::Busy(_)) = asked {
-            let ended = self.end_script(&mut connection, server, want).await?;
+            let ended = match self.end_script(&mut connection, server, want).await {
+                Err(fault @ Fault::Busy(_)) => {
+                    // There may be no other to be had at the next look, which is to end it.
+                    self.hold(server, login, connection);
+                    return Err(fault);
+                }
+                ended => ended?,
+            };
             asked = ask(&mut connection, want).await.map(|mut answer| {
                 answer.drift.extend(ended);
                 answer
@@ -255,7 +261,9 @@ impl Probe {
     /// The held connection. Whom else is trusted by now makes no difference to it: every look shakes hands anew.
     fn take(&self, server: &Server, login: &Login, trust: Option<&Trust>) -> Option<Connection> {
         let same = |held: &Held| held.login == *login && held.connection.shown().is_some() == trust.is_some();
-        self.held().remove(server).filter(same).map(|held| held.connection)
+        let mut held = self.held().remove(server).filter(same).map(|held| held.connection)?;
+        held.trust_in(trust);
+        Some(held)
     }
 
     fn hold(&self, server: &Server, login: &Login, connection: Connection) {

@@ -27,7 +27,7 @@ pub(super) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { entries: MOST, rest: 0 }
+        Self { entries: MOST / FEWER, rest: 0 }
     }
 }
 
@@ -41,10 +41,15 @@ pub(super) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, O
         let entries = connection.log.entries;
         match connection.send_within(&connection::refusals(entries), BOUNDS).await {
             Ok(answer) => {
-                if connection.came() < BOUNDS.read / (2 * FEWER) {
+                let told = reply::refusals(answer, APP, REFUSALS_COUNT_FOR, entries);
+                // Few at first: a server has to hold all that it is asked for, and closes connections of others for it.
+                if connection.came() < BOUNDS.read / (2 * FEWER) && entries < MOST {
                     connection.log.entries = (entries * FEWER).min(MOST);
+                    if matches!(told, Ok((_, false))) {
+                        continue;
+                    }
                 }
-                return Ok(match reply::refusals(answer, APP, REFUSALS_COUNT_FOR, entries) {
+                return Ok(match told {
                     Ok((refusals, is_all)) => (refusals, (!is_all).then_some(Unread::TooLong)),
                     Err(what) => (Vec::new(), Some(Unread::Odd(what))),
                 });

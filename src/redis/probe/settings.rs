@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::connection::{self, Connection};
 use super::reply;
-use crate::redis::client_limits::{MAX_CLIENTS, UNSET};
+use crate::redis::client_limits::{MAX_CLIENTS, MOST_CLIENTS, UNSET};
 use crate::redis::config;
 use crate::redis::sample::{Correction, Drift, Fault, MemorySettings, Parameter, Part, Unread, Want};
 
@@ -67,7 +67,10 @@ fn is_of_no_one(drift: &Drift, want: &Want, is_unlimited: bool) -> bool {
     let Parameter::Clients(setting) = drift.parameter else { return false };
     let is_lowered = setting == MAX_CLIENTS && number(&drift.found).is_some_and(|found| found < want.clients.clients);
     match drift.correction {
-        Correction::Corrected | Correction::Withheld => is_unlimited,
+        // As many as Redis allows by itself: a limit that had to wait until fewer were connected.
+        Correction::Corrected | Correction::Withheld => {
+            is_unlimited || setting == MAX_CLIENTS && number(&drift.found) == Some(MOST_CLIENTS)
+        }
         Correction::Refused(_) | Correction::Ineffective(_) => is_lowered,
         Correction::Followed | Correction::NoRoom => false,
     }

@@ -20,8 +20,9 @@ const KEYS: usize = 500;
 const FEWER: usize = 8;
 /// Keys that are read, or removed, at a time.
 const PART: usize = 100;
-/// Bytes of payload that are read at a time.
-const PART_BYTES: u64 = 4 << 20;
+/// Bytes of payload that are read at a time: a fraction of what all clients together may hold of the smallest server. What the
+/// operator is owed counts there, and Redis closes the connections of applications for it.
+const PART_BYTES: u64 = 512 << 10;
 /// Bytes of the biggest payload that is read.
 const BIGGEST: u64 = 16 << 20;
 /// Bytes of one answer: room for the biggest payload, and for what stands around it.

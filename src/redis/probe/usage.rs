@@ -155,14 +155,7 @@ pub(super) async fn spares_clock(connection: &mut Connection, version: &str) -> 
     if let Some(known) = connection.spares_clock {
         return Ok(known);
     }
-    let mut command = cmd("CLIENT");
-    command.arg("NO-TOUCH").arg("ON");
-    let spares = knows_no_touch(version)
-        && match connection.send(&command).await {
-            Ok(_) => true,
-            Err(Failure::Refused { .. } | Failure::TooLong(_)) => false,
-            Err(failure) => return Err(failure),
-        };
+    let spares = knows_no_touch(version) && connection.spares_clock_now().await?;
     connection.spares_clock = Some(spares);
     Ok(spares)
 }

@@ -51,7 +51,8 @@ pub struct Replacement {
 /// When the pod is to be replaced; `None` where nothing is the matter.
 #[must_use]
 pub fn replacement(settings: &Settings, observed: &Observed, tls: &Tls, now: Timestamp) -> Option<Replacement> {
-    let wanted = &tls.identity()?.certificate;
+    // With nothing to start with, another pod would not come.
+    let wanted = &tls.identity().filter(|_| tls.lets_start())?.certificate;
     let running = server(settings, observed.pods.first()?)?;
     let sample = observed.samples.iter().find(|sample| sample.server == running)?;
     let Err(Fault::Certificate(untrusted)) = &sample.outcome else { return None };

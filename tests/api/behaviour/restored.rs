@@ -33,6 +33,8 @@ async fn backup(world: &World) -> Vec<Value> {
 /// The namespace is lost.
 async fn lose(world: &World, objects: &[Value]) {
     world.delete("TokenCache", SHOP).await;
+    // A pass that is under way would make a key's Secret again from what is published.
+    world.quiet().await;
     for object in objects.iter().filter(|object| object["metadata"]["ownerReferences"].is_null()) {
         let (of, name) = (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
         let gone = world.api(of).delete(name, &DeleteParams::default()).await;

@@ -1,8 +1,9 @@
-//! What is told of objects as a whole: that they were deleted, or are left as they are although they look like the cache's own.
+//! What Events say of objects as a whole: that they were deleted or taken up again, or are left as they are although they look
+//! like the cache's own.
 //!
-//! In: what was done, and what was left. Out: happenings. It writes nothing.
+//! In: what was changed, and what was left. Out: happenings. It writes nothing.
 
-use super::apply::Deed;
+use super::apply::ObjectChange;
 use crate::{
     api::v1alpha1::TokenCache,
     condition::Reason,
@@ -14,12 +15,12 @@ use crate::{
 
 /// What is told of what was done: each deletion, and in one sentence what was taken up again.
 #[must_use]
-pub fn done(deeds: &[Deed]) -> Vec<Happening> {
+pub fn of_changes(changes: &[ObjectChange]) -> Vec<Happening> {
     let (mut told, mut adopted) = (Vec::new(), Vec::new());
-    for deed in deeds {
-        match deed {
-            Deed::Adopted(child) => adopted.push(child.to_string()),
-            Deed::Deleted(child) => told.push(Happening {
+    for change in changes {
+        match change {
+            ObjectChange::Adopted(child) => adopted.push(child.to_string()),
+            ObjectChange::Deleted(child) => told.push(Happening {
                 event_type: EventType::Normal,
                 reason: Reason::ObjectDeleted.as_str(),
                 note: format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
@@ -38,7 +39,7 @@ pub fn done(deeds: &[Deed]) -> Vec<Happening> {
 
 /// What is told of an object that is left as it is.
 #[must_use]
-pub fn left(cache: &TokenCache, child: &Child) -> Happening {
+pub fn of_copy(cache: &TokenCache, child: &Child) -> Happening {
     let owner = cache.metadata.name.as_deref().unwrap_or_default();
     let (kind, name) = (child.kind.as_str(), child.name());
     let namespace = cache.metadata.namespace.as_deref().unwrap_or_default();
