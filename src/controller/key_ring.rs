@@ -242,7 +242,7 @@ pub async fn apply(
     changes: &mut Vec<ObjectChange>,
 ) -> Result<usize, WriteError> {
     let Plan { adopted, unmarked, owned, certificates, mint, files, mut ring } = plan;
-    let mut changed = owned.len() + unmarked.len() + usize::from(adopted.is_some());
+    let mut written = owned.len() + unmarked.len() + usize::from(adopted.is_some());
     if let Some(metadata) = adopted {
         write::adopt::<Secret>(client, &metadata, &settings.owner).await?;
         changes.push(ObjectChange::Adopted(Child { kind: ChildKind::Secret, metadata }));
@@ -258,19 +258,19 @@ pub async fn apply(
             write::amend(client, &secret, &strays).await?;
         } else if write::create(client, &secret).await?.is_none() {
             // Somebody's, or one that was not seen yet. No key is published without its certificate.
-            return Ok(changed);
+            return Ok(written);
         }
-        changed += 1;
+        written += 1;
     }
     if let Some(mint) = mint {
         // Without the key that takes its place, none may be revoked.
-        let Some(made) = write::mint(client, |random| mint.secret(settings, random)).await? else { return Ok(changed) };
+        let Some(made) = write::mint(client, |random| mint.secret(settings, random)).await? else { return Ok(written) };
         tracing::info!(secret = made.metadata.name, why = %mint.key.why, "a key was made");
         ring = ring.map(|ring| ring.with(&made));
-        changed += 1;
+        written += 1;
     }
     for secret in files {
-        changed += usize::from(write::create(client, &secret).await?.is_some());
+        written += usize::from(write::create(client, &secret).await?.is_some());
     }
     if let Some(Publication { secret, strays }) = ring {
         if secret.metadata.uid.is_none() {
@@ -280,9 +280,9 @@ pub async fn apply(
         } else {
             write::amend(client, &secret, &strays).await?;
         }
-        changed += 1;
+        written += 1;
     }
-    Ok(changed)
+    Ok(written)
 }
 
 /// How far the ring is, by what was observed. Only where it depends on them, the processes that use it are asked for: while it

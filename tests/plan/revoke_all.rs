@@ -198,7 +198,7 @@ fn the_key_that_took_their_place_stays_also_where_its_secret_is_lost_and_made_ag
         // It is not over yet, and the Secrets have lost what they said of it.
         ring.before.revoke.operation = Some(OperationStatus {
             stage: Stage::AwaitingRestart,
-            published: operation.published.or_else(|| Some(Time(ring.now))),
+            published: operation.published.or(Some(Time(ring.now))),
             ..operation
         });
         for (name, secret) in &mut ring.files {
