@@ -1,17 +1,18 @@
-//! What a `TokenCache` that is gone has left behind under the labels of an earlier version: its keys and certificates are
-//! labelled as those of the others are, so that no other tool takes them for its own.
+//! What a `TokenCache` that is gone has left behind under the labels of an earlier version: its keys, its certificates and the
+//! claim of its volume are labelled as those of the others are, so that no other tool takes them for its own.
 //!
 //! In: the name of a `TokenCache` that is gone. Out: writes of labels, and nothing else.
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::{Api, Resource};
 
 use super::{Context, Guarded, Key, key_ring};
 use crate::{
     api::v1alpha1::TokenCache,
-    kubernetes::{identity::Owner, write},
+    kubernetes::{identity::Owner, name, write},
+    redis,
 };
 
 /// Labels what is left of a `TokenCache`, if it really is gone. What fails is logged: the watch tells of it again.
@@ -33,9 +34,29 @@ pub async fn label(context: Arc<Context>, key: Key) {
         Ok(Some(_)) => return,
         Err(error) => return tracing::warn!(%error, cache = owner.name, "whether a TokenCache is there is not known"),
     }
+    // Nothing watches the claims. So this comes before the keys, which are looked for again as long as they lack labels.
+    label_claim(&context, &owner).await;
     for (seen, lacking) in left {
         if let Err(error) = write::mark::<Secret>(&context.client, &seen, &lacking).await {
             tracing::warn!(%error, cache = owner.name, namespace = owner.namespace, "a key that was left is not labelled");
         }
+    }
+}
+
+async fn label_claim(context: &Context, owner: &Owner) {
+    let name = name::data_claim(&format!("{}-0", name::redis(&owner.name)));
+    let claims = Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &owner.namespace);
+    let claim = match claims.get_metadata_opt(&name).await {
+        Ok(claim) => claim.map(|claim| claim.metadata),
+        Err(error) => {
+            return tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim cannot be read");
+        }
+    };
+    // The StatefulSet controller has given it the labels of the selector. What has none of ours may be anybody's.
+    let component = redis::objects::COMPONENT;
+    let Some(claim) = claim.filter(|claim| owner.is_selected(component, claim)) else { return };
+    let Some(lacking) = owner.lacking(component, &claim) else { return };
+    if let Err(error) = write::mark::<PersistentVolumeClaim>(&context.client, &claim, &lacking).await {
+        tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim that was left is not labelled");
     }
 }

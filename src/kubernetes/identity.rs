@@ -236,6 +236,15 @@ impl Owner {
         object.namespace.as_ref() == Some(&self.namespace) && decisive.into_iter().all(has)
     }
 
+    /// Whether an object has the labels that select the pods of a component, and with them the claims of their volumes; and is not
+    /// said to be another owner's.
+    #[must_use]
+    pub fn is_selected(&self, component: &str, object: &ObjectMeta) -> bool {
+        let label = |key: &str| object.labels.as_ref().and_then(|labels| labels.get(key));
+        label(OWNER_LABEL).is_none_or(|named| *named == self.name)
+            && self.selector_labels(component).iter().all(|(key, value)| label(key) == Some(value))
+    }
+
     /// Whether nothing says that an object, which lacks labels, is somebody else's: no label, no owner, and no field manager.
     #[must_use]
     pub fn may_have_lost_labels(&self, object: &ObjectMeta) -> bool {

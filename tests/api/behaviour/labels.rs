@@ -22,6 +22,13 @@ fn earlier_labels(component: &str) -> Value {
     })
 }
 
+/// The labels that the `StatefulSet` controller gives the claims of a cache's volume.
+fn selector_labels() -> Value {
+    json!({
+        "app.kubernetes.io/name": "redis", "app.kubernetes.io/instance": SHOP, "app.kubernetes.io/component": "cache",
+    })
+}
+
 /// What is missing in an object of something that outlives its `TokenCache`; `None` where it is as it should be.
 fn lacks(object: &Value, component: &str) -> Option<String> {
     let metadata = &object["metadata"];
@@ -138,9 +145,12 @@ async fn keys_of_an_earlier_version_are_labelled_anew_also_where_no_ring_is_want
 }
 
 #[tokio::test]
-async fn keys_that_an_earlier_version_left_of_a_cache_that_is_gone_are_labelled_anew() {
-    let (world, operator) = shop("leftover").await;
+async fn what_an_earlier_version_left_of_a_cache_that_is_gone_is_labelled_anew() {
+    let (world, operator) = operated("leftover").await;
+    world.create(SHOP, json!({"redis": {"persistence": {"size": "2Gi"}}})).await;
+    world.ready(SHOP).await;
     world.ring(1).await;
+    is_lasting(&world, "PersistentVolumeClaim", CLAIM, "redis").await;
     let key = world.keys().await.into_keys().next().unwrap();
     world.delete("TokenCache", SHOP).await;
     eventually("only the key is left", async || {
@@ -150,8 +160,14 @@ async fn keys_that_an_earlier_version_left_of_a_cache_that_is_gone_are_labelled_
     .await;
     operator.kill().await;
     as_before(&world).await;
+    let mut labels = json!({"tokencache.dev/cache": null, "tokencache.dev/component": null});
+    labels.as_object_mut().unwrap().extend(selector_labels().as_object().unwrap().clone());
+    let annotations = json!({"argocd.argoproj.io/sync-options": null, "argocd.argoproj.io/compare-options": null});
+    let metadata = json!({"labels": labels, "annotations": annotations});
+    world.edit("PersistentVolumeClaim", CLAIM, json!({ "metadata": metadata })).await;
     let _heir = operator_of(&world).await;
     is_lasting(&world, "Secret", &key, "data-protection").await;
+    is_lasting(&world, "PersistentVolumeClaim", CLAIM, "redis").await;
 }
 
 #[tokio::test]
