@@ -143,6 +143,26 @@ async fn a_restored_cache_has_its_passwords_and_keys_and_repeats_no_request() {
 }
 
 #[tokio::test]
+async fn what_a_deletion_left_on_purpose_is_taken_up_by_a_cache_of_that_name_without_a_restart() {
+    let (world, _operator) = shop("orphan").await;
+    world.ring(1).await;
+    let (before, pod) = (valuables(&world).await, world.uid("Pod", POD).await);
+    world.api("TokenCache").delete(SHOP, &DeleteParams::orphan()).await.unwrap();
+    eventually("the cache is gone", async || world.uid("TokenCache", SHOP).await.map_or(Ok(()), Err)).await;
+    world.quiet().await;
+    assert_eq!((valuables(&world).await, world.uid("Pod", POD).await), (before, pod.clone()), "nothing is done to it");
+
+    let before = valuables(&world).await;
+    world.create(SHOP, json!({})).await;
+    world.ready(SHOP).await;
+    world.event(SHOP, "ObjectsAdopted").await;
+    world.quiet().await;
+    let owners = &world.get("StatefulSet", "shop-redis").await["metadata"]["ownerReferences"];
+    assert_eq!(owners[0]["uid"], json!(world.uid("TokenCache", SHOP).await), "{owners}");
+    assert_eq!((valuables(&world).await, world.uid("Pod", POD).await), (before, pod));
+}
+
+#[tokio::test]
 async fn what_another_field_manager_has_written_is_left_alone_until_somebody_says_that_it_was_restored() {
     let (world, _operator) = shop("velero").await;
     world.ring(1).await;
