@@ -131,14 +131,7 @@ fn a_count_that_does_not_end_delays_a_revocation_by_two_minutes_and_one_that_fai
 
 #[test]
 fn what_it_encrypted_is_removed_where_that_is_asked_for() {
-    let mut ring = Keys::begun();
-    ring.revoke(" remove");
-    ring.step();
-    ring.swept(Tally { keys: 50, meant: 30, ..Tally::default() });
-    ring.step();
-    ring.step();
-    assert_eq!(ring.step(), (vec![], Stage::Published));
-    ring.beside.processes = Processes::Known(Vec::new());
+    let mut ring = Keys::revoked_with(Processes::Known(Vec::new()));
     assert_eq!(ring.step(), (vec![], Stage::Removing));
     assert_eq!(ring.beside.sweep.as_ref().unwrap().sweep.id.step, Step::RemoveLast, "nobody uses the ring");
     ring.swept(Tally { keys: 50, meant: 30, removed: 30, ..Tally::default() });

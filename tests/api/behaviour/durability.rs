@@ -59,13 +59,7 @@ async fn entries_on_a_volume_outlast_the_pod() {
     assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "2Gi");
     assert_eq!(claim["metadata"]["ownerReferences"], Value::Null, "nobody takes the claim along");
     write(&world, "shop:a").await;
-    let before = world.uid("Pod", POD).await;
-    world.delete("Pod", POD).await;
-    eventually("there is another pod", async || {
-        let now = world.uid("Pod", POD).await;
-        if now.is_some() && now != before { Ok(()) } else { Err(format!("{now:?}")) }
-    })
-    .await;
+    world.replace_pod(POD).await;
     has_entry(&world, "shop:a").await;
     world.ready(SHOP).await;
     world.condition(SHOP, "Durable", "True", "Persisted").await;

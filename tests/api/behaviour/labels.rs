@@ -176,13 +176,7 @@ async fn a_claim_gets_its_labels_once_and_the_stateful_set_controller_does_not_p
     world.create(SHOP, json!({"redis": {"persistence": {"size": "2Gi"}}})).await;
     world.ready(SHOP).await;
     is_lasting(&world, "PersistentVolumeClaim", CLAIM, "redis").await;
-    let before = world.uid("Pod", POD).await;
-    world.delete("Pod", POD).await;
-    eventually("there is another pod", async || {
-        let now = world.uid("Pod", POD).await;
-        if now.is_some() && now != before { Ok(()) } else { Err(format!("{now:?}")) }
-    })
-    .await;
+    world.replace_pod(POD).await;
     world.ready(SHOP).await;
     world.quiet().await;
     assert_eq!(lacks(&world.get("PersistentVolumeClaim", CLAIM).await, "redis"), None);

@@ -131,6 +131,17 @@ impl World {
         self.api(of).delete(name, &DeleteParams::background()).await.unwrap();
     }
 
+    /// Deletes a pod, and waits until its `StatefulSet` has made another one.
+    pub async fn replace_pod(&self, name: &str) {
+        let before = self.uid("Pod", name).await;
+        self.delete("Pod", name).await;
+        eventually("there is another pod", async || {
+            let now = self.uid("Pod", name).await;
+            if now.is_some() && now != before { Ok(()) } else { Err(format!("{now:?}")) }
+        })
+        .await;
+    }
+
     /// Waits until the status is as wanted, and returns it.
     pub async fn status(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         eventually(what, async || {
