@@ -12,10 +12,10 @@ use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
 use super::{
-    Guarded, Options, consumers::ConsumerLookup, named::NamedSecrets, prober::Prober, sweeper::Sweeper, watch::Caches,
+    Guarded, Options, consumers::ConsumerLookup, named::NamedSecrets, prober::Prober, publish::Written,
+    sweeper::Sweeper, watch::Caches,
 };
 use crate::{
-    api::v1alpha1::TokenCacheStatus,
     data_protection::key_ring::KeyRing,
     kubernetes::{child::Child, name, secret::SecretReader, settled::Settled},
 };
@@ -49,18 +49,13 @@ pub struct Context {
     /// The namespace of the operator's pod, where that is known.
     pub operator_namespace: Option<String>,
     failures: Mutex<HashMap<Key, u32>>,
-    written: Mutex<HashMap<Key, Written>>,
+    /// The statuses that were written and have not come back.
+    pub written: Written,
     settled: Mutex<HashMap<Key, Settled>>,
     opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
     left: Mutex<HashMap<Key, HashSet<String>>>,
     claims: Mutex<HashMap<Key, String>>,
     marked: Mutex<HashMap<Key, HashMap<String, Option<String>>>>,
-}
-
-/// A status that was written, and the version of the object that the cache had then.
-struct Written {
-    over: Option<String>,
-    status: TokenCacheStatus,
 }
 
 impl Context {
@@ -90,7 +85,7 @@ impl Context {
             reporter: options.reporter.clone(),
             operator_namespace: options.operator_namespace.clone(),
             failures: Mutex::default(),
-            written: Mutex::default(),
+            written: Written::default(),
             settled: Mutex::default(),
             opened: Mutex::default(),
             left: Mutex::default(),
@@ -120,23 +115,6 @@ impl Context {
     /// Ends a row of failures.
     pub fn succeeded(&self, key: &Key) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-
-    /// Remembers a status that was written while the watch cache had the version `over`.
-    pub fn wrote(&self, key: &Key, over: Option<String>, status: TokenCacheStatus) {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert(key.clone(), Written { over, status });
-    }
-
-    /// The status that was written last, while the watch cache still has the version from before.
-    pub fn written(&self, key: &Key, cached: Option<&str>) -> Option<TokenCacheStatus> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = written.get(key)?;
-        if last.over.as_deref() == cached {
-            return Some(last.status.clone());
-        }
-        written.remove(key);
-        None
     }
 
     /// Remembers what the API server made of a cache's `StatefulSet`.
@@ -208,7 +186,7 @@ impl Context {
     /// Forgets a cache that is gone.
     pub fn forget(&self, key: &Key) {
         self.succeeded(key);
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.written.forget(key);
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
         self.sweeper.forget(key);

@@ -19,6 +19,7 @@ pub mod object_events;
 pub mod observe;
 pub mod plan;
 pub mod prober;
+pub mod publish;
 pub mod report;
 pub mod retry;
 pub mod sweeper;
@@ -30,7 +31,7 @@ use futures::StreamExt;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::{
-    Client, ResourceExt,
+    Client,
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         controller::{self, Action},
@@ -49,7 +50,8 @@ use self::{
     named::NamedSecrets,
     observe::ObserveError,
     prober::Prober,
-    report::{Published, Report, ReportError},
+    publish::{ReportError, deliver, previous},
+    report::Published,
     sweeper::Sweeper,
 };
 use crate::{
@@ -414,10 +416,10 @@ async fn callers(context: &Context, key: &Key, settings: &Settings, observed: &O
 /// before.
 async fn tell_of_objects(context: &Context, key: &Key, cache: &TokenCache, changes: &[ObjectChange], left: &[Child]) {
     let (client, reporter) = (&context.client, &context.reporter);
-    report::publish(client, cache, &object_events::of_changes(changes), reporter, Context::now()).await;
+    publish::publish(client, cache, &object_events::of_changes(changes), reporter, Context::now()).await;
     let left: Vec<Happening> =
         context.not_told_of(key, left).into_iter().map(|child| object_events::of_copy(cache, child)).collect();
-    report::publish_once(client, cache, &left, reporter, Context::now()).await;
+    publish::publish_once(client, cache, &left, reporter, Context::now()).await;
 }
 
 /// What a pass sees beside Secrets.
@@ -461,32 +463,6 @@ async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Findi
     let written = deliver(context, key, cache, &previous, report).await?;
     tracing::info!(status = written, "pass: the spec is refused");
     Ok(Action::requeue(retry::RESYNC))
-}
-
-/// The status that stands: the watch's, or the one that was written a moment ago and has not come back yet.
-fn previous(context: &Context, key: &Key, cache: &TokenCache) -> TokenCacheStatus {
-    context
-        .written(key, cache.metadata.resource_version.as_deref())
-        .or_else(|| cache.status.clone())
-        .unwrap_or_default()
-}
-
-/// Writes a report, if it says anything new.
-async fn deliver(
-    context: &Context,
-    key: &Key,
-    cache: &TokenCache,
-    previous: &TokenCacheStatus,
-    report: Report,
-) -> Result<bool, ReportError> {
-    let Report { status, happenings } = report;
-    if status == *previous {
-        return Ok(false);
-    }
-    report::write_status(&context.client, cache, &status).await?;
-    context.wrote(key, cache.resource_version(), status);
-    report::publish(&context.client, cache, &happenings, &context.reporter, Context::now()).await;
-    Ok(true)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]

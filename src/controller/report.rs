@@ -1,17 +1,12 @@
-//! Turns what a pass found into a status and events, and writes both where they are news.
+//! Turns what a pass found into a status and events. Pure.
 //!
-//! In: findings and the status that stands. Out: at most one write of the status, and an event for every condition that
-//! has another verdict or reason than before. The status itself is made by pure functions.
+//! In: findings and the status that stands. Out: the whole status, and an event for every condition that has another verdict
+//! or reason than before.
 
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Guarded, apply::Applied};
+use super::apply::Applied;
 use crate::{
     api::v1alpha1::{
         BindingStatus, DataProtectionMode, KeyRingStatus, NetworkPolicyMode, OperationStage, OperationStatus,
@@ -19,8 +14,7 @@ use crate::{
     },
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
-        event::{self, EventType, Happening},
-        identity::STATUS_FIELD_MANAGER,
+        event::{EventType, Happening},
         name,
         write::{WriteError, WriteErrorClass},
     },
@@ -94,14 +88,6 @@ fn reached(operation: &OperationStatus) -> Option<Reason> {
         (OperationType::RevokeKey | OperationType::Flush, OperationStage::Completed) => Some(Reason::EntriesRemoved),
         (OperationType::RotateKey | OperationType::RevokeKey | OperationType::Flush, _) => None,
     }
-}
-
-/// Why a report did not arrive.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// The status was not written.
-    #[error("write the status: {0}")]
-    Status(#[source] Box<kube::Error>),
 }
 
 /// Which of the things that applications need are the cache's own: another's are not published.
@@ -311,55 +297,4 @@ fn happening(finding: &Finding) -> Option<Happening> {
         reason: finding.reason.as_str(),
         note: finding.message.clone(),
     })
-}
-
-/// Writes a status. That the object is gone, or is another one of the same name by now, is fine.
-///
-/// # Errors
-/// What the API server or the way to it answered.
-pub async fn write_status(client: &Client, cache: &TokenCache, status: &TokenCacheStatus) -> Result<(), ReportError> {
-    let regarding = reference(cache);
-    let name = regarding.name.as_deref().unwrap_or_default();
-    // Guarded: the answer holds the spec too, and a status is written also where that cannot be read.
-    let api: Api<Guarded> = Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or_default());
-    let body = json!({
-        "apiVersion": regarding.api_version,
-        "kind": regarding.kind,
-        "metadata": {"name": name, "uid": regarding.uid},
-        "status": status,
-    });
-    match api.patch_status(name, &PatchParams::apply(STATUS_FIELD_MANAGER).force(), &Patch::Apply(body)).await {
-        Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(()),
-        answer => answer.map(drop).map_err(|error| ReportError::Status(Box::new(error))),
-    }
-}
-
-/// Publishes events. One that does not arrive is logged: the condition says the same.
-pub async fn publish(client: &Client, cache: &TokenCache, happenings: &[Happening], reporter: &str, now: Timestamp) {
-    let regarding = reference(cache);
-    for happening in happenings {
-        if let Err(error) = event::publish(client, &regarding, happening, reporter, now).await {
-            tracing::warn!(%error, reason = happening.reason, "an event was not published");
-        }
-    }
-}
-
-/// Publishes events about a state that lasts, each unless it is there already.
-pub async fn publish_once(
-    client: &Client,
-    cache: &TokenCache,
-    happenings: &[Happening],
-    reporter: &str,
-    now: Timestamp,
-) {
-    let regarding = reference(cache);
-    for happening in happenings {
-        if let Err(error) = event::publish_once(client, &regarding, happening, reporter, now).await {
-            tracing::warn!(%error, reason = happening.reason, "an event was not published");
-        }
-    }
-}
-
-fn reference(cache: &TokenCache) -> ObjectReference {
-    kube::Resource::object_ref(cache, &())
 }
