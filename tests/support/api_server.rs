@@ -110,6 +110,11 @@ impl ApiServer {
         &self.ready.dir
     }
 
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.ready.kubeconfig
+    }
+
     /// The log of every request that the API server answered.
     pub fn audit_log(&self) -> AuditLog {
         AuditLog::new(&self.ready.audit_log)

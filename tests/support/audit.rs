@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// The audit log of a cluster.
@@ -35,12 +36,22 @@ pub struct Request {
     /// What it was answered.
     #[serde(default)]
     pub response_status: Response,
+    /// When it came.
+    #[serde(rename = "requestReceivedTimestamp")]
+    pub received: Timestamp,
+    /// When it was answered.
+    #[serde(rename = "stageTimestamp")]
+    pub answered: Timestamp,
 }
 
 /// What a request is about.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Object {
+    /// Empty for the core group.
+    pub api_group: String,
+    /// Such as `v1`.
+    pub api_version: String,
     /// Plural, in lower case.
     pub resource: String,
     /// Such as `status`; empty for the object itself.
@@ -81,6 +92,22 @@ impl AuditLog {
 
     /// As [`Self::since`], with the mark moved to the end of what was read: who asks again and again reads each line once.
     pub fn next(&self, mark: &mut Mark, namespace: &str) -> Vec<Request> {
+        // Many others write to it; only what may be of this namespace is worth parsing.
+        let mut requests = self.next_with(mark, &format!("\"{namespace}\""));
+        requests.retain(|request| request.object_ref.namespace == namespace);
+        requests
+    }
+
+    /// All requests of clients whose user agent starts with `user_agent` since `mark`, which is moved to the end of what was
+    /// read.
+    pub fn next_by(&self, mark: &mut Mark, user_agent: &str) -> Vec<Request> {
+        let mut requests = self.next_with(mark, user_agent);
+        requests.retain(|request| request.user_agent.starts_with(user_agent));
+        requests
+    }
+
+    /// The requests whose lines have a text in them.
+    fn next_with(&self, mark: &mut Mark, text_of_line: &str) -> Vec<Request> {
         let mut file = File::open(&self.path).expect("the audit log is there");
         let length = file.metadata().expect("a file has a length").len();
         assert!(length >= mark.0, "the audit log was rotated: what came before can't be counted any more");
@@ -90,14 +117,8 @@ impl AuditLog {
         // The last line may be half written, and so may the one in which the mark lies.
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         mark.0 += whole.len() as u64;
-        // Many others write to it; only what may be of this namespace is worth parsing.
-        let named = format!("\"{namespace}\"");
-        whole
-            .lines()
-            .filter(|line| line.contains(&named))
-            .filter_map(|line| serde_json::from_str::<Request>(line).ok())
-            .filter(|request| request.object_ref.namespace == namespace)
-            .collect()
+        let lines = whole.lines().filter(|line| line.contains(text_of_line));
+        lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Writes in `namespace` since `mark` by clients whose user agent starts with `user_agent`.
@@ -120,10 +141,14 @@ impl Request {
         changing && !self.object_ref.resource.ends_with("reviews") && !self.uri.contains("dryRun=All")
     }
 
-    fn key(&self) -> (String, String, String) {
+    /// The resource, with its subresource.
+    pub fn what(&self) -> String {
         let Object { resource, subresource, .. } = &self.object_ref;
-        let what = if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") };
-        (self.user_agent.clone(), self.verb.clone(), what)
+        if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") }
+    }
+
+    fn key(&self) -> (String, String, String) {
+        (self.user_agent.clone(), self.verb.clone(), self.what())
     }
 }
 
