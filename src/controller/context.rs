@@ -7,17 +7,23 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    api::core::v1::{Pod, Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{Client, runtime::reflector::ObjectRef};
 use tokio::sync::watch as signal;
 
-use super::{
-    Guarded, Options, consumers::ConsumerLookup, named::NamedSecrets, prober::Prober, publish::Written,
-    sweeper::Sweeper, watch::Caches,
-};
+use super::{Guarded, Options, prober::Prober, publish::Written, sweeper::Sweeper, watch::Caches};
 use crate::{
     data_protection::key_ring::KeyRing,
-    kubernetes::{child::Child, name, secret::SecretReader, settled::Settled},
+    kubernetes::{
+        child::Child,
+        name,
+        read::{consumers::ConsumerLookup, named::NamedSecrets},
+        secret::SecretReader,
+        settled::Settled,
+    },
 };
 
 /// A `TokenCache` by namespace and name.
@@ -41,7 +47,7 @@ pub struct Context {
     pub prober: Prober,
     /// The sweeps of their entries.
     pub sweeper: Sweeper,
-    named: NamedSecrets,
+    named: NamedSecrets<Key>,
     /// The time between two looks at a server.
     pub probe_period: Duration,
     /// Who reports events: the operator's pod.
@@ -66,7 +72,7 @@ impl Context {
         caches: Caches,
         (in_step, stopping): (signal::Receiver<bool>, signal::Receiver<bool>),
         (prober, sweeper): (Prober, Sweeper),
-        named: NamedSecrets,
+        named: NamedSecrets<Key>,
         options: &Options,
     ) -> Self {
         let secrets = SecretReader::new(client.clone(), [caches.secrets.clone(), caches.earlier_secrets.clone()]);
@@ -129,8 +135,17 @@ impl Context {
 
     /// Has a pass come whenever one of these Secrets changes, which the user provides, and no others.
     pub fn follow(&self, key: &Key, secrets: &[&str]) {
-        let before = self.named.follow(key, secrets);
-        self.secrets.forget(key.namespace.as_deref().unwrap_or_default(), &before);
+        let namespace = key.namespace.as_deref().unwrap_or_default();
+        let ended = self.named.follow(key, namespace, secrets);
+        self.secrets.forget(namespace, &ended);
+    }
+
+    /// A Secret that the user provides. It has no label of ours, and so is in no cache.
+    ///
+    /// # Errors
+    /// What the API server or the way to it answered.
+    pub async fn provided(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
+        self.secrets.read_seen(namespace, name, self.named.sight(namespace, name)).await
     }
 
     /// What the last pass has opened of a cache's key ring.
@@ -190,7 +205,6 @@ impl Context {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
         self.sweeper.forget(key);
-        self.consumers.forget(key);
         self.follow(key, &[]);
         self.open(key, None);
         self.not_told_of(key, &[]);

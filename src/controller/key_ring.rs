@@ -300,7 +300,7 @@ async fn read(
     if standing.ring.as_ref().is_some_and(|ring| ring.depends_on_processes) {
         let name = &settings.owner.name;
         let published = [name::keys(name), name::key_certificates(name)].map(Source::Secret);
-        let oldest = match context.consumers.consumers(key, &published, now).await {
+        let oldest = match context.consumers.consumers(&settings.owner.namespace, &published, now).await {
             Consumers::Unknown => Some(Timestamp::MIN),
             known @ Consumers::Known(_) => known.oldest_start(),
         };
@@ -357,12 +357,11 @@ async fn observe(
     Ok(Observed::new(files, ring, taken, beside).with(inputs))
 }
 
-/// The Secrets that the user provides. They have no label of ours, and so are in no cache: they are read at every pass, of
-/// which each change of them makes one.
+/// The Secrets that the user provides.
 async fn provided(context: &Context, settings: &Settings) -> Result<BTreeMap<String, Arc<Secret>>, ObserveError> {
     let mut provided = BTreeMap::new();
     for name in settings.named() {
-        let live = context.secrets.read(&settings.owner.namespace, name).await;
+        let live = context.provided(&settings.owner.namespace, name).await;
         if let Some(secret) = live.map_err(|source| read_error::<Secret>(name, source))? {
             provided.insert(name.to_owned(), secret);
         }

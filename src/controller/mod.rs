@@ -10,11 +10,9 @@
 //! that could keep a namespace from going.
 
 pub mod apply;
-pub mod consumers;
 pub mod context;
 pub mod key_ring;
 pub mod leftovers;
-pub mod named;
 pub mod object_events;
 pub mod observe;
 pub mod plan;
@@ -47,7 +45,6 @@ pub use self::context::{Context, Key};
 use self::{
     apply::{Applied, ObjectChange},
     key_ring::KeyRing,
-    named::NamedSecrets,
     observe::ObserveError,
     prober::Prober,
     publish::{ReportError, deliver, previous},
@@ -63,6 +60,7 @@ use crate::{
         event::Happening,
         name,
         process::Processes,
+        read::named::NamedSecrets,
         workload::{Consumers, Source},
         write::{WriteError, WriteErrorClass},
     },
@@ -317,7 +315,7 @@ async fn reconcile(
     let now = Context::now();
     if redis::names_consumers(settings, &observed) {
         let connection = [Source::Secret(name::redis(&settings.owner.name))];
-        observed.consumers = context.consumers.consumers(key, &connection, now).await;
+        observed.consumers = context.consumers.consumers(&settings.owner.namespace, &connection, now).await;
     }
     let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
     let health = health(settings, &observed, &credentials, Moment { now, period, carried_out })
@@ -383,12 +381,12 @@ async fn observe_redis(
 ) -> Result<(Observed, Credentials), ObserveError> {
     let mut observed = observe::redis(context, key, settings, previous.operations.clone()).await?;
     observed.was_restricted = is_restricted(previous);
-    observed.callers = callers(context, key, settings, &observed).await;
+    observed.callers = callers(context, settings, &observed).await;
     let mut credentials = Credentials::read(settings, &observed, Context::now());
     let looks_since = credentials.rotation.looks_since;
     if let Some(since) = looks_since.or_else(|| rotation::refused_since(settings, &observed)) {
         let (connection, now) = ([Source::Secret(name::redis(&settings.owner.name))], Context::now());
-        observed.processes = context.consumers.processes(key, &connection, since, now).await;
+        observed.processes = context.consumers.processes(&settings.owner.namespace, &connection, since, now).await;
         credentials = Credentials::read(settings, &observed, now);
     }
     Ok((observed, credentials))
@@ -401,14 +399,14 @@ fn is_restricted(status: &TokenCacheStatus) -> bool {
 }
 
 /// From where applications are connected, where that decides on something.
-async fn callers(context: &Context, key: &Key, settings: &Settings, observed: &Observed) -> Callers {
+async fn callers(context: &Context, settings: &Settings, observed: &Observed) -> Callers {
     let asked = network::asks_for_callers(settings, observed).then(|| network::callers(observed)).flatten();
     let Some(addresses) = asked else { return Callers::Unknown };
     let abroad = network::abroad(&addresses);
     if abroad.is_empty() {
         return Callers::Inside;
     }
-    let pods = context.consumers.addresses(key, &abroad, Context::now()).await;
+    let pods = context.consumers.addresses(&settings.owner.namespace, &abroad, Context::now()).await;
     pods.map_or(Callers::Unknown, |pods| Callers::of(&abroad, &pods))
 }
 
@@ -437,12 +435,12 @@ async fn beside(
     let processes = match revoke::looks_since(ring, &operations, Context::now()) {
         Some(since) => {
             let of_ring = [name::keys(&key.name), name::key_certificates(&key.name)].map(Source::Secret);
-            context.consumers.processes(key, &of_ring, since, Context::now()).await
+            context.consumers.processes(&settings.owner.namespace, &of_ring, since, Context::now()).await
         }
         None => Processes::Unknown,
     };
     let consumers = if tells_of_consumers {
-        context.consumers.consumers(key, &consumers::published(&key.name), Context::now()).await
+        context.consumers.consumers(&settings.owner.namespace, &observe::published(&key.name), Context::now()).await
     } else {
         Consumers::Unknown
     };

@@ -28,7 +28,7 @@ use crate::{
         identity::{Found, OWNER_LABEL, Owner, Ownership, Wanted},
         name,
         process::Processes,
-        workload::Consumers,
+        workload::{Consumers, Source},
     },
     redis::{
         binding, fit,
@@ -131,12 +131,9 @@ pub async fn redis(
             TlsSource::Disabled => Found::Nothing,
         },
         provided_certificate: match &settings.tls {
-            // It has no label of ours, and so is in no cache: it is read at every pass, of which each change of it makes one.
-            TlsSource::Secret(name) => context
-                .secrets
-                .read(&owner.namespace, name)
-                .await
-                .map_err(|source| read_error::<Secret>(name, source))?,
+            TlsSource::Secret(name) => {
+                context.provided(&owner.namespace, name).await.map_err(|source| read_error::<Secret>(name, source))?
+            }
             TlsSource::Managed | TlsSource::Disabled => None,
         },
         claim: claim(context, key, settings, pods.first().map(AsRef::as_ref)).await,
@@ -146,6 +143,17 @@ pub async fn redis(
         processes: Processes::Unknown,
         operations,
     })
+}
+
+/// What applications take from a cache.
+#[must_use]
+pub fn published(cache: &str) -> [Source; 4] {
+    [
+        Source::Secret(name::redis(cache)),
+        Source::Secret(name::keys(cache)),
+        Source::Secret(name::key_certificates(cache)),
+        Source::ConfigMap(name::settings(cache)),
+    ]
 }
 
 /// The claim of a pod's volume, which the `StatefulSet` controller has made and given the labels of its selector. It is asked for

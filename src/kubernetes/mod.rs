@@ -9,6 +9,7 @@ pub mod managed_fields;
 pub mod name;
 pub mod process;
 pub mod quantity;
+pub mod read;
 pub mod secret;
 pub mod settled;
 pub mod subset;

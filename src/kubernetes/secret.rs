@@ -11,7 +11,7 @@ use std::{
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::ListParams, core::PartialObjectMeta};
 
-use super::cache::Cache;
+use super::{cache::Cache, read::named::Sight};
 
 /// Where passes read Secrets.
 pub struct SecretReader {
@@ -32,8 +32,34 @@ impl SecretReader {
     /// # Errors
     /// What the API server or the way to it answered.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
-        let key = (namespace.to_owned(), name.to_owned());
         let watched = self.metadata(namespace, name).and_then(|metadata| metadata.resource_version());
+        self.read_at(namespace, name, watched).await
+    }
+
+    /// The Secret of this name, of which another watch shows this.
+    ///
+    /// # Errors
+    /// What the API server or the way to it answered.
+    pub async fn read_seen(
+        &self,
+        namespace: &str,
+        name: &str,
+        seen: Sight,
+    ) -> Result<Option<Arc<Secret>>, kube::Error> {
+        match seen {
+            Sight::Absent => Ok(None),
+            Sight::Version(version) => self.read_at(namespace, name, Some(version)).await,
+            Sight::Unknown => self.read_at(namespace, name, None).await,
+        }
+    }
+
+    async fn read_at(
+        &self,
+        namespace: &str,
+        name: &str,
+        watched: Option<String>,
+    ) -> Result<Option<Arc<Secret>>, kube::Error> {
+        let key = (namespace.to_owned(), name.to_owned());
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(fetched) = fetched.filter(|fetched| watched.is_some() && fetched.resource_version() == watched) {
             return Ok(Some(fetched));

@@ -154,14 +154,14 @@ struct Run {
 }
 
 impl Uses {
-    /// Adds what a pod uses of these. One that has ended uses nothing any more.
-    pub fn add(&mut self, pod: &Pod, sources: &[Source]) {
+    /// Adds what a pod uses, of what is asked about. One that has ended uses nothing any more.
+    pub fn add(&mut self, pod: &Pod, is_asked_about: impl Fn(&Source) -> bool) {
         if matches!(phase(pod), Some("Succeeded" | "Failed")) {
             return;
         }
         let workload = Workload::of(pod);
         let deleted = pod.metadata.deletion_timestamp.as_ref().map(|deleted| deleted.0);
-        for (used, started) in uses(pod).filter(|(used, _)| sources.contains(used)) {
+        for (used, started) in uses(pod).filter(|(used, _)| is_asked_about(used)) {
             let pods = self.0.entry((workload.clone(), used)).or_default();
             let run = pods.entry(pod.name_any()).or_insert(Run { started: None, deleted });
             run.started = earlier(run.started, started);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-use tokencache_operator::controller::consumers::published;
+use tokencache_operator::controller::observe::published;
 use tokencache_operator::kubernetes::process::{Outdated, Processes};
 use tokencache_operator::kubernetes::workload::{Consumer, Consumers, Source, Uses, Workload, addresses};
 
@@ -43,7 +43,7 @@ fn owned(name: &str, kind: &str, owner: &str, hash: Option<&str>) -> Value {
 fn consumers(pods: &[Pod], of: &[Source]) -> Vec<Consumer> {
     let mut uses = Uses::default();
     for pod in pods {
-        uses.add(pod, &published("shop"));
+        uses.add(pod, |source| published("shop").contains(source));
     }
     uses.consumers(of)
 }
@@ -210,7 +210,7 @@ fn a_job_is_not_named_since_it_ends_by_itself() {
 fn outdated(pods: &[Pod]) -> Outdated {
     let mut uses = Uses::default();
     for pod in pods {
-        uses.add(pod, &published("shop"));
+        uses.add(pod, |source| published("shop").contains(source));
     }
     let [since, now] = ["2026-01-01T10:30:00Z", "2026-01-01T12:00:00Z"].map(|time| time.parse().unwrap());
     Processes::Known(uses.processes(&[secret("shop-keys")])).started_before(since, now).unwrap()

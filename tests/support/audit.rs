@@ -22,6 +22,8 @@ pub struct Mark(u64);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
+    /// `ResponseComplete`; of a watch, and of what else lasts, there is a line of `ResponseStarted` before.
+    pub stage: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
     pub verb: String,
     /// Path and query.

@@ -6,15 +6,14 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use tokencache_operator::controller::{
-    Key,
-    consumers::{ConsumerLookup, published},
-};
+use tokencache_operator::controller::observe::published;
 use tokencache_operator::kubernetes::process::Processes;
+use tokencache_operator::kubernetes::read::consumers::ConsumerLookup;
 use tokencache_operator::kubernetes::workload::{Consumers, Source};
 
 use super::scene::SHOP;
 use crate::support::api_server::api_server;
+use crate::support::audit::Mark;
 use crate::support::eventually::eventually;
 use crate::support::namespace::fresh_namespace;
 use crate::support::operator::USER_AGENT;
@@ -64,18 +63,17 @@ async fn workloads_are_found_with_the_time_since_which_they_run() {
     make_pod(&client, &namespace, "cleanup", &["shop-redis"]).await;
     make_pod(&client, &namespace, "stranger", &["other-keys"]).await;
 
-    let key = Key::new(SHOP).within(&namespace);
     let now = Timestamp::now();
     let all = published(SHOP);
     eventually("the Deployment and the pod are found", async || {
         // Another one each time: each keeps what it has found.
-        let found = ConsumerLookup::new(client.clone()).consumers(&key, &all, now).await;
+        let found = ConsumerLookup::new(client.clone()).consumers(&namespace, &all, now).await;
         if names(&found) == ["Deployment web", "Pod cleanup"] { Ok(()) } else { Err(format!("{found:?}")) }
     })
     .await;
     let lookup = ConsumerLookup::new(client.clone());
     let of_keys = [Source::Secret("shop-keys".to_owned())];
-    assert_eq!(lookup.consumers(&key, &of_keys, now).await.oldest_start(), None, "no container runs");
+    assert_eq!(lookup.consumers(&namespace, &of_keys, now).await.oldest_start(), None, "no container runs");
     let status = json!({"status": {"phase": "Running", "containerStatuses": [{
         "name": "app", "image": "", "imageID": "", "ready": true, "restartCount": 0,
         "state": {"running": {"startedAt": "2026-01-01T10:00:00Z"}},
@@ -84,44 +82,57 @@ async fn workloads_are_found_with_the_time_since_which_they_run() {
     let web = pods.list(&kube::api::ListParams::default().labels("app=web")).await.unwrap().items;
     let first = web[0].metadata.name.clone().unwrap();
     pods.patch_status(&first, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
-    let found = lookup.consumers(&key, &of_keys, now + MINUTE).await;
+    let found = lookup.consumers(&namespace, &of_keys, now + MINUTE).await;
     assert_eq!(names(&found), ["Deployment web"]);
     assert_eq!(found.oldest_start(), Some("2026-01-01T10:00:00Z".parse().unwrap()));
     let ended = json!({"status": {"phase": "Succeeded"}});
     pods.patch_status("cleanup", &PatchParams::default(), &Patch::Merge(ended)).await.unwrap();
-    assert_eq!(names(&lookup.consumers(&key, &all, now + MINUTE * 2).await), ["Deployment web"]);
+    assert_eq!(names(&lookup.consumers(&namespace, &all, now + MINUTE * 2).await), ["Deployment web"]);
 }
 
 #[tokio::test]
-async fn an_answer_is_kept_for_a_minute_and_forgotten_with_its_cache() {
+async fn an_answer_is_kept_for_a_minute() {
     let (client, namespace) = namespace("kept").await;
     let lookup = ConsumerLookup::new(client.clone());
-    let key = Key::new(SHOP).within(&namespace);
     let (all, now) = (published(SHOP), Timestamp::now());
-    assert_eq!(lookup.consumers(&key, &all, now).await, Consumers::Known(Vec::new()));
+    assert_eq!(lookup.consumers(&namespace, &all, now).await, Consumers::Known(Vec::new()));
     make_pod(&client, &namespace, "web", &["shop-keys"]).await;
     let almost = now + MINUTE - SignedDuration::from_secs(1);
-    assert_eq!(lookup.consumers(&key, &all, almost).await, Consumers::Known(Vec::new()));
-    assert_eq!(names(&lookup.consumers(&key, &all, now + MINUTE).await), ["Pod web"]);
+    assert_eq!(lookup.consumers(&namespace, &all, almost).await, Consumers::Known(Vec::new()));
+    assert_eq!(names(&lookup.consumers(&namespace, &all, now + MINUTE).await), ["Pod web"]);
     make_pod(&client, &namespace, "api", &["shop-keys"]).await;
-    assert_eq!(names(&lookup.consumers(&key, &all, now + MINUTE).await), ["Pod web"]);
+    assert_eq!(names(&lookup.consumers(&namespace, &all, now + MINUTE).await), ["Pod web"]);
     // What a clock that was set back kept would be young for long.
-    assert_eq!(names(&lookup.consumers(&key, &all, now - MINUTE).await), ["Pod api", "Pod web"]);
-    make_pod(&client, &namespace, "zoo", &["shop-keys"]).await;
-    lookup.forget(&key);
-    assert_eq!(names(&lookup.consumers(&key, &all, now - MINUTE).await), ["Pod api", "Pod web", "Pod zoo"]);
+    assert_eq!(names(&lookup.consumers(&namespace, &all, now - MINUTE).await), ["Pod api", "Pod web"]);
+}
+
+#[tokio::test]
+async fn all_caches_of_a_namespace_are_told_by_one_list() {
+    const AGENT: &str = "asks-for-consumers";
+    let (client, namespace) = namespace("shared").await;
+    make_pod(&client, &namespace, "web", &["shop-7-keys", "shop-42-redis"]).await;
+    let (lookup, now) = (ConsumerLookup::new(api_server().client(AGENT).await), Timestamp::now());
+    let names_of =
+        async |cache: usize| names(&lookup.consumers(&namespace, &published(&format!("{SHOP}-{cache}")), now).await);
+    let found = futures::future::join_all((0..100).map(names_of)).await;
+    let using: Vec<usize> = (0..100).filter(|cache| found[*cache] == ["Pod web"]).collect();
+    assert_eq!(using, [7, 42], "each is told of its own only");
+    let asked = async || {
+        let asked = api_server().audit_log().next_by(&mut Mark::default(), AGENT).len();
+        if asked > 0 { Ok(asked) } else { Err("nothing is recorded yet".to_owned()) }
+    };
+    assert_eq!(eventually("what was asked is recorded", asked).await, 1);
 }
 
 #[tokio::test]
 async fn a_look_that_is_older_than_what_is_asked_about_is_made_again() {
     let (client, namespace) = namespace("since").await;
     let lookup = ConsumerLookup::new(client.clone());
-    let key = Key::new(SHOP).within(&namespace);
     let (all, now, second) = (published(SHOP), Timestamp::now(), SignedDuration::from_secs(1));
-    assert_eq!(lookup.processes(&key, &all, now, now).await, Processes::Known(Vec::new()));
+    assert_eq!(lookup.processes(&namespace, &all, now, now).await, Processes::Known(Vec::new()));
     make_pod(&client, &namespace, "web", &["shop-keys"]).await;
-    assert_eq!(lookup.processes(&key, &all, now, now + second * 2).await, Processes::Known(Vec::new()));
-    let found = lookup.processes(&key, &all, now + second, now + second * 2).await;
+    assert_eq!(lookup.processes(&namespace, &all, now, now + second * 2).await, Processes::Known(Vec::new()));
+    let found = lookup.processes(&namespace, &all, now + second, now + second * 2).await;
     let Processes::Known(found) = found else { panic!("nothing is known") };
     assert_eq!(found.iter().map(|process| process.pod.as_str()).collect::<Vec<_>>(), ["web"]);
 }
@@ -138,7 +149,7 @@ async fn more_pods_than_come_at_once_are_all_looked_at() {
     };
     futures::StreamExt::for_each_concurrent(futures::stream::iter(0..PODS), 20, make).await;
     let lookup = ConsumerLookup::new(client);
-    let found = lookup.consumers(&Key::new(SHOP).within(&namespace), &published(SHOP), Timestamp::now()).await;
+    let found = lookup.consumers(&namespace, &published(SHOP), Timestamp::now()).await;
     assert_eq!(names(&found).len(), PODS);
 }
 
@@ -149,6 +160,6 @@ const PODS: usize = 501;
 async fn without_the_right_to_list_pods_nobody_is_known_and_nothing_fails() {
     let (_client, namespace) = namespace("forbidden").await;
     let lookup = ConsumerLookup::new(api_server().client_as("nobody", USER_AGENT).await);
-    let found = lookup.consumers(&Key::new(SHOP).within(&namespace), &published(SHOP), Timestamp::now()).await;
+    let found = lookup.consumers(&namespace, &published(SHOP), Timestamp::now()).await;
     assert_eq!(found, Consumers::Unknown);
 }

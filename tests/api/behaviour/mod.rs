@@ -12,6 +12,7 @@ mod flush;
 mod key_ring;
 pub mod key_ring_inputs;
 mod labels;
+mod named;
 mod network;
 mod pods;
 pub mod policies;
