@@ -1,17 +1,12 @@
 //! `tokencache-operator run`.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Args;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{Client, Config, config::InferConfigError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
@@ -113,9 +108,9 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
     config.headers.push((USER_AGENT, HeaderValue::from_static("tokencache-operator")));
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
     let address = arguments.health_address;
-    let listener = listen(address).await.map_err(|source| RunError::HealthAddress { address, source })?;
+    let listener = server::listen(address).map_err(|source| RunError::HealthAddress { address, source })?;
     let address = arguments.metrics_address;
-    let for_metrics = listen(address).await.map_err(|source| RunError::MetricsAddress { address, source })?;
+    let for_metrics = server::listen(address).map_err(|source| RunError::MetricsAddress { address, source })?;
     let metrics = Arc::new(Metrics::default());
     let (synced, is_synced) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
@@ -145,16 +140,6 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
         () = controller::run(client, options, metrics, synced, shutdown) => Ok(()),
         () = server::serve(listener, health) => Ok(()),
         () = server::serve(for_metrics, move |path: &str| measured.answer(path)) => Ok(()),
-    }
-}
-
-/// Opens the port. Where every address is meant and the kernel has no IPv6, that is every IPv4 address.
-async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        opened => opened,
     }
 }
 
