@@ -55,7 +55,7 @@ pub struct Context {
     /// The namespace of the operator's pod, where that is known.
     pub operator_namespace: Option<String>,
     failures: Mutex<HashMap<Key, u32>>,
-    /// The statuses that were written and have not come back.
+    /// The statuses that were written last.
     pub written: Written,
     settled: Mutex<HashMap<Key, Settled>>,
     opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
@@ -91,7 +91,7 @@ impl Context {
             reporter: options.reporter.clone(),
             operator_namespace: options.operator_namespace.clone(),
             failures: Mutex::default(),
-            written: Written::default(),
+            written: Written::new(options.status_pause),
             settled: Mutex::default(),
             opened: Mutex::default(),
             left: Mutex::default(),

@@ -47,7 +47,7 @@ use self::{
     key_ring::KeyRing,
     observe::ObserveError,
     prober::Prober,
-    publish::{ReportError, deliver, previous},
+    publish::{Delivery, ReportError, deliver, previous},
     report::Published,
     sweeper::Sweeper,
 };
@@ -102,6 +102,8 @@ pub struct Options {
     pub scope: Scope,
     /// The time between two looks at a Redis server.
     pub probe_period: Duration,
+    /// The least time between two writes of one status: [`publish::PAUSE`], but in tests.
+    pub status_pause: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,
     /// The namespace of the operator's pod; `None` where it runs in none.
@@ -224,11 +226,11 @@ async fn tell_of_blindness(
     context: &Context,
     key: &Key,
     error: &PassError,
-) -> Result<bool, ReportError> {
-    let Ok(cache) = &cache.0 else { return Ok(false) };
+) -> Result<Delivery, ReportError> {
+    let Ok(cache) = &cache.0 else { return Ok(Delivery::Unchanged) };
     let previous = previous(context, key, cache);
     let report = report::unobserved(cache, &previous, &error.to_string(), Context::now());
-    deliver(context, key, cache, &previous, report).await
+    deliver(context, key, cache, &previous, Some(report)).await
 }
 
 async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result<Action, PassError> {
@@ -342,22 +344,19 @@ async fn reconcile(
         Some(report) if report.is_ready() => retry::RESYNC,
         Some(_) => retry::NOT_READY,
     };
-    let written = match report {
-        Some(report) => {
-            let written = deliver(context, key, cache, &previous, report).await?;
-            if tells_of_samples {
-                context.prober.told(key, &observed.samples);
-            }
-            written
+    let is_said = report.is_some();
+    let delivery = deliver(context, key, cache, &previous, report).await?;
+    if delivery != Delivery::Held {
+        if is_said && tells_of_samples {
+            context.prober.told(key, &observed.samples);
         }
-        None => false,
-    };
-    // After the report, so that a sweep is not forgotten before it was told of.
-    context.sweeper.run(key, ring.standing.revoke.sweep.clone().or(flush.sweep), aim.as_ref());
+        // After the report, so that a sweep is not forgotten before it was told of.
+        context.sweeper.run(key, ring.standing.revoke.sweep.clone().or(flush.sweep), aim.as_ref());
+    }
     let applied = applied?;
     // Their watch may lag behind: by the earlier content the next pass would make them once more, in vain.
     context.secrets.forget(&settings.owner.namespace, &applied.minted);
-    tracing::info!(changed = applied.changed, status = written, "pass");
+    tracing::info!(changed = applied.changed, status = ?delivery, "pass");
     let wake = if !applied.minted.is_empty() {
         retry::AFTER_MINT
     } else if observed.leftover(&settings.owner.name).is_some() {
@@ -368,7 +367,8 @@ async fn reconcile(
     let of_redis = [credentials.tls.wake_at(), credentials.rotation.wake_at];
     let wake_at = of_redis.into_iter().chain([ring.wake_at(), ring.standing.revoke.wake_at, flush.wake_at]);
     let wake_at = wake_at.flatten().min();
-    Ok(Action::requeue(wake_at.map_or(wake, |at| retry::until(at, now).min(wake))))
+    let wake = wake_at.map_or(wake, |at| retry::until(at, now).min(wake));
+    Ok(Action::requeue(context.written.sooner(key, wake, Context::now())))
 }
 
 /// What there is of a cache's Redis, and which passwords and certificates hold; with the pods that use it, where something depends
@@ -458,9 +458,9 @@ async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Findi
     context.prober.hold(key);
     let previous = previous(context, key, cache);
     let report = report::invalid(cache, &previous, finding, Context::now());
-    let written = deliver(context, key, cache, &previous, report).await?;
-    tracing::info!(status = written, "pass: the spec is refused");
-    Ok(Action::requeue(retry::RESYNC))
+    let delivery = deliver(context, key, cache, &previous, Some(report)).await?;
+    tracing::info!(status = ?delivery, "pass: the spec is refused");
+    Ok(Action::requeue(context.written.sooner(key, retry::RESYNC, Context::now())))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
@@ -470,7 +470,7 @@ fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) ->
         return Action::await_change();
     }
     let before = context.failed(&key);
-    let pause = retry::after(error.class(), before);
+    let pause = context.written.sooner(&key, retry::after(error.class(), before), Context::now());
     tracing::warn!(cache = key.name, namespace = key.namespace, %error, before, pause_seconds = pause.as_secs(), "pass failed");
     Action::requeue(pause)
 }

@@ -28,6 +28,7 @@ use crate::{
         identity::{Found, OWNER_LABEL, Owner, Ownership, Wanted},
         name,
         process::Processes,
+        words,
         workload::{Consumers, Source},
     },
     redis::{
@@ -45,7 +46,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
     /// The API server, or the way to it, did not answer.
-    #[error("read {object}: {source}")]
+    #[error("read {object}: {}", words::of(source))]
     Read {
         /// Which object.
         object: String,

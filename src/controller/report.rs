@@ -9,13 +9,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::apply::Applied;
 use crate::{
     api::v1alpha1::{
-        BindingStatus, DataProtectionMode, KeyRingStatus, NetworkPolicyMode, OperationStage, OperationStatus,
-        OperationType, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
+        BindingStatus, DataProtectionMode, KeyRingStatus, LONGEST_MESSAGE, NetworkPolicyMode, OperationStage,
+        OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache,
+        TokenCacheStatus,
     },
     condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
     kubernetes::{
         event::{EventType, Happening},
-        name,
+        name, words,
         write::{WriteError, WriteErrorClass},
     },
     redis::{advice, health::Health, observed::Observed, rotation::told, settings::Settings},
@@ -231,9 +232,15 @@ fn assemble(
     (redis, binding): (Option<RedisStatus>, Option<BindingStatus>),
     now: Timestamp,
 ) -> Report {
+    // What is news is told by what stands in the status.
+    let fitting = |finding: &Finding| Finding {
+        message: words::cut(&finding.message, LONGEST_MESSAGE.into()),
+        ..finding.clone()
+    };
+    let findings: Vec<Finding> = findings.iter().map(fitting).collect();
     let generation = cache.metadata.generation.unwrap_or_default();
-    let happenings = news(&previous.conditions, findings).filter_map(happening).collect();
-    let conditions = merge(&previous.conditions, findings, generation, now);
+    let happenings = news(&previous.conditions, &findings).filter_map(happening).collect();
+    let conditions = merge(&previous.conditions, &findings, generation, now);
     let stands_false = |finding: &&Finding| {
         let of_it = |condition: &Condition| condition.type_ == finding.condition.as_str();
         conditions.iter().find(|condition| of_it(condition)).is_some_and(|it| it.status == Verdict::False.as_str())

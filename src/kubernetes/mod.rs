@@ -13,5 +13,6 @@ pub mod read;
 pub mod secret;
 pub mod settled;
 pub mod subset;
+pub mod words;
 pub mod workload;
 pub mod write;

@@ -15,7 +15,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::identity::{FIELD_MANAGER, Lacking, Owner};
+use super::{
+    identity::{FIELD_MANAGER, Lacking, Owner},
+    words,
+};
 
 /// Random bytes that one mint may use.
 pub const RANDOM_BYTES: usize = 128;
@@ -40,7 +43,7 @@ const REHEARSE: &str = "rehearse";
 
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
-#[error("{verb} {object}: {source}")]
+#[error("{verb} {object}: {}", words::of(source))]
 pub struct WriteError {
     verb: &'static str,
     object: String,
@@ -99,13 +102,16 @@ impl WriteError {
         &self.object
     }
 
-    /// The API server's words, or the transport's.
+    /// What the API server, or the way to it, answered, in words.
     #[must_use]
     pub fn words(&self) -> String {
-        match self.source.as_ref() {
-            kube::Error::Api(status) => status.message.clone(),
-            other => other.to_string(),
-        }
+        words::of(&self.source)
+    }
+
+    /// Whether the API server refuses the object for an element of a list that is there twice.
+    fn is_of_duplicate(&self) -> bool {
+        let says_so = |source: &kube::Error| matches!(source, kube::Error::Api(status) if status.message.contains("Duplicate value"));
+        self.class() == WriteErrorClass::Invalid && says_so(&self.source)
     }
 }
 
@@ -125,7 +131,7 @@ where
     match applied {
         // Beside what others put into a list ours may be invalid, such as two ports of one name. Then ours replaces the
         // list; an object that is itself refused is refused again, and one that does not exist is not made.
-        Err(refused) if refused.class() == WriteErrorClass::Invalid && refused.words().contains("Duplicate value") => {
+        Err(refused) if refused.is_of_duplicate() => {
             let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
             patch(APPLY, client, object, Patch::Merge, &params).await.map_err(|_| refused)
         }

@@ -118,8 +118,12 @@ impl Told<'_> {
             Trouble::KeyClosed => (Reason::KeyClosed, self.key_closed()),
             Trouble::Plain => (Reason::PlainEntries, self.plain()),
         };
-        let others: Vec<String> = others.iter().map(|&other| self.beside(other)).collect();
-        let beside = if others.is_empty() { String::new() } else { format!(". Beside these {}", others.join("; ")) };
+        let named: Vec<String> = others.iter().take(NAMED).map(|&other| self.beside(other)).collect();
+        let beside = match others.len().checked_sub(NAMED) {
+            _ if others.is_empty() => String::new(),
+            None | Some(0) => format!(". Beside these {}", named.join("; ")),
+            Some(more) => format!(". Beside these {}; and {more} kinds more", named.join("; ")),
+        };
         Some(Finding::fails(EntriesReadable, reason, format!("{message}{beside}. {GOES}")))
     }
 

@@ -1,5 +1,7 @@
 //! In a cluster of their own: a thousand caches at once, and caches from another version's CRD.
 
+mod statuses;
+
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -138,16 +140,24 @@ async fn a_thousand_caches_at_once_are_all_served_and_one_more_becomes_ready_mea
     );
 }
 
+/// Where the CRD has the schema of an object's properties.
+const PROPERTIES: &str = "/spec/versions/0/schema/openAPIV3Schema/properties";
+
+/// Changes the CRD of this cluster with a JSON patch. It takes a moment until it is what the API server goes by.
+async fn change_crd(client: &Client, patch: Value) {
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap());
+    crds.patch(the_crd().metadata.name.as_deref().unwrap(), &PatchParams::default(), &patch).await.unwrap();
+}
+
 /// Has the CRD say this default of `spec.redis.acl`, and waits until it is what a new cache gets.
 async fn default_acl(client: &Client, namespace: &str, acl: &str) {
-    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let redis = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/redis";
+    let redis = format!("{PROPERTIES}/spec/properties/redis");
     let patch = json!([
         {"op": "replace", "path": format!("{redis}/default/acl"), "value": acl},
         {"op": "replace", "path": format!("{redis}/properties/acl/default"), "value": acl},
     ]);
-    let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap());
-    crds.patch(the_crd().metadata.name.as_deref().unwrap(), &PatchParams::default(), &patch).await.unwrap();
+    change_crd(client, patch).await;
     let caches: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind("TokenCache"));
     within(PATIENCE, "the default is another", async || {
         let trial = json!({

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use kube::Client;
-use tokencache_operator::controller::{self, Options, Scope};
+use tokencache_operator::controller::{self, Options, Scope, publish};
 use tokencache_operator::telemetry::metrics::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,6 +20,8 @@ pub const USER_AGENT: &str = "tokencache-operator";
 pub const OPERATOR_NAMESPACE: &str = "tokencache-system";
 /// Short enough that a test need not wait, long enough that two cores keep up.
 pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
+/// The least time between two writes of a status, as much shorter than in a cluster as the time between two looks.
+const STATUS_PAUSE: Duration = Duration::from_millis(100);
 
 /// A running operator. When it is dropped, it stops in the midst of what it does.
 pub struct Operator {
@@ -39,10 +41,21 @@ impl Operator {
         Self::start_in(client, Scope::Namespace(namespace.to_owned()), probe_period)
     }
 
+    /// As [`Self::start`], with the time between two writes of a status that it has in a cluster.
+    pub async fn start_unhurried(namespace: &str) -> Self {
+        let client = api_server().client(USER_AGENT).await;
+        Self::start_as(client, Scope::Namespace(namespace.to_owned()), PROBE_PERIOD, publish::PAUSE)
+    }
+
     /// As [`Self::start_with`], in any scope.
     pub fn start_in(client: Client, scope: Scope, probe_period: Duration) -> Self {
+        Self::start_as(client, scope, probe_period, STATUS_PAUSE)
+    }
+
+    fn start_as(client: Client, scope: Scope, probe_period: Duration, status_pause: Duration) -> Self {
         let operator_namespace = Some(OPERATOR_NAMESPACE.to_owned());
-        let options = Options { scope, probe_period, reporter: USER_AGENT.to_owned(), operator_namespace };
+        let reporter = USER_AGENT.to_owned();
+        let options = Options { scope, probe_period, status_pause, reporter, operator_namespace };
         let (sender, synced) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let task = tokio::spawn(controller::run(client, options, Arc::clone(&metrics), sender, pending()));

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::TokenCache;
+use super::{LONGEST_MESSAGE, TokenCache};
 
 /// The definition, with what the derive cannot express. A status that nobody has written yet says
 /// `observedGeneration: -1`, so that tools which wait (kstatus) do wait. And no field is nullable: the API server then
@@ -20,6 +20,9 @@ pub fn crd() -> CustomResourceDefinition {
         refuse_null(schema);
         for (list, field, longest) in COMPARED {
             bound(schema, list, field, longest);
+        }
+        for list in TOLD {
+            bound(schema, list, "message", i64::from(LONGEST_MESSAGE));
         }
         if let Some(status) = schema.properties.as_mut().and_then(|fields| fields.get_mut("status")) {
             status.default = Some(JSON(json!({"observedGeneration": -1})));
@@ -35,6 +38,10 @@ const COMPARED: [(&str, &str, i64); 3] = [
     ("topologySpreadConstraints", "whenUnsatisfiable", 32),
     ("imagePullSecrets", "name", 253),
 ];
+
+/// Lists of the status whose elements have a message. The API server tolerates a longer one of before, as long as nobody
+/// changes it.
+const TOLD: [&str; 2] = ["conditions", "operations"];
 
 /// Bounds a field of the elements of a list, wherever the list is.
 fn bound(schema: &mut JSONSchemaProps, list: &str, field: &str, longest: i64) {

@@ -27,7 +27,7 @@ pub use redis::{
     TlsSpec,
 };
 pub use rotation::{PasswordRotationSpec, PasswordWait, ROTATE_PASSWORD_ANNOTATION};
-pub use status::{BindingStatus, RedisStatus, ServerStatus, TokenCacheStatus};
+pub use status::{BindingStatus, LONGEST_MESSAGE, RedisStatus, ServerStatus, TokenCacheStatus};
 
 /// What a `TokenCache` should be. `spec: {}` is a good cache: a standalone Redis of 256Mi with generated credentials.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{KeyRingStatus, OperationStatus};
 
+/// The longest message in a status, in characters.
+pub const LONGEST_MESSAGE: u16 = 1024;
+
 /// What the operator last saw.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@ pub mod login;
 mod odd;
 mod quiet;
 mod secrets;
+mod settled;
 pub mod shape;
 mod spare;
 mod upgrade;

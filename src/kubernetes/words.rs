@@ -1,0 +1,176 @@
+//! What Kubernetes says of trouble, in words for a message: the same trouble in the same words each time, at no great length.
+//!
+//! In: an error of the client, or a text of the API server's or kubelet's. Out: a text without what is another each time: the
+//! order of causes, local ports, the time of day, the ids of requests. A status that holds it settles.
+
+use std::{collections::BTreeSet, error::Error, net::SocketAddr};
+
+use jiff::Timestamp;
+use kube::core::Status;
+use uuid::Uuid;
+
+/// How many causes are named.
+const NAMED: usize = 3;
+/// The longest cause, in characters.
+const LONGEST_CAUSE: usize = 200;
+/// The longest text, in characters. A message holds more than that: what it leads to, and what to do.
+const LONGEST: usize = 640;
+
+/// What the API server, or the way to it, answered.
+#[must_use]
+pub fn of(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => of_answer(status),
+        other => steady(&root(other).to_string()),
+    }
+}
+
+/// The error that is at the bottom of others, which say less of it the higher they are.
+fn root<'error>(error: &'error (dyn Error + 'static)) -> &'error (dyn Error + 'static) {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
+}
+
+/// What the API server answered. It lists causes in any order.
+fn of_answer(status: &Status) -> String {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let causes: BTreeSet<String> = causes
+        .map(|cause| match (cause.field.as_str(), cause.message.as_str()) {
+            ("", message) => steady(message),
+            (field, message) => steady(&format!("{field}: {message}")),
+        })
+        .filter(|cause| !cause.is_empty())
+        .collect();
+    if causes.len() > 1 {
+        return cut(&named(&causes), LONGEST);
+    }
+    match status.message.split_once('\n') {
+        // One cause a line: so answers a server-side apply.
+        Some((what, causes)) => {
+            let causes = causes.lines().map(steady).filter(|cause| !cause.is_empty()).collect();
+            cut(&format!("{} {}", steady(what), named(&causes)), LONGEST)
+        }
+        None if status.message.is_empty() => steady(&status.reason),
+        None => steady(&status.message),
+    }
+}
+
+/// The first causes, and how many there are.
+fn named(causes: &BTreeSet<String>) -> String {
+    let first: Vec<String> = causes.iter().take(NAMED).map(|cause| cut(cause, LONGEST_CAUSE)).collect();
+    match causes.len().checked_sub(NAMED) {
+        None | Some(0) => first.join("; "),
+        Some(_) => format!("{} causes, of which the first are: {}", causes.len(), first.join("; ")),
+    }
+}
+
+/// A text in one line, without what is another each time.
+#[must_use]
+pub fn steady(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_time_of_day = words.ends_with(&["current".to_owned(), "time".to_owned()]);
+        if is_time_of_day && word.parse::<Timestamp>().is_ok() {
+            continue;
+        }
+        words.push(without_id(without_local_port(word)));
+    }
+    cut(&words.join(" "), LONGEST)
+}
+
+/// The far end of a connection, of one that is told as `10.0.0.7:40000->10.0.0.1:443`.
+fn without_local_port(word: &str) -> &str {
+    match word.split_once("->") {
+        Some((near, far)) if near.parse::<SocketAddr>().is_ok() => far,
+        _ => word,
+    }
+}
+
+/// The word without the id of a request, such as a webhook puts into what it says.
+fn without_id(word: &str) -> String {
+    let id = word.trim_matches(|char: char| !char.is_ascii_alphanumeric());
+    if id.len() == 36 && Uuid::try_parse(id).is_ok() { word.replace(id, "…") } else { word.to_owned() }
+}
+
+/// The text, or as much of it as these characters hold.
+#[must_use]
+pub fn cut(text: &str, longest: usize) -> String {
+    if text.chars().nth(longest).is_none() {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(longest.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(message: &str, causes: &[(&str, &str)]) -> String {
+        let causes: Vec<_> =
+            causes.iter().map(|(field, message)| json!({"field": field, "message": message})).collect();
+        let status = json!({"code": 422, "message": message, "reason": "Invalid", "details": {"causes": causes}});
+        of(&kube::Error::Api(serde_json::from_value(status).unwrap()))
+    }
+
+    #[test]
+    fn causes_read_the_same_in_whatever_order_they_come_and_three_are_named() {
+        let causes = [("spec.b", "no"), ("spec.a", "no"), ("spec.d", "no"), ("spec.c", "no"), ("spec.a", "no")];
+        let mut turned = causes;
+        turned.reverse();
+        let told = refused("in any order", &causes);
+        assert_eq!(told, "4 causes, of which the first are: spec.a: no; spec.b: no; spec.c: no");
+        assert_eq!(refused("in another one", &turned), told);
+        assert_eq!(refused("two", &[("b", "no"), ("a", "no")]), "a: no; b: no");
+        assert_eq!(refused("X is invalid: a: no", &[("a", "no")]), "X is invalid: a: no");
+    }
+
+    #[test]
+    fn causes_that_are_lines_are_told_like_causes() {
+        let lines = "failed to create typed patch object (web/shop; apps/v1): errors:\n  .spec.b: no\n  .spec.a: no\n";
+        let turned = "failed to create typed patch object (web/shop; apps/v1): errors:\n  .spec.a: no\n  .spec.b: no";
+        let told = "failed to create typed patch object (web/shop; apps/v1): errors: .spec.a: no; .spec.b: no";
+        assert_eq!([refused(lines, &[]), refused(turned, &[])], [told, told]);
+    }
+
+    #[test]
+    fn what_is_another_each_time_is_left_out() {
+        for (text, told) in [
+            ("read tcp 10.0.0.7:41234->10.0.0.1:443: i/o timeout", "read tcp 10.0.0.1:443: i/o timeout"),
+            ("read udp [fd00::7]:41234->[fd00::1]:53: timeout", "read udp [fd00::1]:53: timeout"),
+            (
+                "certificate has expired: current time 2026-07-03T10:00:01Z is after 2026-07-01T00:00:00Z",
+                "certificate has expired: current time is after 2026-07-01T00:00:00Z",
+            ),
+            ("denied (request: 1b4e28ba-2fa1-41d2-883f-0016d3cca427).", "denied (request: …)."),
+            ("a->b, and\n 10.0.0.1:443", "a->b, and 10.0.0.1:443"),
+        ] {
+            assert_eq!(steady(text), told);
+        }
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("äöüß", 3), "äö…");
+        let causes: Vec<(String, String)> = (0..9).map(|index| (format!("f{index}"), "ü".repeat(5000))).collect();
+        let causes: Vec<(&str, &str)> = causes.iter().map(|(field, message)| (&**field, &**message)).collect();
+        let told = refused("", &causes);
+        assert!(told.chars().count() <= LONGEST && told.contains("f0") && told.contains("f2"), "{told}");
+        assert_eq!(refused(&"ü".repeat(5000), &[]).chars().count(), LONGEST);
+    }
+
+    #[test]
+    fn of_the_way_to_the_api_server_the_cause_is_told() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused");
+        let above = io::Error::other(refused);
+        assert_eq!(of(&kube::Error::Service(above.into())), "Connection refused");
+    }
+}
