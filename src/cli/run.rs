@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    controller::{self, Options, Scope, publish},
+    controller::{self, Options, Scope, written},
     telemetry::{
         logs::{self, LogFormat},
         metrics::Metrics,
@@ -130,7 +130,7 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
             .filter(|namespace| !namespace.is_empty())
             .map_or(Scope::Cluster, Scope::Namespace),
         probe_period: arguments.probe_period,
-        status_pause: publish::PAUSE,
+        status_pause: written::PAUSE,
         reporter: arguments.pod_name.clone(),
         operator_namespace: arguments.pod_namespace.clone().filter(|namespace| !namespace.is_empty()),
     };

@@ -11,10 +11,16 @@ use k8s_openapi::{
     api::core::v1::{Pod, Secret},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{Client, runtime::reflector::ObjectRef};
+use kube::Client;
 use tokio::sync::watch as signal;
 
-use super::{Guarded, Options, prober::Prober, publish::Written, sweeper::Sweeper, watch::Caches};
+use super::{
+    Options,
+    prober::Prober,
+    sweeper::Sweeper,
+    watch::{Caches, Key},
+    written::Written,
+};
 use crate::{
     data_protection::key_ring::KeyRing,
     kubernetes::{
@@ -25,9 +31,6 @@ use crate::{
         settled::Settled,
     },
 };
-
-/// A `TokenCache` by namespace and name.
-pub type Key = ObjectRef<Guarded>;
 
 /// What every pass shares.
 pub struct Context {

@@ -15,10 +15,10 @@ use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Obje
 use kube::Client;
 
 use super::{
-    Key,
     apply::ObjectChange,
     context::Context,
     observe::{ObserveError, find_secret, read_error},
+    watch::Key,
 };
 use crate::{
     api::v1alpha1::{Inspect, KeyRingStatus},

@@ -8,7 +8,11 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::{Api, Resource};
 
-use super::{Context, Guarded, Key, key_ring};
+use super::{
+    context::Context,
+    key_ring,
+    watch::{Guarded, Key},
+};
 use crate::{
     api::v1alpha1::TokenCache,
     kubernetes::{identity::Owner, name, write},

@@ -22,6 +22,7 @@ pub mod report;
 pub mod retry;
 pub mod sweeper;
 pub mod watch;
+pub mod written;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +31,7 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::{
     Client,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
+    core::error_boundary::InvalidObject,
     runtime::{
         controller::{self, Action},
         watcher,
@@ -41,7 +42,6 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::context::{Context, Key};
 use self::{
     apply::{Applied, ObjectChange},
     key_ring::KeyRing,
@@ -50,6 +50,10 @@ use self::{
     publish::{Delivery, ReportError, deliver, previous},
     report::Published,
     sweeper::Sweeper,
+};
+pub use self::{
+    context::Context,
+    watch::{Guarded, Key, Scope},
 };
 use crate::{
     api::v1alpha1::{OperationType, TokenCache, TokenCacheSpec, TokenCacheStatus},
@@ -83,18 +87,6 @@ const PASS_LIMIT: Duration = Duration::from_secs(25);
 /// How long it may take to say that a pass was not finished; with that, still less than kubelet gives.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(3);
 
-/// A `TokenCache` that may not be readable: one that is not must not hide the others.
-pub type Guarded = DeserializeGuard<TokenCache>;
-
-/// Where to watch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// Every namespace.
-    Cluster,
-    /// This one only; then no right beyond it is needed.
-    Namespace(String),
-}
-
 /// How to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -102,7 +94,7 @@ pub struct Options {
     pub scope: Scope,
     /// The time between two looks at a Redis server.
     pub probe_period: Duration,
-    /// The least time between two writes of one status: [`publish::PAUSE`], but in tests.
+    /// The least time between two writes of one status: [`written::PAUSE`], but in tests.
     pub status_pause: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,

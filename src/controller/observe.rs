@@ -19,7 +19,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Key, context::Context};
+use super::{context::Context, watch::Key};
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, OperationStatus, TokenCache, TokenCacheStatus},
     kubernetes::{

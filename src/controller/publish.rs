@@ -3,13 +3,7 @@
 //! In: a report, and the status that stands. Out: at most one write of the status, and the events. It does not decide what
 //! they say.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Client, ResourceExt,
@@ -17,7 +11,12 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Context, Guarded, Key, report::Report};
+use super::{
+    context::Context,
+    report::Report,
+    watch::{Guarded, Key},
+    written::Overlay,
+};
 use crate::{
     api::v1alpha1::{LONGEST_MESSAGE, TokenCache, TokenCacheStatus},
     kubernetes::{
@@ -35,9 +34,6 @@ pub enum ReportError {
     Status(#[source] Box<kube::Error>),
 }
 
-/// The least time between two writes of one object's status, whatever differs: each makes another pass come.
-pub const PAUSE: Duration = Duration::from_secs(2);
-
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -46,126 +42,8 @@ pub enum Delivery {
     /// It was written.
     Written,
     /// The status was written a moment ago. Only the events of this one are published, and the pass has to come again for the
-    /// rest: see [`Written::sooner`].
+    /// rest: see [`Written::sooner`](super::written::Written::sooner).
     Held,
-}
-
-/// The statuses that were written last.
-pub struct Written {
-    pause: SignedDuration,
-    last: Mutex<HashMap<Key, Last>>,
-}
-
-/// The last write of an object's status.
-struct Last {
-    /// Of which object of this name.
-    uid: Option<String>,
-    /// When it was made.
-    at: Timestamp,
-    /// Whether another one waits for its time.
-    holds: bool,
-    /// What was published of those that waited: what they tell may be over when there is time for a write.
-    told: Vec<Happening>,
-    /// What was written, until the watch shows it.
-    overlay: Option<Overlay>,
-}
-
-/// A status that was written.
-struct Overlay {
-    /// The version of the object that the watch had then.
-    over: Option<String>,
-    /// The version that the write made of it.
-    version: String,
-    status: TokenCacheStatus,
-}
-
-impl Overlay {
-    /// Whether the watch, which has this version of the object, shows what was written, or what came after it. An annotation
-    /// may have come between the version that a pass has seen and the one that it wrote. Versions of one object are whole
-    /// numbers that grow, as the API server guarantees from 1.35 on and has always kept it; should one be none, what was
-    /// written stands until anything changes.
-    fn is_shown_by(&self, watched: Option<&str>) -> bool {
-        let number = |version: &str| version.parse::<u64>().ok();
-        match (watched.and_then(number), number(&self.version)) {
-            (Some(watched), Some(written)) => watched >= written,
-            _ => watched != self.over.as_deref(),
-        }
-    }
-}
-
-impl Written {
-    /// Nothing was written yet. Between two writes of one status is to be this time, which is [`PAUSE`] but in tests.
-    #[must_use]
-    pub fn new(pause: Duration) -> Self {
-        Self { pause: SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX), last: Mutex::default() }
-    }
-
-    /// Takes note of a write.
-    fn note(&self, key: &Key, uid: Option<String>, overlay: Option<Overlay>, now: Timestamp) {
-        let mut written = self.lock();
-        let told = written.remove(key).filter(|last| last.uid == uid).map(|last| last.told).unwrap_or_default();
-        written.insert(key.clone(), Last { uid, at: now, holds: false, told, overlay });
-    }
-
-    /// Takes note of what is published of a report that waits. Returns what was not before.
-    fn tell(&self, key: &Key, happenings: Vec<Happening>) -> Vec<Happening> {
-        let mut written = self.lock();
-        let Some(last) = written.get_mut(key) else { return happenings };
-        let news: Vec<Happening> = happenings.into_iter().filter(|happening| !last.told.contains(happening)).collect();
-        last.told.extend_from_slice(&news);
-        news
-    }
-
-    /// Takes note that nothing waits any more.
-    fn rest(&self, key: &Key) {
-        if let Some(last) = self.lock().get_mut(key) {
-            last.told = Vec::new();
-        }
-    }
-
-    /// The status that was written last, while the watch has an earlier version of the object.
-    fn unseen(&self, key: &Key, watched: Option<&str>) -> Option<TokenCacheStatus> {
-        let mut written = self.lock();
-        let last = written.get_mut(key)?;
-        last.overlay = last.overlay.take().filter(|overlay| !overlay.is_shown_by(watched));
-        last.overlay.as_ref().map(|overlay| overlay.status.clone())
-    }
-
-    /// Whether it is too early for another write; if so, one waits from now on.
-    fn is_too_early(&self, key: &Key, uid: Option<&str>, now: Timestamp) -> bool {
-        let mut written = self.lock();
-        let last = written.get_mut(key).filter(|last| last.uid.as_deref() == uid);
-        let last = last.filter(|last| last.waits(self.pause, now).is_some());
-        last.is_some_and(|last| {
-            last.holds = true;
-            true
-        })
-    }
-
-    /// When the pass that ends now comes again: after this, or as soon as the status may be written that it held.
-    pub fn sooner(&self, key: &Key, wake: Duration, now: Timestamp) -> Duration {
-        let mut written = self.lock();
-        let Some(last) = written.get_mut(key) else { return wake };
-        if std::mem::take(&mut last.holds) { last.waits(self.pause, now).unwrap_or_default().min(wake) } else { wake }
-    }
-
-    /// Forgets a cache that is gone.
-    pub fn forget(&self, key: &Key) {
-        self.lock().remove(key);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Last>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Last {
-    /// How long the next write has to wait. By a clock that was set back it need not.
-    fn waits(&self, pause: SignedDuration, now: Timestamp) -> Option<Duration> {
-        let since = now.duration_since(self.at);
-        let is_early = !since.is_negative() && since < pause;
-        Duration::try_from(pause - since).ok().filter(|_| is_early)
-    }
 }
 
 /// The status that stands: the watch's, or the one that was written a moment ago and has not come back yet.
@@ -285,82 +163,8 @@ mod tests {
     use super::*;
     use crate::{
         api::v1alpha1::{OperationStage, OperationType},
-        kubernetes::event::EventType,
         request,
     };
-
-    const UID: Option<&str> = Some("uid-of-shop");
-
-    fn key() -> Key {
-        Key::new("shop").within("web")
-    }
-
-    fn at(milliseconds: i64) -> Timestamp {
-        Timestamp::from_millisecond(1_000_000 + milliseconds).unwrap()
-    }
-
-    /// A status was written at 0, over one version of the object, and made another one of it.
-    fn written(over: &str, version: &str) -> Written {
-        let written = Written::new(PAUSE);
-        let status = TokenCacheStatus { warnings: 7, ..TokenCacheStatus::default() };
-        let overlay = Overlay { over: Some(over.to_owned()), version: version.to_owned(), status };
-        written.note(&key(), UID.map(str::to_owned), Some(overlay), at(0));
-        written
-    }
-
-    #[test]
-    fn the_first_write_is_made_at_once_and_the_next_one_after_a_while() {
-        assert!(!Written::new(PAUSE).is_too_early(&key(), UID, at(0)));
-        let written = written("1", "2");
-        assert!(written.is_too_early(&key(), UID, at(0)) && written.is_too_early(&key(), UID, at(1999)));
-        assert!(!written.is_too_early(&key(), UID, at(2000)));
-        assert!(!written.is_too_early(&key(), Some("another object of that name"), at(1)));
-        assert!(!written.is_too_early(&key(), UID, at(-1)), "the clock was set back");
-    }
-
-    #[test]
-    fn a_pass_whose_status_waits_comes_again_for_it_and_no_other_does() {
-        let (written, minute) = (written("1", "2"), Duration::from_mins(1));
-        assert_eq!(written.sooner(&key(), minute, at(500)), minute, "nothing waits");
-        assert!(written.is_too_early(&key(), UID, at(500)));
-        assert_eq!(written.sooner(&key(), minute, at(600)), Duration::from_millis(1400));
-        assert_eq!(written.sooner(&key(), minute, at(700)), minute, "the next pass holds none");
-        assert!(written.is_too_early(&key(), UID, at(1900)));
-        assert_eq!(written.sooner(&key(), minute, at(2100)), Duration::ZERO);
-        assert!(written.is_too_early(&key(), UID, at(1900)));
-        assert_eq!(written.sooner(&key(), Duration::from_millis(10), at(1900)), Duration::from_millis(10));
-    }
-
-    #[test]
-    fn what_waits_is_told_at_once_and_not_again_when_it_is_written() {
-        let happening =
-            |reason| Happening { event_type: EventType::Normal, reason, note: "it was put right".to_owned() };
-        let (one, other) = (happening("One"), happening("Other"));
-        let written = written("1", "2");
-        assert_eq!(written.tell(&key(), vec![one.clone()]), std::slice::from_ref(&one));
-        written.note(&key(), UID.map(str::to_owned), None, at(2000));
-        assert_eq!(written.tell(&key(), vec![one.clone(), other.clone()]), [other]);
-        written.rest(&key());
-        assert_eq!(written.tell(&key(), vec![one.clone()]), [one], "it happens again");
-    }
-
-    #[test]
-    fn what_was_written_stands_until_the_watch_shows_it() {
-        let unseen = |written: &Written, watched: &str| written.unseen(&key(), Some(watched)).is_some();
-        let written = written("100", "102");
-        assert!(unseen(&written, "100"));
-        assert!(unseen(&written, "101"), "an annotation came before the write");
-        assert!(!unseen(&written, "102"));
-        assert!(!unseen(&written, "100"), "what was seen once is not forgotten");
-    }
-
-    #[test]
-    fn what_came_after_a_write_shows_it_too_and_versions_are_compared_as_numbers() {
-        assert!(written("9", "10").unseen(&key(), Some("9")).is_some());
-        assert!(written("9", "10").unseen(&key(), Some("11")).is_none());
-        assert!(written("a", "b").unseen(&key(), Some("a")).is_some());
-        assert!(written("a", "b").unseen(&key(), Some("c")).is_none());
-    }
 
     #[test]
     fn messages_are_written_as_long_as_they_may_be() {

@@ -17,17 +17,16 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::PartialObjectMeta,
+    core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, WatchStreamExt,
         controller::Config,
-        reflector::{self, store::WriterDropped},
+        reflector::{self, ObjectRef, store::WriterDropped},
         watcher,
     },
 };
 use serde::de::DeserializeOwned;
 
-use super::{Guarded, Key, Scope};
 use crate::{
     api::v1alpha1::TokenCache,
     kubernetes::{
@@ -39,6 +38,21 @@ use crate::{
 
 /// How many passes run at the same time.
 const CONCURRENT_PASSES: u16 = 16;
+
+/// A `TokenCache` that may not be readable: one that is not must not hide the others.
+pub type Guarded = DeserializeGuard<TokenCache>;
+
+/// A `TokenCache` by namespace and name.
+pub type Key = ObjectRef<Guarded>;
+
+/// Where to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every namespace.
+    Cluster,
+    /// This one only; then no right beyond it is needed.
+    Namespace(String),
+}
 
 /// What the watches saw.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use tokencache_operator::api::v1alpha1::LONGEST_MESSAGE;
-use tokencache_operator::controller::publish::PAUSE;
+use tokencache_operator::controller::written::PAUSE;
 
 use super::spare::pause;
 use super::world::{SHOP, World, condition};
