@@ -17,8 +17,7 @@ test: ## All tests, on real Kubernetes, Redis and a real node.
 	@tests/all
 
 bench: ## What the operator costs. BENCH="cold --caches 100" measures one part; BENCH=--help says which there are.
-	@tests/prerequisites testing
-	cargo bench --locked --bench operator -- $(BENCH)
+	@tests/bench $(BENCH)
 
 lint: ## Formatting and clippy.
 	cargo fmt --check

@@ -5,6 +5,10 @@
 
 mod bare;
 mod cold;
+mod entries;
+mod growth;
+mod image;
+mod machine;
 mod operator;
 mod report;
 mod steady;
@@ -20,15 +24,23 @@ mod support {
     pub mod eventually;
     pub mod faults;
     pub mod process;
+    pub mod redis_server;
 }
+
+/// A server as the operator sets one up; not every part of it is used here.
+#[allow(dead_code)]
+#[path = "../../tests/redis/scene.rs"]
+mod scene;
 
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::growth::Point;
 use crate::report::Report;
+use crate::support::api_server::repository;
 
-/// What to measure; without any, everything.
+/// What to measure; without any, everything, and `docs/benchmarks.md` is written.
 #[derive(Parser)]
 struct Arguments {
     /// The parts to measure.
@@ -36,8 +48,11 @@ struct Arguments {
     /// How many `TokenCache`s there are.
     #[arg(long, default_value_t = 1000)]
     caches: usize,
+    /// How many entries there are to be removed.
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: usize,
     /// Another build of the operator.
-    #[arg(long, default_value = env!("CARGO_BIN_EXE_tokencache-operator"))]
+    #[arg(long, overrides_with = "operator", default_value = env!("CARGO_BIN_EXE_tokencache-operator"))]
     operator: PathBuf,
     /// What cargo says to a benchmark.
     #[arg(long, hide = true)]
@@ -54,14 +69,39 @@ enum Part {
     Edited,
     /// The operator starts again.
     Restart,
+    /// Cold start, restart and memory with 1, 250, 1,000 and 4,000 caches.
+    Growth,
+    /// Looks at a server with 100,000 entries.
+    Looks,
+    /// Entries are told apart, and half of them removed.
+    Entries,
+    /// The image of a release.
+    Image,
 }
 
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::parse();
     let mut report = Report::default();
-    steady_world(&arguments, &mut report).await;
-    println!("{report}");
+    let point = steady_world(&arguments, &mut report).await;
+    if arguments.wants(Part::Growth) {
+        growth::measure(&arguments.operator, point, &mut report).await;
+    }
+    if arguments.wants(Part::Looks) {
+        entries::looked_at(100_000, &mut report).await;
+    }
+    if arguments.wants(Part::Entries) {
+        entries::removed(arguments.entries, &mut report).await;
+    }
+    if arguments.wants(Part::Image) {
+        image::measure(&mut report);
+    }
+    if arguments.parts.is_empty() {
+        let text = format!("{}\n{}\n{report}", include_str!("benchmarks.md"), machine::told().await);
+        std::fs::write(repository().join("docs/benchmarks.md"), text).unwrap();
+    } else {
+        println!("{report}");
+    }
 }
 
 impl Arguments {
@@ -71,11 +111,13 @@ impl Arguments {
 }
 
 /// The parts that share one world, since it takes long to make.
-async fn steady_world(arguments: &Arguments, report: &mut Report) {
+async fn steady_world(arguments: &Arguments, report: &mut Report) -> Option<Point> {
     if ![Part::Cold, Part::Idle, Part::Edited, Part::Restart].into_iter().any(|part| arguments.wants(part)) {
-        return;
+        return None;
     }
+    let mut point = None;
     let mut started = cold::start(&arguments.operator, arguments.caches).await;
+    let memory = started.operator.memory();
     if arguments.wants(Part::Cold) {
         started.tell(report);
     }
@@ -83,7 +125,9 @@ async fn steady_world(arguments: &Arguments, report: &mut Report) {
         started.idle(report).await;
     }
     if arguments.wants(Part::Restart) {
-        started.restart(&arguments.operator, report).await;
+        let restart = started.restart(&arguments.operator).await;
+        restart.tell(report);
+        point = Some(Point::of(&started, memory, &restart));
     }
     if arguments.wants(Part::Edited) {
         started.edited(report).await;
@@ -91,4 +135,5 @@ async fn steady_world(arguments: &Arguments, report: &mut Report) {
     if arguments.wants(Part::Cold) {
         started.beside_the_bare_program(report).await;
     }
+    point
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
-    /// What is behind a figure, in full.
-    details: Vec<(String, String)>,
+    /// What is behind the figures, in Markdown, by title.
+    sections: Vec<(String, String)>,
 }
 
 struct Row {
@@ -47,10 +47,15 @@ impl Report {
     }
 
     /// What is behind a figure, in full.
-    pub fn detail(&mut self, title: impl Into<String>, text: impl Into<String>) {
-        let (title, text) = (title.into(), text.into());
-        eprintln!("bench: {title}\n{text}");
-        self.details.push((title, text));
+    pub fn detail(&mut self, title: impl Into<String>, text: impl fmt::Display) {
+        self.section(title, format!("```text\n{text}```\n"));
+    }
+
+    /// What is behind some figures, in Markdown.
+    pub fn section(&mut self, title: impl Into<String>, markdown: String) {
+        let title = title.into();
+        eprintln!("bench: {title}\n{markdown}");
+        self.sections.push((title, markdown));
     }
 }
 
@@ -61,8 +66,8 @@ impl fmt::Display for Report {
             let holds = holds.map_or("", |holds| if holds { "yes" } else { "**no**" });
             writeln!(f, "| {figure} | {measured} | {goal} | {holds} |")?;
         }
-        for (title, text) in &self.details {
-            write!(f, "\n### {title}\n\n```text\n{text}```\n")?;
+        for (title, markdown) in &self.sections {
+            write!(f, "\n## {title}\n\n{markdown}")?;
         }
         Ok(())
     }
@@ -77,7 +82,8 @@ impl fmt::Display for Number {
         match number {
             _ if number.fract() == 0.0 || number.abs() >= 1000.0 => write!(f, "{number:.0}"),
             _ if number.abs() >= 100.0 => write!(f, "{number:.1}"),
-            _ => write!(f, "{number:.2}"),
+            _ if number.abs() >= 0.1 => write!(f, "{number:.2}"),
+            _ => write!(f, "{number:.4}"),
         }
     }
 }
@@ -92,6 +98,11 @@ pub fn each(whole: usize, of: usize) -> f64 {
 #[allow(clippy::cast_precision_loss)]
 pub fn milliseconds_each(time: Duration, of: usize) -> f64 {
     time.as_secs_f64() * 1000.0 / of as f64
+}
+
+/// What the operator may hold, as its chart's limit has it: so much for itself, and so much for each cache.
+pub fn memory_goal(caches: usize) -> Goal {
+    Goal::AtMost(25.0 + 0.04 * each(caches, 1))
 }
 
 /// As the kernel and Kubernetes count: 1 MB is 10^6 bytes.

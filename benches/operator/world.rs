@@ -100,9 +100,14 @@ impl World {
 
     /// Changes the spec of one cache.
     pub async fn edit_one(&self) {
-        let patch = Patch::Merge(json!({"spec": {"redis": {"maxMemory": "256Mi"}}}));
+        let patch = Patch::Merge(json!({"spec": {"redis": {"evictionPolicy": "allkeys-lru"}}}));
         let caches: Api<TokenCache> = Api::namespaced(self.client.clone(), "team-0");
         caches.patch("cache-0", &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// The version of Kubernetes.
+    pub async fn version(&self) -> String {
+        self.client.apiserver_version().await.unwrap().git_version
     }
 
     /// What kubectl prints.
