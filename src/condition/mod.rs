@@ -3,52 +3,55 @@
 //!
 //! In: findings of the capabilities. Out: the list for the status. It reads no clock and writes nothing.
 
+mod closed;
 mod reason;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use closed::closed;
 pub use reason::Reason;
 
-/// What a condition is about. In the order in which `Ready` looks for the first that fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConditionType {
-    /// The spec can be carried out.
-    SpecValid,
-    /// Redis answers the operator and takes writes.
-    RedisAvailable,
-    /// Redis serves the wanted certificate, as a handshake showed.
-    TlsReady,
-    /// `maxmemory` and `maxmemory-policy` were read back as wanted from every server.
-    EvictionPolicyVerified,
-    /// The users of every server were read back as wanted, and there are no others.
-    UsersVerified,
-    /// The key ring is published whole, and one of its keys encrypts.
-    KeyRingReady,
-    /// Nothing is evicted or refused for want of memory.
-    MemorySufficient,
-    /// Redis answers fast.
-    LatencyAcceptable,
-    /// No entry stays forever that the eviction policy cannot remove.
-    EntriesExpire,
-    /// Applications write to the cache.
-    InUse,
-    /// Applications can read every entry, as it is to be stored.
-    EntriesReadable,
-    /// The cache does its job: the worst of those that do not only advise.
-    Ready,
-    /// Only the user can help.
-    Stalled,
-    /// What is written outlasts the server.
-    Durable,
-    /// Redis refused applications nothing of late: no login, no command, no key.
-    AccessAllowed,
-    /// No pod has the applications' earlier password, which is about to end.
-    PasswordRolledOut,
-    /// The server's release has upstream's security fixes.
-    ServerSupported,
-    /// Only those who should reach Redis over the network.
-    NetworkRestricted,
+closed! {
+    /// What a condition is about. In the order in which `Ready` looks for the first that fails.
+    pub enum ConditionType {
+        /// The spec can be carried out.
+        SpecValid,
+        /// Redis answers the operator and takes writes.
+        RedisAvailable,
+        /// Redis serves the wanted certificate, as a handshake showed.
+        TlsReady,
+        /// `maxmemory` and `maxmemory-policy` were read back as wanted from every server.
+        EvictionPolicyVerified,
+        /// The users of every server were read back as wanted, and there are no others.
+        UsersVerified,
+        /// The key ring is published whole, and one of its keys encrypts.
+        KeyRingReady,
+        /// Nothing is evicted or refused for want of memory.
+        MemorySufficient,
+        /// Redis answers fast.
+        LatencyAcceptable,
+        /// No entry stays forever that the eviction policy cannot remove.
+        EntriesExpire,
+        /// Applications write to the cache.
+        InUse,
+        /// Applications can read every entry, as it is to be stored.
+        EntriesReadable,
+        /// The cache does its job: the worst of those that do not only advise.
+        Ready,
+        /// Only the user can help.
+        Stalled,
+        /// What is written outlasts the server.
+        Durable,
+        /// Redis refused applications nothing of late: no login, no command, no key.
+        AccessAllowed,
+        /// No pod has the applications' earlier password, which is about to end.
+        PasswordRolledOut,
+        /// The server's release has upstream's security fixes.
+        ServerSupported,
+        /// Only those who should reach Redis over the network.
+        NetworkRestricted,
+    }
 }
 
 impl ConditionType {
@@ -77,52 +80,22 @@ impl ConditionType {
         }
     }
 
-    /// The name in the status.
+    /// Whether this version has a condition of this name.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SpecValid => "SpecValid",
-            Self::RedisAvailable => "RedisAvailable",
-            Self::TlsReady => "TlsReady",
-            Self::EvictionPolicyVerified => "EvictionPolicyVerified",
-            Self::UsersVerified => "UsersVerified",
-            Self::KeyRingReady => "KeyRingReady",
-            Self::AccessAllowed => "AccessAllowed",
-            Self::PasswordRolledOut => "PasswordRolledOut",
-            Self::MemorySufficient => "MemorySufficient",
-            Self::LatencyAcceptable => "LatencyAcceptable",
-            Self::EntriesExpire => "EntriesExpire",
-            Self::InUse => "InUse",
-            Self::EntriesReadable => "EntriesReadable",
-            Self::Ready => "Ready",
-            Self::Stalled => "Stalled",
-            Self::Durable => "Durable",
-            Self::ServerSupported => "ServerSupported",
-            Self::NetworkRestricted => "NetworkRestricted",
-        }
+    pub fn is_known(name: &str) -> bool {
+        Self::ALL.iter().any(|condition| condition.as_str() == name)
     }
 }
 
-/// The status of a condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It holds.
-    True,
-    /// It was asked, and does not hold.
-    False,
-    /// It could not be asked.
-    Unknown,
-}
-
-impl Verdict {
-    /// The word in the status.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
+closed! {
+    /// The status of a condition.
+    pub enum Verdict {
+        /// It holds.
+        True,
+        /// It was asked, and does not hold.
+        False,
+        /// It could not be asked.
+        Unknown,
     }
 }
 

@@ -19,9 +19,12 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{context::Context, watch::Key};
+use super::{
+    context::Context,
+    watch::{Key, leave_to_others},
+};
 use crate::{
-    api::v1alpha1::{NetworkPolicyMode, OperationStatus, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{NetworkPolicyMode, OperationStatus, StoredStatus, TokenCache},
     kubernetes::{
         cache::Cache,
         child::{Child, ChildKind},
@@ -199,12 +202,16 @@ fn wanted<'a, K>(settings: &Settings, fits: &'a (dyn Fn(&K) -> bool + Sync)) -> 
 ///
 /// # Errors
 /// Where the API server did not answer.
-pub async fn status(client: &Client, cache: &ObjectMeta) -> Result<Option<TokenCacheStatus>, ObserveError> {
+pub async fn status(client: &Client, cache: &ObjectMeta) -> Result<Option<StoredStatus>, ObserveError> {
     let (namespace, name) = (cache.namespace.as_deref().unwrap_or_default(), cache.name.as_deref().unwrap_or_default());
     let kind = ApiResource::erase::<TokenCache>(&());
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
     let live = api.get_opt(name).await.map_err(|source| read_error::<TokenCache>(name, source))?;
-    Ok(live.and_then(|cache| serde_json::from_value(cache.data["status"].clone()).ok()))
+    Ok(live.and_then(|cache| {
+        let mut status: StoredStatus = serde_json::from_value(cache.data["status"].clone()).ok()?;
+        leave_to_others(&mut status, &cache.metadata);
+        Some(status)
+    }))
 }
 
 /// The object of this name. What the watch does not show may still be there: somebody else's, or made a moment ago.

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
+    core::Status,
 };
 use serde_json::json;
 
@@ -18,7 +19,7 @@ use super::{
     written::Overlay,
 };
 use crate::{
-    api::v1alpha1::{LONGEST_MESSAGE, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{LONGEST_MESSAGE, StoredStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
         event::{self, Happening},
         identity::STATUS_FIELD_MANAGER,
@@ -48,7 +49,7 @@ pub enum Delivery {
 
 /// The status that stands: the watch's, or the one that was written a moment ago and has not come back yet.
 #[must_use]
-pub fn previous(context: &Context, key: &Key, cache: &TokenCache) -> TokenCacheStatus {
+pub fn previous(context: &Context, key: &Key, cache: &TokenCache) -> StoredStatus {
     let watched = cache.metadata.resource_version.as_deref();
     context.written.unseen(key, watched).or_else(|| cache.status.clone()).unwrap_or_default()
 }
@@ -61,11 +62,11 @@ pub async fn deliver(
     context: &Context,
     key: &Key,
     cache: &TokenCache,
-    previous: &TokenCacheStatus,
+    previous: &StoredStatus,
     report: Option<Report>,
 ) -> Result<Delivery, ReportError> {
     let Some(Report { status, happenings }) = report else { return Ok(Delivery::Unchanged) };
-    let status = fitting(status);
+    let status = previous.followed_by(fitting(status));
     if status == *previous {
         context.written.rest(key);
         return Ok(Delivery::Unchanged);
@@ -108,7 +109,7 @@ fn fitting(mut status: TokenCacheStatus) -> TokenCacheStatus {
 async fn write_status(
     client: &Client,
     cache: &TokenCache,
-    status: &TokenCacheStatus,
+    status: &StoredStatus,
 ) -> Result<Option<String>, ReportError> {
     let regarding = reference(cache);
     let name = regarding.name.as_deref().unwrap_or_default();
@@ -120,12 +121,27 @@ async fn write_status(
         "metadata": {"name": name, "uid": regarding.uid},
         "status": status,
     });
-    match api.patch_status(name, &PatchParams::apply(STATUS_FIELD_MANAGER).force(), &Patch::Apply(body)).await {
+    let params = PatchParams::apply(STATUS_FIELD_MANAGER).force();
+    let applied = match api.patch_status(name, &params, &Patch::Apply(&body)).await {
+        Err(kube::Error::Api(answer)) if is_of_another_schema(&answer) => {
+            let params = PatchParams { force: false, ..params };
+            api.patch_status(name, &params, &Patch::Merge(&body)).await
+        }
+        applied => applied,
+    };
+    match applied {
         Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(None),
         answer => {
             answer.map(|written| written.resource_version()).map_err(|error| ReportError::Status(Box::new(error)))
         }
     }
+}
+
+/// Whether a status holds a value of another type than the schema has, as another version's schema may have had it. Then the
+/// API server takes no server-side apply, whatever is applied.
+fn is_of_another_schema(answer: &Status) -> bool {
+    answer.code == 500
+        && ["failed to create typed ", " to smd typed"].iter().any(|words| answer.message.contains(words))
 }
 
 /// Publishes events. One that does not arrive is logged: the condition says the same.

@@ -14,6 +14,7 @@ use k8s_openapi::{
         core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
     },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -28,10 +29,11 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    api::v1alpha1::TokenCache,
+    api::v1alpha1::{StoredStatus, TokenCache},
+    condition::ConditionType,
     kubernetes::{
         cache::Cache,
-        identity::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, named_owner},
+        identity::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, STATUS_FIELD_MANAGER, named_owner},
         managed_fields,
     },
 };
@@ -106,7 +108,7 @@ impl Caches {
 /// The controller over all `TokenCache`s of a scope, and the caches that its watches fill while it runs.
 #[must_use]
 pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Caches) {
-    let (token_caches, changed) = kept::<Guarded>(client, scope, watcher::Config::default());
+    let (token_caches, changed) = kept_as::<Guarded>(client, scope, watcher::Config::default(), slim_cache);
     let controller = Controller::for_stream(changed.map(Ok), token_caches.store())
         .with_config(Config::default().concurrency(CONCURRENT_PASSES));
     let ours = || watcher::Config::default().labels(MANAGED_SELECTOR);
@@ -156,6 +158,25 @@ where
         + Sync
         + 'static,
 {
+    kept_as(client, scope, config, slim)
+}
+
+/// As [`kept`], with this done to each object before it is kept.
+fn kept_as<K>(
+    client: &Client,
+    scope: &Scope,
+    config: watcher::Config,
+    slim: fn(&mut K),
+) -> (Cache<K>, impl Stream<Item = K> + Send + 'static)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
     let (store, writer) = reflector::store();
     let cache = Cache::over(store);
     let noted = cache.clone();
@@ -171,6 +192,19 @@ where
 
 fn slim<K: Resource>(object: &mut K) {
     managed_fields::slim(object.managed_fields_mut());
+}
+
+fn slim_cache(cache: &mut Guarded) {
+    if let Ok(TokenCache { metadata, status: Some(status), .. }) = &mut cache.0 {
+        leave_to_others(status, metadata);
+    }
+    slim(cache);
+}
+
+/// Leaves to others what they wrote into a status. What another version of the operator wrote, which this one does not know, it
+/// did as the same field manager.
+pub fn leave_to_others(status: &mut StoredStatus, object: &ObjectMeta) {
+    status.leave(ConditionType::is_known, &managed_fields::written(object, STATUS_FIELD_MANAGER, "status"));
 }
 
 /// The `TokenCache`s that an object concerns: the one that owns it, and the one that its labels name, which hears of it

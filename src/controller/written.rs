@@ -12,7 +12,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::watch::Key;
-use crate::{api::v1alpha1::TokenCacheStatus, kubernetes::event::Happening};
+use crate::{api::v1alpha1::StoredStatus, kubernetes::event::Happening};
 
 /// The least time between two writes of one object's status, whatever differs: each makes another pass come.
 pub const PAUSE: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ pub struct Overlay {
     /// The version that the write made of it.
     pub version: String,
     /// What it says.
-    pub status: TokenCacheStatus,
+    pub status: StoredStatus,
 }
 
 impl Overlay {
@@ -92,7 +92,7 @@ impl Written {
     }
 
     /// The status that was written last, while the watch has an earlier version of the object.
-    pub fn unseen(&self, key: &Key, watched: Option<&str>) -> Option<TokenCacheStatus> {
+    pub fn unseen(&self, key: &Key, watched: Option<&str>) -> Option<StoredStatus> {
         let mut written = self.lock();
         let last = written.get_mut(key)?;
         last.overlay = last.overlay.take().filter(|overlay| !overlay.is_shown_by(watched));
@@ -154,8 +154,8 @@ mod tests {
     /// A status was written at 0, over one version of the object, and made another one of it.
     fn written(over: &str, version: &str) -> Written {
         let written = Written::new(PAUSE);
-        let status = TokenCacheStatus { warnings: 7, ..TokenCacheStatus::default() };
-        let overlay = Overlay { over: Some(over.to_owned()), version: version.to_owned(), status };
+        let overlay =
+            Overlay { over: Some(over.to_owned()), version: version.to_owned(), status: StoredStatus::default() };
         written.note(&key(), UID.map(str::to_owned), Some(overlay), at(0));
         written
     }

@@ -26,7 +26,7 @@ pub fn answer(
 ) -> (Option<OperationStatus>, Option<Timestamp>) {
     let before = request::entry_in(&observed.beside.operations, OperationType::RotateKey);
     let requested = match &settings.request {
-        None => return (before.filter(|before| before.stage == OperationStage::Completed).cloned(), None),
+        None => return (before.filter(|before| before.stage.outlasts_request()).cloned(), None),
         Some(Request::Malformed(value)) => {
             let message = request::malformed(&settings.owner, ROTATE_KEY_ANNOTATION, value);
             return (Some(entry(OperationStage::Ignored, None, message)), None);

@@ -84,7 +84,7 @@ pub fn looks_since(settings: &Settings, operations: &[OperationStatus], now: Tim
 pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtection>, now: Timestamp) -> Revoke {
     let before = request::entry_in(&observed.beside.operations, OperationType::RevokeKey);
     let Some(wish) = &settings.revoke else {
-        return said(before.filter(|before| before.stage == OperationStage::Completed).cloned());
+        return said(before.filter(|before| before.stage.outlasts_request()).cloned());
     };
     let requested = match &wish.request {
         Request::Malformed(value) => {

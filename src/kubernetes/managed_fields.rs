@@ -44,6 +44,16 @@ pub fn writer(object: &ObjectMeta) -> String {
     }
 }
 
+/// The fields of a subresource that a manager wrote, below the name of the subresource: for each way of writing a set of them.
+#[must_use]
+pub fn written<'object>(object: &'object ObjectMeta, manager: &str, subresource: &str) -> Vec<&'object Value> {
+    let is_of_it = |entry: &&ManagedFieldsEntry| {
+        entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == Some(subresource)
+    };
+    let entries = object.managed_fields.iter().flatten().filter(is_of_it);
+    entries.filter_map(|entry| entry.fields_v1.as_ref()?.0.get(format!("f:{subresource}"))).collect()
+}
+
 /// Keeps of the record what is asked for: what the operator applied, and of others their names, and whether they set an owner.
 /// The rest of it is most of an object's size.
 pub fn slim(record: &mut [ManagedFieldsEntry]) {

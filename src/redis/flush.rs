@@ -131,16 +131,18 @@ fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -
 pub fn read(input: &Input<'_>) -> Flush {
     let before = request::entry_in(input.operations, OperationType::Flush);
     let requested = match &input.wish.request {
-        None => return said(before.filter(|before| before.stage == OperationStage::Completed).cloned()),
+        None => return said(before.filter(|before| before.stage.outlasts_request()).cloned()),
         Some(Request::Malformed(value)) => {
             let message = request::malformed(input.owner, FLUSH_ANNOTATION, value);
             return said(Some(entry(OperationStage::Ignored, None, message)));
         }
         Some(Request::At(time)) => *time,
     };
-    let done = before.filter(|before| before.stage.is_final());
+    // Only the status tells that it was done. What a later version says of it is no reason to do it again.
+    let is_done = |entry: &&OperationStatus| entry.stage.is_final() || entry.stage == OperationStage::Unknown;
+    let done = before.filter(is_done);
     let before = before.filter(|before| is(before, requested));
-    if let Some(before) = before.filter(|before| before.stage.is_final()) {
+    if let Some(before) = before.filter(is_done) {
         return said(Some(before.clone()));
     }
     if let Some(why) = input.refused(requested, before, done) {
@@ -188,9 +190,14 @@ impl Input<'_> {
         if before.is_some() {
             return None;
         }
-        let latest =
-            done.filter(|done| done.stage == OperationStage::Completed).and_then(|done| done.requested.as_ref());
-        if latest.is_some_and(|latest| requested < latest.0) {
+        let done = done.filter(|done| done.stage.outlasts_request());
+        // Where the status does not say when it was requested, it was before it was finished.
+        let is_over = done.is_some_and(|done| match (&done.requested, &done.finished) {
+            (Some(latest), _) => requested < latest.0,
+            (None, Some(finished)) => requested <= finished.0,
+            (None, None) => false,
+        });
+        if is_over {
             return Some("a later request was carried out already".to_owned());
         }
         request::refused(requested, self.wish.created, self.now)

@@ -135,7 +135,7 @@ impl Scene {
     pub async fn condition(&self, kind: &str, status: &str, reason: &str) -> String {
         within(PATIENCE, &format!("{kind} is {status} for {reason}"), async || {
             let cache = self.caches().get("shop").await.map_err(|error| error.to_string())?;
-            let conditions = cache.status.map(|status| status.conditions).unwrap_or_default();
+            let conditions = cache.status.map(|status| status.conditions.clone()).unwrap_or_default();
             let found = conditions.iter().find(|condition| condition.type_ == kind);
             match found {
                 Some(found) if found.status == status && found.reason == reason => Ok(found.message.clone()),

@@ -50,7 +50,7 @@ impl Scene {
 
     /// The key that encrypts, as the status tells it.
     async fn active_key(&self) -> String {
-        self.caches().get("shop").await.unwrap().status.unwrap().key_ring.unwrap().active.unwrap()
+        self.caches().get("shop").await.unwrap().status.unwrap().key_ring.clone().unwrap().active.unwrap()
     }
 }
 

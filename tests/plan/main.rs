@@ -27,6 +27,7 @@ mod revoke;
 mod revoke_all;
 mod rotation;
 mod seen;
+mod statuses;
 mod template;
 mod unread;
 mod whole;

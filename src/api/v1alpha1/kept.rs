@@ -1,11 +1,11 @@
-//! What a status holds that this version cannot read, since a later one wrote it: it makes nothing unreadable, and it is kept.
+//! What a status holds that this version cannot read.
 //!
 //! In: a status as it is stored. Out: what of it can be read, whatever the rest holds; and the rest, which joins the next status
 //! that is written. It does not know what any of it means.
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
@@ -16,17 +16,36 @@ const LISTS: [(&str, &str, bool); 4] =
 
 /// What of a status could not be read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Kept(Map<String, Value>);
+pub(super) struct Kept(Map<String, Value>);
 
-/// As much of a value as can be read. What cannot is left out, and so is whatever is nothing without it.
-pub(super) fn readable<T: DeserializeOwned + Default>(stored: &Value) -> T {
+/// As much of a value as can be read, and what that is in JSON. What cannot is left out, and so is whatever is nothing without it.
+pub(super) fn readable<T: DeserializeOwned + Serialize + Default>(stored: &Value) -> (T, Value) {
     let mut stored = Cow::Borrowed(stored);
     loop {
-        match serde_path_to_error::deserialize(stored.as_ref()) {
-            Ok(read) => return read,
-            Err(error) if remove(stored.to_mut(), error.path()) => {}
-            Err(_) => return T::default(),
+        let read = match serde_path_to_error::deserialize::<_, T>(stored.as_ref()) {
+            Err(error) if remove(stored.to_mut(), error.path()) => continue,
+            read => read.unwrap_or_default(),
+        };
+        let json = serde_json::to_value(&read).unwrap_or_default();
+        match misread(&json, &stored) {
+            Some(place) => drop(stored.to_mut().pointer_mut(&place).map(Value::take)),
+            None => return (read, json),
         }
+    }
+}
+
+/// The first place with a list that was read as if it were the fields of an object, one after the other, as serde does.
+fn misread(read: &Value, stored: &Value) -> Option<String> {
+    match (read, stored) {
+        (Value::Object(_), Value::Array(_)) => Some(String::new()),
+        (Value::Object(read), Value::Object(stored)) => {
+            read.iter().find_map(|(name, read)| Some(format!("/{name}{}", misread(read, stored.get(name)?)?)))
+        }
+        (Value::Array(read), Value::Array(stored)) => {
+            let pairs = read.iter().zip(stored).enumerate();
+            pairs.into_iter().find_map(|(index, (read, stored))| Some(format!("/{index}{}", misread(read, stored)?)))
+        }
+        _ => None,
     }
 }
 
@@ -60,8 +79,7 @@ impl Kept {
     }
 
     /// Whether all could be read.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -80,11 +98,10 @@ impl Kept {
         }
     }
 
-    /// Only what was written by whoever owns these fields, in the form of `managedFields`: what somebody else wrote stays
-    /// where it is without us.
-    pub(super) fn retain_owned(&mut self, fields: &Value) {
+    /// Only what is among these fields, in the form of `managedFields`: what somebody else wrote stays where it is without us.
+    pub(super) fn retain(&mut self, fields: &[&Value]) {
         let kept = Value::Object(std::mem::take(&mut self.0));
-        if let Some(Value::Object(kept)) = owned(kept, fields) {
+        if let Value::Object(kept) = among(kept, fields) {
             self.0 = kept;
         }
     }
@@ -125,7 +142,7 @@ fn beside(read: &Value, stored: &Value) -> Option<Value> {
                 let read = read.and_then(Value::as_array).unwrap_or(&none);
                 let rest = stored.iter().filter_map(|stored| match element(read, stored, key) {
                     Some(read) => beside(read, stored).map(|rest| keyed(rest, stored, key)),
-                    None => stays.then(|| stored.clone()),
+                    None => (stays && stored[key].is_string()).then(|| stored.clone()),
                 });
                 Value::Array(rest.collect())
             }
@@ -168,32 +185,39 @@ fn joining(rest: &Value, now: &Value, before: &Value) -> Option<Value> {
     Some(Value::Object(fields.collect()))
 }
 
-/// What of the rest is in this set of fields.
-fn owned(rest: Value, fields: &Value) -> Option<Value> {
-    let Value::Object(rest) = rest else { return Some(rest) };
-    // Nothing is told of what is within.
-    if fields.as_object().is_none_or(|fields| fields.keys().all(|field| field == ".")) {
-        return Some(Value::Object(rest));
+/// What of the rest is among these fields.
+fn among(rest: Value, fields: &[&Value]) -> Value {
+    let Value::Object(rest) = rest else { return rest };
+    // Whoever has it as a whole has all that is in it.
+    if fields.iter().any(|fields| fields.as_object().is_some_and(|fields| fields.keys().all(|field| field == "."))) {
+        return Value::Object(rest);
     }
     let kept = rest.into_iter().filter_map(|(name, rest)| {
-        let fields = fields.get(format!("f:{name}"))?;
+        let fields: Vec<&Value> = fields.iter().filter_map(|fields| fields.get(format!("f:{name}"))).collect();
+        if fields.is_empty() {
+            return None;
+        }
         let kept = match (rest, list(&name)) {
             (Value::Array(rest), Some((key, _))) => {
-                let kept = rest.into_iter().filter_map(|element| {
-                    let of_it = |(path, _): &(&String, &Value)| {
+                let of = |element: &Value| -> Vec<&Value> {
+                    let of_it = |path: &str| {
                         let keys = path.strip_prefix("k:").and_then(|keys| serde_json::from_str::<Value>(keys).ok());
                         keys.is_some_and(|keys| keys[key] == element[key])
                     };
-                    let (_, fields) = fields.as_object()?.iter().find(of_it)?;
-                    owned(element, fields)
+                    let elements = fields.iter().filter_map(|fields| fields.as_object()).flatten();
+                    elements.filter(|(path, _)| of_it(path)).map(|(_, fields)| fields).collect()
+                };
+                let kept = rest.into_iter().filter_map(|element| match of(&element) {
+                    fields if fields.is_empty() => None,
+                    fields => Some(among(element, &fields)),
                 });
                 Value::Array(kept.collect())
             }
-            (rest, _) => owned(rest, fields)?,
+            (rest, _) => among(rest, &fields),
         };
         (!is_nothing(&kept)).then_some((name, kept))
     });
-    Some(Value::Object(kept.collect()))
+    Value::Object(kept.collect())
 }
 
 /// Adds the rest to what is written, which goes before it.

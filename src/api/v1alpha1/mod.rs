@@ -4,11 +4,13 @@ mod amount;
 mod crd;
 mod data_protection;
 mod entries;
+mod kept;
 mod operations;
 mod persistence;
 mod redis;
 mod rotation;
 mod status;
+mod stored;
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,7 @@ pub use redis::{
 };
 pub use rotation::{PasswordRotationSpec, PasswordWait, ROTATE_PASSWORD_ANNOTATION};
 pub use status::{BindingStatus, LONGEST_MESSAGE, RedisStatus, ServerStatus, TokenCacheStatus};
+pub use stored::StoredStatus;
 
 /// What a `TokenCache` should be. `spec: {}` is a good cache: a standalone Redis of 256Mi with generated credentials.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
@@ -37,7 +40,7 @@ pub use status::{BindingStatus, LONGEST_MESSAGE, RedisStatus, ServerStatus, Toke
     kind = "TokenCache",
     namespaced,
     shortname = "tcache",
-    status = "TokenCacheStatus",
+    status = "StoredStatus",
     derive = "PartialEq",
     doc = "A token cache for ASP.NET Core applications that use Microsoft.Identity.Web or MSAL.NET: a Redis of its own, a published connection, and conditions that say whether it does its job.",
     printcolumn(

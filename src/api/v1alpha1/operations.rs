@@ -16,6 +16,8 @@ pub struct OperationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<Time>,
     /// How far it is.
+    #[serde(default, skip_serializing_if = "OperationStage::is_unknown")]
+    #[schemars(!default)]
     pub stage: OperationStage,
     /// When it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +47,8 @@ pub struct OperationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<i64>,
     /// What was done, what is waited for, what to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(!default)]
     pub message: String,
 }
 
@@ -62,7 +66,7 @@ pub enum OperationType {
 }
 
 /// How far an operation is.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OperationStage {
     /// Nothing is done, and never will be, for this request: the message says why.
     Ignored,
@@ -83,6 +87,10 @@ pub enum OperationStage {
     Completed,
     /// Only you can help it on: the message says how.
     Blocked,
+    /// A later version of the operator knows.
+    #[default]
+    #[serde(skip)]
+    Unknown,
 }
 
 impl OperationStage {
@@ -90,5 +98,16 @@ impl OperationStage {
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Ignored | Self::Completed)
+    }
+
+    /// Whether it is told also when the request is not made any more.
+    #[must_use]
+    pub fn outlasts_request(self) -> bool {
+        matches!(self, Self::Completed | Self::Unknown)
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
     }
 }

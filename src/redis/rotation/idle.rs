@@ -26,7 +26,7 @@ impl Input<'_> {
             return rest(Some(self.completed(done)));
         }
         let requested = match &self.wish().request {
-            None => return rest(before.filter(|before| before.stage == OperationStage::Completed).cloned()),
+            None => return rest(before.filter(|before| before.stage.outlasts_request()).cloned()),
             Some(Request::Malformed(value)) => {
                 let message = told::malformed(self.settings, value);
                 return rest(Some(told::entry(OperationStage::Ignored, None, message)));

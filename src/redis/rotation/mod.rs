@@ -170,7 +170,8 @@ impl Rotation {
             | OperationStage::Waiting
             | OperationStage::Counting
             | OperationStage::AwaitingRestart
-            | OperationStage::Blocked => false,
+            | OperationStage::Blocked
+            | OperationStage::Unknown => false,
         };
         drift.parameter == Parameter::AppPassword && expected && !failed
     }

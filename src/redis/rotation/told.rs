@@ -29,7 +29,10 @@ pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: Strin
 #[must_use]
 pub fn reason(stage: OperationStage) -> Option<Reason> {
     match stage {
-        OperationStage::Waiting | OperationStage::Counting | OperationStage::AwaitingRestart => None,
+        OperationStage::Waiting
+        | OperationStage::Counting
+        | OperationStage::AwaitingRestart
+        | OperationStage::Unknown => None,
         OperationStage::Ignored => Some(Reason::RequestIgnored),
         OperationStage::Adding => Some(Reason::PasswordRotationStarted),
         OperationStage::Published => Some(Reason::PasswordPublished),
