@@ -11,6 +11,7 @@
 
 pub mod apply;
 pub mod context;
+pub mod events;
 pub mod key_ring;
 pub mod leftovers;
 pub mod object_events;

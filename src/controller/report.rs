@@ -6,20 +6,19 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::apply::Applied;
+use super::{apply::Applied, events};
 use crate::{
     api::v1alpha1::{
-        BindingStatus, DataProtectionMode, KeyRingStatus, LONGEST_MESSAGE, NetworkPolicyMode, OperationStage,
-        OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache,
-        TokenCacheStatus,
+        BindingStatus, DataProtectionMode, KeyRingStatus, LONGEST_MESSAGE, NetworkPolicyMode, OperationStatus, PAUSED,
+        RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
     },
-    condition::{ConditionType, Finding, Reason, Verdict, merge, news, summary},
+    condition::{ConditionType, Finding, Reason, Verdict, merge, summary},
     kubernetes::{
-        event::{EventType, Happening},
+        event::Happening,
         name, words,
         write::{WriteError, WriteErrorClass},
     },
-    redis::{advice, health::Health, observed::Observed, rotation::told, settings::Settings},
+    redis::{advice, health::Health, observed::Observed, settings::Settings},
     request,
 };
 
@@ -36,19 +35,7 @@ impl Report {
     /// With what became of requests. Each stage that one has reached since is news.
     #[must_use]
     pub fn with_operations(mut self, operations: Vec<OperationStatus>, previous: &[OperationStatus]) -> Self {
-        let stage = |operation: &OperationStatus| (operation.type_, operation.requested.clone(), operation.stage);
-        let is_news = |operation: &&OperationStatus| !previous.iter().any(|before| stage(before) == stage(operation));
-        self.happenings.extend(operations.iter().filter(is_news).filter_map(|operation| {
-            let warns = matches!(
-                operation.stage,
-                OperationStage::Ignored | OperationStage::Blocked | OperationStage::AwaitingRestart
-            );
-            Some(Happening {
-                event_type: if warns { EventType::Warning } else { EventType::Normal },
-                reason: reached(operation)?.as_str(),
-                note: operation.message.clone(),
-            })
-        }));
+        self.happenings.extend(events::of_operations(&operations, previous));
         self.status.operations = operations;
         self
     }
@@ -57,12 +44,7 @@ impl Report {
     #[must_use]
     pub fn with_key_ring(mut self, key_ring: Option<KeyRingStatus>, minted: Vec<String>) -> Self {
         self.status.key_ring = key_ring;
-        let reason = Reason::KeyMinted.as_str();
-        self.happenings.extend(minted.into_iter().map(|note| Happening {
-            event_type: EventType::Normal,
-            reason,
-            note,
-        }));
+        events::add_keys(&mut self.happenings, minted);
         self
     }
 
@@ -71,23 +53,6 @@ impl Report {
     pub fn is_ready(&self) -> bool {
         let ready = self.status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
         ready.is_some_and(|condition| condition.status == Verdict::True.as_str())
-    }
-}
-
-/// The event about a stage that an operation has reached; `None` where there is none.
-fn reached(operation: &OperationStatus) -> Option<Reason> {
-    match (operation.type_, operation.stage) {
-        (OperationType::RotatePassword, stage) => told::reason(stage),
-        (_, OperationStage::Ignored) => Some(Reason::RequestIgnored),
-        (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
-        (OperationType::RevokeKey, OperationStage::Published) => Some(Reason::KeyRevoked),
-        (OperationType::RevokeKey | OperationType::Flush, OperationStage::Removing) => Some(Reason::RemovingEntries),
-        (OperationType::RevokeKey, OperationStage::AwaitingRestart) => Some(Reason::AwaitingRestart),
-        (OperationType::RevokeKey, OperationStage::Completed) if operation.removed.is_none() => {
-            Some(Reason::KeyRevoked)
-        }
-        (OperationType::RevokeKey | OperationType::Flush, OperationStage::Completed) => Some(Reason::EntriesRemoved),
-        (OperationType::RotateKey | OperationType::RevokeKey | OperationType::Flush, _) => None,
     }
 }
 
@@ -239,7 +204,7 @@ fn assemble(
     };
     let findings: Vec<Finding> = findings.iter().map(fitting).collect();
     let generation = cache.metadata.generation.unwrap_or_default();
-    let happenings = news(&previous.conditions, &findings).filter_map(happening).collect();
+    let happenings = events::of_conditions(&previous.conditions, &findings);
     let conditions = merge(&previous.conditions, &findings, generation, now);
     let stands_false = |finding: &&Finding| {
         let of_it = |condition: &Condition| condition.type_ == finding.condition.as_str();
@@ -257,51 +222,4 @@ fn assemble(
         operations: previous.operations.clone(),
     };
     Report { status, happenings }
-}
-
-/// The event about a condition. `Stalled` has none, since it repeats another; `Ready` only where everything is well.
-fn happening(finding: &Finding) -> Option<Happening> {
-    let well = finding.verdict == Verdict::True;
-    let told = match finding.condition {
-        ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
-        // Nobody uses a cache that was made a moment ago.
-        ConditionType::Stalled | ConditionType::InUse => false,
-        ConditionType::Ready => well,
-        ConditionType::SpecValid
-        | ConditionType::RedisAvailable
-        | ConditionType::TlsReady
-        | ConditionType::EvictionPolicyVerified
-        | ConditionType::UsersVerified
-        | ConditionType::KeyRingReady
-        | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
-        // Where nothing was read back, another condition tells why.
-        ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
-        ConditionType::PasswordRolledOut => !well,
-        ConditionType::MemorySufficient
-        | ConditionType::LatencyAcceptable
-        | ConditionType::EntriesExpire
-        | ConditionType::EntriesReadable
-        | ConditionType::ServerSupported
-        | ConditionType::NetworkRestricted => finding.verdict == Verdict::False,
-    };
-    let normal = matches!(
-        finding.reason,
-        Reason::AllVerified
-            | Reason::Valid
-            | Reason::Available
-            | Reason::Verified
-            | Reason::UnknownRules
-            | Reason::Persisted
-            | Reason::Published
-            | Reason::Adopted
-            | Reason::CertificateServed
-            | Reason::ReloadPending
-            | Reason::Provisioning
-            | Reason::Loading
-    );
-    told.then(|| Happening {
-        event_type: if normal { EventType::Normal } else { EventType::Warning },
-        reason: finding.reason.as_str(),
-        note: finding.message.clone(),
-    })
 }

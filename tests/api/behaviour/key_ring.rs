@@ -93,7 +93,7 @@ async fn the_first_key_is_made_at_once_and_published_and_told() {
     assert!(message.starts_with(&format!("Secret shop-keys has 1 key: {} encrypts", key.id.short())), "{message}");
     let table = api_server().kubectl(&["get", "tcache", "--namespace", &world.namespace]).await;
     assert!(table.contains(&key.id.short()), "{table}");
-    world.event(SHOP, "Published").await;
+    world.event(SHOP, "KeyMinted").await;
     world.quiet().await;
 }
 

@@ -52,6 +52,9 @@ async fn an_operator_that_may_not_read_a_secret_says_that_it_knows_nothing_and_g
     assert!(message.contains("read Secret shop-redis-operator") && message.contains("forbidden"), "{message}");
     let status = world.condition(SHOP, "RedisAvailable", "Unknown", "ReadFailed").await;
     assert_eq!(status, message);
+    assert_eq!(world.event(SHOP, "ReadFailed").await, message);
+    let told = world.events(SHOP).await;
+    assert!(told.len() == 1 && told[0].series.is_none(), "one trouble is told once: {told:?}");
     assert_eq!(world.names().await, Vec::<String>::new(), "nothing is made");
 
     let roles: Api<Role> = Api::namespaced(world.client.clone(), &world.namespace);
