@@ -98,7 +98,9 @@ async fn main() {
     }
     if arguments.parts.is_empty() {
         let text = format!("{}\n{}\n{report}", include_str!("benchmarks.md"), machine::told().await);
-        std::fs::write(repository().join("docs/benchmarks.md"), text).unwrap();
+        let folder = repository().join("docs");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("benchmarks.md"), text).unwrap();
     } else {
         println!("{report}");
     }
