@@ -44,7 +44,7 @@ impl Point {
             megabytes(memory.resident),
             restart.ready.as_secs_f64(),
             again.tally.until_answered().as_secs_f64(),
-            each(again.tally.requests(), caches),
+            each(again.tally.requests_beside_watches(), caches),
             milliseconds_each(again.cpu, caches),
             megabytes(restart.memory.resident),
         ];

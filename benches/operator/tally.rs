@@ -28,6 +28,8 @@ pub struct Tally {
     last: Option<Timestamp>,
     last_created: Option<Timestamp>,
     writes: usize,
+    /// Lists of all namespaces: what watches begin with.
+    whole_lists: usize,
 }
 
 impl Tally {
@@ -55,6 +57,9 @@ impl Tally {
         self.first = self.first.into_iter().chain([request.received]).min();
         self.last = self.last.into_iter().chain([request.answered]).max();
         let object = &request.object_ref;
+        if request.verb == "list" && object.namespace.is_empty() {
+            self.whole_lists += 1;
+        }
         if !request.is_write() {
             return;
         }
@@ -71,6 +76,11 @@ impl Tally {
     /// How many there are.
     pub fn requests(&self) -> usize {
         self.counts.values().sum()
+    }
+
+    /// How many there are without the lists that watches begin with, of which there are as many whatever there is to be listed.
+    pub fn requests_beside_watches(&self) -> usize {
+        self.requests() - self.whole_lists
     }
 
     /// How many of them could have changed something.
