@@ -4,14 +4,9 @@ use std::path::Path;
 
 use crate::cold::{self, Started};
 use crate::operator::Memory;
-use crate::report::{Goal, Report, each, megabytes, memory_goal, milliseconds_each};
+use crate::report::{Report, each, megabytes, memory_goal, milliseconds_each};
 use crate::steady::Restart;
 use crate::world::Settled;
-
-/// The first is for what the operator costs itself; from then on it is four times as many at each step.
-const SIZES: [usize; 4] = [1, 250, 1000, 4000];
-/// How many there are when memory is looked at for the last time.
-const MOST: usize = 5000;
 
 /// What was measured with some number of caches.
 pub struct Point {
@@ -52,10 +47,11 @@ impl Point {
     }
 }
 
-/// Measures, without what was measured `before`.
-pub async fn measure(program: &Path, before: Option<Point>, report: &mut Report) {
-    let mut points: Vec<Point> = before.into_iter().filter(|point| SIZES.contains(&point.caches)).collect();
-    for size in SIZES {
+/// Measures with so many caches each, without what was measured `before`; and memory with a quarter more than the last.
+pub async fn measure(program: &Path, sizes: &[usize], before: Option<Point>, report: &mut Report) {
+    let mut points: Vec<Point> = before.into_iter().filter(|point| sizes.contains(&point.caches)).collect();
+    let mut after = None;
+    for &size in sizes {
         if points.iter().any(|point| point.caches == size) {
             continue;
         }
@@ -63,17 +59,16 @@ pub async fn measure(program: &Path, before: Option<Point>, report: &mut Report)
         let memory = started.operator.memory();
         let restart = started.restart(program).await;
         points.push(Point::of(&started, memory, &restart));
-        if Some(&size) == SIZES.last() {
-            let mark = started.world.mark();
-            started.world.grow(MOST).await;
-            started.world.settled(&started.operator, mark, MOST - size).await;
-            let memory = megabytes(started.operator.memory().resident);
-            report.figure(format!("memory with {MOST} caches"), memory, "MB", memory_goal(MOST));
+        if Some(&size) == sizes.last() {
+            let (mark, most) = (started.world.mark(), size + size / 4);
+            started.world.grow(most).await;
+            started.world.settled(&started.operator, mark, most - size).await;
+            after = Some((most, megabytes(started.operator.memory().resident)));
         }
     }
     points.sort_by_key(|point| point.caches);
-    for Point { caches, figures } in &points {
-        report.figure(format!("memory with {caches} caches"), figures[3], "MB", Goal::None);
+    for (caches, memory) in points.iter().map(|point| (point.caches, point.figures[3])).chain(after) {
+        report.figure(format!("memory with {caches} caches"), memory, "MB", memory_goal(caches));
     }
     report.section("How cost grows", table(&points));
 }

@@ -48,6 +48,9 @@ struct Arguments {
     /// How many `TokenCache`s there are.
     #[arg(long, default_value_t = 1000)]
     caches: usize,
+    /// With how many `TokenCache`s growth is measured.
+    #[arg(long, value_delimiter = ',', default_value = "1,250,1000,4000")]
+    sizes: Vec<usize>,
     /// How many entries there are to be removed.
     #[arg(long, default_value_t = 1_000_000)]
     entries: usize,
@@ -69,7 +72,7 @@ enum Part {
     Edited,
     /// The operator starts again.
     Restart,
-    /// Cold start, restart and memory with 1, 250, 1,000 and 4,000 caches.
+    /// Cold start, restart and memory with few and with many caches.
     Growth,
     /// Looks at a server with 100,000 entries.
     Looks,
@@ -85,7 +88,7 @@ async fn main() {
     let mut report = Report::default();
     let point = steady_world(&arguments, &mut report).await;
     if arguments.wants(Part::Growth) {
-        growth::measure(&arguments.operator, point, &mut report).await;
+        growth::measure(&arguments.operator, &arguments.sizes, point, &mut report).await;
     }
     if arguments.wants(Part::Looks) {
         entries::looked_at(100_000, &mut report).await;
@@ -97,7 +100,7 @@ async fn main() {
         image::measure(&mut report);
     }
     if arguments.parts.is_empty() {
-        let text = format!("{}\n{}\n{report}", include_str!("benchmarks.md"), machine::told().await);
+        let text = format!("{}\n{}\n## Figures\n\n{report}", include_str!("benchmarks.md"), machine::told().await);
         let folder = repository().join("docs");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("benchmarks.md"), text).unwrap();
