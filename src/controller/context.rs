@@ -11,7 +11,7 @@ use k8s_openapi::{
     api::core::v1::{Pod, Secret},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::Client;
+use kube::{Client, Resource};
 use tokio::sync::watch as signal;
 
 use super::{
@@ -24,12 +24,14 @@ use super::{
 use crate::{
     data_protection::key_ring::KeyRing,
     kubernetes::{
-        child::Child,
-        name,
+        identity::is_managed,
+        managed_fields, name,
+        object::{Kind, Object, Reference},
         read::{consumers::ConsumerLookup, named::NamedSecrets},
         secret::SecretReader,
-        settled::Settled,
+        write::admitted::Admitted,
     },
+    redis::tls::verified::Verified,
 };
 
 /// What every pass shares.
@@ -59,12 +61,20 @@ pub struct Context {
     pub operator_namespace: Option<String>,
     failures: Mutex<HashMap<Key, u32>>,
     /// The statuses that were written last.
-    pub written: Written,
-    settled: Mutex<HashMap<Key, Settled>>,
+    pub written: Arc<Written>,
+    admitted: Mutex<HashMap<Key, Admitted>>,
     opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
+    verified: Mutex<HashMap<Key, Arc<Verified>>>,
     left: Mutex<HashMap<Key, HashSet<String>>>,
     claims: Mutex<HashMap<Key, String>>,
     marked: Mutex<HashMap<Key, HashMap<String, Option<String>>>>,
+}
+
+/// Without what nobody asks for, as the watches keep objects.
+fn slim<K: Resource + Clone>(object: Arc<K>) -> Arc<K> {
+    let mut object = Arc::unwrap_or_clone(object);
+    managed_fields::slim(object.meta_mut());
+    Arc::new(object)
 }
 
 impl Context {
@@ -76,6 +86,7 @@ impl Context {
         (in_step, stopping): (signal::Receiver<bool>, signal::Receiver<bool>),
         (prober, sweeper): (Prober, Sweeper),
         named: NamedSecrets<Key>,
+        written: Arc<Written>,
         options: &Options,
     ) -> Self {
         let secrets = SecretReader::new(client.clone(), [caches.secrets.clone(), caches.earlier_secrets.clone()]);
@@ -94,9 +105,10 @@ impl Context {
             reporter: options.reporter.clone(),
             operator_namespace: options.operator_namespace.clone(),
             failures: Mutex::default(),
-            written: Written::new(options.status_pause),
-            settled: Mutex::default(),
+            written,
+            admitted: Mutex::default(),
             opened: Mutex::default(),
+            verified: Mutex::default(),
             left: Mutex::default(),
             claims: Mutex::default(),
             marked: Mutex::default(),
@@ -127,13 +139,52 @@ impl Context {
     }
 
     /// Remembers what the API server made of a cache's `StatefulSet`.
-    pub fn settle(&self, key: &Key, settled: Settled) {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), settled);
+    pub fn admit(&self, key: &Key, admitted: Admitted) {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), admitted);
     }
 
     /// What the API server made of a cache's `StatefulSet` when this process applied it last.
-    pub fn settled(&self, key: &Key) -> Option<Settled> {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    pub fn admitted(&self, key: &Key) -> Option<Admitted> {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Puts what was written, or found, into what the next look sees.
+    pub fn absorb(&self, object: Object) {
+        let is_watched = is_managed(object.metadata());
+        let caches = &self.caches;
+        match object {
+            Object::StatefulSet(object) => caches.stateful_sets.absorb(slim(object), is_watched),
+            Object::Service(object) => caches.services.absorb(slim(object), is_watched),
+            Object::ConfigMap(object) => caches.config_maps.absorb(slim(object), is_watched),
+            Object::Secret(object) => self.secrets.absorb(Arc::unwrap_or_clone(object)),
+            Object::ServiceAccount(object) => caches.service_accounts.absorb(slim(object), is_watched),
+            Object::NetworkPolicy(object) => caches.network_policies.absorb(slim(object), is_watched),
+            // Nothing watches the claims.
+            Object::PersistentVolumeClaim(_) => {}
+        }
+    }
+
+    /// Puts a deletion into what the next look sees.
+    pub fn absorb_deletion(&self, object: &Reference) {
+        let (caches, metadata) = (&self.caches, object.metadata.clone());
+        match object.kind {
+            Kind::StatefulSet => caches.stateful_sets.absorb_deletion(&metadata),
+            Kind::Service => caches.services.absorb_deletion(&metadata),
+            Kind::ConfigMap => caches.config_maps.absorb_deletion(&metadata),
+            Kind::Secret => self.secrets.absorb_deletion(&metadata),
+            Kind::ServiceAccount => caches.service_accounts.absorb_deletion(&metadata),
+            Kind::NetworkPolicy => caches.network_policies.absorb_deletion(&metadata),
+            Kind::PersistentVolumeClaim => {}
+        }
+    }
+
+    /// Reads a Secret anew, whatever the watch shows. Where that fails, the watch is left to tell of it.
+    pub async fn reread_secret(&self, namespace: &str, name: &str) {
+        match self.secrets.ask(namespace, name).await {
+            Ok(Some(secret)) => self.secrets.absorb(Arc::unwrap_or_clone(secret)),
+            Ok(None) => self.secrets.forget_written(namespace, name),
+            Err(error) => tracing::debug!(%error, namespace, secret = name, "a Secret cannot be read anew"),
+        }
     }
 
     /// Has a pass come whenever one of these Secrets changes, which the user provides, and no others.
@@ -156,6 +207,11 @@ impl Context {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
     }
 
+    /// What was verified of a cache's certificates before.
+    pub fn verified(&self, key: &Key) -> Arc<Verified> {
+        Arc::clone(self.verified.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    }
+
     /// Remembers what a pass has opened of a cache's key ring; nothing, where it has none.
     pub fn open(&self, key: &Key, opened: Option<&KeyRing>) {
         let mut rings = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +223,7 @@ impl Context {
     }
 
     /// Those of the objects that are left alone of which this process has not told yet; from now on it has.
-    pub fn not_told_of<'seen>(&self, key: &Key, left: &'seen [Child]) -> Vec<&'seen Child> {
+    pub fn not_told_of<'seen>(&self, key: &Key, left: &'seen [Reference]) -> Vec<&'seen Reference> {
         let mut told = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let uids = left.iter().filter_map(|child| child.metadata.uid.clone()).collect::<HashSet<_>>();
         let before = if uids.is_empty() { told.remove(key) } else { told.insert(key.clone(), uids) };
@@ -205,11 +261,12 @@ impl Context {
     pub fn forget(&self, key: &Key) {
         self.succeeded(key);
         self.written.forget(key);
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(key);
         self.sweeper.forget(key);
         self.follow(key, &[]);
         self.open(key, None);
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.not_told_of(key, &[]);
         self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.marked.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

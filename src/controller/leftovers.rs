@@ -5,17 +5,22 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, Resource};
 
 use super::{
     context::Context,
-    key_ring,
+    ring_secrets,
     watch::{Guarded, Key},
 };
 use crate::{
     api::v1alpha1::TokenCache,
-    kubernetes::{identity::Owner, name, write},
+    kubernetes::{
+        identity::Owner,
+        name,
+        object::{Kind, Reference},
+        write::{self, Write},
+    },
     redis,
 };
 
@@ -28,7 +33,7 @@ pub async fn label(context: Arc<Context>, key: Key) {
         name: key.name.clone(),
         uid: String::new(),
     };
-    let left = key_ring::unmarked_of(&context, &owner);
+    let left = ring_secrets::unmarked_of(&context, &owner);
     if left.is_empty() {
         return;
     }
@@ -41,7 +46,8 @@ pub async fn label(context: Arc<Context>, key: Key) {
     // Nothing watches the claims. So this comes before the keys, which are looked for again as long as they lack labels.
     label_claim(&context, &owner).await;
     for (seen, lacking) in left {
-        if let Err(error) = write::mark::<Secret>(&context.client, &seen, &lacking).await {
+        let label = Write::Label(Reference { kind: Kind::Secret, metadata: seen }, lacking);
+        if let Err(error) = write::execute(&context.client, &label).await {
             tracing::warn!(%error, cache = owner.name, namespace = owner.namespace, "a key that was left is not labelled");
         }
     }
@@ -60,7 +66,8 @@ async fn label_claim(context: &Context, owner: &Owner) {
     let component = redis::objects::COMPONENT;
     let Some(claim) = claim.filter(|claim| owner.is_selected(component, claim)) else { return };
     let Some(lacking) = owner.lacking(component, &claim) else { return };
-    if let Err(error) = write::mark::<PersistentVolumeClaim>(&context.client, &claim, &lacking).await {
+    let label = Write::Label(Reference { kind: Kind::PersistentVolumeClaim, metadata: claim }, lacking);
+    if let Err(error) = write::execute(&context.client, &label).await {
         tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim that was left is not labelled");
     }
 }

@@ -8,8 +8,8 @@ use crate::{
     api::v1alpha1::TokenCache,
     condition::Reason,
     kubernetes::{
-        child::Child,
         event::{EventType, Happening},
+        object::Reference,
     },
 };
 
@@ -39,7 +39,7 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Happening> {
 
 /// What is told of an object that is left as it is.
 #[must_use]
-pub fn of_copy(cache: &TokenCache, child: &Child) -> Happening {
+pub fn of_copy(cache: &TokenCache, child: &Reference) -> Happening {
     let owner = cache.metadata.name.as_deref().unwrap_or_default();
     let (kind, name) = (child.kind.as_str(), child.name());
     let namespace = cache.metadata.namespace.as_deref().unwrap_or_default();

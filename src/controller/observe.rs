@@ -2,34 +2,37 @@
 //!
 //! In: the settings. Out: values. It never writes.
 
-use std::{fmt::Debug, sync::Arc};
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::{
-    NamespaceResourceScope,
     api::{
         apps::v1::StatefulSet,
         core::v1::{PersistentVolumeClaim, Pod, Secret, Service},
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
-    runtime::reflector::Lookup,
 };
-use serde::de::DeserializeOwned;
 
 use super::{
     context::Context,
+    plan, ring_secrets,
+    settings::Settings,
+    snapshot::{Answers, Ask, Snapshot},
     watch::{Key, leave_to_others},
 };
 use crate::{
-    api::v1alpha1::{NetworkPolicyMode, OperationStatus, StoredStatus, TokenCache},
+    api::v1alpha1::{NetworkPolicyMode, OperationStatus, StoredStatus, TokenCache, TokenCacheStatus},
+    condition::{ConditionType, Verdict},
+    data_protection::observed as ring,
     kubernetes::{
         cache::Cache,
-        child::{Child, ChildKind},
         identity::{Found, OWNER_LABEL, Owner, Ownership, Wanted},
         name,
+        object::{Kind, Namespaced, Object, Reference},
         process::Processes,
         words,
         workload::{Consumers, Source},
@@ -40,9 +43,10 @@ use crate::{
         objects,
         observed::Observed,
         rotation,
-        settings::{Settings, TlsSource},
+        settings::{self as redis_settings, TlsSource},
         tls,
     },
+    request,
 };
 
 /// Why there is nothing to plan from.
@@ -67,21 +71,118 @@ impl ObserveError {
     }
 }
 
+/// Looks at what there is, as it is now.
+///
+/// # Errors
+/// Where the API server did not answer.
+pub async fn snapshot<'pass>(
+    context: &Context,
+    key: &Key,
+    cache: &'pass TokenCache,
+    settings: &Settings,
+    previous: &'pass TokenCacheStatus,
+    answers: &'pass Answers,
+) -> Result<Snapshot<'pass>, ObserveError> {
+    // Where nothing is written, nobody is told that a name is not free.
+    let unseen = if request::is_paused(cache) { Unseen::AskedFor } else { Unseen::TakenForAbsent };
+    let mut observed = redis(context, key, &settings.redis, previous.operations.clone(), unseen).await?;
+    observed.was_restricted = is_restricted(previous);
+    observed.callers = answers.callers.clone().unwrap_or(Callers::Unknown);
+    observed.processes = answers.connection_processes.clone().unwrap_or(Processes::Unknown);
+    observed.consumers = answers.connection_consumers.clone().unwrap_or(Consumers::Unknown);
+    let consumers = answers.consumers.clone().unwrap_or(Consumers::Unknown);
+    let beside = ring::Beside {
+        operations: previous.operations.clone(),
+        sweep: context.sweeper.progress(key),
+        obstacle: None,
+        consumers: consumers.named(&Source::Secret(name::redis(&key.name))),
+        processes: answers.ring_processes.clone().unwrap_or(Processes::Unknown),
+    };
+    let ring = ring_secrets::observe(context, &settings.data_protection, beside, answers, unseen).await?;
+    Ok(Snapshot {
+        now: Context::now(),
+        cache,
+        previous,
+        redis: observed,
+        unmarked: ring_secrets::unmarked(context, key, &settings.data_protection, &ring),
+        ring,
+        opened: context.opened(key),
+        children: children(context, settings.owner()),
+        answers,
+    })
+}
+
+/// Asks for what a decision would know better. Returns whether anything was asked for.
+///
+/// # Errors
+/// Where the API server did not answer.
+pub async fn answer(
+    context: &Context,
+    owner: &Owner,
+    asks: &[Ask],
+    answers: &mut Answers,
+) -> Result<bool, ObserveError> {
+    let (pods, namespace, now) = (&context.consumers, owner.namespace.as_str(), Context::now());
+    let connection = [Source::Secret(name::redis(&owner.name))];
+    let of_ring = [name::keys(&owner.name), name::key_certificates(&owner.name)].map(Source::Secret);
+    for ask in asks {
+        match ask {
+            Ask::ConnectionProcesses(since) => {
+                answers.connection_processes = Some(pods.processes(namespace, &connection, *since, now).await);
+            }
+            Ask::RingProcesses(since) => {
+                answers.ring_processes = Some(pods.processes(namespace, &of_ring, *since, now).await);
+            }
+            Ask::Callers(abroad) if abroad.is_empty() => answers.callers = Some(Callers::Inside),
+            Ask::Callers(abroad) => {
+                let addresses = pods.addresses(namespace, abroad, now).await;
+                let callers = addresses.map_or(Callers::Unknown, |addresses| Callers::of(abroad, &addresses));
+                answers.callers = Some(callers);
+            }
+            Ask::Consumers => {
+                answers.consumers = Some(pods.consumers(namespace, &published(&owner.name), now).await);
+            }
+            Ask::ConnectionConsumers => {
+                answers.connection_consumers = Some(pods.consumers(namespace, &connection, now).await);
+            }
+            Ask::OldestRingProcess => {
+                answers.is_oldest_process_known = true;
+                // While it cannot be found out, they are taken for older than anything that is published.
+                answers.oldest_process = match pods.consumers(namespace, &of_ring, now).await {
+                    Consumers::Unknown => Some(Timestamp::MIN),
+                    known @ Consumers::Known(_) => known.oldest_start(),
+                };
+            }
+            Ask::RingSecrets => answers.listed = Some(ring_secrets::list(context, owner, now).await?),
+            Ask::LackingSecrets(names) => answers.lacking.extend(names.iter().cloned()),
+            Ask::LackingCertificates => answers.are_certificates_lacking = true,
+        }
+    }
+    Ok(!asks.is_empty())
+}
+
+/// Whether a status says that a `NetworkPolicy` is there.
+fn is_restricted(status: &TokenCacheStatus) -> bool {
+    let of_it = |condition: &&Condition| condition.type_ == ConditionType::NetworkRestricted.as_str();
+    status.conditions.iter().find(of_it).is_some_and(|condition| condition.status == Verdict::True.as_str())
+}
+
 /// Reads what there is of a cache's Redis.
 ///
 /// # Errors
 /// Where the API server did not answer.
-pub async fn redis(
+async fn redis(
     context: &Context,
     key: &Key,
-    settings: &Settings,
+    settings: &redis_settings::Settings,
     operations: Vec<OperationStatus>,
+    unseen: Unseen,
 ) -> Result<Observed, ObserveError> {
     let owner = &settings.owner;
     let caches = &context.caches;
     let main = name::redis(&owner.name);
     let secret = async |name: String, type_: &str| {
-        find_secret(context, owner, &name, &wanted(settings, &|live| fit::secret(live, type_))).await
+        find_secret(context, owner, &name, &wanted(settings, &|live| fit::secret(live, type_)), unseen).await
     };
     let managed = async |name: String| match settings.tls {
         TlsSource::Managed => secret(name, tls::SECRET_TYPE).await,
@@ -89,15 +190,16 @@ pub async fn redis(
     };
     let service = async |name: &str, is_headless: bool| {
         let fits = |live: &Service| fit::service(live, is_headless);
-        find(context, owner, &caches.services, name, &wanted(settings, &fits)).await
+        find(context, owner, &caches.services, name, &wanted(settings, &fits), unseen).await
     };
     let config_map = async |name: String| {
-        find(context, owner, &caches.config_maps, &name, &wanted(settings, &fit::config_map)).await
+        find(context, owner, &caches.config_maps, &name, &wanted(settings, &fit::config_map), unseen).await
     };
     let pods = pods(context, owner);
     Ok(Observed {
         service_account: {
-            find(context, owner, &caches.service_accounts, &main, &wanted(settings, &fit::service_account)).await?
+            find(context, owner, &caches.service_accounts, &main, &wanted(settings, &fit::service_account), unseen)
+                .await?
         },
         service: service(&main, false).await?,
         headless_service: service(&name::redis_headless(&owner.name), true).await?,
@@ -105,7 +207,7 @@ pub async fn redis(
         application_settings: config_map(name::settings(&owner.name)).await?,
         stateful_set: {
             let fits = |live: &StatefulSet| fit::stateful_set(live, settings);
-            find(context, owner, &caches.stateful_sets, &main, &wanted(settings, &fits)).await?
+            find(context, owner, &caches.stateful_sets, &main, &wanted(settings, &fits), unseen).await?
         },
         operator_login: secret(name::redis_operator(&owner.name), objects::SECRET_TYPE).await?,
         users: secret(name::redis_users(&owner.name), objects::SECRET_TYPE).await?,
@@ -120,7 +222,7 @@ pub async fn redis(
             let is_wanted = settings.network_policy != NetworkPolicyMode::None;
             if is_wanted || caches.network_policies.get(&owner.namespace, &main).is_some() {
                 let wanted = wanted(settings, &fit::network_policy);
-                find(context, owner, &caches.network_policies, &main, &wanted).await?
+                find(context, owner, &caches.network_policies, &main, &wanted, unseen).await?
             } else {
                 Found::Nothing
             }
@@ -128,7 +230,7 @@ pub async fn redis(
         was_restricted: false,
         callers: Callers::Unknown,
         operator_namespace: context.operator_namespace.clone(),
-        settled: context.settled(key),
+        admitted: context.admitted(key),
         certificate_authority: managed(name::redis_ca(&owner.name)).await?,
         server_certificate: match settings.tls {
             TlsSource::Managed | TlsSource::Secret(_) => secret(name::redis_tls(&owner.name), tls::SECRET_TYPE).await?,
@@ -140,6 +242,7 @@ pub async fn redis(
             }
             TlsSource::Managed | TlsSource::Disabled => None,
         },
+        verified: context.verified(key),
         claim: claim(context, key, settings, pods.first().map(AsRef::as_ref)).await,
         pods,
         samples: context.prober.latest(key),
@@ -163,7 +266,12 @@ pub fn published(cache: &str) -> [Source; 4] {
 /// The claim of a pod's volume, which the `StatefulSet` controller has made and given the labels of its selector. It is asked for
 /// until it is known to need nothing more: once for each pod, since only with a pod another one can have come. Nothing else
 /// depends on it, so that it keeps nothing from being done where it cannot be read.
-async fn claim(context: &Context, key: &Key, settings: &Settings, pod: Option<&Pod>) -> Option<ObjectMeta> {
+async fn claim(
+    context: &Context,
+    key: &Key,
+    settings: &redis_settings::Settings,
+    pod: Option<&Pod>,
+) -> Option<ObjectMeta> {
     let pod = pod.filter(|pod| settings.persistence.is_some() && !context.is_claim_seen(key, pod))?;
     let name = name::data_claim(pod.metadata.name.as_deref()?);
     let owner = &settings.owner;
@@ -189,12 +297,16 @@ async fn claim(context: &Context, key: &Key, settings: &Settings, pod: Option<&P
 
 /// Whether to look for the Secret of a rotation. There seldom is one: it is asked for only where the watch shows it, or where
 /// one is expected.
-fn is_rotation_expected(context: &Context, settings: &Settings, operations: &[OperationStatus]) -> bool {
+fn is_rotation_expected(
+    context: &Context,
+    settings: &redis_settings::Settings,
+    operations: &[OperationStatus],
+) -> bool {
     let name = name::redis_rotation(&settings.owner.name);
     context.secrets.is_watched(&settings.owner.namespace, &name) || rotation::is_expected(settings, operations)
 }
 
-fn wanted<'a, K>(settings: &Settings, fits: &'a (dyn Fn(&K) -> bool + Sync)) -> Wanted<'a, K> {
+fn wanted<'a, K>(settings: &redis_settings::Settings, fits: &'a (dyn Fn(&K) -> bool + Sync)) -> Wanted<'a, K> {
     Wanted { component: objects::COMPONENT, fits, is_restored: settings.is_restored }
 }
 
@@ -214,30 +326,95 @@ pub async fn status(client: &Client, cache: &ObjectMeta) -> Result<Option<Stored
     }))
 }
 
-/// The object of this name. What the watch does not show may still be there: somebody else's, or made a moment ago.
+/// The object of this name, as the watch shows it or as it was written or found since. What is not seen is not asked for, since
+/// whoever makes it is told that it is there; but where nothing is made, or there is no watch to trust, it is asked for.
 async fn find<K>(
     context: &Context,
     owner: &Owner,
     cache: &Cache<K>,
     name: &str,
     wanted: &Wanted<'_, K>,
+    unseen: Unseen,
 ) -> Result<Found<Arc<K>>, ObserveError>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Lookup<DynamicType = ()>
-        + DeserializeOwned
-        + Clone
-        + Debug,
+    K: Namespaced,
 {
     let live = match cache.get(&owner.namespace, name) {
-        Some(object) => Some(object),
-        None => Api::<K>::namespaced(context.client.clone(), &owner.namespace)
-            .get_opt(name)
-            .await
-            .map_err(|source| read_error::<K>(name, source))?
-            .map(Arc::new),
+        None if unseen == Unseen::AskedFor || !cache.is_ready() => ask(context, owner, name).await?.map(Arc::new),
+        seen => seen,
     };
     Ok(owner.found(live, wanted))
+}
+
+/// What becomes of a name under which no watch shows anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unseen {
+    /// Nothing is there: whoever makes it is told where something is.
+    TakenForAbsent,
+    /// The API server is asked.
+    AskedFor,
+}
+
+async fn ask<K: Namespaced>(context: &Context, owner: &Owner, name: &str) -> Result<Option<K>, ObserveError> {
+    let api = Api::<K>::namespaced(context.client.clone(), &owner.namespace);
+    api.get_opt(name).await.map_err(|source| read_error::<K>(name, source))
+}
+
+/// Whether something was found under the cache's names that no watch shows.
+#[must_use]
+pub fn is_unwatched(context: &Context, owner: &Owner) -> bool {
+    let (caches, namespace) = (&context.caches, owner.namespace.as_str());
+    let is_of_it = |kind: Kind, unwatched: Vec<String>| {
+        let is_secret = kind == Kind::Secret;
+        unwatched.iter().any(|name| {
+            plan::names(&owner.name, kind).contains(name) || is_secret && name::outlives_its_owner(&owner.name, name)
+        })
+    };
+    is_of_it(Kind::StatefulSet, caches.stateful_sets.unwatched(namespace))
+        || is_of_it(Kind::Service, caches.services.unwatched(namespace))
+        || is_of_it(Kind::ConfigMap, caches.config_maps.unwatched(namespace))
+        || is_of_it(Kind::ServiceAccount, caches.service_accounts.unwatched(namespace))
+        || is_of_it(Kind::NetworkPolicy, caches.network_policies.unwatched(namespace))
+        || is_of_it(Kind::Secret, context.secrets.unwatched(namespace))
+}
+
+/// Asks again for what was found under the cache's names and no watch shows, such as somebody else's.
+///
+/// # Errors
+/// Where the API server did not answer.
+pub async fn refresh(context: &Context, owner: &Owner) -> Result<(), ObserveError> {
+    let caches = &context.caches;
+    refresh_kind(context, owner, &caches.stateful_sets, Kind::StatefulSet).await?;
+    refresh_kind(context, owner, &caches.services, Kind::Service).await?;
+    refresh_kind(context, owner, &caches.config_maps, Kind::ConfigMap).await?;
+    refresh_kind(context, owner, &caches.service_accounts, Kind::ServiceAccount).await?;
+    refresh_kind(context, owner, &caches.network_policies, Kind::NetworkPolicy).await?;
+    for name in context.secrets.unwatched(&owner.namespace) {
+        let is_ours = plan::names(&owner.name, Kind::Secret).contains(&name);
+        if is_ours || name::outlives_its_owner(&owner.name, &name) {
+            let live = context.secrets.ask(&owner.namespace, &name).await;
+            match live.map_err(|source| read_error::<Secret>(&name, source))? {
+                Some(secret) => context.secrets.absorb(Arc::unwrap_or_clone(secret)),
+                None => context.secrets.forget_written(&owner.namespace, &name),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn refresh_kind<K>(context: &Context, owner: &Owner, cache: &Cache<K>, kind: Kind) -> Result<(), ObserveError>
+where
+    K: Namespaced,
+    Object: From<K>,
+{
+    let unwatched = cache.unwatched(&owner.namespace).into_iter();
+    for name in unwatched.filter(|name| plan::names(&owner.name, kind).contains(name)) {
+        match ask::<K>(context, owner, &name).await? {
+            Some(object) => context.absorb(object.into()),
+            None => cache.forget(&owner.namespace, &name),
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn find_secret(
@@ -245,10 +422,15 @@ pub(super) async fn find_secret(
     owner: &Owner,
     name: &str,
     wanted: &Wanted<'_, Secret>,
+    unseen: Unseen,
 ) -> Result<Found<Arc<Secret>>, ObserveError> {
-    let live =
-        context.secrets.read(&owner.namespace, name).await.map_err(|source| read_error::<Secret>(name, source))?;
-    Ok(owner.found(live, wanted))
+    let live = match unseen {
+        Unseen::AskedFor if !context.secrets.is_watched(&owner.namespace, name) => {
+            context.secrets.ask(&owner.namespace, name).await
+        }
+        Unseen::AskedFor | Unseen::TakenForAbsent => context.secrets.read(&owner.namespace, name).await,
+    };
+    Ok(owner.found(live.map_err(|source| read_error::<Secret>(name, source))?, wanted))
 }
 
 pub(super) fn read_error<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> ObserveError {
@@ -267,28 +449,31 @@ fn pods(context: &Context, owner: &Owner) -> Vec<Arc<Pod>> {
     named.filter(made_by_set).collect()
 }
 
-/// Every object that has the owner's labels and the owner.
+/// Every object that has the owner's labels and the owner, but for those that are needed in any case.
 #[must_use]
-pub fn children(context: &Context, owner: &Owner) -> Vec<Child> {
+pub fn children(context: &Context, owner: &Owner) -> Vec<Reference> {
     let caches = &context.caches;
     [
-        labelled(owner, &caches.stateful_sets, ChildKind::StatefulSet),
-        labelled(owner, &caches.services, ChildKind::Service),
-        labelled(owner, &caches.config_maps, ChildKind::ConfigMap),
-        labelled(owner, &caches.secrets, ChildKind::Secret),
-        labelled(owner, &caches.earlier_secrets, ChildKind::Secret),
-        labelled(owner, &caches.network_policies, ChildKind::NetworkPolicy),
-        labelled(owner, &caches.service_accounts, ChildKind::ServiceAccount),
+        labelled(owner, &caches.stateful_sets, Kind::StatefulSet),
+        labelled(owner, &caches.services, Kind::Service),
+        labelled(owner, &caches.config_maps, Kind::ConfigMap),
+        labelled(owner, &caches.secrets, Kind::Secret),
+        labelled(owner, &caches.earlier_secrets, Kind::Secret),
+        labelled(owner, &caches.network_policies, Kind::NetworkPolicy),
+        labelled(owner, &caches.service_accounts, Kind::ServiceAccount),
     ]
     .concat()
 }
 
-fn labelled<K>(owner: &Owner, cache: &Cache<K>, kind: ChildKind) -> Vec<Child>
+fn labelled<K>(owner: &Owner, cache: &Cache<K>, kind: Kind) -> Vec<Reference>
 where
-    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone,
+    K: Resource<DynamicType = ()>,
 {
     let labelled = cache.of_instance(&owner.namespace, &owner.name);
     let metadata = labelled.iter().map(|object| Resource::meta(object.as_ref()));
-    let ours = metadata.filter(|metadata| owner.ownership(metadata) == Ownership::Ours);
-    ours.map(|metadata| Child { kind, metadata: metadata.clone() }).collect()
+    let ours = metadata.filter(|metadata| {
+        plan::may_be_surplus(&owner.name, kind, metadata.name.as_deref().unwrap_or_default())
+            && owner.ownership(metadata) == Ownership::Ours
+    });
+    ours.map(|metadata| Reference { kind, metadata: metadata.clone() }).collect()
 }

@@ -1,14 +1,13 @@
 //! Puts the capabilities' plans together. Pure: the same input, the same plan.
 
-use k8s_openapi::{api::apps::v1::StatefulSet, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, TokenCache},
     condition::{ConditionType, Verdict},
     data_protection,
     kubernetes::{
-        child::{Child, ChildKind},
         name,
+        object::{Kind, Object, Reference},
+        write::Write,
     },
     redis::{
         self,
@@ -25,36 +24,45 @@ use crate::{
 pub struct Plan {
     /// Shown to the API server before the first write of a new generation, so that a spec that it refuses is never
     /// carried out by half.
-    pub rehearsal: Option<StatefulSet>,
-    /// What is the cache's own and is owned by nobody. Then nothing else of Redis is written.
-    pub adoptions: Vec<Child>,
-    /// What the key ring needs.
-    pub ring: data_protection::plan::Plan,
-    /// What Redis needs.
-    pub redis: redis::Plan,
-    /// What nothing needs any more.
-    pub retirees: Vec<Child>,
+    pub rehearsal: Option<Object>,
+    /// What is to be written. Groups do not wait for each other.
+    pub groups: Vec<Group>,
+}
+
+/// Writes that wait for each other, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// What they are about.
+    pub name: &'static str,
+    /// What must hold before any of them.
+    pub needs: Needs,
+    /// The writes.
+    pub writes: Vec<Write>,
+}
+
+/// What must hold before a group of writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: what is there already is kept up also where the rest of the spec is refused.
+    Nothing,
+    /// The API server does not refuse what the spec leads to.
+    AcceptedSpec,
 }
 
 /// What a cache has beside what its plan names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Surplus {
     /// What the operator has made, in another version or under an earlier spec, and nothing needs any more.
-    pub retirees: Vec<Child>,
+    pub retirees: Vec<Reference>,
     /// What has the cache's labels and owner, and was made by somebody else: a copy, most likely. It is left as it is.
-    pub left: Vec<Child>,
+    pub left: Vec<Reference>,
 }
 
 impl Plan {
-    /// The objects that are labelled as what outlives its owner, as they were seen.
-    pub fn marks(&self) -> impl Iterator<Item = &ObjectMeta> {
-        self.ring.unmarked.iter().chain(&self.redis.claim).map(|(seen, _)| seen)
-    }
-
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.adoptions.is_empty() && self.ring.is_empty() && self.redis.is_empty() && self.retirees.is_empty()
+        self.groups.is_empty()
     }
 }
 
@@ -66,33 +74,63 @@ pub fn plan(
     observed: &Observed,
     credentials: &Credentials,
     ring: data_protection::plan::Plan,
-    retirees: Vec<Child>,
+    retirees: Vec<Reference>,
 ) -> Plan {
     let owner = &settings.owner.name;
     if request::is_paused(cache) {
         return Plan::default();
     }
-    if observed.taken(owner).is_some() || observed.leftover(owner).is_some() {
-        // What applications encrypt with does not wait for Redis. None is begun for a cache that may be in the wrong place.
-        let ring = if ring.begins() { data_protection::plan::Plan::default() } else { ring };
-        return Plan { ring, ..Plan::default() };
+    let is_blocked = observed.taken(owner).is_some() || observed.leftover(owner).is_some();
+    let ring_needs = if ring.begins { Needs::AcceptedSpec } else { Needs::Nothing };
+    // What applications encrypt with does not wait for Redis. None is begun for a cache that may be in the wrong place.
+    let ring_writes = if is_blocked && ring.begins { Vec::new() } else { ring.writes };
+    let (rehearsal, writes) = if is_blocked {
+        (None, Vec::new())
+    } else {
+        of_redis(settings, observed, credentials, is_accepted(cache), retirees)
+    };
+    // A name that is not free is met before a ring begins.
+    let groups = [
+        Group { name: "redis", needs: Needs::AcceptedSpec, writes },
+        Group { name: "key ring", needs: ring_needs, writes: ring_writes },
+    ];
+    Plan { rehearsal, groups: groups.into_iter().filter(|group| !group.writes.is_empty()).collect() }
+}
+
+/// What is to be written of Redis, and what is shown to the API server before.
+fn of_redis(
+    settings: &Settings,
+    observed: &Observed,
+    credentials: &Credentials,
+    is_accepted: bool,
+    retirees: Vec<Reference>,
+) -> (Option<Object>, Vec<Write>) {
+    let unowned = observed.unowned(&settings.owner.name);
+    if !unowned.is_empty() {
+        let adoptions = unowned.into_iter().map(|object| Write::Adopt(object, settings.owner.reference()));
+        return (None, adoptions.collect());
     }
-    let adoptions = observed.unowned(owner);
-    if !adoptions.is_empty() {
-        return Plan { adoptions, ring, ..Plan::default() };
+    let mut writes = redis::plan(settings, observed, credentials);
+    // What was made by a POST is taken over before anything is applied, or shown to the API server as if it were.
+    if writes.iter().any(|write| matches!(write, Write::TakeOver(..))) {
+        writes.retain(|write| matches!(write, Write::TakeOver(..)));
+        return (None, writes);
     }
-    let redis = redis::plan(settings, observed, credentials);
-    if redis.is_empty() {
-        return Plan { ring, retirees, ..Plan::default() };
-    }
-    let rehearsal = (!is_accepted(cache)).then(|| rollout::wanted(settings, observed, None));
-    Plan { rehearsal, adoptions, ring, redis, retirees }
+    // Where only the `StatefulSet` is to be applied, that is refused as a whole or not at all.
+    let is_its_own_rehearsal = matches!(writes.as_slice(), [Write::Apply(Object::StatefulSet(_))]);
+    let rehearsal = (!writes.is_empty() && !is_its_own_rehearsal && !is_accepted).then(|| {
+        let mut wanted = rollout::wanted(settings, observed, None);
+        wanted.metadata.uid = observed.stateful_set.ours().and_then(|live| live.metadata.uid.clone());
+        wanted.into()
+    });
+    writes.extend(retirees.into_iter().map(Write::Delete));
+    (rehearsal, writes)
 }
 
 /// What of these objects, which have the cache's labels and owner, no plan names. What is deleted of it is in the operator's own
 /// list of names, and was made by it: what somebody else made stays, whatever it carries. What holds keys is never in it.
 #[must_use]
-pub fn surplus(settings: &Settings, credentials: &Credentials, children: Vec<Child>) -> Surplus {
+pub fn surplus(settings: &Settings, credentials: &Credentials, children: Vec<Reference>) -> Surplus {
     let owner = &settings.owner;
     let of_tls: Vec<String> = match settings.tls {
         TlsSource::Managed => Vec::new(),
@@ -100,18 +138,17 @@ pub fn surplus(settings: &Settings, credentials: &Credentials, children: Vec<Chi
         TlsSource::Disabled => vec![name::redis_ca(&owner.name), name::redis_tls(&owner.name)],
     };
     let policy = (settings.network_policy == NetworkPolicyMode::None).then(|| name::redis(&owner.name));
-    let spent = credentials.rotation.spent.clone().map(|metadata| Child { kind: ChildKind::Secret, metadata });
+    let spent = credentials.rotation.spent.clone().map(|metadata| Reference { kind: Kind::Secret, metadata });
     let secrets = of_tls.into_iter().chain(spent.iter().map(|spent| spent.name().to_owned()));
-    let unneeded: Vec<(ChildKind, String)> = secrets
-        .map(|name| (ChildKind::Secret, name))
-        .chain(policy.map(|name| (ChildKind::NetworkPolicy, name)))
-        .collect();
-    let is_spent =
-        |child: &Child| spent.as_ref().is_some_and(|spent| (child.kind, child.name()) == (spent.kind, spent.name()));
-    let others: Vec<Child> = children.into_iter().filter(|child| !is_spent(child)).collect();
+    let unneeded: Vec<(Kind, String)> =
+        secrets.map(|name| (Kind::Secret, name)).chain(policy.map(|name| (Kind::NetworkPolicy, name))).collect();
+    let is_spent = |child: &Reference| {
+        spent.as_ref().is_some_and(|spent| (child.kind, child.name()) == (spent.kind, spent.name()))
+    };
+    let others: Vec<Reference> = children.into_iter().filter(|child| !is_spent(child)).collect();
     let mut surplus = Surplus::default();
     for child in others.into_iter().chain(spent).filter(|child| child.metadata.deletion_timestamp.is_none()) {
-        let is_secret = child.kind == ChildKind::Secret;
+        let is_secret = child.kind == Kind::Secret;
         let is_unneeded = unneeded.iter().any(|(kind, name)| (*kind, name.as_str()) == (child.kind, child.name()));
         let is_needed = names(&owner.name, child.kind).iter().any(|name| name == child.name()) && !is_unneeded;
         if is_needed || (is_secret && name::outlives_its_owner(&owner.name, child.name())) {
@@ -123,13 +160,29 @@ pub fn surplus(settings: &Settings, credentials: &Credentials, children: Vec<Chi
     surplus
 }
 
+/// Whether an object with the cache's labels and owner may be in a [`Surplus`], whatever the spec says.
+#[must_use]
+pub fn may_be_surplus(owner: &str, kind: Kind, name: &str) -> bool {
+    let is_always_needed = match kind {
+        Kind::NetworkPolicy => false,
+        Kind::Secret => ![name::redis_ca(owner), name::redis_tls(owner), name::redis_rotation(owner)]
+            .iter()
+            .any(|needed_at_times| needed_at_times == name),
+        _ => true,
+    };
+    !(is_always_needed && names(owner, kind).iter().any(|needed| needed == name))
+}
+
 /// The names of a cache's objects of a kind.
-fn names(owner: &str, kind: ChildKind) -> Vec<String> {
+#[must_use]
+pub fn names(owner: &str, kind: Kind) -> Vec<String> {
     match kind {
-        ChildKind::StatefulSet | ChildKind::ServiceAccount | ChildKind::NetworkPolicy => vec![name::redis(owner)],
-        ChildKind::Service => vec![name::redis(owner), name::redis_headless(owner)],
-        ChildKind::ConfigMap => vec![name::redis_config(owner), name::settings(owner)],
-        ChildKind::Secret => name::secrets(owner).to_vec(),
+        Kind::StatefulSet | Kind::ServiceAccount | Kind::NetworkPolicy => vec![name::redis(owner)],
+        Kind::Service => vec![name::redis(owner), name::redis_headless(owner)],
+        Kind::ConfigMap => vec![name::redis_config(owner), name::settings(owner)],
+        Kind::Secret => name::secrets(owner).to_vec(),
+        // The `StatefulSet` controller's.
+        Kind::PersistentVolumeClaim => Vec::new(),
     }
 }
 

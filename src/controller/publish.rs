@@ -82,7 +82,8 @@ pub async fn deliver(
     }
     let written = write_status(&context.client, cache, &status).await;
     let version = written.as_ref().ok().cloned().flatten();
-    let overlay = version.map(|version| Overlay { over: cache.resource_version(), version, status });
+    let moves = status.operations != previous.operations;
+    let overlay = version.map(|version| Overlay { over: cache.resource_version(), version, status, moves });
     // Also of one that failed: it may have been carried out.
     context.written.note(key, uid, overlay, Context::now());
     written?;

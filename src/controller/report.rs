@@ -6,19 +6,28 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{apply::Applied, events};
+use super::{decide::Decision, events, snapshot::Snapshot};
 use crate::{
     api::v1alpha1::{
         BindingStatus, DataProtectionMode, KeyRingStatus, LONGEST_MESSAGE, NetworkPolicyMode, OperationStatus, PAUSED,
         RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
     },
     condition::{ConditionType, Finding, Reason, Verdict, merge, summary},
+    data_protection::{
+        self, in_use,
+        news::{self as ring_news, Corrected},
+    },
     kubernetes::{
         event::Happening,
         name, words,
         write::{WriteError, WriteErrorClass},
     },
-    redis::{advice, health::Health, observed::Observed, settings::Settings},
+    redis::{
+        self, advice,
+        health::{Health, Moment, health},
+        observed::Observed,
+        settings::Settings,
+    },
     request,
 };
 
@@ -32,11 +41,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// With what became of requests. Each stage that one has reached since is news.
+    /// With what became of requests: by each round of the pass, of which the last one stands. Each stage that one has reached
+    /// since is news, also where it is over by now.
     #[must_use]
-    pub fn with_operations(mut self, operations: Vec<OperationStatus>, previous: &[OperationStatus]) -> Self {
-        self.happenings.extend(events::of_operations(&operations, previous));
-        self.status.operations = operations;
+    pub fn with_operations(mut self, rounds: Vec<Vec<OperationStatus>>, previous: &[OperationStatus]) -> Self {
+        let mut before = previous.to_vec();
+        for operations in rounds {
+            self.happenings.extend(events::of_operations(&operations, &before));
+            before = operations;
+        }
+        self.status.operations = before;
         self
     }
 
@@ -73,8 +87,45 @@ impl Published {
     }
 }
 
+/// What a pass says.
+pub struct Said {
+    /// The report; `None` while the first look at a server is still on its way.
+    pub report: Option<Report>,
+    /// Whether it tells what the samples showed.
+    pub tells_of_samples: bool,
+}
+
+/// Puts together what a pass has to say: of Redis, of the key ring, and of what was asked for. `corrected` is what was put right in
+/// the key ring, and `operations` what became of requests in each round.
+#[must_use]
+pub fn compose(
+    settings: &super::settings::Settings,
+    snapshot: &Snapshot<'_>,
+    decision: &Decision,
+    moment: Moment,
+    outcome: Outcome<'_>,
+    (corrected, operations): (&Corrected, Vec<Vec<OperationStatus>>),
+) -> Said {
+    let (of_redis, of_ring) = (&settings.redis, &settings.data_protection);
+    let (observed, previous, now) = (&snapshot.redis, snapshot.previous, snapshot.now);
+    let Decision { credentials, ring, standing, .. } = decision;
+    let health = health(of_redis, observed, credentials, moment)
+        .and(data_protection::health::finding(of_ring, ring, standing, corrected, now))
+        .advise(credentials.rotation.finding.clone());
+    let tells_of_samples = health.tells_of_samples();
+    let published = Published::of(observed);
+    let report = report(snapshot.cache, previous, of_redis, published, health, outcome, now).map(|report| {
+        let minted = ring_news::minted(of_ring, ring, standing, previous.key_ring.as_ref());
+        let key_ring = data_protection::health::status(of_ring, ring, standing, now).map(|status| {
+            in_use::told(status, of_ring, redis::in_use(of_redis, observed).as_ref(), previous.key_ring.as_ref())
+        });
+        report.with_operations(operations, &previous.operations).with_key_ring(key_ring, minted)
+    });
+    Said { report, tells_of_samples }
+}
+
 /// How carrying the plan out went.
-pub type Outcome<'pass> = Result<&'pass Applied, &'pass WriteError>;
+pub type Outcome<'pass> = Result<(), &'pass WriteError>;
 
 /// The report of a pass; `None` while the first look at a server is still on its way, because what was reported before
 /// a restart of the operator may well still be true.

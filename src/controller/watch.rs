@@ -4,9 +4,9 @@
 //! but the `TokenCache`s themselves is watched by label. (Users' Secrets: see [`super::named`].) A watch that fails is logged and tried again by itself: an error
 //! that reached the controller would hold up every other watch, and the news of the servers, for up to a minute.
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, future::ready, stream};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -22,8 +22,8 @@ use kube::{
     runtime::{
         Controller, WatchStreamExt,
         controller::Config,
-        reflector::{self, ObjectRef, store::WriterDropped},
-        watcher,
+        reflector::{self, ObjectRef},
+        watcher::{self, Event, watcher},
     },
 };
 use serde::de::DeserializeOwned;
@@ -32,7 +32,7 @@ use crate::{
     api::v1alpha1::{StoredStatus, TokenCache},
     condition::ConditionType,
     kubernetes::{
-        cache::Cache,
+        cache::{Cache, WatchEnded},
         identity::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, STATUS_FIELD_MANAGER, named_owner},
         managed_fields,
     },
@@ -78,11 +78,19 @@ pub struct Caches {
 }
 
 impl Caches {
+    /// The `TokenCache`s that Secrets name by their labels, whether there is such a one or not.
+    #[must_use]
+    pub fn instances(&self) -> Vec<Key> {
+        let named = self.secrets.instances().into_iter().chain(self.earlier_secrets.instances());
+        let named: BTreeSet<(String, String)> = named.collect();
+        named.into_iter().map(|(namespace, name)| Key::new(&name).within(&namespace)).collect()
+    }
+
     /// Waits until every watch has listed what was there at its start.
     ///
     /// # Errors
     /// Where the operator is shutting down.
-    pub async fn ready(&self) -> Result<(), WriterDropped> {
+    pub async fn ready(&self) -> Result<(), WatchEnded> {
         // Not for policies: an operator that was upgraded without the right to them is to say so, and not to wait for ever. What
         // the watch does not show is looked up.
         let Self {
@@ -105,31 +113,47 @@ impl Caches {
     }
 }
 
-/// The controller over all `TokenCache`s of a scope, and the caches that its watches fill while it runs.
+/// The controller over all `TokenCache`s of a scope, and the caches that its watches fill while it runs. `is_echo` tells a
+/// `TokenCache` as a pass has left it.
 #[must_use]
-pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Caches) {
-    let (token_caches, changed) = kept_as::<Guarded>(client, scope, watcher::Config::default(), slim_cache);
-    let controller = Controller::for_stream(changed.map(Ok), token_caches.store())
-        .with_config(Config::default().concurrency(CONCURRENT_PASSES));
+pub fn controller(
+    client: &Client,
+    scope: &Scope,
+    is_echo: impl Fn(&Guarded) -> bool + Send + Sync + 'static,
+) -> (Controller<Guarded>, Caches) {
+    let (token_caches, writer) = reflector::store();
+    let events = watcher(scope.api::<Guarded>(client), watcher::Config::default());
+    let events = events.default_backoff().modify(slim_cache);
+    let events = events.reflect(writer).filter_map(|event| ready(told("TokenCache", event)));
+    let changed = events.filter_map(move |event| {
+        ready(match event {
+            // What a pass has written itself is no reason for another one. A list may hide what came before it.
+            Event::Apply(cache) if is_echo(&cache) => None,
+            Event::Apply(cache) | Event::InitApply(cache) | Event::Delete(cache) => Some(Ok(cache)),
+            Event::Init | Event::InitDone => None,
+        })
+    });
+    let controller =
+        Controller::for_stream(changed, token_caches).with_config(Config::default().concurrency(CONCURRENT_PASSES));
     let ours = || watcher::Config::default().labels(MANAGED_SELECTOR);
-    let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours());
-    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    let (network_policies, changed) = kept::<NetworkPolicy>(client, scope, ours());
-    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    let (services, changed) = kept::<Service>(client, scope, ours());
-    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours());
-    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope, ours());
-    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
-    let (pods, changed) = kept::<Pod>(client, scope, watcher::Config::default().labels(POD_SELECTOR));
-    let controller = controller.watches_stream(changed.map(Ok), |pod| instance(&pod));
-
-    let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours());
-    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours(), owners);
+    let controller = controller.reconcile_on(changed);
+    let (network_policies, changed) = kept::<NetworkPolicy>(client, scope, ours(), owners);
+    let controller = controller.reconcile_on(changed);
+    let (services, changed) = kept::<Service>(client, scope, ours(), owners);
+    let controller = controller.reconcile_on(changed);
+    let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours(), owners);
+    let controller = controller.reconcile_on(changed);
+    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope, ours(), owners);
+    let controller = controller.reconcile_on(changed);
+    let of_pods = watcher::Config::default().labels(POD_SELECTOR);
+    let (pods, changed) = kept::<Pod>(client, scope, of_pods, |pod| instance(pod).into_iter().collect());
+    let controller = controller.reconcile_on(changed);
+    let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours(), owners);
+    let controller = controller.reconcile_on(changed);
     let earlier = watcher::Config::default().labels(EARLIER_SELECTOR);
-    let (earlier_secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, earlier);
-    let controller = controller.watches_stream(changed.map(Ok), |object| owners(&object));
+    let (earlier_secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, earlier, owners);
+    let controller = controller.reconcile_on(changed);
     let caches = Caches {
         service_accounts,
         network_policies,
@@ -143,12 +167,14 @@ pub fn controller(client: &Client, scope: &Scope) -> (Controller<Guarded>, Cache
     (controller, caches)
 }
 
-/// A cache of one kind, and the changes that have reached it. Deletions are among them.
+/// A cache of one kind, and those whom the changes concern that have reached it. Deletions are among them; what the operator has
+/// written itself is not.
 fn kept<K>(
     client: &Client,
     scope: &Scope,
     config: watcher::Config,
-) -> (Cache<K>, impl Stream<Item = K> + Send + 'static)
+    concerned: fn(&K) -> Vec<Key>,
+) -> (Cache<K>, impl Stream<Item = Key> + Send + 'static)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
@@ -158,40 +184,20 @@ where
         + Sync
         + 'static,
 {
-    kept_as(client, scope, config, slim)
+    let cache = Cache::default();
+    let noted = cache.clone();
+    let events = watcher(scope.api::<K>(client), config).default_backoff().modify(slim);
+    let changes = events.filter_map(move |event| ready(told(&K::kind(&()), event).and_then(|event| noted.note(event))));
+    (cache, changes.flat_map(move |object| stream::iter(concerned(&object))).boxed())
 }
 
-/// As [`kept`], with this done to each object before it is kept.
-fn kept_as<K>(
-    client: &Client,
-    scope: &Scope,
-    config: watcher::Config,
-    slim: fn(&mut K),
-) -> (Cache<K>, impl Stream<Item = K> + Send + 'static)
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + DeserializeOwned
-        + Clone
-        + Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    let (store, writer) = reflector::store();
-    let cache = Cache::over(store);
-    let noted = cache.clone();
-    let watched = watcher(scope.api::<K>(client), config).default_backoff().modify(slim);
-    let watched = watched.inspect_ok(move |event| noted.note(event));
-    let changes = watched.reflect(writer).touched_objects().filter_map(async |change| {
-        change
-            .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; it is tried again"))
-            .ok()
-    });
-    (cache, changes.boxed())
+/// What a watch tells; that it failed is logged.
+fn told<E>(kind: &str, event: Result<E, watcher::Error>) -> Option<E> {
+    event.inspect_err(|error| tracing::warn!(kind, %error, "a watch failed; it is tried again")).ok()
 }
 
 fn slim<K: Resource>(object: &mut K) {
-    managed_fields::slim(object.managed_fields_mut());
+    managed_fields::slim(object.meta_mut());
 }
 
 fn slim_cache(cache: &mut Guarded) {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::watch::Key;
 use crate::{api::v1alpha1::StoredStatus, kubernetes::event::Happening};
@@ -45,6 +46,8 @@ pub struct Overlay {
     pub version: String,
     /// What it says.
     pub status: StoredStatus,
+    /// Whether it tells of a request what was not told before, on which the next step may wait.
+    pub moves: bool,
 }
 
 impl Overlay {
@@ -97,6 +100,13 @@ impl Written {
         let last = written.get_mut(key)?;
         last.overlay = last.overlay.take().filter(|overlay| !overlay.is_shown_by(watched));
         last.overlay.as_ref().map(|overlay| overlay.status.clone())
+    }
+
+    /// Whether an object of the watch is as the last write has made it, and no step waits for that.
+    pub fn is_echo(&self, key: &Key, object: &ObjectMeta) -> bool {
+        let overlay = self.lock();
+        let overlay = overlay.get(key).and_then(|last| last.overlay.as_ref());
+        overlay.is_some_and(|overlay| !overlay.moves && object.resource_version.as_ref() == Some(&overlay.version))
     }
 
     /// Whether it is too early for another write; if so, one waits from now on.
@@ -154,8 +164,8 @@ mod tests {
     /// A status was written at 0, over one version of the object, and made another one of it.
     fn written(over: &str, version: &str) -> Written {
         let written = Written::new(PAUSE);
-        let overlay =
-            Overlay { over: Some(over.to_owned()), version: version.to_owned(), status: StoredStatus::default() };
+        let status = StoredStatus::default();
+        let overlay = Overlay { over: Some(over.to_owned()), version: version.to_owned(), status, moves: false };
         written.note(&key(), UID.map(str::to_owned), Some(overlay), at(0));
         written
     }

@@ -27,6 +27,15 @@ pub struct Corrected {
     pub others: Vec<String>,
 }
 
+impl Corrected {
+    /// With what was put right after that.
+    pub fn add(&mut self, later: Self) {
+        let Self { ring, others } = later;
+        self.ring.extend(ring.into_iter().filter(|refused| !self.ring.contains(refused)).collect::<Vec<_>>());
+        self.others.extend(others.into_iter().filter(|other| !self.others.contains(other)).collect::<Vec<_>>());
+    }
+}
+
 /// What carrying the plan out puts right.
 #[must_use]
 pub fn corrected(settings: &Settings, observed: &Observed, standing: &Standing) -> Corrected {

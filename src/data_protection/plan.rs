@@ -3,7 +3,7 @@
 //! In: the settings, what was observed, how far the ring is. Out: a [`Plan`], in which nothing is that is done already. What
 //! it never holds is the removal of a key.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -20,29 +20,22 @@ use super::{
 };
 use crate::kubernetes::{
     identity::{Found, Lacking, is_own},
-    subset,
+    name,
+    object::{Kind, Reference},
+    write::{Draft, Write, subset},
 };
 
 /// The annotation of a key's Secret that says why the key was made.
 pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
 
-/// What is to be written, in this order.
-#[derive(Clone, Default, PartialEq)]
+/// What is to be written, in this order: certificates before the keys that need them, and the Secret of a key before the key is
+/// published, so that none is ever in one place only that somebody may write to.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
-    /// The published ring, where it is this cache's own and nobody owns it. Then nothing else is written.
-    pub adopted: Option<ObjectMeta>,
-    /// Secrets of keys and of certificates that are not labelled as what outlives its owner is, as they were seen.
-    pub unmarked: Vec<(ObjectMeta, Lacking)>,
-    /// Secrets of keys and of certificates whose owners are to be taken away, as they were seen.
-    pub owned: Vec<ObjectMeta>,
-    /// The certificates, before a key that needs one is published.
-    pub certificates: Option<Publication>,
-    /// A key whose bytes are drawn when its Secret is created.
-    pub mint: Option<Mint>,
-    /// Secrets of keys that are published and whose own are gone, or that are taken over: to be created, never overwritten.
-    pub files: Vec<Secret>,
-    /// The published ring.
-    pub ring: Option<Publication>,
+    /// Whether a ring begins with it, which need not be before the rest of the spec is known to be good.
+    pub begins: bool,
+    /// The writes.
+    pub writes: Vec<Write>,
 }
 
 /// A key that is to be made.
@@ -56,43 +49,28 @@ pub struct Mint {
     pub replaces: Option<Replaced>,
 }
 
-/// A Secret that applications mount, as it is to be written.
-#[derive(Clone, PartialEq)]
-pub struct Publication {
-    /// The Secret, with the UID and the version of the live one, if there is one.
-    pub secret: Secret,
-    /// Files in the live one that do not stay.
-    pub strays: Vec<String>,
-}
-
-// By hand: derived, it would print keys.
-impl fmt::Debug for Plan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files: Vec<_> = self.files.iter().map(|secret| secret.metadata.name.as_deref()).collect();
-        let strays = self.ring.as_ref().map(|ring| &ring.strays);
-        let certificates = self.certificates.as_ref().map(|certificates| &certificates.strays);
-        formatter
-            .debug_struct("Plan")
-            .field("certificates", &certificates)
-            .field("mint", &self.mint)
-            .field("files", &files)
-            .field("ring", &strays)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Plan {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.writes.is_empty()
+    }
+}
+
+/// A key that is to be made for these settings.
+#[derive(Debug)]
+struct NewKey {
+    settings: Settings,
+    mint: Mint,
+}
+
+impl Draft for NewKey {
+    fn name(&self) -> String {
+        name::ring_file(&self.settings.owner.name, "key-*")
     }
 
-    /// Whether it begins a ring, which need not be before the rest of the spec is known to be good.
-    #[must_use]
-    pub fn begins(&self) -> bool {
-        let is_new = self.ring.as_ref().is_some_and(|ring| ring.secret.metadata.uid.is_none());
-        self.mint.as_ref().is_some_and(|mint| mint.key.why == Why::First) || (is_new && !self.files.is_empty())
+    fn secret(&self, random: &[u8]) -> Option<Secret> {
+        self.mint.secret(&self.settings, random)
     }
 }
 
@@ -110,24 +88,45 @@ impl Mint {
     }
 }
 
-impl Publication {
-    /// With the files of a Secret that was made a moment ago.
-    #[must_use]
-    pub fn with(mut self, made: &Secret) -> Self {
-        self.secret.data.get_or_insert_default().extend(made.data.clone().unwrap_or_default());
-        self
+/// What is to be written. `unmarked` are the Secrets of keys and of certificates, as they were seen, that are not labelled as what
+/// outlives its owner is.
+#[must_use]
+pub fn plan(
+    settings: &Settings,
+    observed: &Observed,
+    standing: &Standing,
+    unmarked: Vec<(ObjectMeta, Lacking)>,
+) -> Plan {
+    let is_named = |metadata: &ObjectMeta, name: &str| metadata.name.as_deref() == Some(name);
+    let label = |(metadata, lacking): (ObjectMeta, Lacking)| Write::Label(secret(metadata), lacking);
+    let (writes, begins) = of_ring(settings, observed, standing);
+    if settings.held {
+        return Plan { begins, writes };
     }
+    // Of two writes at the version that was seen the second one is refused.
+    let is_written = |metadata: &ObjectMeta| writes.iter().any(|write| is_named(metadata, &write.name()));
+    let labels = unmarked.into_iter().filter(|(metadata, _)| !is_written(metadata)).map(label);
+    Plan { begins, writes: labels.chain(writes.clone()).collect() }
 }
 
-/// What is to be written.
-#[must_use]
-pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Plan {
-    let Some(ring) = standing.ring.as_ref().filter(|_| !settings.held) else { return Plan::default() };
+/// What is to be written of the ring, and whether that begins it.
+fn of_ring(settings: &Settings, observed: &Observed, standing: &Standing) -> (Vec<Write>, bool) {
+    let Some(ring) = standing.ring.as_ref().filter(|_| !settings.held) else { return Default::default() };
     if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
-        return Plan::default();
+        return Default::default();
     }
     if let Some(unowned) = observed.ring.ours().filter(|live| is_unowned(live)) {
-        return Plan { adopted: Some(unowned.metadata.clone()), ..Plan::default() };
+        let adoption = Write::Adopt(secret(unowned.metadata.clone()), settings.owner.reference());
+        return (vec![adoption], false);
+    }
+    let owned: Vec<Write> = observed.owned().map(|owned| Write::Disown(secret(owned.metadata.clone()))).collect();
+    let is_disowned = |write: &Write| owned.iter().any(|owned| owned.name() == write.name());
+    let certificates = publish_certificates(settings, observed, ring).filter(|write| !is_disowned(write));
+    let mut writes: Vec<Write> = owned.iter().cloned().chain(certificates).collect();
+    if let Some(mint) = &standing.mint {
+        // Without the key that takes its place, none may be revoked; and none is published before it is there.
+        writes.push(Write::Mint(Arc::new(NewKey { settings: settings.clone(), mint: mint.clone() })));
+        return (writes, mint.key.why == Why::First);
     }
     // Of a ring that cannot be published nothing is made that could never be taken back.
     let orphans = ring.published.orphans.iter().filter(|_| !ring.published.fill().is_over());
@@ -135,15 +134,16 @@ pub fn plan(settings: &Settings, observed: &Observed, standing: &Standing) -> Pl
     let pending = standing.provided.pending().iter().filter_map(|file| imported(settings, file));
     // One that is there and holds something else is told, and not written again and again in vain.
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
-    Plan {
-        adopted: None,
-        unmarked: Vec::new(),
-        owned: observed.owned().map(|secret| secret.metadata.clone()).collect(),
-        certificates: publish_certificates(settings, observed, ring),
-        mint: standing.mint.clone(),
-        files: orphans.chain(pending).chain(revocations(settings, standing)).filter(is_wanting).collect(),
-        ring: publication(settings, observed, standing),
-    }
+    let files = orphans.chain(pending).chain(revocations(settings, standing)).filter(is_wanting);
+    let files: Vec<Write> = files.map(|file| Write::Create(file.into())).collect();
+    let publication = publication(settings, observed, standing);
+    let begins = matches!(publication, Some(Write::Create(_))) && !files.is_empty();
+    writes.extend(files.into_iter().chain(publication));
+    (writes, begins)
+}
+
+fn secret(metadata: ObjectMeta) -> Reference {
+    Reference { kind: Kind::Secret, metadata }
 }
 
 /// Whether a Secret that is to be owned is not, as after a restore from a backup.
@@ -151,10 +151,10 @@ fn is_unowned(secret: &Secret) -> bool {
     secret.metadata.owner_references.as_ref().is_none_or(Vec::is_empty)
 }
 
-/// The revocations that are asked for, unless a key is to take the place of those and none is made: never is there a ring
-/// without one that encrypts.
+/// The revocations that are asked for, unless a key is to take the place of those first: never is there a ring without one that
+/// encrypts.
 fn order(standing: &Standing) -> Option<&Order> {
-    standing.revoke.order.as_ref().filter(|order| !order.needs_key || standing.mint.is_some())
+    standing.revoke.order.as_ref().filter(|order| !order.needs_key)
 }
 
 /// The Secrets of revocations that are asked for, one for each key.
@@ -178,14 +178,14 @@ fn imported(settings: &Settings, file: &File) -> Option<Secret> {
     Some(secret)
 }
 
-fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataProtection) -> Option<Publication> {
+fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataProtection) -> Option<Write> {
     // What was published once stays for those who mount it.
     if ring.certificates.pairs.is_empty() {
         return None;
     }
     let mut secret = objects::certificates_secret(&settings.owner, &ring.certificates, &ring.certificates_since);
     match &observed.inputs().certificates {
-        Found::Nothing => Some(Publication { secret, strays: Vec::new() }),
+        Found::Nothing => Some(Write::Create(secret.into())),
         Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
         Found::Ours(_) if observed.certificates_are_immutable() => None,
         Found::Ours(live) => {
@@ -200,7 +200,7 @@ fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataPro
             secret.metadata.uid.clone_from(&live.metadata.uid);
             // What another pass has put there meanwhile, of which nobody else has a copy, must not go.
             secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
-            Some(Publication { secret, strays })
+            Some(Write::Amend { secret, without: strays })
         }
     }
 }
@@ -216,7 +216,7 @@ fn keep(secret: &mut Secret, live: &Secret) {
     }
 }
 
-/// Leaves annotations that others use too as they are: to whoever has given them another value, and to [`Plan::unmarked`] where
+/// Leaves annotations that others use too as they are: to whoever has given them another value, and to what labels it where
 /// they are lacking.
 fn leave_annotations(live: &Secret, wanted: &mut Secret) {
     let live = live.metadata.annotations.as_ref();
@@ -233,16 +233,16 @@ fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     live.data.iter().flat_map(BTreeMap::keys).filter(|name| !is_wanted(name)).cloned().collect()
 }
 
-fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Publication> {
+fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Write> {
     let published = &standing.ring.as_ref()?.published;
-    let grows = standing.mint.is_some() || order(standing).is_some();
+    let grows = order(standing).is_some();
     if published.fill().is_over() || (published.files().is_empty() && !grows) {
         return None;
     }
     let mut secret = objects::ring_secret(&settings.owner, published);
     let revocations = revocations(settings, standing).filter_map(|revocation| revocation.data).flatten();
     secret.data.get_or_insert_default().extend(revocations);
-    let Some(live) = observed.ring.ours() else { return Some(Publication { secret, strays: Vec::new() }) };
+    let Some(live) = observed.ring.ours() else { return Some(Write::Create(secret.into())) };
     let strays = strays(live, |name| published.files().contains_key(name));
     if !grows && strays.is_empty() && subset::holds(live.as_ref(), &secret) {
         return None;
@@ -250,5 +250,5 @@ fn publication(settings: &Settings, observed: &Observed, standing: &Standing) ->
     secret.metadata.uid.clone_from(&live.metadata.uid);
     // Over a later version, a ring that was put together without a key that is in it by now would take that key away.
     secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
-    Some(Publication { secret, strays })
+    Some(if strays.is_empty() { Write::Apply(secret.into()) } else { Write::Amend { secret, without: strays } })
 }

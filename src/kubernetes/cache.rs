@@ -1,20 +1,18 @@
-//! The objects of one kind, as a watch shows them: by name, and by the instance that their labels name.
+//! The objects of one kind, as a watch shows them and as they were written since: by name, and by the instance that their labels
+//! name.
 //!
-//! In: the events of a watch. Out: objects. A question about one instance never goes through the objects of the others. It
-//! asks the API server nothing.
+//! In: the events of a watch, and the API server's answers to writes. Out: objects. What was written counts until the watch has
+//! caught up, so that a pass reads what the one before has written. A question about one instance never goes through the objects
+//! of the others. It asks the API server nothing.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock},
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use kube::{
-    Resource, ResourceExt,
-    runtime::{
-        reflector::{Lookup, ObjectRef, Store, store::WriterDropped},
-        watcher::Event,
-    },
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt, runtime::watcher::Event};
+use tokio::sync::watch;
 
 use super::identity::named_owner;
 
@@ -22,123 +20,269 @@ use super::identity::named_owner;
 type Place = (String, String);
 
 /// The objects of one kind.
-pub struct Cache<K: Lookup + 'static>
-where
-    K::DynamicType: Eq + std::hash::Hash,
-{
-    store: Store<K>,
-    index: Arc<RwLock<Index>>,
+pub struct Cache<K> {
+    state: Arc<RwLock<State<K>>>,
+    ready: Arc<watch::Sender<bool>>,
 }
 
-impl<K> Clone for Cache<K>
-where
-    K: Lookup + Clone,
-    K::DynamicType: Eq + std::hash::Hash + Clone,
-{
+impl<K> Clone for Cache<K> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone(), index: Arc::clone(&self.index) }
+        Self { state: Arc::clone(&self.state), ready: Arc::clone(&self.ready) }
     }
 }
 
-impl<K> Cache<K>
-where
-    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone,
-{
-    /// Over a store that some writer fills. Each event is to be [noted](Self::note) before the writer gets it.
-    #[must_use]
-    pub fn over(store: Store<K>) -> Self {
-        Self { store, index: Arc::default() }
+impl<K> Default for Cache<K> {
+    fn default() -> Self {
+        let state =
+            State { watched: HashMap::new(), written: HashMap::new(), names: HashMap::new(), listed: HashMap::new() };
+        Self { state: Arc::new(RwLock::new(state)), ready: Arc::new(watch::Sender::new(false)) }
+    }
+}
+
+/// The watch has ended before it listed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the watch has ended")]
+pub struct WatchEnded;
+
+impl<K: Resource<DynamicType = ()>> Cache<K> {
+    /// Takes note of an event of the watch. Returns its object, where it tells anything that was not known.
+    pub fn note(&self, event: Event<K>) -> Option<Arc<K>> {
+        let mut state = self.write();
+        match event {
+            Event::Apply(object) => {
+                let object = Arc::new(object);
+                state.set(Arc::clone(&object)).then_some(object)
+            }
+            Event::Delete(object) => state.remove(&object).then(|| Arc::new(object)),
+            Event::Init => {
+                state.begin_list();
+                None
+            }
+            Event::InitApply(object) => {
+                let (place, object) = (place(&object), Arc::new(object));
+                // Of the first list nothing is told: there is no pass yet that could have missed it.
+                let is_news =
+                    *self.ready.borrow() && !state.get(&place).is_some_and(|known| is_same(known.as_ref(), &object));
+                state.listed.insert(place, Arc::clone(&object));
+                is_news.then_some(object)
+            }
+            Event::InitDone => {
+                state.end_list();
+                drop(state);
+                self.ready.send_replace(true);
+                None
+            }
+        }
     }
 
-    /// The store.
-    #[must_use]
-    pub fn store(&self) -> Store<K> {
-        self.store.clone()
+    /// Takes note of an object as the API server has stored it, or as it was found where the watch shows none. Whether the watch
+    /// will show it, its labels tell.
+    pub fn absorb(&self, object: Arc<K>, is_watched: bool) {
+        let mut state = self.write();
+        let place = place(object.as_ref());
+        let version = version(object.as_ref());
+        if state.watched.get(&place).is_some_and(|watched| self::version(watched.as_ref()) >= version) {
+            return;
+        }
+        state.index(&place, Some(object.as_ref()));
+        state.written.insert(place, Written { version, object: Some(object), is_watched, is_before_list: false });
     }
 
-    /// Takes note of whose the object of an event is.
-    pub fn note(&self, event: &Event<K>) {
-        self.index.write().unwrap_or_else(PoisonError::into_inner).note(event);
+    /// Takes note of a deletion: of the object of this name and version.
+    pub fn absorb_deletion(&self, gone: &ObjectMeta) {
+        let mut state = self.write();
+        let place = (gone.namespace.clone().unwrap_or_default(), gone.name.clone().unwrap_or_default());
+        let version = gone.resource_version.as_ref().and_then(|version| version.parse().ok());
+        state.index(&place, None);
+        if state.watched.get(&place).is_some_and(|watched| self::version(watched.as_ref()) <= version) {
+            let gone = Written { version, object: None, is_watched: true, is_before_list: false };
+            state.written.insert(place, gone);
+        } else {
+            state.written.remove(&place);
+        }
+    }
+
+    /// Forgets what was written under this name, or found there.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        let (mut state, place) = (self.write(), (namespace.to_owned(), name.to_owned()));
+        let watched = state.watched.get(&place).cloned();
+        state.index(&place, watched.as_deref());
+        state.written.remove(&place);
+    }
+
+    /// The names of a namespace under which objects were found that the watch does not show.
+    #[must_use]
+    pub fn unwatched(&self, namespace: &str) -> Vec<String> {
+        let state = self.read();
+        let unwatched = state.written.iter().filter(|(place, written)| !written.is_watched && place.0 == namespace);
+        unwatched.map(|(place, _)| place.1.clone()).collect()
     }
 
     /// The object of this name.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.store.get(&ObjectRef::new(name).within(namespace))
+        self.read().get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     /// The objects of a namespace whose labels name this instance, by name.
     #[must_use]
     pub fn of_instance(&self, namespace: &str, instance: &str) -> Vec<Arc<K>> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let names = index.names.get(&(namespace.to_owned(), instance.to_owned()));
-        names.into_iter().flatten().filter_map(|name| self.get(namespace, name)).collect()
+        let state = self.read();
+        let names = state.names.get(&(namespace.to_owned(), instance.to_owned()));
+        let places = names.into_iter().flatten().map(|name| (namespace.to_owned(), name.clone()));
+        let objects = places.filter_map(|place| state.get(&place));
+        objects.filter(|object| named_owner(object.labels()) == Some(instance)).cloned().collect()
+    }
+
+    /// The namespace and name of every instance that has an object.
+    #[must_use]
+    pub fn instances(&self) -> Vec<(String, String)> {
+        self.read().names.keys().cloned().collect()
+    }
+
+    /// Whether the watch has listed what was there at its start.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
     }
 
     /// Waits until the watch has listed what was there at its start.
     ///
     /// # Errors
     /// Where the watch has ended.
-    pub async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
-        self.store.wait_until_ready().await
+    pub async fn wait_until_ready(&self) -> Result<(), WatchEnded> {
+        self.ready.subscribe().wait_for(|ready| *ready).await.map(drop).map_err(|_| WatchEnded)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State<K>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State<K>> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whose each object is. For a moment it may name one that the store does not have, and never lacks one that it has.
-#[derive(Default)]
-struct Index {
-    /// The names of the objects of an instance.
+struct State<K> {
+    /// As the watch shows them.
+    watched: HashMap<Place, Arc<K>>,
+    /// What was written since.
+    written: HashMap<Place, Written<K>>,
+    /// The names of the objects of an instance. It may name one that is of another instance by now, and never lacks one.
     names: HashMap<Place, BTreeSet<String>>,
-    /// The instance of an object.
-    instances: HashMap<Place, String>,
     /// The objects of a list that is being read.
-    listed: HashSet<Place>,
+    listed: HashMap<Place, Arc<K>>,
 }
 
-impl Index {
-    fn note<K: Resource<DynamicType = ()>>(&mut self, event: &Event<K>) {
-        match event {
-            Event::Apply(object) => self.set(place(object), object),
-            Event::Delete(object) => self.remove(&place(object)),
-            Event::Init => self.listed.clear(),
-            Event::InitApply(object) => {
-                let place = place(object);
-                self.listed.insert(place.clone());
-                self.set(place, object);
+/// What a write has left under a name.
+struct Written<K> {
+    /// The version of the object; of one that was deleted, the last one.
+    version: Option<u64>,
+    /// The object; `None` where it was deleted.
+    object: Option<Arc<K>>,
+    /// Whether the watch will show it.
+    is_watched: bool,
+    /// Whether it was there before the list that is being read began.
+    is_before_list: bool,
+}
+
+impl<K: Resource<DynamicType = ()>> State<K> {
+    fn get(&self, place: &Place) -> Option<&Arc<K>> {
+        match self.written.get(place) {
+            Some(written) => written.object.as_ref(),
+            None => self.watched.get(place),
+        }
+    }
+
+    fn set(&mut self, object: Arc<K>) -> bool {
+        let (place, version) = (place(object.as_ref()), version(object.as_ref()));
+        let (is_behind, is_news) = match self.written.get(&place) {
+            None => (false, true),
+            Some(Written { version: written, object: Some(_), .. }) => {
+                (version < *written, version > *written || version.is_none())
             }
-            Event::InitDone => {
-                let listed = std::mem::take(&mut self.listed);
-                let gone: Vec<Place> =
-                    self.instances.keys().filter(|place| !listed.contains(*place)).cloned().collect();
-                for place in &gone {
-                    self.remove(place);
-                }
+            Some(Written { version: deleted, object: None, .. }) => (version <= *deleted, version > *deleted),
+        };
+        if !is_behind {
+            self.index(&place, Some(object.as_ref()));
+            self.written.remove(&place);
+        }
+        self.watched.insert(place, object);
+        is_news
+    }
+
+    fn remove(&mut self, object: &K) -> bool {
+        let (place, version) = (place(object), version(object));
+        let is_news = match self.written.get(&place) {
+            // Another one was made meanwhile.
+            Some(Written { version: written, object: Some(_), .. }) if version < *written => {
+                self.watched.remove(&place);
+                return false;
+            }
+            Some(Written { object: None, .. }) => false,
+            Some(_) | None => true,
+        };
+        self.index(&place, None);
+        self.watched.remove(&place);
+        self.written.remove(&place);
+        is_news
+    }
+
+    fn begin_list(&mut self) {
+        self.listed.clear();
+        for written in self.written.values_mut() {
+            written.is_before_list = true;
+        }
+    }
+
+    /// What the list has takes the place of what was watched. What was written while it was read may be newer.
+    fn end_list(&mut self) {
+        self.watched = std::mem::take(&mut self.listed);
+        let watched = &self.watched;
+        self.written.retain(|place, written| {
+            let is_caught_up = watched.get(place).is_some_and(|object| version(object.as_ref()) >= written.version);
+            !written.is_watched || !(written.is_before_list || is_caught_up)
+        });
+        self.names.clear();
+        let written = self.written.iter().filter_map(|(place, written)| Some((place, written.object.as_ref()?)));
+        for (place, object) in self.watched.iter().chain(written) {
+            if let Some(of) = instance(place, object.as_ref()) {
+                self.names.entry(of).or_default().insert(place.1.clone());
             }
         }
     }
 
-    fn set<K: Resource<DynamicType = ()>>(&mut self, place: Place, object: &K) {
-        let instance = named_owner(object.labels());
-        if self.instances.get(&place).map(String::as_str) == instance {
-            return;
-        }
-        self.remove(&place);
-        if let Some(instance) = instance {
-            self.names.entry((place.0.clone(), instance.to_owned())).or_default().insert(place.1.clone());
-            self.instances.insert(place, instance.to_owned());
-        }
-    }
-
-    fn remove(&mut self, place: &Place) {
-        let Some(instance) = self.instances.remove(place) else { return };
-        let of = (place.0.clone(), instance);
-        if let Some(names) = self.names.get_mut(&of) {
+    /// Takes note of whose the object is that stands under a name from now on, if any does.
+    fn index(&mut self, place: &Place, object: Option<&K>) {
+        let before = self.get(place).and_then(|before| instance(place, before.as_ref()));
+        let now = object.and_then(|object| instance(place, object));
+        if let Some(before) = before.filter(|before| now.as_ref() != Some(before))
+            && let Some(names) = self.names.get_mut(&before)
+        {
             names.remove(&place.1);
             if names.is_empty() {
-                self.names.remove(&of);
+                self.names.remove(&before);
             }
         }
+        if let Some(now) = now {
+            self.names.entry(now).or_default().insert(place.1.clone());
+        }
     }
+}
+
+fn instance<K: Resource>(place: &Place, object: &K) -> Option<Place> {
+    Some((place.0.clone(), named_owner(object.labels())?.to_owned()))
+}
+
+/// The version as a number, by which the API server counts all objects of a kind; of two that cannot be told apart so the later
+/// event counts.
+fn version<K: Resource>(object: &K) -> Option<u64> {
+    object.meta().resource_version.as_ref()?.parse().ok()
+}
+
+fn is_same<K: Resource>(one: &K, other: &K) -> bool {
+    let version = |object: &K| object.meta().resource_version.clone();
+    version(one).is_some() && version(one) == version(other) && one.meta().uid == other.meta().uid
 }
 
 fn place<K: Resource>(object: &K) -> Place {
@@ -148,25 +292,22 @@ fn place<K: Resource>(object: &K) -> Place {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-    use kube::runtime::reflector::{self, store::Writer};
 
     use super::*;
     use crate::kubernetes::identity::OWNER_LABEL;
 
+    #[derive(Default)]
     struct Watched {
         cache: Cache<ConfigMap>,
-        writer: Writer<ConfigMap>,
     }
 
     impl Watched {
         fn new() -> Self {
-            let (store, writer) = reflector::store();
-            Self { cache: Cache::over(store), writer }
+            Self::default()
         }
 
         fn see(&mut self, event: &Event<ConfigMap>) -> &mut Self {
-            self.cache.note(event);
-            self.writer.apply_watcher_event(event);
+            self.cache.note(event.clone());
             self
         }
 
@@ -213,8 +354,7 @@ mod tests {
         watched.see(&Event::Apply(object("web", "a", None)));
         watched.see(&Event::Delete(object("web", "b", Some("shop"))));
         assert!(watched.of("web", "shop").is_empty() && watched.of("web", "other").is_empty());
-        let index = watched.cache.index.read().unwrap();
-        assert!(index.names.is_empty() && index.instances.is_empty(), "nothing is left of them");
+        assert!(watched.cache.read().names.is_empty(), "nothing is left of them");
     }
 
     #[test]
@@ -226,5 +366,82 @@ mod tests {
         assert_eq!(watched.of("web", "shop"), ["gone", "stays"]);
         watched.see(&Event::InitDone);
         assert_eq!(watched.of("web", "shop"), ["stays"]);
+    }
+
+    fn versioned(name: &str, version: u64, text: &str) -> ConfigMap {
+        let mut object = object("web", name, Some("shop"));
+        object.metadata.resource_version = Some(version.to_string());
+        object.data = Some([("text".to_owned(), text.to_owned())].into());
+        object
+    }
+
+    fn text(cache: &Cache<ConfigMap>) -> Option<String> {
+        Some(cache.get("web", "a")?.data.as_ref()?["text"].clone())
+    }
+
+    #[test]
+    fn what_was_written_counts_until_the_watch_has_caught_up_and_its_own_echo_is_no_news() {
+        let cache = Cache::default();
+        assert!(cache.note(Event::Apply(versioned("a", 3, "before"))).is_some());
+        cache.absorb(Arc::new(versioned("a", 7, "written")), true);
+        assert_eq!(text(&cache).as_deref(), Some("written"));
+        assert!(cache.note(Event::Apply(versioned("a", 5, "between"))).is_none());
+        assert_eq!(text(&cache).as_deref(), Some("written"));
+        assert!(cache.note(Event::Apply(versioned("a", 7, "written"))).is_none());
+        assert!(cache.note(Event::Apply(versioned("a", 9, "later"))).is_some());
+        assert_eq!(text(&cache).as_deref(), Some("later"));
+        cache.absorb(Arc::new(versioned("a", 7, "written")), true);
+        assert_eq!(text(&cache).as_deref(), Some("later"), "an answer that comes late changes nothing");
+    }
+
+    #[test]
+    fn what_was_deleted_is_gone_until_the_watch_shows_something_newer() {
+        let cache = Cache::default();
+        cache.note(Event::Apply(versioned("a", 3, "before")));
+        cache.absorb_deletion(&versioned("a", 3, "before").metadata);
+        assert_eq!(text(&cache), None);
+        assert!(cache.of_instance("web", "shop").is_empty());
+        assert!(cache.note(Event::Apply(versioned("a", 3, "before"))).is_none());
+        assert_eq!(text(&cache), None);
+        assert!(cache.note(Event::Apply(versioned("a", 4, "going, it has a finalizer"))).is_some());
+        assert!(text(&cache).is_some());
+        assert!(cache.note(Event::Delete(versioned("a", 5, ""))).is_some());
+        assert_eq!((text(&cache), cache.read().names.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_deletion_of_what_was_written_anew_hides_nothing() {
+        let cache = Cache::default();
+        cache.note(Event::Apply(versioned("a", 3, "first")));
+        cache.absorb(Arc::new(versioned("a", 8, "second")), true);
+        assert!(cache.note(Event::Delete(versioned("a", 5, "first"))).is_none());
+        assert_eq!((text(&cache).as_deref(), cache.of_instance("web", "shop").len()), (Some("second"), 1));
+        assert!(cache.note(Event::Delete(versioned("a", 9, "second"))).is_some());
+        assert_eq!((text(&cache), cache.of_instance("web", "shop").len()), (None, 0));
+    }
+
+    #[test]
+    fn a_list_replaces_what_was_written_before_it_began_and_nothing_that_was_written_since() {
+        let cache = Cache::default();
+        cache.absorb(Arc::new(versioned("a", 3, "gone since")), true);
+        cache.note(Event::Init);
+        cache.absorb(Arc::new(versioned("b", 9, "since")), true);
+        cache.note(Event::InitDone);
+        assert!(cache.get("web", "a").is_none() && cache.get("web", "b").is_some());
+        cache.note(Event::Init);
+        cache.note(Event::InitApply(versioned("b", 9, "since")));
+        cache.note(Event::InitDone);
+        assert!(cache.get("web", "b").is_some() && cache.read().written.is_empty());
+    }
+
+    #[test]
+    fn what_the_watch_does_not_show_stays_until_it_is_forgotten() {
+        let cache = Cache::default();
+        cache.absorb(Arc::new(versioned("a", 3, "a stranger's")), false);
+        cache.note(Event::Init);
+        cache.note(Event::InitDone);
+        assert!(cache.unwatched("web") == ["a"] && text(&cache).is_some());
+        cache.forget("web", "a");
+        assert!(cache.unwatched("web").is_empty() && text(&cache).is_none());
     }
 }

@@ -32,6 +32,9 @@ const LASTING: [(&str, &str); 2] = [
 /// pod, another pod takes its place.
 pub const POD_SELECTOR: &str = "app.kubernetes.io/name=redis,app.kubernetes.io/component=cache";
 
+/// The annotation of an owned object that says what was asked for when it was written last, as a hash.
+pub const APPLIED_ANNOTATION: &str = "tokencache.dev/applied";
+
 const NAME: &str = "app.kubernetes.io/name";
 const INSTANCE: &str = "app.kubernetes.io/instance";
 const COMPONENT: &str = "app.kubernetes.io/component";
@@ -306,6 +309,19 @@ pub struct Lacking {
     annotations: BTreeMap<String, String>,
 }
 
+/// Whether [`MANAGED_SELECTOR`] selects an object.
+#[must_use]
+pub fn is_managed(object: &ObjectMeta) -> bool {
+    object.labels.as_ref().is_some_and(|labels| labels.contains_key(OWNER_LABEL))
+}
+
+/// Whether [`EARLIER_SELECTOR`] selects an object.
+#[must_use]
+pub fn is_of_earlier_version(object: &ObjectMeta) -> bool {
+    let managed_by = object.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
+    managed_by.is_some_and(|managed_by| managed_by == FIELD_MANAGER) && !is_managed(object)
+}
+
 /// The owner that an object's labels name.
 #[must_use]
 pub fn named_owner(labels: &BTreeMap<String, String>) -> Option<&str> {
@@ -408,10 +424,15 @@ mod tests {
     #[test]
     fn what_is_left_of_a_record_tells_the_same() {
         let mut copy = set_by(FIELD_MANAGER, set_by("kubectl-create", owner().metadata(String::new(), "redis")));
-        let fields = copy.managed_fields.as_mut().unwrap();
-        managed_fields::slim(fields);
+        managed_fields::slim(&mut copy);
+        let fields = copy.managed_fields.as_ref().unwrap();
         assert_eq!(fields[0].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 1);
         assert_eq!(fields[1].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 2);
+        assert!(!owner().is_made_by_us(&copy));
+        copy.annotations = Some([(APPLIED_ANNOTATION.to_owned(), "0123456789abcdef".to_owned())].into());
+        managed_fields::slim(&mut copy);
+        let fields = copy.managed_fields.as_ref().unwrap();
+        assert_eq!(fields[1].fields_v1.as_ref().unwrap().0["f:metadata"].as_object().unwrap().len(), 1);
         assert!(!owner().is_made_by_us(&copy));
     }
 

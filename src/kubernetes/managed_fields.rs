@@ -4,9 +4,9 @@
 //! copy has other managers than what it was copied from.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::identity::{FIELD_MANAGER, ORPHANED};
+use super::identity::{APPLIED_ANNOTATION, FIELD_MANAGER, ORPHANED};
 
 /// The managers that set the reference to the owner with this UID; `None` for one without a name.
 #[must_use]
@@ -54,10 +54,31 @@ pub fn written<'object>(object: &'object ObjectMeta, manager: &str, subresource:
     entries.filter_map(|entry| entry.fields_v1.as_ref()?.0.get(format!("f:{subresource}"))).collect()
 }
 
-/// Keeps of the record what is asked for: what the operator applied, and of others their names, and whether they set an owner.
-/// The rest of it is most of an object's size.
-pub fn slim(record: &mut [ManagedFieldsEntry]) {
-    for entry in record.iter_mut().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER)) {
+/// Keeps of the record of a Secret, which is read with its content, what is asked for: as [`slim`], and which keys of its data the
+/// operator has written.
+pub fn slim_secret(object: &mut ObjectMeta) {
+    for entry in object.managed_fields.iter_mut().flatten() {
+        let is_ours = entry.manager.as_deref() == Some(FIELD_MANAGER);
+        entry.fields_v1 = entry.fields_v1.take().and_then(|fields| {
+            let data = fields.0.get("f:data").filter(|_| is_ours).cloned();
+            let references = fields.0.pointer("/f:metadata/f:ownerReferences").cloned();
+            let references = references.map(|references| json!({"f:ownerReferences": references}));
+            let kept: Map<String, Value> = [("f:data", data), ("f:metadata", references)]
+                .into_iter()
+                .filter_map(|(field, kept)| Some((field.to_owned(), kept?)))
+                .collect();
+            (!kept.is_empty()).then(|| FieldsV1(kept.into()))
+        });
+    }
+}
+
+/// Keeps of the record what is asked for: of the managers their names, and whether they set an owner. The rest of it is most of
+/// an object's size. Where the object does not say what was asked for when it was written last, which an earlier version of the
+/// operator did not note, what the operator applied is kept too.
+pub fn slim(object: &mut ObjectMeta) {
+    let is_marked = object.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(APPLIED_ANNOTATION));
+    let is_spare = |entry: &&mut ManagedFieldsEntry| is_marked || entry.manager.as_deref() != Some(FIELD_MANAGER);
+    for entry in object.managed_fields.iter_mut().flatten().filter(is_spare) {
         entry.fields_v1 = entry.fields_v1.take().and_then(|fields| {
             let references = fields.0.pointer("/f:metadata/f:ownerReferences")?.clone();
             Some(FieldsV1(json!({"f:metadata": {"f:ownerReferences": references}})))

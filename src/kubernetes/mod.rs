@@ -2,17 +2,15 @@
 //! them, events. It knows no `TokenCache`.
 
 pub mod cache;
-pub mod child;
 pub mod event;
 pub mod identity;
 pub mod managed_fields;
 pub mod name;
+pub mod object;
 pub mod process;
 pub mod quantity;
 pub mod read;
 pub mod secret;
-pub mod settled;
-pub mod subset;
 pub mod words;
 pub mod workload;
 pub mod write;

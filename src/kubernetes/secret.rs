@@ -8,32 +8,50 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, ResourceExt, api::ListParams, core::PartialObjectMeta};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{
+    Api, Client, ResourceExt,
+    api::ListParams,
+    core::{PartialObjectMeta, PartialObjectMetaExt},
+};
 
-use super::{cache::Cache, read::named::Sight};
+use super::{
+    cache::Cache,
+    identity::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version},
+    managed_fields,
+    read::named::Sight,
+};
 
 /// Where passes read Secrets.
 pub struct SecretReader {
     client: Client,
     metadata: [Cache<PartialObjectMeta<Secret>>; 2],
     fetched: Mutex<HashMap<(String, String), Arc<Secret>>>,
+    unlabelled: tokio::sync::Mutex<HashMap<String, Listed>>,
 }
+
+/// The names of a list, and when it was made.
+type Listed = (Timestamp, Arc<Vec<String>>);
+
+/// How long a list serves others who ask for the same.
+const SHARED: SignedDuration = SignedDuration::from_secs(1);
 
 impl SecretReader {
     /// A reader that trusts `metadata` to tell which Secrets changed: of either watch, of which a Secret is in one at most.
     #[must_use]
     pub fn new(client: Client, metadata: [Cache<PartialObjectMeta<Secret>>; 2]) -> Self {
-        Self { client, metadata, fetched: Mutex::default() }
+        Self { client, metadata, fetched: Mutex::default(), unlabelled: tokio::sync::Mutex::default() }
     }
 
-    /// The Secret of this name, whoever owns it; `None` where there is none.
+    /// The Secret of this name that a watch shows, or that was written or found since; `None` where there is none. One that is
+    /// somebody else's, and is not known yet, is not asked for.
     ///
     /// # Errors
     /// What the API server or the way to it answered.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
-        let watched = self.metadata(namespace, name).and_then(|metadata| metadata.resource_version());
-        self.read_at(namespace, name, watched).await
+        let Some(known) = self.metadata(namespace, name) else { return Ok(None) };
+        self.read_at(namespace, name, known.resource_version()).await
     }
 
     /// The Secret of this name, of which another watch shows this.
@@ -49,7 +67,7 @@ impl SecretReader {
         match seen {
             Sight::Absent => Ok(None),
             Sight::Version(version) => self.read_at(namespace, name, Some(version)).await,
-            Sight::Unknown => self.read_at(namespace, name, None).await,
+            Sight::Unknown => self.ask(namespace, name).await,
         }
     }
 
@@ -57,14 +75,28 @@ impl SecretReader {
         &self,
         namespace: &str,
         name: &str,
-        watched: Option<String>,
+        version: Option<String>,
     ) -> Result<Option<Arc<Secret>>, kube::Error> {
         let key = (namespace.to_owned(), name.to_owned());
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(fetched) = fetched.filter(|fetched| watched.is_some() && fetched.resource_version() == watched) {
-            return Ok(Some(fetched));
+        let is_known = |fetched: &Arc<Secret>| version.is_some() && fetched.resource_version() == version;
+        match fetched.filter(is_known) {
+            Some(fetched) => Ok(Some(fetched)),
+            None => self.ask(namespace, name).await,
         }
-        let live = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?.map(Arc::new);
+    }
+
+    /// The Secret of this name as it is at this moment, whoever owns it; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the API server or the way to it answered.
+    pub async fn ask(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let mut live = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
+        if let Some(secret) = &mut live {
+            managed_fields::slim_secret(&mut secret.metadata);
+        }
+        let live = live.map(Arc::new);
         let mut cache = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         match &live {
             Some(secret) => cache.insert(key, Arc::clone(secret)),
@@ -73,8 +105,33 @@ impl SecretReader {
         Ok(live)
     }
 
+    /// Takes note of a Secret as the API server has stored it, or as it was found where no watch shows one.
+    pub fn absorb(&self, mut secret: Secret) {
+        managed_fields::slim_secret(&mut secret.metadata);
+        let mut metadata = secret.metadata.clone();
+        managed_fields::slim(&mut metadata);
+        let [current, earlier] = &self.metadata;
+        let is_earlier = is_of_earlier_version(&metadata);
+        let (watch, is_watched) = if is_earlier { (earlier, true) } else { (current, is_managed(&metadata)) };
+        watch.absorb(Arc::new(metadata.into_response_partial()), is_watched);
+        let key = (secret.namespace().unwrap_or_default(), secret.name_any());
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(secret));
+    }
+
+    /// Takes note of a deletion.
+    pub fn absorb_deletion(&self, secret: &ObjectMeta) {
+        for metadata in &self.metadata {
+            metadata.absorb_deletion(secret);
+        }
+        let key = (secret.namespace.clone().unwrap_or_default(), secret.name.clone().unwrap_or_default());
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
     /// Forgets what was fetched of a namespace and these names.
     pub fn forget(&self, namespace: &str, names: &[String]) {
+        if names.is_empty() {
+            return;
+        }
         self.forget_where(namespace, |name| names.iter().any(|forgotten| forgotten == name));
     }
 
@@ -82,6 +139,19 @@ impl SecretReader {
     pub fn forget_where(&self, namespace: &str, is_forgotten: impl Fn(&str) -> bool) {
         let mut cache = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|(kept_namespace, name), _| kept_namespace != namespace || !is_forgotten(name));
+    }
+
+    /// The names of a namespace under which Secrets were found that no watch shows.
+    #[must_use]
+    pub fn unwatched(&self, namespace: &str) -> Vec<String> {
+        self.metadata.iter().flat_map(|watched| watched.unwatched(namespace)).collect()
+    }
+
+    /// Forgets what was written under this name, or found there.
+    pub fn forget_written(&self, namespace: &str, name: &str) {
+        for watched in &self.metadata {
+            watched.forget(namespace, name);
+        }
     }
 
     /// Whether a watch shows a Secret of this name.
@@ -98,6 +168,22 @@ impl SecretReader {
     #[must_use]
     pub fn watched(&self, namespace: &str, instance: &str) -> Vec<Arc<PartialObjectMeta<Secret>>> {
         self.metadata.iter().flat_map(|watched| watched.of_instance(namespace, instance)).collect()
+    }
+
+    /// The names of the Secrets of a namespace that have no label of an owner. Of those who ask within a second the first one
+    /// lists them.
+    ///
+    /// # Errors
+    /// What the API server or the way to it answered.
+    pub async fn unlabelled(&self, namespace: &str, now: Timestamp) -> Result<Arc<Vec<String>>, kube::Error> {
+        let mut listed = self.unlabelled.lock().await;
+        listed.retain(|_, (at, _)| now.duration_since(*at).abs() < SHARED);
+        if let Some((_, names)) = listed.get(namespace) {
+            return Ok(Arc::clone(names));
+        }
+        let names = Arc::new(self.labelled(namespace, UNLABELLED_SELECTOR).await?);
+        listed.insert(namespace.to_owned(), (now, Arc::clone(&names)));
+        Ok(names)
     }
 
     /// The names of the Secrets of a namespace with these labels, as they are at this moment.

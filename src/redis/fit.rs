@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 };
 
 use super::{objects, pod::Template, settings::Settings};
-use crate::kubernetes::subset;
+use crate::kubernetes::write::subset;
 
 /// What is told by its name alone.
 #[must_use]

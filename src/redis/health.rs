@@ -183,12 +183,9 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
         return self::unavailable(Finding::unknown(RedisAvailable, Reason::TlsNotReady, message));
     }
     let Some(pod) = observed.pods.first() else {
-        let message = format!(
-            "StatefulSet {set} has no pod yet; if this lasts, `kubectl -n {namespace} describe statefulset {set}` tells why",
-            set = name::redis(owner),
-            namespace = settings.owner.namespace
-        );
-        return unavailable(Reason::Provisioning, message);
+        // In the words of a pod that is there: whether the StatefulSet controller has come to it yet is no news.
+        let first = [name::redis(owner), "-0".to_owned()].concat();
+        return unavailable(Reason::Provisioning, rollout::being_started(settings, &first, ""));
     };
     // How a server ends that was told to is no trouble.
     if let Some(trouble) = trouble(pod, moment.now).filter(|_| !rollout::is_over(pod)) {

@@ -1,6 +1,6 @@
 //! Everything that is about Redis: what a cache wants, the objects that make it, and how its health is read.
 //!
-//! In: settings and what was observed. Out: a [`Plan`] and, from [`health`], findings. Only [`probe`] talks to a server,
+//! In: settings and what was observed. Out: what is to be written and, from [`health`], findings. Only [`probe`] talks to a server,
 //! and nothing here talks to Kubernetes.
 
 mod access;
@@ -33,23 +33,24 @@ pub mod tls;
 pub mod unread;
 pub mod usage;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
-    networking::v1::NetworkPolicy,
+    core::v1::{Pod, Secret},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use serde::Serialize;
 
 use crate::{
     api::v1alpha1::Inspect,
     data_protection::{in_use::InUse, reader::Reader},
     kubernetes::{
-        identity::{Found, Lacking},
-        name, subset,
+        name,
+        object::{Kind, Reference},
+        write::{
+            Draft, Write, subset,
+            upkeep::{is_written_for, upkeep, upkeep_secret},
+        },
     },
 };
 use acl::{Hashes, OPERATOR};
@@ -60,38 +61,6 @@ use password::{Password, PasswordHash};
 use sample::{Login, Question, Server, Trust, Want, Wanted};
 use settings::Settings;
 use tls::{AuthorityOrder, CertificateOrder, certificate::Authorities};
-
-/// What is to be written. Objects that already are as wanted are not in it.
-#[derive(Clone, Default, PartialEq)]
-pub struct Plan {
-    /// Secrets whose bytes are drawn when they are created.
-    pub mints: Vec<Mint>,
-    /// The account of the pods.
-    pub service_account: Option<ServiceAccount>,
-    /// Who reaches the servers.
-    pub network_policy: Option<NetworkPolicy>,
-    /// redis.conf, and the applications' settings.
-    pub config_maps: Vec<ConfigMap>,
-    /// The users, and what the binding lacks.
-    pub secrets: Vec<Secret>,
-    /// What Secrets have and should not have any more.
-    pub clearances: Vec<Clearance>,
-    /// The Service for applications, and the one that governs the pods.
-    pub services: Vec<Service>,
-    /// The `StatefulSet`.
-    pub stateful_set: Option<StatefulSet>,
-    /// The claim that it made, as it was seen, and what it lacks.
-    pub claim: Option<(ObjectMeta, Lacking)>,
-}
-
-/// Keys of an owned Secret that are to go.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Clearance {
-    /// Its name and UID.
-    pub secret: ObjectMeta,
-    /// The keys.
-    pub keys: Vec<String>,
-}
 
 /// A Secret whose bytes are drawn when it is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,9 +78,13 @@ pub enum Mint {
 }
 
 impl Mint {
-    /// The Secret's name.
+    /// The write that makes it.
     #[must_use]
-    pub fn name(&self, settings: &Settings) -> String {
+    pub fn write(self, settings: &Settings) -> Write {
+        Write::Mint(Arc::new(Ordered { settings: settings.clone(), mint: self }))
+    }
+
+    fn name(&self, settings: &Settings) -> String {
         let owner = &settings.owner.name;
         match self {
             Self::OperatorLogin => name::redis_operator(owner),
@@ -122,9 +95,7 @@ impl Mint {
         }
     }
 
-    /// The Secret, from random bytes; `None` where they do not suffice.
-    #[must_use]
-    pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
+    fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
         let password = || Password::from_random(random);
         match self {
             Self::OperatorLogin => Some(objects::operator_login(settings, &password()?)),
@@ -138,94 +109,88 @@ impl Mint {
     }
 }
 
-// By hand: derived, it would print the content of Secrets.
-impl fmt::Debug for Plan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secrets: Vec<_> = self.secrets.iter().map(|secret| secret.metadata.name.as_deref()).collect();
-        formatter
-            .debug_struct("Plan")
-            .field("mints", &self.mints)
-            .field("service_account", &self.service_account)
-            .field("network_policy", &self.network_policy)
-            .field("config_maps", &self.config_maps)
-            .field("secrets", &secrets)
-            .field("clearances", &self.clearances)
-            .field("services", &self.services)
-            .field("stateful_set", &self.stateful_set)
-            .field("claim", &self.claim)
-            .finish()
+/// A Secret that is to be made for these settings.
+#[derive(Debug)]
+struct Ordered {
+    settings: Settings,
+    mint: Mint,
+}
+
+impl Draft for Ordered {
+    fn name(&self) -> String {
+        self.mint.name(&self.settings)
+    }
+
+    fn secret(&self, random: &[u8]) -> Option<Secret> {
+        self.mint.secret(&self.settings, random)
     }
 }
 
-impl Plan {
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What is to be written so that Redis is as the settings want it. Passwords and certificates come first: while one is to be
-/// made, what depends on it waits for the next pass.
+/// What is to be written so that Redis is as the settings want it, in this order. Passwords and certificates come first: while
+/// one is to be made, what depends on it waits for it.
 #[must_use]
-pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Plan {
-    let mut plan = Plan {
-        mints: credentials.tls.mints.clone(),
-        secrets: credentials.tls.secrets.clone(),
-        clearances: credentials.tls.clearance.iter().cloned().collect(),
-        service_account: missing(&observed.service_account, objects::service_account(settings)),
-        network_policy: network::wanted(settings, observed)
-            .and_then(|wanted| missing(&observed.network_policy, wanted)),
-        config_maps: missing(&observed.application_settings, binding::application_settings(settings))
-            .into_iter()
-            .collect(),
-        claim: observed.claim.clone().and_then(|claim| {
-            let lacking = settings.owner.lacking(objects::COMPONENT, &claim)?;
-            Some((claim, lacking))
-        }),
-        ..Plan::default()
-    };
+pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Vec<Write> {
+    let (tls, rotation) = (&credentials.tls, &credentials.rotation);
+    let authorities = tls.authorities();
+    let can_publish = !settings.has_tls() || authorities.is_some();
+    let mut mints = tls.mints.clone();
+    let mut secrets = tls.writes.clone();
     match &credentials.operator {
-        Standing::Missing => plan.mints.push(Mint::OperatorLogin),
+        Standing::Missing => mints.push(Mint::OperatorLogin),
         Standing::Known(password) => {
-            plan.secrets.extend(missing(&observed.operator_login, objects::operator_login(settings, password)));
+            secrets.extend(upkeep_secret(&observed.operator_login, objects::operator_login(settings, password)));
         }
         Standing::Refused(_) => {}
     }
-    let authorities = credentials.tls.authorities();
-    let can_publish = !settings.has_tls() || authorities.is_some();
-    let rotation = &credentials.rotation;
-    plan.mints.extend(rotation.mint.clone().map(Mint::NextPassword));
-    plan.secrets.extend(rotation.secret.clone());
+    mints.extend(rotation.mint.clone().map(Mint::NextPassword));
+    secrets.extend(rotation.write.clone());
     if credentials.to_publish().is_none() && credentials.app == Standing::Missing && can_publish {
-        plan.mints.push(Mint::Connection(authorities.cloned()));
+        mints.push(Mint::Connection(authorities.cloned()));
     }
+    // What depends on nothing comes first: where a name is not free, nothing is drawn.
+    let mut writes: Vec<Write> = upkeep(&observed.service_account, objects::service_account(settings))
+        .into_iter()
+        .chain(upkeep(&observed.application_settings, binding::application_settings(settings)))
+        .chain(mints.into_iter().map(|mint| mint.write(settings)))
+        .collect();
+    // Last of what is made: where a cluster's own policies forbid it, all else is there.
+    let policy = network::wanted(settings, observed).and_then(|wanted| upkeep(&observed.network_policy, wanted));
+    let claim = observed.claim.clone().and_then(|metadata| {
+        let lacking = settings.owner.lacking(objects::COMPONENT, &metadata)?;
+        Some(Write::Label(Reference { kind: Kind::PersistentVolumeClaim, metadata }, lacking))
+    });
+    let last = policy.into_iter().chain(claim);
     // Where there is no certificate to start with, nothing that asks for one is written; what runs already is kept up.
-    if !credentials.tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
-        return plan;
+    if !tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
+        writes.extend(secrets.into_iter().chain(last));
+        return writes;
     }
-    let certificate = tls::mounted::at_start(settings, observed, &credentials.tls);
-    plan.config_maps.extend(missing(&observed.config_map, objects::config_map(settings, &certificate)));
-    plan.services.extend(missing(&observed.headless_service, objects::headless_service(settings)));
-    plan.services.extend(missing(&observed.service, objects::service(settings)));
     if let (Some(password), true) = (credentials.to_publish(), can_publish) {
         let wanted = binding::connection(settings, password, authorities, rotation.marks);
-        plan.clearances.extend(observed.connection.ours().and_then(|live| clearance(live, &wanted)));
-        plan.secrets.extend(missing(&observed.connection, wanted));
+        secrets.extend(upkeep_secret(&observed.connection, wanted));
     }
+    let mut stateful_set = None;
     if let (Some(operator), false) = (credentials.operator_password(), rotation.valid.is_empty()) {
         let probe = objects::probe_password(operator);
         let hashes = Hashes { app: rotation.valid.clone(), operator: operator.sha256(), probe: probe.sha256() };
-        plan.secrets.extend(missing(&observed.users, objects::users(settings, &hashes, &probe)));
+        secrets.extend(upkeep_secret(&observed.users, objects::users(settings, &hashes, &probe)));
         let wanted = rollout::wanted(settings, observed, Some(credentials));
-        plan.stateful_set = missing(&observed.stateful_set, wanted).filter(|wanted| !is_settled(observed, wanted));
+        if !is_admitted(observed, &wanted) {
+            stateful_set = upkeep(&observed.stateful_set, wanted);
+        }
     }
-    plan
+    let certificate = tls::mounted::at_start(settings, observed, tls);
+    writes.extend(secrets);
+    writes.extend(upkeep(&observed.config_map, objects::config_map(settings, &certificate)));
+    writes.extend(upkeep(&observed.headless_service, objects::headless_service(settings)));
+    writes.extend(upkeep(&observed.service, objects::service(settings)));
+    writes.extend(stateful_set.into_iter().chain(last));
+    writes
 }
 
 /// Whether the live `StatefulSet` is what the API server made of this one.
-fn is_settled(observed: &Observed, wanted: &StatefulSet) -> bool {
-    let (Some(live), Some(settled)) = (observed.stateful_set.ours(), &observed.settled) else { return false };
+fn is_admitted(observed: &Observed, wanted: &StatefulSet) -> bool {
+    let (Some(live), Some(admitted)) = (observed.stateful_set.ours(), &observed.admitted) else { return false };
     let identity = |object: &StatefulSet| {
         let ObjectMeta { labels, annotations, owner_references, .. } = object.metadata.clone();
         StatefulSet {
@@ -233,22 +198,9 @@ fn is_settled(observed: &Observed, wanted: &StatefulSet) -> bool {
             ..StatefulSet::default()
         }
     };
-    settled.holds(&live.metadata, &wanted.spec) && subset::holds(&identity(live), &identity(wanted))
-}
-
-/// The object, unless the live one already is like it. With the UID of the live one, so that another that takes its place
-/// meanwhile is left alone.
-fn missing<T: Serialize + Resource>(live: &Found<Arc<T>>, mut wanted: T) -> Option<T> {
-    if live.ours().is_some_and(|live| subset::holds(live.as_ref(), &wanted)) {
-        return None;
-    }
-    wanted.meta_mut().uid = live.ours().and_then(|live| live.meta().uid.clone());
-    Some(wanted)
-}
-
-fn clearance(live: &Secret, wanted: &Secret) -> Option<Clearance> {
-    let keys = subset::left_behind(live, wanted);
-    (!keys.is_empty()).then(|| Clearance { secret: live.metadata.clone(), keys })
+    admitted.holds(&live.metadata, &wanted.spec)
+        && is_written_for(live.as_ref(), wanted)
+        && subset::holds(&identity(live), &identity(wanted))
 }
 
 /// Tells one operator password from another without giving it away: 32 bits of the hash of 238 random ones.

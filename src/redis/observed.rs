@@ -10,15 +10,15 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
-use super::{network::Callers, sample::Sample};
+use super::{network::Callers, sample::Sample, tls::verified::Verified};
 use crate::{
     api::v1alpha1::OperationStatus,
     kubernetes::{
-        child::{Child, ChildKind},
         identity::Found,
+        object::{Kind, Reference},
         process::Processes,
-        settled::Settled,
         workload::Consumers,
+        write::admitted::Admitted,
     },
 };
 
@@ -55,13 +55,15 @@ pub struct Observed {
     /// somebody else's of that name stands in the way of nothing but that.
     pub rotation: Found<Arc<Secret>>,
     /// What the API server made of the `StatefulSet` when it was last applied, as far as that is known.
-    pub settled: Option<Settled>,
+    pub admitted: Option<Admitted>,
     /// The Secret with the operator's own authority.
     pub certificate_authority: Found<Arc<Secret>>,
     /// The Secret with the certificate that the operator made.
     pub server_certificate: Found<Arc<Secret>>,
     /// The user's Secret that is to provide the certificate.
     pub provided_certificate: Option<Arc<Secret>>,
+    /// What was verified of certificates before.
+    pub verified: Arc<Verified>,
     /// The claim of the pod's volume, while it is not known to be labelled as what outlives the cache is.
     pub claim: Option<ObjectMeta>,
     /// The pods of the `StatefulSet`, by name.
@@ -97,21 +99,21 @@ impl Observed {
 
     /// What is the owner's own and is owned by nobody, as after a restore from a backup.
     #[must_use]
-    pub fn unowned(&self, owner: &str) -> Vec<Child> {
+    pub fn unowned(&self, owner: &str) -> Vec<Reference> {
         let places = self.places(owner).into_iter().chain([self.rotation(owner), self.policy(owner)]);
         let unowned = places.filter_map(|place| match place.holder {
-            Holder::Unowned(metadata) => Some(Child { kind: place.kind, metadata: *metadata }),
+            Holder::Unowned(metadata) => Some(Reference { kind: place.kind, metadata: *metadata }),
             Holder::Free | Holder::Earlier | Holder::Restored(_) | Holder::Foreign(_) => None,
         });
         unowned.collect()
     }
 
     fn rotation(&self, owner: &str) -> Place {
-        place(ChildKind::Secret, crate::kubernetes::name::redis_rotation(owner), &self.rotation)
+        place(Kind::Secret, crate::kubernetes::name::redis_rotation(owner), &self.rotation)
     }
 
     fn policy(&self, owner: &str) -> Place {
-        place(ChildKind::NetworkPolicy, crate::kubernetes::name::redis(owner), &self.network_policy)
+        place(Kind::NetworkPolicy, crate::kubernetes::name::redis(owner), &self.network_policy)
     }
 
     /// The first object that an earlier `TokenCache` of this name left behind and that is still being collected.
@@ -142,10 +144,11 @@ impl Observed {
             users,
             connection,
             rotation: _,
-            settled: _,
+            admitted: _,
             certificate_authority,
             server_certificate,
             provided_certificate: _,
+            verified: _,
             claim: _,
             pods: _,
             samples: _,
@@ -154,17 +157,17 @@ impl Observed {
             operations: _,
         } = self;
         [
-            place(ChildKind::ServiceAccount, name::redis(owner), service_account),
-            place(ChildKind::Service, name::redis(owner), service),
-            place(ChildKind::Service, name::redis_headless(owner), headless_service),
-            place(ChildKind::ConfigMap, name::redis_config(owner), config_map),
-            place(ChildKind::ConfigMap, name::settings(owner), application_settings),
-            place(ChildKind::StatefulSet, name::redis(owner), stateful_set),
-            place(ChildKind::Secret, name::redis_operator(owner), operator_login),
-            place(ChildKind::Secret, name::redis_users(owner), users),
-            place(ChildKind::Secret, name::redis(owner), connection),
-            place(ChildKind::Secret, name::redis_ca(owner), certificate_authority),
-            place(ChildKind::Secret, name::redis_tls(owner), server_certificate),
+            place(Kind::ServiceAccount, name::redis(owner), service_account),
+            place(Kind::Service, name::redis(owner), service),
+            place(Kind::Service, name::redis_headless(owner), headless_service),
+            place(Kind::ConfigMap, name::redis_config(owner), config_map),
+            place(Kind::ConfigMap, name::settings(owner), application_settings),
+            place(Kind::StatefulSet, name::redis(owner), stateful_set),
+            place(Kind::Secret, name::redis_operator(owner), operator_login),
+            place(Kind::Secret, name::redis_users(owner), users),
+            place(Kind::Secret, name::redis(owner), connection),
+            place(Kind::Secret, name::redis_ca(owner), certificate_authority),
+            place(Kind::Secret, name::redis_tls(owner), server_certificate),
         ]
     }
 }
@@ -183,7 +186,7 @@ pub struct Taken {
 }
 
 struct Place {
-    kind: ChildKind,
+    kind: Kind,
     name: String,
     holder: Holder,
 }
@@ -197,7 +200,7 @@ enum Holder {
     Foreign(String),
 }
 
-fn place<T: Resource>(kind: ChildKind, name: String, found: &Found<Arc<T>>) -> Place {
+fn place<T: Resource>(kind: Kind, name: String, found: &Found<Arc<T>>) -> Place {
     let is_unowned = |metadata: &ObjectMeta| metadata.owner_references.as_ref().is_none_or(Vec::is_empty);
     let holder = match found {
         Found::Ours(object) if is_unowned(object.meta()) => Holder::Unowned(Box::new(object.meta().clone())),

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::ImagePullPolicy,
-    kubernetes::{name, subset},
+    kubernetes::{name, write::subset},
 };
 
 /// The label with which the `StatefulSet` controller says which revision of the template a pod was made from.
@@ -74,7 +74,7 @@ pub fn wanted(settings: &Settings, observed: &Observed, credentials: Option<&Cre
     let as_they_were = kept.map(|memory| Template::ALL.map(|template| with(memory, template)));
     let is_asked_for = |one: &&StatefulSet| mark(one).is_some_and(|asked| mark(live) == Some(asked));
     let is_settled =
-        |one: &&StatefulSet| observed.settled.as_ref().is_some_and(|it| it.holds(&live.metadata, &one.spec));
+        |one: &&StatefulSet| observed.admitted.as_ref().is_some_and(|it| it.holds(&live.metadata, &one.spec));
     let stays = as_they_were.as_ref().and_then(|all| {
         let asked = all.iter().find(is_asked_for).or_else(|| all.iter().find(is_settled));
         asked.or_else(|| all.iter().find(|one| has_template(live, one)))
@@ -124,7 +124,7 @@ pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Creden
     }
     let wanted = wanted(settings, observed, Some(credentials));
     has_template(set, &wanted)
-        || observed.settled.as_ref().is_some_and(|settled| settled.holds(&set.metadata, &wanted.spec))
+        || observed.admitted.as_ref().is_some_and(|admitted| admitted.holds(&set.metadata, &wanted.spec))
 }
 
 fn has_template(live: &StatefulSet, wanted: &StatefulSet) -> bool {
@@ -170,7 +170,6 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
             since.0
         );
     }
-    let lasts = format!("if this lasts, `kubectl -n {namespace} describe pod {name}` tells why");
     let status = pod.status.as_ref();
     let words =
         [status.and_then(|status| status.reason.as_deref()), status.and_then(|status| status.message.as_deref())];
@@ -178,11 +177,21 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
     let why = if words.is_empty() { String::new() } else { format!(" ({})", words.join(": ")) };
     if has_ended(pod) {
         return format!(
-            "pod {name} has ended{why} and is being replaced, and {}; {lasts}",
+            "pod {name} has ended{why} and is being replaced, and {}; if this lasts, `kubectl -n {namespace} describe pod {name}` \
+             tells why",
             durability::after_an_end(settings)
         );
     }
-    format!("pod {name} is being started{why}; {lasts}")
+    being_started(settings, name, &why)
+}
+
+/// That a pod is being started, or is about to be made.
+#[must_use]
+pub fn being_started(settings: &Settings, pod: &str, why: &str) -> String {
+    let (namespace, set) = (&settings.owner.namespace, name::redis(&settings.owner.name));
+    format!(
+        "pod {pod} is being started{why}; if this lasts, `kubectl -n {namespace} describe statefulset/{set} pod/{pod}` tells why"
+    )
 }
 
 fn because(settings: &Settings, pod: &Pod) -> String {

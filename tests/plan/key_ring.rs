@@ -16,10 +16,12 @@ use tokencache_operator::data_protection::key_ring::KeyRing;
 use tokencache_operator::data_protection::news::{Corrected, corrected, minted};
 use tokencache_operator::data_protection::objects::file_secret;
 use tokencache_operator::data_protection::observed::{Beside, Inputs, Observed};
-use tokencache_operator::data_protection::plan::{Plan, Publication, plan};
+use tokencache_operator::data_protection::plan::{Plan, plan};
 use tokencache_operator::data_protection::settings::Settings;
 use tokencache_operator::data_protection::standing::Standing;
 use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::kubernetes::object::Object;
+use tokencache_operator::kubernetes::write::Write;
 
 use super::world::{START, World, shop, stored};
 
@@ -90,7 +92,7 @@ impl Keys {
     }
 
     pub fn plan(&self) -> Plan {
-        plan(&self.settings(), &self.observed(), &self.standing())
+        plan(&self.settings(), &self.observed(), &self.standing(), vec![])
     }
 
     pub fn store(&mut self, mut secret: Secret) {
@@ -98,49 +100,86 @@ impl Keys {
         self.files.insert(secret.name_any(), Arc::new(secret));
     }
 
-    /// Carries the plan out. Says what was written, without the names of keys.
+    /// Carries plans out, until nothing is left to do. Says what was written, without the names of keys.
     pub fn pass(&mut self) -> Vec<String> {
-        let Plan { adopted, unmarked, owned, certificates, mint, files, ring } = self.plan();
-        assert_eq!((adopted, unmarked), (None, vec![]), "here everything that is made has its owner and its labels");
-        let (mut written, mut publication) = (Vec::new(), ring);
-        self.before = self.standing();
-        for metadata in owned {
-            written.push("disown".to_owned());
-            let disowned = |secret: &mut Arc<Secret>| Arc::make_mut(secret).metadata.owner_references = None;
-            match (self.files.get_mut(&metadata.name.unwrap()), &mut self.inputs.certificates) {
-                (Some(file), _) => disowned(file),
-                (None, Found::Ours(certificates)) => disowned(certificates),
-                (None, _) => panic!("nobody has seen it"),
+        // The status says what it said before until the pass is over; and as little as it may, where it ends early.
+        let (told, mut written) = (self.standing(), Vec::new());
+        for _ in 0..8 {
+            let plan = self.plan();
+            if plan.is_empty() {
+                self.before = told;
+                return written;
+            }
+            for write in plan.writes {
+                written.push(self.carry_out(write));
             }
         }
-        if let Some(Publication { secret, strays }) = certificates {
-            written.push(published(&secret, &strays));
-            self.inputs.certificates = Found::Ours(stored(secret));
+        panic!("it never ends: {written:?}")
+    }
+
+    fn carry_out(&mut self, write: Write) -> String {
+        match write {
+            Write::Disown(owned) => {
+                let disowned = |secret: &mut Arc<Secret>| Arc::make_mut(secret).metadata.owner_references = None;
+                match (self.files.get_mut(owned.name()), &mut self.inputs.certificates) {
+                    (Some(file), _) => disowned(file),
+                    (None, Found::Ours(certificates)) => disowned(certificates),
+                    (None, _) => panic!("nobody has seen it"),
+                }
+                "disown".to_owned()
+            }
+            Write::Mint(draft) => {
+                let secret = draft.secret(&[self.dice; 128]).unwrap();
+                self.dice += 1;
+                self.store(secret);
+                "mint".to_owned()
+            }
+            Write::Create(Object::Secret(secret)) | Write::Apply(Object::Secret(secret)) => {
+                self.store_any(Arc::unwrap_or_clone(secret), &[])
+            }
+            Write::Amend { secret, without } => self.store_any(secret, &without),
+            other => panic!("here everything that is made has its owner and its labels, but {other:?}"),
         }
-        if let Some(mint) = mint {
-            let secret = mint.secret(&self.settings(), &[self.dice; 128]).unwrap();
-            self.dice += 1;
-            publication = publication.map(|publication| publication.with(&secret));
-            self.store(secret);
-            written.push("mint".to_owned());
-        }
-        for secret in files {
-            written.push("create".to_owned());
-            self.store(secret);
-        }
-        if let Some(Publication { secret, strays }) = publication {
-            written.push(published(&secret, &strays));
-            self.ring = Found::Ours(stored(secret));
-        }
-        written
+    }
+
+    fn store_any(&mut self, secret: Secret, without: &[String]) -> String {
+        let name = secret.name_any();
+        let slot = match name.as_str() {
+            "shop-keys" => &mut self.ring,
+            "shop-keys-certificates" => &mut self.inputs.certificates,
+            _ => {
+                self.store(secret);
+                return "create".to_owned();
+            }
+        };
+        *slot = Found::Ours(stored(secret));
+        let without = if without.is_empty() { String::new() } else { format!(" without {without:?}") };
+        format!("Secret {name}{without}")
+    }
+
+    /// The key that is to be made, as its Secret would be.
+    pub fn mint(&self) -> Option<Secret> {
+        let drafts = self.plan().writes.into_iter().filter_map(|write| match write {
+            Write::Mint(draft) => draft.secret(&[self.dice; 128]),
+            _ => None,
+        });
+        drafts.last()
     }
 
     /// The key that is to be made is made, and the operator ends.
     pub fn mint_only(&mut self) {
-        let mint = self.plan().mint.unwrap();
-        let secret = mint.secret(&self.settings(), &[self.dice; 128]).unwrap();
+        let secret = self.mint().unwrap();
         self.dice += 1;
         self.store(secret);
+    }
+
+    /// The Secrets that are to be created.
+    pub fn files(&self) -> Vec<Secret> {
+        let created = self.plan().writes.into_iter().filter_map(|write| match write {
+            Write::Create(Object::Secret(secret)) => Some(Arc::unwrap_or_clone(secret)),
+            _ => None,
+        });
+        created.filter(|secret| secret.name_any() != "shop-keys").collect()
     }
 
     /// Passes, one each day, until this day after the beginning.
@@ -237,12 +276,6 @@ impl Keys {
     }
 }
 
-/// What was written of a Secret that applications mount.
-fn published(secret: &Secret, strays: &[String]) -> String {
-    let without = if strays.is_empty() { String::new() } else { format!(" without {strays:?}") };
-    format!("Secret {}{without}", secret.name_any())
-}
-
 #[test]
 fn the_first_key_is_made_and_published_in_one_pass_and_then_there_is_nothing_to_do() {
     let ring = Keys::begun();
@@ -282,8 +315,7 @@ fn planning_twice_gives_equal_plans() {
 #[test]
 fn a_key_that_was_made_and_not_published_is_published_in_the_next_pass() {
     let mut ring = Keys::of("{}");
-    let mint = ring.plan().mint.unwrap();
-    ring.store(mint.secret(&ring.settings(), &[1; 128]).unwrap());
+    ring.mint_only();
     assert_eq!(ring.pass(), ["Secret shop-keys"]);
     assert!(ring.plan().is_empty());
 }

@@ -436,7 +436,7 @@ fn a_ring_is_taken_over_as_it_is_and_goes_on_and_its_secret_may_go() {
 fn an_import_that_stopped_midway_goes_on_and_what_is_added_later_is_taken_over_too() {
     let mut ring = Keys::importing();
     ring.provide("old-ring", vectors("cbc-hmac"));
-    let first = ring.plan().files.swap_remove(0);
+    let first = ring.files().swap_remove(0);
     ring.store(first);
     assert_eq!(ring.pass(), ["create", "create", "Secret shop-keys"]);
     let mut more = vectors("cbc-hmac");

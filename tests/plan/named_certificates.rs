@@ -26,7 +26,7 @@ use super::certificates::{DAY, HOST, accepts, bundle, served, settle};
 use super::passwords::with;
 use super::pods::running;
 use super::seen::well;
-use super::world::{START, World, provided, shop};
+use super::world::{START, World, provided, shop, written_set};
 
 const PROVIDED: &str = "redis: {tls: {mode: Secret, secretName: mine}}";
 const TLS: &str = "Secret shop-redis-tls";
@@ -327,7 +327,7 @@ fn a_server_that_shows_what_nobody_trusts_is_replaced_after_a_while_and_not_agai
             assert_eq!(settle(&mut world), ["StatefulSet shop-redis"]);
             shows_wanted(&mut world, true);
             world.now += AGAIN * 24;
-            assert_eq!(world.plan().stateful_set, None, "and what it is replaced for is not forgotten, nor repeated");
+            assert_eq!(written_set(&world.plan()), None, "and what it is replaced for is not forgotten, nor repeated");
         }
     }
 }
@@ -342,7 +342,7 @@ fn nothing_that_time_does_and_nothing_of_its_own_has_a_server_replaced() {
         world.now += AGAIN;
         shows_foreign(&mut world, why, shown, begun);
         change(&mut world);
-        assert_eq!((world.credentials().tls.replacement, world.plan().stateful_set), (None, None));
+        assert_eq!((world.credentials().tls.replacement, written_set(&world.plan())), (None, None));
     };
     let strange = |_: &World| stranger();
     never(Distrust::Expired, &strange, &|_| {});

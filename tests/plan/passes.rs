@@ -13,10 +13,10 @@ fn the_first_pass_mints_the_passwords_and_makes_what_does_not_depend_on_them() {
     assert_eq!(
         world.pass(),
         [
+            "ServiceAccount shop-redis",
+            "ConfigMap shop-settings",
             "mint Secret shop-redis-ca",
             "mint Secret shop-redis-operator",
-            "ConfigMap shop-settings",
-            "ServiceAccount shop-redis",
             "NetworkPolicy shop-redis",
         ]
     );
@@ -43,7 +43,7 @@ fn the_second_pass_mints_what_the_authority_vouches_for_and_the_third_makes_the_
 #[test]
 fn without_tls_nothing_waits_for_a_certificate() {
     let mut world = World::new(shop("redis: {tls: {mode: Disabled}}"));
-    assert_eq!(world.pass()[..2], ["mint Secret shop-redis-operator", "mint Secret shop-redis"]);
+    assert_eq!(world.pass()[2..4], ["mint Secret shop-redis-operator", "mint Secret shop-redis"]);
     assert_eq!(world.pass(), ["Secret shop-redis-users", "StatefulSet shop-redis"]);
     assert!(world.plan().is_empty());
     assert_eq!(World::text(&world.observed.connection, "port"), "6379");

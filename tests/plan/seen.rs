@@ -7,10 +7,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCacheStatus;
-use tokencache_operator::controller::{
-    apply::Applied,
-    report::{Published, report},
-};
+use tokencache_operator::controller::report::{Published, report};
 use tokencache_operator::kubernetes::identity::Found;
 use tokencache_operator::redis::health::{Moment, health};
 use tokencache_operator::redis::release::Product;
@@ -169,10 +166,9 @@ impl Seen {
         let carried_out = !request::is_paused(&world.cache);
         let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
         let health = health(&settings, &world.observed, &world.credentials(), moment);
-        let applied = Applied { changed: 0, of_ring: 0, minted: Vec::new(), settled: None };
         let previous = TokenCacheStatus::default();
         let published = Published::of(&world.observed);
-        let report = report(&world.cache, &previous, &settings, published, health, Ok(&applied), now);
+        let report = report(&world.cache, &previous, &settings, published, health, Ok(()), now);
         report.map(|report| report.status)
     }
 }

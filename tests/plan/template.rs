@@ -5,14 +5,14 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokencache_operator::api::v1alpha1::{Amount, WhenDeleted};
-use tokencache_operator::kubernetes::{identity::Found, settled::Settled};
+use tokencache_operator::kubernetes::{identity::Found, write::admitted::Admitted};
 use tokencache_operator::redis::{
     login_mark,
     objects::{TEMPLATE_ANNOTATION, stateful_set},
     pod::Template,
 };
 
-use super::world::{World, said, shop, stored};
+use super::world::{World, said, shop, stored, written_set};
 
 const SET: [&str; 1] = ["StatefulSet shop-redis"];
 
@@ -106,7 +106,7 @@ fn what_somebody_changes_by_hand_is_undone_and_nothing_beside() {
 fn a_pod_that_an_admission_policy_changed_keeps_its_template_too() {
     let mut world = from_before("{}");
     redirect(&mut world);
-    let asked = world.plan().stateful_set.unwrap();
+    let asked = written_set(&world.plan()).unwrap();
     assert_eq!(world.pass(), SET, "that it changes nothing is not known before");
     assert_eq!(made_from(&world), Template::Original);
     redirect(&mut world);
@@ -114,10 +114,10 @@ fn a_pod_that_an_admission_policy_changed_keeps_its_template_too() {
     let mut set = live(&world);
     set.metadata = ObjectMeta { managed_fields: set.metadata.managed_fields, ..answer.clone() };
     world.observed.stateful_set = Found::Ours(Arc::new(set));
-    world.observed.settled = Settled::new(&answer, &asked.spec);
+    world.observed.admitted = Admitted::new(&answer, &asked.spec);
     assert!(world.plan().is_empty(), "{:?}", said(&world.plan()));
     // The next operator does not know what came of it, but what was asked for.
-    world.observed.settled = None;
+    world.observed.admitted = None;
     assert_eq!(world.pass(), SET);
     assert_eq!(made_from(&world), Template::Original);
     redirect(&mut world);

@@ -1,35 +1,42 @@
 //! The controller's plan around that of Redis: rehearsal, pause, names that are taken, what nothing needs any more.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
-use tokencache_operator::controller::plan::{Plan, Surplus, plan, surplus};
-use tokencache_operator::data_protection::{KeyMint, key::KeyOrder, plan as ring, schedule::Why};
-use tokencache_operator::kubernetes::child::{Child, ChildKind};
+use tokencache_operator::controller::plan::{Needs, Plan, Surplus, plan, surplus};
+use tokencache_operator::data_protection::plan as ring;
 use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
+use tokencache_operator::kubernetes::object::{Kind, Reference};
+use tokencache_operator::kubernetes::write::Write;
 use tokencache_operator::redis::{objects::stateful_set, pod::Template};
 
 use super::world::{World, shop};
 
-fn planned(world: &World, retirees: Vec<Child>) -> Plan {
+fn planned(world: &World, retirees: Vec<Reference>) -> Plan {
     plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring::Plan::default(), retirees)
 }
 
-fn retirees() -> Vec<Child> {
-    vec![child(ChildKind::ConfigMap, "shop-redis-old", FIELD_MANAGER)]
+/// What a plan writes, in its order.
+fn written(plan: &Plan) -> Vec<String> {
+    plan.groups.iter().flat_map(|group| &group.writes).map(|write| format!("{write:?}")).collect()
+}
+
+fn retirees() -> Vec<Reference> {
+    vec![child(Kind::ConfigMap, "shop-redis-old", FIELD_MANAGER)]
 }
 
 /// An object that has the cache's labels and owner, from this field manager.
-fn child(kind: ChildKind, name: &str, manager: &str) -> Child {
+fn child(kind: Kind, name: &str, manager: &str) -> Reference {
     let owner = World::new(shop("{}")).settings().owner;
     let fields = json!({"f:metadata": {"f:ownerReferences": {"k:{\"uid\":\"uid-of-shop\"}": {}}}});
     let entry = json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
     let managed_fields = Some(vec![serde_json::from_value(entry).unwrap()]);
-    Child { kind, metadata: ObjectMeta { managed_fields, ..owner.metadata(name.to_owned(), "redis") } }
+    Reference { kind, metadata: ObjectMeta { managed_fields, ..owner.metadata(name.to_owned(), "redis") } }
 }
 
 /// What of these objects is deleted, and what is left, by kind and name.
-fn split(spec: &str, children: Vec<Child>) -> [Vec<String>; 2] {
+fn split(spec: &str, children: Vec<Reference>) -> [Vec<String>; 2] {
     let world = World::settled(shop(spec));
     let Surplus { retirees, left } = surplus(&world.settings(), &world.credentials(), children);
     [retirees, left].map(|children| children.iter().map(ToString::to_string).collect())
@@ -51,7 +58,7 @@ fn valid(world: &mut World, generation: i64) {
 fn a_new_generation_is_shown_to_the_api_server_before_anything_is_written() {
     let mut world = World::new(shop("{}"));
     let rehearsal = planned(&world, vec![]).rehearsal;
-    assert_eq!(rehearsal, Some(stateful_set(&world.settings(), 448 << 20, Template::NEWEST, None)));
+    assert_eq!(rehearsal, Some(stateful_set(&world.settings(), 448 << 20, Template::NEWEST, None).into()));
     valid(&mut world, 1);
     assert_eq!(planned(&world, vec![]).rehearsal, None, "this generation was accepted");
     world.cache.metadata.generation = Some(2);
@@ -69,8 +76,7 @@ fn nothing_is_rehearsed_where_nothing_is_to_be_written() {
 #[test]
 fn what_nothing_needs_any_more_is_retired() {
     let world = World::settled(shop("{}"));
-    assert_eq!(planned(&world, retirees()).retirees, retirees());
-    assert!(!planned(&world, retirees()).is_empty());
+    assert_eq!(written(&planned(&world, retirees())), ["delete ConfigMap shop-redis-old"]);
 }
 
 #[test]
@@ -97,19 +103,15 @@ fn one_name_that_is_taken_keeps_everything_from_being_made() {
 
 #[test]
 fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
-    let ring = |why: Why| {
-        let now = Timestamp::UNIX_EPOCH;
-        let order = KeyOrder { created: now, activates: now, expires: now };
-        let mint = ring::Mint { key: KeyMint { why, order, certificate: None }, requested: None, replaces: None };
-        ring::Plan { mint: Some(mint), ..ring::Plan::default() }
-    };
+    let ring = |begins: bool| ring::Plan { begins, writes: vec![Write::Create(ConfigMap::default().into())] };
     let mut world = World::new(shop("{}"));
     for found in [Found::Foreign("Deployment web".to_owned()), Found::Earlier] {
         world.observed.service = found;
         let planned = |ring| plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring, vec![]);
-        assert_eq!(planned(ring(Why::First)), Plan::default());
-        let rotated = ring(Why::RotationDue);
-        assert_eq!(planned(rotated.clone()), Plan { ring: rotated, ..Plan::default() });
+        assert_eq!(planned(ring(true)), Plan::default());
+        let kept_up = planned(ring(false));
+        let [group] = kept_up.groups.as_slice() else { panic!("{kept_up:?}") };
+        assert_eq!((group.name, group.needs, kept_up.rehearsal.clone()), ("key ring", Needs::Nothing, None));
     }
 }
 
@@ -133,34 +135,28 @@ fn a_secret_that_is_somebody_elses_is_not_read() {
 
 #[test]
 fn what_somebody_copied_is_left_alone_and_told_whatever_it_carries() {
-    let kinds = [
-        ChildKind::StatefulSet,
-        ChildKind::Service,
-        ChildKind::ConfigMap,
-        ChildKind::Secret,
-        ChildKind::ServiceAccount,
-    ];
+    let kinds = [Kind::StatefulSet, Kind::Service, Kind::ConfigMap, Kind::Secret, Kind::ServiceAccount];
     for kind in kinds {
         for manager in ["kubectl-create", FIELD_MANAGER] {
             let [deleted, left] = split("{}", vec![child(kind, "worker-redis", manager)]);
             assert_eq!((deleted, left), (vec![], vec![format!("{} worker-redis", kind.as_str())]), "{manager}");
         }
     }
-    let needed = vec![child(ChildKind::Secret, "shop-redis", "kubectl-create")];
+    let needed = vec![child(Kind::Secret, "shop-redis", "kubectl-create")];
     assert_eq!(split("{}", needed), [[""; 0]; 2], "under a needed name it is kept in order");
     let key = "shop-key-80732141-ec8f-4b80-af9c-c4d2d1ff8901";
-    assert_eq!(split("{}", vec![child(ChildKind::Secret, key, FIELD_MANAGER)]), [[""; 0]; 2], "keys are never touched");
+    assert_eq!(split("{}", vec![child(Kind::Secret, key, FIELD_MANAGER)]), [[""; 0]; 2], "keys are never touched");
 }
 
 #[test]
 fn what_the_operator_made_for_an_earlier_spec_is_deleted_and_a_copy_under_such_a_name_is_not() {
     let plain = "redis: {tls: {mode: Disabled}}";
-    let made = |manager: &str| ["shop-redis-ca", "shop-redis-tls"].map(|name| child(ChildKind::Secret, name, manager));
+    let made = |manager: &str| ["shop-redis-ca", "shop-redis-tls"].map(|name| child(Kind::Secret, name, manager));
     let names = ["Secret shop-redis-ca", "Secret shop-redis-tls"].map(str::to_owned).to_vec();
     assert_eq!(split(plain, made(FIELD_MANAGER).to_vec()), [names.clone(), vec![]]);
     assert_eq!(split(plain, made("kubectl-create").to_vec()), [vec![], names]);
     assert_eq!(split("{}", made(FIELD_MANAGER).to_vec()), [[""; 0]; 2], "they are needed");
-    let mut going = child(ChildKind::Secret, "shop-redis-ca", FIELD_MANAGER);
+    let mut going = child(Kind::Secret, "shop-redis-ca", FIELD_MANAGER);
     going.metadata.deletion_timestamp =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
     assert_eq!(split(plain, vec![going]), [[""; 0]; 2], "it is going already");
@@ -174,9 +170,8 @@ fn what_nobody_owns_is_taken_up_again_before_anything_else_is_written_and_not_wh
     world.observed.service = Found::Ours(service.into());
     world.observed.users = Found::Nothing;
     let plan = planned(&world, retirees());
-    let adopted: Vec<String> = plan.adoptions.iter().map(ToString::to_string).collect();
-    assert_eq!(adopted, ["Service shop-redis"]);
-    assert_eq!(plan, Plan { adoptions: plan.adoptions.clone(), ..Plan::default() });
+    assert_eq!(written(&plan)[0], "adopt Service shop-redis");
+    assert!(written(&plan).iter().all(|write| !write.starts_with("create")), "{plan:?}");
     world.observed.config_map = Found::Restored("velero-server".to_owned());
     assert_eq!(planned(&world, retirees()), Plan::default(), "it waits until somebody has said what this is");
     world.observed.config_map = Found::Nothing;

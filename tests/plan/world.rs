@@ -4,22 +4,23 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokencache_operator::api::v1alpha1::TokenCache;
 use tokencache_operator::data_protection::settings::Settings as RingSettings;
-use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
+use tokencache_operator::kubernetes::identity::{APPLIED_ANNOTATION, FIELD_MANAGER, Found};
+use tokencache_operator::kubernetes::object::Object;
 use tokencache_operator::kubernetes::process::Processes;
 use tokencache_operator::kubernetes::workload::Consumers;
+use tokencache_operator::kubernetes::write::Write;
 use tokencache_operator::redis::network::Callers;
 use tokencache_operator::redis::objects::TEMPLATE_ANNOTATION;
 use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
-use tokencache_operator::redis::{
-    Clearance, Mint, Plan, credentials::Credentials, observed::Observed, plan, settings::Settings,
-};
+use tokencache_operator::redis::{credentials::Credentials, observed::Observed, plan, settings::Settings};
 
 /// One `TokenCache` and what there is of it.
 #[derive(Clone)]
@@ -83,10 +84,11 @@ impl World {
             users: Found::Nothing,
             connection: Found::Nothing,
             rotation: Found::Nothing,
-            settled: None,
+            admitted: None,
             certificate_authority: Found::Nothing,
             server_certificate: Found::Nothing,
             provided_certificate: None,
+            verified: Arc::default(),
             claim: None,
             pods: Vec::new(),
             samples: Vec::new(),
@@ -122,7 +124,7 @@ impl World {
         Credentials::read(&self.settings(), &self.observed, self.now)
     }
 
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> Vec<Write> {
         plan(&self.settings(), &self.observed, &self.credentials())
     }
 
@@ -130,68 +132,68 @@ impl World {
     pub fn pass(&mut self) -> Vec<String> {
         let plan = self.plan();
         let written = said(&plan);
-        let Plan {
-            mints,
-            service_account,
-            network_policy,
-            config_maps,
-            secrets,
-            clearances,
-            services,
-            stateful_set,
-            claim,
-        } = plan;
-        let of_tls = |clearance: &Clearance| clearance.secret.name.as_deref() == Some("shop-redis-tls");
-        assert!(
-            clearances.iter().all(of_tls),
-            "here everything else is applied, and an apply takes away what is not wanted any more"
-        );
-        let settings = self.settings();
-        for mint in mints {
-            let mut secret = mint.secret(&settings, &[self.dice; 128]).unwrap();
-            if let Some(live) = self.slot(&secret.name_any()).ours() {
-                let mut data = live.data.clone().unwrap();
-                data.extend(secret.data.take().unwrap());
-                secret.data = Some(data);
+        for write in plan {
+            match write {
+                Write::Mint(draft) => {
+                    let secret = draft.secret(&[self.dice; 128]).unwrap();
+                    self.dice += 1;
+                    self.merge_secret(secret, &[]);
+                }
+                Write::Amend { secret, without } => self.merge_secret(secret, &without),
+                Write::Create(object) | Write::Apply(object) => self.store(object),
+                Write::Label(..) => self.observed.claim = None,
+                other => panic!("{other:?}"),
             }
-            self.store_secret(secret);
-            self.dice += 1;
-        }
-        for secret in secrets {
-            self.store_secret(secret);
-        }
-        for Clearance { secret, keys } in clearances {
-            let mut cleared = Secret::clone(self.slot(secret.name.as_deref().unwrap()).ours().unwrap());
-            cleared.data.as_mut().unwrap().retain(|key, _| !keys.contains(key));
-            self.store_secret(cleared);
-        }
-        for object in config_maps {
-            let slot = match object.name_any().as_str() {
-                "shop-settings" => &mut self.observed.application_settings,
-                _ => &mut self.observed.config_map,
-            };
-            *slot = Found::Ours(stored(object));
-        }
-        for object in services {
-            let slot = match object.name_any().as_str() {
-                "shop-redis" => &mut self.observed.service,
-                _ => &mut self.observed.headless_service,
-            };
-            *slot = Found::Ours(stored(object));
-        }
-        if let Some(object) = network_policy {
-            self.observed.network_policy = Found::Ours(stored(object));
-        }
-        if let Some(object) = service_account {
-            self.observed.service_account = Found::Ours(stored(object));
-        }
-        if let Some(object) = stateful_set {
-            self.observed.stateful_set = Found::Ours(stored(object));
-        }
-        if claim.is_some() {
-            self.observed.claim = None;
         }
         written
+    }
+
+    fn store(&mut self, object: Object) {
+        let name = object.name().to_owned();
+        let observed = &mut self.observed;
+        match object {
+            Object::Secret(object) => *self.slot(&name) = Found::Ours(stored(Arc::unwrap_or_clone(object))),
+            Object::ConfigMap(object) => {
+                let slot = match name.as_str() {
+                    "shop-settings" => &mut observed.application_settings,
+                    _ => &mut observed.config_map,
+                };
+                *slot = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+            }
+            Object::Service(object) => {
+                let slot = match name.as_str() {
+                    "shop-redis" => &mut observed.service,
+                    _ => &mut observed.headless_service,
+                };
+                *slot = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+            }
+            Object::NetworkPolicy(object) => {
+                observed.network_policy = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+            }
+            Object::ServiceAccount(object) => {
+                observed.service_account = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+            }
+            Object::StatefulSet(object) => {
+                observed.stateful_set = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+            }
+            Object::PersistentVolumeClaim(_) => panic!("claims are the StatefulSet controller's"),
+        }
+    }
+
+    /// What a merge patch makes of a Secret; or the Secret, where there is none.
+    fn merge_secret(&mut self, secret: Secret, without: &[String]) {
+        let name = secret.name_any();
+        let merged = match self.slot(&name).ours() {
+            None => secret,
+            Some(live) => {
+                let mut merged = Secret::clone(live);
+                merged.metadata.managed_fields = None;
+                merged.data.get_or_insert_default().extend(secret.data.unwrap_or_default());
+                merged.data.get_or_insert_default().retain(|key, _| !without.contains(key));
+                merged
+            }
+        };
+        self.store_secret(merged);
     }
 
     pub fn store_secret(&mut self, secret: Secret) {
@@ -234,10 +236,11 @@ impl World {
             users,
             connection,
             rotation,
-            settled: _,
+            admitted: _,
             certificate_authority,
             server_certificate,
             provided_certificate: _,
+            verified: _,
             claim: _,
             pods: _,
             samples: _,
@@ -266,38 +269,26 @@ impl World {
     }
 }
 
-/// What a plan writes, as kinds and names.
-pub fn said(plan: &Plan) -> Vec<String> {
-    let Plan {
-        mints,
-        service_account,
-        network_policy,
-        config_maps,
-        secrets,
-        clearances,
-        services,
-        stateful_set,
-        claim,
-    } = plan;
-    let mut said: Vec<String> = mints
-        .iter()
-        .map(|mint| match mint {
-            Mint::OperatorLogin => "mint Secret shop-redis-operator".to_owned(),
-            Mint::Connection(_) => "mint Secret shop-redis".to_owned(),
-            Mint::NextPassword(_) => "mint Secret shop-redis-rotation".to_owned(),
-            Mint::CertificateAuthority(_) => "mint Secret shop-redis-ca".to_owned(),
-            Mint::ServerCertificate(_) => "mint Secret shop-redis-tls".to_owned(),
-        })
-        .collect();
-    said.extend(secrets.iter().map(|object: &Secret| format!("Secret {}", object.name_any())));
-    said.extend(clearances.iter().map(|clearance| format!("clear {:?}", clearance.keys)));
-    said.extend(config_maps.iter().map(|object: &ConfigMap| format!("ConfigMap {}", object.name_any())));
-    said.extend(service_account.iter().map(|object| format!("ServiceAccount {}", object.name_any())));
-    said.extend(network_policy.iter().map(|object| format!("NetworkPolicy {}", object.name_any())));
-    said.extend(services.iter().map(|object: &Service| format!("Service {}", object.name_any())));
-    said.extend(stateful_set.iter().map(|object| format!("StatefulSet {}", object.name_any())));
-    said.extend(claim.iter().map(|(seen, _)| format!("claim {}", seen.name.as_deref().unwrap_or_default())));
-    said
+/// What a plan writes.
+pub fn said(plan: &[Write]) -> Vec<String> {
+    let named = |object: &Object| format!("{} {}", object.kind().as_str(), object.name());
+    let one = |write: &Write| match write {
+        Write::Create(object) | Write::Apply(object) => named(object),
+        Write::Amend { secret, without } if secret.data.is_none() => format!("clear {without:?}"),
+        Write::Label(object, _) => format!("claim {}", object.name()),
+        other => format!("{other:?}"),
+    };
+    plan.iter().map(one).collect()
+}
+
+/// The `StatefulSet` that a plan writes.
+pub fn written_set(plan: &[Write]) -> Option<StatefulSet> {
+    plan.iter().find_map(|write| match write {
+        Write::Create(Object::StatefulSet(set)) | Write::Apply(Object::StatefulSet(set)) => {
+            Some(StatefulSet::clone(set))
+        }
+        _ => None,
+    })
 }
 
 /// As the API server keeps it: with a record of what was applied.
@@ -333,6 +324,13 @@ fn told<T: Serialize>(kind: &str, found: &Found<Arc<T>>) -> Option<Value> {
     object["kind"] = kind.into();
     if let Some(mark) = object["metadata"]["annotations"].get_mut(TEMPLATE_ANNOTATION) {
         *mark = "<hash of the template>".into();
+    }
+    // What differs from one version of the operator to the next by anything that this shows.
+    if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+        annotations.remove(APPLIED_ANNOTATION);
+        if annotations.is_empty() {
+            object["metadata"]["annotations"] = Value::Null;
+        }
     }
     if kind == "Secret" {
         let secret: Secret = serde_json::from_value(object.clone()).unwrap();

@@ -38,18 +38,31 @@ pub struct Writes {
     death: Option<Death>,
     lost: Option<usize>,
     hears: bool,
+    rival: Option<Rival>,
     state: Arc<Mutex<State>>,
     died: Arc<tokio::sync::watch::Sender<bool>>,
+}
+
+/// What somebody else does at the moment at which the client first makes an object of a kind.
+#[derive(Clone)]
+struct Rival {
+    /// The end of the path of the kind's collection.
+    collection: String,
+    acts: Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
 }
 
 #[derive(Default)]
 struct State {
     log: Vec<Write>,
     closed: bool,
+    /// Whether the rival has acted.
+    acted: bool,
 }
 
 enum Verdict {
     Pass,
+    /// After what somebody else does.
+    Wait(Rival),
     LoseAnswer,
     Refuse,
     Hold,
@@ -58,7 +71,7 @@ enum Verdict {
 impl Writes {
     /// Only counts.
     pub fn counted() -> Self {
-        Self { death: None, lost: None, hears: true, state: Arc::default(), died: Arc::default() }
+        Self { death: None, lost: None, hears: true, rival: None, state: Arc::default(), died: Arc::default() }
     }
 
     /// Counts, and dies.
@@ -69,6 +82,21 @@ impl Writes {
     /// Counts, and loses the answer to this write. The client lives on.
     pub fn losing_answer(index: usize) -> Self {
         Self { lost: Some(index), ..Self::counted() }
+    }
+
+    /// Counts, and lets somebody else act between the client's decision to make an object in this collection, such as
+    /// `/services`, and the first request that does it.
+    pub fn overtaken<F>(collection: &str, acts: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let acts = Arc::new(move || Box::pin(acts()) as Pin<Box<dyn Future<Output = ()> + Send>>);
+        Self { rival: Some(Rival { collection: collection.to_owned(), acts }), ..Self::counted() }
+    }
+
+    /// Whether that has happened.
+    pub fn overtook(&self) -> bool {
+        self.state.lock().expect("no panic while locked").acted
     }
 
     /// Hears nothing of Secrets after it has listed them: a watch that lags behind, for ever.
@@ -112,8 +140,20 @@ impl Writes {
                 Verdict::LoseAnswer
             }
             _ if self.lost == Some(index) => Verdict::LoseAnswer,
-            _ => Verdict::Pass,
+            _ => match &self.rival {
+                Some(rival) if !state.acted && rival.is_met(request) => {
+                    state.acted = true;
+                    Verdict::Wait(rival.clone())
+                }
+                _ => Verdict::Pass,
+            },
         }
+    }
+}
+
+impl Rival {
+    fn is_met(&self, request: &Request<Body>) -> bool {
+        request.method() == Method::POST && request.uri().path().ends_with(&self.collection)
     }
 }
 
@@ -178,6 +218,14 @@ where
             Verdict::Pass => {
                 let answer = self.inner.call(request);
                 Box::pin(async move { answer.await.map_err(Into::into) })
+            }
+            // Nothing is sent before its future is polled.
+            Verdict::Wait(rival) => {
+                let answer = self.inner.call(request);
+                Box::pin(async move {
+                    (rival.acts)().await;
+                    answer.await.map_err(Into::into)
+                })
             }
             Verdict::Refuse => Box::pin(async { Err("the client is dead: the request was not sent".into()) }),
             Verdict::Hold => Box::pin(std::future::pending()),

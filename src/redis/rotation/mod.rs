@@ -36,7 +36,7 @@ pub mod told;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     acl::rules::SOME_PASSWORDS,
@@ -49,7 +49,7 @@ use super::{
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, PasswordWait},
     condition::Finding,
-    kubernetes::{identity::Found, name},
+    kubernetes::{identity::Found, name, write::Write},
     request::{self, Request, is},
 };
 use record::Record;
@@ -79,7 +79,7 @@ pub struct Rotation {
     /// The Secret of a rotation that is to be begun.
     pub mint: Option<Order>,
     /// The Secret of the rotation, where it is to be written again.
-    pub secret: Option<Secret>,
+    pub write: Option<Write>,
     /// The password that the binding is to have in place of the one that it has.
     pub publish: Option<Password>,
     /// What the binding is to say of its password.
@@ -180,7 +180,7 @@ impl Rotation {
         Self {
             valid,
             mint: None,
-            secret: None,
+            write: None,
             publish: None,
             marks,
             spent: None,

@@ -3,7 +3,6 @@
 //! In: what a rotation is read from, and its [`Record`]. Out: a [`Rotation`] with the one step that may be taken now.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     Input, Marks, Rotation, in_order,
@@ -14,10 +13,12 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
-    kubernetes::{identity::Found, name},
+    kubernetes::{
+        name,
+        write::{Write, upkeep::upkeep_secret},
+    },
     redis::{
         credentials::Standing,
-        missing,
         password::{Password, PasswordHash},
     },
     request::{Request, is},
@@ -62,8 +63,8 @@ impl Input<'_> {
                 Rotation::new(valid, self.marks(), Some(entry))
             }
         };
-        if rotation.secret.is_none() && rotation.spent.is_none() {
-            rotation.secret = self.written(record);
+        if rotation.write.is_none() && rotation.spent.is_none() {
+            rotation.write = self.written(record);
         }
         if self.wish().held
             && let Some(entry) = &mut rotation.operation
@@ -84,7 +85,7 @@ impl Input<'_> {
         let Some(added) = record.added.filter(|added| *added <= self.now) else {
             let record = Record { added: Some(self.now), ..record.clone() };
             let waits = waits(&told::mounting(schedule::mounted_at(self.now, self.wish().overlap)));
-            return Rotation { secret: self.written(&record), ..waits };
+            return Rotation { write: self.written(&record), ..waits };
         };
         let mounted = schedule::mounted_at(added, self.wish().overlap);
         if self.now < mounted {
@@ -153,11 +154,8 @@ impl Input<'_> {
     }
 
     /// The Secret of the rotation, where the live one is not as this record.
-    fn written(&self, record: &Record) -> Option<Secret> {
-        match &self.observed.rotation {
-            live @ (Found::Nothing | Found::Ours(_)) => missing(live, record.secret(self.settings)),
-            Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
-        }
+    fn written(&self, record: &Record) -> Option<Write> {
+        upkeep_secret(&self.observed.rotation, record.secret(self.settings))
     }
 
     /// A look that is due is not told of where it finds what the one before found.

@@ -187,6 +187,12 @@ impl Authorities {
         &self.certificates[0]
     }
 
+    /// When the first of them expires.
+    #[must_use]
+    pub fn ends(&self) -> Timestamp {
+        self.certificates.iter().map(|certificate| certificate.not_after).min().unwrap_or(Timestamp::MIN)
+    }
+
     /// Whether this authority is among them.
     #[must_use]
     pub fn hold(&self, authority: &Certificate) -> bool {
@@ -286,16 +292,29 @@ impl Pair {
     /// # Errors
     /// Where they are none, or do not belong together.
     pub fn parse(certificate: &[u8], key: &[u8]) -> Result<Self, PairError> {
+        let (pair, der) = Self::read(certificate, key)?;
+        match CertifiedKey::from_der(pair.chain.clone(), der, &provider::default_provider()) {
+            Ok(_) => Ok(pair),
+            Err(Error::InconsistentKeys(_)) => Err(PairError::Mismatch),
+            Err(_) => Err(PairError::NoKey),
+        }
+    }
+
+    /// As [`Self::parse`], of what was parsed before and so is known to belong together.
+    ///
+    /// # Errors
+    /// Where they are none.
+    pub(super) fn parse_unverified(certificate: &[u8], key: &[u8]) -> Result<Self, PairError> {
+        Self::read(certificate, key).map(|(pair, _)| pair)
+    }
+
+    fn read(certificate: &[u8], key: &[u8]) -> Result<(Self, PrivateKeyDer<'static>), PairError> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
         let chain = chain.map_err(|_| PairError::NoCertificate)?;
         let leaf = chain.first().and_then(Certificate::read).ok_or(PairError::NoCertificate)?;
         let der = PrivateKeyDer::from_pem_slice(key).map_err(|_| PairError::NoKey)?;
         let key = PrivateKey::of(&der).ok_or(PairError::NoKey)?;
-        match CertifiedKey::from_der(chain.clone(), der, &provider::default_provider()) {
-            Ok(_) => Ok(Self { leaf, chain, key }),
-            Err(Error::InconsistentKeys(_)) => Err(PairError::Mismatch),
-            Err(_) => Err(PairError::NoKey),
-        }
+        Ok((Self { leaf, chain, key }, der))
     }
 }
 

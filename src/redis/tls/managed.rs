@@ -15,11 +15,15 @@ use super::{
     issue::{self, Issued},
     mounted,
     schedule::{self, Input},
+    verified::Verified,
 };
 use crate::{
-    kubernetes::{name, subset},
+    kubernetes::{
+        name,
+        write::{Write, subset},
+    },
     redis::{
-        Clearance, Mint,
+        Mint,
         objects::{COMPONENT, REPLICAS},
         observed::Observed,
         settings::Settings,
@@ -71,27 +75,28 @@ struct Current {
 pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Tls {
     let live_authority = observed.certificate_authority.ours();
     let live_certificate = observed.server_certificate.ours();
-    let there = There::read(live_certificate.map(AsRef::as_ref));
+    let verified = observed.verified.as_ref();
+    let there = There::read(live_certificate.map(AsRef::as_ref), verified);
     let host = settings.host();
     let bundle = |secret: &Secret| Authorities::parse(bytes(secret, AUTHORITIES_KEY));
     let mounted = live_certificate.and_then(|secret| bundle(secret));
     let published = observed.connection.ours().and_then(|secret| bundle(secret));
     let known = |pair: Option<&Result<Pair, PairError>>, authorities: Authorities| {
         let pair = pair?.as_ref().ok()?;
-        authorities.accept(&pair.chain, &host, now).ok()?;
+        verified.accept(&authorities, pair, &host, now).ok()?;
         let (certificate, not_after) = (pair.leaf.fingerprint(), pair.leaf.not_after);
         let written = live_certificate.and_then(|secret| mounted::written(secret));
         Some(Standing::Known(Identity { authorities, certificate, not_after, written }))
     };
 
-    let read = live_authority.map(|secret| Pair::parse(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)));
-    let violation = schedule::of_authority(&Input { pair: read.as_ref(), names: &[], signers: &[], now });
+    let read = live_authority.map(|secret| verified.pair(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)));
+    let violation = schedule::of_authority(&Input { pair: read.as_ref(), names: &[], signers: &[], verified, now });
     let current = live_authority.zip(read).and_then(|(secret, read)| current(secret, read, now));
     let previous = live_authority.and_then(|secret| previous(secret)).filter(|one| now < one.certificate.not_after);
 
     // What clients were told comes before what stands beside the certificate: somebody who overwrote the one wrote the other.
     let told = published.clone().or_else(|| mounted.clone());
-    let served = |authorities: &Authorities| there.best(|pair| authorities.accept(&pair.chain, &host, now).is_ok());
+    let served = |authorities: &Authorities| there.best(|pair| verified.accept(authorities, pair, &host, now).is_ok());
     let mut mints = Vec::new();
     if violation.is_some() {
         let served = told.as_ref().and_then(served).or_else(|| there.unnamed.clone());
@@ -123,13 +128,12 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
         std::iter::once(&current.certificate).chain(earlier.map(|previous| &previous.certificate)).collect();
     let names = names(settings);
     let violation_of = |pair: Option<&Result<Pair, PairError>>| {
-        schedule::of_certificate(&Input { pair, names: &names, signers: &signers, now })
+        schedule::of_certificate(&Input { pair, names: &names, signers: &signers, verified, now })
     };
     let good = there.best(|pair| violation_of(Some(&Ok(pair.clone()))).is_none());
     let served = good.or_else(|| served(&authorities)).or_else(|| there.unnamed.clone());
     let standing = known(served.as_ref(), authorities.clone());
-    let mut secrets = Vec::new();
-    let mut clearance = None;
+    let mut writes = Vec::new();
     let signer = earlier.map_or_else(|| Some(current.signer()), Previous::signer);
     // Where clients do not know the only authority that can sign, what is served goes on as long as it can.
     let is_due = violation_of(served.as_ref()).is_some() && (signer.is_some() || standing.is_none());
@@ -147,8 +151,7 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
         let mut data = secret.data.clone().unwrap_or_default();
         data.retain(|name, _| !surplus.contains(name));
         data.extend(mounted::data(served, authorities.pem()));
-        secrets.extend(changed(settings, name::redis_tls(&settings.owner.name), secret, data));
-        clearance = (!surplus.is_empty()).then(|| Clearance { secret: secret.metadata.clone(), keys: surplus });
+        writes.extend(changed(settings, name::redis_tls(&settings.owner.name), secret, data, surplus));
     }
     let is_everywhere = [&mounted, &published]
         .into_iter()
@@ -159,10 +162,10 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
         } else {
             secret.data.clone().unwrap_or_default()
         };
-        secrets.extend(changed(settings, name::redis_ca(&settings.owner.name), secret, data));
+        writes.extend(changed(settings, name::redis_ca(&settings.owner.name), secret, data, Vec::new()));
     }
     let standing = standing.unwrap_or(Standing::Making(Some(authorities)));
-    Tls { mints, secrets, clearance, ..Tls::of(standing) }
+    Tls { mints, writes, ..Tls::of(standing) }
 }
 
 /// The pairs in the Secret that servers mount.
@@ -173,8 +176,11 @@ struct There {
 }
 
 impl There {
-    fn read(secret: Option<&Secret>) -> Self {
-        Self { named: secret.map(mounted::named).unwrap_or_default(), unnamed: secret.map(mounted::unnamed) }
+    fn read(secret: Option<&Secret>, verified: &Verified) -> Self {
+        Self {
+            named: secret.map(|secret| mounted::named(secret, verified)).unwrap_or_default(),
+            unnamed: secret.map(|secret| mounted::unnamed(secret, verified)),
+        }
     }
 
     /// The newest of those that are good.
@@ -297,18 +303,30 @@ pub(super) fn tls_secret(
     Secret { metadata, type_, data: Some(data), ..Secret::default() }
 }
 
-/// A Secret with this data, the operator's labels and nothing drawn; `None` where it has all of that. At the version that
-/// was read: private keys are in it, and those that were made meanwhile are not overwritten.
+/// What gives a Secret this data and the operator's labels, with nothing drawn, and takes the surplus out of it; `None` where it is
+/// so. At the version that was read: private keys are in it, and those that were made meanwhile are not overwritten.
 pub(super) fn changed(
     settings: &Settings,
     name: String,
     live: &Secret,
     data: BTreeMap<String, ByteString>,
-) -> Option<Secret> {
+    surplus: Vec<String>,
+) -> Option<Write> {
     let mut secret = tls_secret(settings, name, None, data);
     secret.metadata.uid.clone_from(&live.metadata.uid);
-    secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
-    (!subset::holds(live, &secret)).then_some(secret)
+    let is_so = subset::holds(live, &secret);
+    match (is_so, surplus.is_empty()) {
+        (true, true) => None,
+        (true, false) => {
+            let ObjectMeta { name, namespace, uid, .. } = live.metadata.clone();
+            let metadata = ObjectMeta { name, namespace, uid, ..ObjectMeta::default() };
+            Some(Write::Amend { secret: Secret { metadata, ..Secret::default() }, without: surplus })
+        }
+        (false, is_whole) => {
+            secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
+            Some(if is_whole { Write::Apply(secret.into()) } else { Write::Amend { secret, without: surplus } })
+        }
+    }
 }
 
 fn data<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, ByteString> {

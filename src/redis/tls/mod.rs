@@ -22,6 +22,7 @@ pub mod mounted;
 mod provided;
 pub mod replacement;
 pub mod schedule;
+pub mod verified;
 
 use std::fmt;
 
@@ -29,11 +30,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    Clearance, Mint,
+    Mint,
     observed::Observed,
     settings::{Settings, TlsSource},
 };
-use crate::{condition::Reason, kubernetes::name};
+use crate::{
+    condition::Reason,
+    kubernetes::{name, write::Write},
+};
 use certificate::{Authorities, Fingerprint};
 pub use managed::{AuthorityOrder, CertificateOrder, SECRET_TYPE};
 use replacement::Replacement;
@@ -52,10 +56,8 @@ pub struct Tls {
     pub standing: Standing,
     /// Secrets whose bytes are to be drawn.
     pub mints: Vec<Mint>,
-    /// Secrets that follow from what is there.
-    pub secrets: Vec<Secret>,
-    /// Files that no server needs any more.
-    pub clearance: Option<Clearance>,
+    /// What follows from what is there: Secrets with what they are to hold, and without the files that no server needs any more.
+    pub writes: Vec<Write>,
     /// The pod that is to be replaced for what it serves.
     pub replacement: Option<Replacement>,
 }
@@ -120,7 +122,7 @@ impl Tls {
     }
 
     fn of(standing: Standing) -> Self {
-        Self { standing, mints: Vec::new(), secrets: Vec::new(), clearance: None, replacement: None }
+        Self { standing, mints: Vec::new(), writes: Vec::new(), replacement: None }
     }
 
     /// When something is due.

@@ -24,6 +24,7 @@ use k8s_openapi::{
 use super::{
     AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Tls, bytes,
     certificate::{Fingerprint, Pair, PairError},
+    verified::Verified,
 };
 use crate::{
     kubernetes::{identity::FIELD_MANAGER, name},
@@ -88,16 +89,16 @@ pub fn data(pair: &Pair, authorities: &str) -> BTreeMap<String, ByteString> {
 }
 
 /// The pair that stands under the names that every such Secret has.
-pub(super) fn unnamed(secret: &Secret) -> Result<Pair, PairError> {
-    Pair::parse(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY))
+pub(super) fn unnamed(secret: &Secret, verified: &Verified) -> Result<Pair, PairError> {
+    verified.pair(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY))
 }
 
 /// The pairs in files that are named after them.
-pub(super) fn named(secret: &Secret) -> Vec<Pair> {
+pub(super) fn named(secret: &Secret, verified: &Verified) -> Vec<Pair> {
     let files = secret.data.iter().flatten();
     let pairs = files.filter_map(|(name, content)| {
         let fingerprint = named_after(name)?;
-        let pair = Pair::parse(&content.0, &content.0).ok()?;
+        let pair = verified.pair(&content.0, &content.0).ok()?;
         (pair.leaf.fingerprint() == fingerprint).then_some(pair)
     });
     pairs.collect()
@@ -107,7 +108,7 @@ pub(super) fn named(secret: &Secret) -> Vec<Pair> {
 /// redis.conf names, or has read one that was named until a moment ago.
 pub(super) fn surplus(observed: &Observed, secret: &Secret, wanted: &Pair, now: Timestamp) -> Vec<String> {
     let wanted = wanted.leaf.fingerprint();
-    let mut before: Vec<Pair> = named(secret);
+    let mut before: Vec<Pair> = named(secret, &observed.verified);
     before.retain(|pair| pair.leaf.fingerprint() != wanted && now < pair.leaf.not_after);
     let before = before.iter().max_by_key(|pair| pair.leaf.not_before).map(|pair| file(&pair.leaf.fingerprint()));
     let in_use = match in_configuration(observed) {
@@ -166,7 +167,8 @@ pub fn at_start(settings: &Settings, observed: &Observed, tls: &Tls) -> Place {
     }
     let is_there = |place: &Place| match place {
         Place::Named(fingerprint) => {
-            let pairs = observed.server_certificate.ours().map(|secret| named(secret)).unwrap_or_default();
+            let pairs =
+                observed.server_certificate.ours().map(|secret| named(secret, &observed.verified)).unwrap_or_default();
             pairs.iter().any(|pair| pair.leaf.fingerprint() == *fingerprint)
         }
         Place::Unnamed => true,

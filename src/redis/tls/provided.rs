@@ -12,11 +12,12 @@ use super::{
     AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes,
     certificate::{Authorities, Distrust, Pair, PairError},
     managed, mounted,
+    verified::Verified,
 };
 use crate::{
     condition::Reason,
-    kubernetes::name,
-    redis::{Clearance, observed::Observed, sample::Sample, settings::Settings},
+    kubernetes::{name, write::Write},
+    redis::{observed::Observed, sample::Sample, settings::Settings},
 };
 
 pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Tls {
@@ -51,7 +52,7 @@ pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Ti
         );
         return unusable(Reason::CertificateMissing, message, None);
     };
-    match usable(settings, secret, name, now) {
+    match usable(settings, secret, name, &observed.verified, now) {
         Ok((pair, authorities)) => {
             let data = mounted::data(&pair, authorities.pem());
             let mut tls = copied(settings, observed, &pair, data, now);
@@ -80,14 +81,13 @@ fn copied(
     let mut tls = Tls::of(Standing::Making(None));
     let name = name::redis_tls(&settings.owner.name);
     match observed.server_certificate.ours() {
-        None => tls.secrets.push(managed::tls_secret(settings, name, None, data)),
+        None => tls.writes.push(Write::Create(managed::tls_secret(settings, name, None, data).into())),
         Some(live) => {
             let surplus = mounted::surplus(observed, live, pair, now);
             let mut all = live.data.clone().unwrap_or_default();
             all.retain(|name, _| !surplus.contains(name));
             all.extend(data);
-            tls.secrets.extend(managed::changed(settings, name, live, all));
-            tls.clearance = (!surplus.is_empty()).then(|| Clearance { secret: live.metadata.clone(), keys: surplus });
+            tls.writes.extend(managed::changed(settings, name, live, all, surplus));
         }
     }
     tls
@@ -96,8 +96,9 @@ fn copied(
 /// The latest certificate that could be used, where the server's pod has it.
 fn kept(settings: &Settings, observed: &Observed, authorities: &Authorities, now: Timestamp) -> Option<Identity> {
     let has_it = observed.pods.first().is_none_or(|pod| mounted::mounts_named_files(settings, pod));
-    let pairs = mounted::named(observed.server_certificate.ours().filter(|_| has_it)?);
-    let accepted = pairs.into_iter().filter(|pair| authorities.accept(&pair.chain, &settings.host(), now).is_ok());
+    let pairs = mounted::named(observed.server_certificate.ours().filter(|_| has_it)?, &observed.verified);
+    let accepted =
+        pairs.into_iter().filter(|pair| observed.verified.accept(authorities, pair, &settings.host(), now).is_ok());
     let pair = accepted.max_by_key(|pair| pair.leaf.not_before)?;
     Some(Identity {
         authorities: authorities.clone(),
@@ -121,6 +122,7 @@ fn usable(
     settings: &Settings,
     secret: &Secret,
     name: &str,
+    verified: &Verified,
     now: Timestamp,
 ) -> Result<(Pair, Authorities), (Reason, String)> {
     let host = settings.host();
@@ -128,7 +130,7 @@ fn usable(
         (Reason::CertificateMalformed, format!("{key} in Secret {name} is no {what} in PEM: correct the Secret"))
     };
     let pair =
-        Pair::parse(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)).map_err(|error| match error {
+        verified.pair(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)).map_err(|error| match error {
             PairError::NoCertificate => malformed(CERTIFICATE_KEY, "certificate"),
             PairError::NoKey => malformed(PRIVATE_KEY, "private key"),
             PairError::Mismatch => (
@@ -140,7 +142,7 @@ fn usable(
         let (reason, message) = malformed(AUTHORITIES_KEY, "certificate");
         (reason, message + ", so that applications would not know whom to trust")
     })?;
-    authorities.accept(&pair.chain, &host, now).map_err(|distrust| match distrust {
+    verified.accept(&authorities, &pair, &host, now).map_err(|distrust| match distrust {
         Distrust::Expired => (
             Reason::CertificateExpired,
             format!("the certificate in Secret {name} expired at {}: renew it", pair.leaf.not_after),

@@ -9,7 +9,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::certificate::{Certificate, Pair, PairError, signed};
+use super::{
+    certificate::{Certificate, Pair, PairError},
+    verified::Verified,
+};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -51,6 +54,8 @@ pub struct Input<'seen> {
     pub names: &'seen [String],
     /// The authorities one of which should have signed it.
     pub signers: &'seen [&'seen Certificate],
+    /// What was verified before.
+    pub verified: &'seen Verified,
     /// The time.
     pub now: Timestamp,
 }
@@ -110,7 +115,7 @@ fn name_missing(input: &Input<'_>) -> Option<Violation> {
 
 fn other_issuer(input: &Input<'_>) -> Option<Violation> {
     let leaf = input.leaf()?;
-    (!input.signers.iter().any(|signer| signed(signer, leaf))).then_some(Violation::OtherIssuer)
+    (!input.signers.iter().any(|signer| input.verified.signed(signer, leaf))).then_some(Violation::OtherIssuer)
 }
 
 fn two_thirds_over(input: &Input<'_>) -> Option<Violation> {
@@ -148,7 +153,13 @@ mod tests {
         let ends = NOW + AUTHORITY_LIFETIME;
         let issued = issue::certificate(&names(&["shop-redis"]), &signer, ends, &[5; 128], made).unwrap();
         let (pair, expected) = (pair(&issued), pair(&expected).unwrap().leaf);
-        of_certificate(&Input { pair: Some(&pair), names: &names(wanted), signers: &[&expected], now })
+        of_certificate(&Input {
+            pair: Some(&pair),
+            names: &names(wanted),
+            signers: &[&expected],
+            verified: &Verified::default(),
+            now,
+        })
     }
 
     #[test]
@@ -169,8 +180,9 @@ mod tests {
     #[test]
     fn what_is_no_pair_is_made_anew() {
         let (one, other) = (authority(1, NOW), authority(2, NOW));
-        let check =
-            |pair: Option<&Result<Pair, PairError>>| of_authority(&Input { pair, names: &[], signers: &[], now: NOW });
+        let check = |pair: Option<&Result<Pair, PairError>>| {
+            of_authority(&Input { pair, names: &[], signers: &[], verified: &Verified::default(), now: NOW })
+        };
         assert_eq!(check(None), Some(Violation::Missing));
         let mixed = Pair::parse(one.certificate.as_bytes(), other.key.reveal().as_bytes());
         assert_eq!(check(Some(&mixed)), Some(Violation::KeyMismatch));
@@ -183,14 +195,22 @@ mod tests {
     #[test]
     fn an_authority_is_followed_a_year_before_its_end_and_must_be_one() {
         let one = pair(&authority(1, NOW));
-        let at = |now| of_authority(&Input { pair: Some(&one), names: &[], signers: &[], now });
+        let at = |now| {
+            of_authority(&Input { pair: Some(&one), names: &[], signers: &[], verified: &Verified::default(), now })
+        };
         assert_eq!(at(NOW), None);
         assert_eq!(at(NOW + AUTHORITY_LIFETIME - AUTHORITY_AHEAD - DAY), None);
         assert_eq!(at(NOW + AUTHORITY_LIFETIME - AUTHORITY_AHEAD), Some(Violation::Due));
         let ends = NOW + AUTHORITY_LIFETIME;
         let leaf = issue::certificate(&names(&["a"]), &authority(1, NOW), ends, &[5; 128], NOW).unwrap();
         let leaf = pair(&leaf);
-        let check = of_authority(&Input { pair: Some(&leaf), names: &[], signers: &[], now: NOW });
+        let check = of_authority(&Input {
+            pair: Some(&leaf),
+            names: &[],
+            signers: &[],
+            verified: &Verified::default(),
+            now: NOW,
+        });
         assert_eq!(check, Some(Violation::NoAuthority));
     }
 

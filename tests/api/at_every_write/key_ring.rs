@@ -11,7 +11,6 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::TokenCache;
-use tokencache_operator::controller::key_ring;
 use tokencache_operator::data_protection::{
     key_ring::KeyRing,
     objects::COMPONENT,
@@ -21,7 +20,8 @@ use tokencache_operator::data_protection::{
     standing::Standing,
 };
 use tokencache_operator::kubernetes::identity::Wanted;
-use tokencache_operator::kubernetes::write::{WriteError, WriteErrorClass};
+use tokencache_operator::kubernetes::object::Object;
+use tokencache_operator::kubernetes::write::{Answer, WriteError, WriteErrorClass, execute};
 use tokencache_operator::redis::settings::Settings as RedisSettings;
 
 use super::everywhere;
@@ -141,35 +141,50 @@ async fn two_operators_that_see_the_same_never_take_a_key_of_each_other_away() {
     assert_eq!((all.len(), &all), (4, &world.keys().await.into_values().flatten().collect()));
 }
 
-/// What a pass has planned for a ring.
-struct Planned {
+/// The ring as an operator sees it, which learns of nothing but its own writes.
+struct Sight {
     settings: Settings,
-    plan: Plan,
+    secrets: BTreeMap<String, Arc<Secret>>,
 }
 
-impl Planned {
-    async fn carry_out(self, world: &World) -> Result<usize, WriteError> {
-        key_ring::apply(&world.client, &self.settings, self.plan, &mut Vec::new()).await
+impl Sight {
+    fn plan(&self) -> Plan {
+        let files = self.secrets.iter().filter(|(name, _)| name.starts_with("shop-key-"));
+        let files = files.map(|(_, secret)| Arc::clone(secret)).collect();
+        let ring = Wanted { component: COMPONENT, fits: &|_: &Secret| true, is_restored: false };
+        let ring = self.settings.owner.found(self.secrets.get("shop-keys").cloned(), &ring);
+        let observed = Observed::new(files, ring, BTreeMap::new(), Beside::default());
+        let standing = Standing::read(&self.settings, &observed, &KeyRing::default(), Timestamp::now());
+        plan(&self.settings, &observed, &standing, vec![])
+    }
+
+    async fn carry_out(mut self, world: &World) -> Result<(), WriteError> {
+        loop {
+            let plan = self.plan();
+            if plan.is_empty() {
+                return Ok(());
+            }
+            for write in plan.writes {
+                match execute(&world.client, &write).await? {
+                    Answer::Stored(Object::Secret(secret)) => drop(self.secrets.insert(secret.name_any(), secret)),
+                    Answer::Taken(_) => return Ok(()),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
     }
 }
 
 impl World {
-    /// What a pass plans that sees what there is now.
-    async fn ring_as_seen(&self) -> Planned {
+    /// What an operator sees at this moment.
+    async fn ring_as_seen(&self) -> Sight {
         let caches: Api<TokenCache> = Api::namespaced(self.client.clone(), &self.namespace);
         let cache = caches.get(SHOP).await.unwrap();
         let owner = RedisSettings::parse(&cache).unwrap().owner;
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let there = secrets.list(&ListParams::default()).await.unwrap().items.into_iter().map(Arc::new);
-        let (of_ring, others): (Vec<_>, Vec<_>) = there.partition(|secret| secret.name_any() == "shop-keys");
-        let files = others.into_iter().filter(|secret| secret.name_any().starts_with("shop-key-")).collect();
-        let ring = Wanted { component: COMPONENT, fits: &|_: &Secret| true, is_restored: false };
-        let ring = owner.found(of_ring.into_iter().next(), &ring);
-        let observed = Observed::new(files, ring, BTreeMap::new(), Beside::default());
-        let settings = Settings::parse(owner, &cache).unwrap();
-        let standing = Standing::read(&settings, &observed, &KeyRing::default(), Timestamp::now());
-        let plan = plan(&settings, &observed, &standing);
-        Planned { settings, plan }
+        let there = secrets.list(&ListParams::default()).await.unwrap().items.into_iter();
+        let secrets = there.map(|secret| (secret.name_any(), Arc::new(secret))).collect();
+        Sight { settings: Settings::parse(owner, &cache).unwrap(), secrets }
     }
 
     /// Makes sure that there are so many keys, all published, and no other comes.

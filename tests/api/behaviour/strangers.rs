@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use crate::support::api_server::api_server;
 use crate::support::eventually::never;
-use crate::support::operator::Operator;
+use crate::support::faults::Writes;
+use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::TWO_PERIODS;
-use crate::survival::world::{PARTS, SHOP, World, condition};
+use crate::survival::world::{PARTS, POLICY, RING, SHOP, World, condition, make_in};
 
 /// An object of this kind and name that has nothing to do with a cache.
 fn stranger(kind: &str, name: &str) -> Value {
@@ -43,7 +44,6 @@ async fn content(world: &World, kind: &str, name: &str) -> Value {
 /// Waits until the cache says that this name is taken, and checks that nothing is done about it.
 async fn is_taken(world: &World, kind: &str, name: &str) -> String {
     let before = content(world, kind, name).await;
-    let others = world.names().await;
     let message = world.condition(SHOP, "RedisAvailable", "False", "NameTaken").await;
     assert!(message.contains(&format!("{kind} {name} exists already")), "{message}");
     let status =
@@ -53,6 +53,7 @@ async fn is_taken(world: &World, kind: &str, name: &str) -> String {
     if let Some((_, field)) = published.filter(|_| name == "shop-redis") {
         assert_eq!(status[field], Value::Null, "what is a stranger's is not published");
     }
+    let others = world.names().await;
     never(TWO_PERIODS, "the stranger stays as it is, and nothing else is made", async || {
         let (now, names) = (content(world, kind, name).await, world.names().await);
         (now != before || names != others).then(|| format!("{now}\n{names:?}"))
@@ -71,6 +72,40 @@ async fn an_object_of_a_stranger_is_named_and_left_alone_until_it_is_gone() {
         is_taken(&world, kind, name).await;
         world.delete(kind, name).await;
         world.ready(SHOP).await;
+    }))
+    .await;
+}
+
+/// Between the look that finds a name free and the write that takes it.
+#[tokio::test]
+async fn an_object_that_somebody_makes_at_that_very_moment_is_left_alone_and_outlives_the_cache() {
+    join_all(PARTS.into_iter().chain([RING, POLICY]).map(async |(kind, name)| {
+        let world = World::new("moment").await;
+        let (client, namespace) = (world.client.clone(), world.namespace.clone());
+        let collection = format!("/{}s", kind.to_lowercase()).replace("policys", "policies");
+        let writes = Writes::overtaken(&collection, move || {
+            let (client, namespace) = (client.clone(), namespace.clone());
+            async move { make_in(&client, &namespace, kind, stranger(kind, name)).await.map(drop).unwrap() }
+        });
+        let client = api_server().client_through(USER_AGENT, &writes).await;
+        let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
+        world.create(SHOP, json!({})).await;
+        if PARTS.contains(&(kind, name)) {
+            is_taken(&world, kind, name).await;
+        } else {
+            let of_it = if (kind, name) == RING { "KeyRingReady" } else { "NetworkRestricted" };
+            world.condition(SHOP, of_it, "False", "NameTaken").await;
+        }
+        assert!(writes.overtook(), "{kind} {name}: {writes}");
+        let theirs = content(&world, kind, name).await;
+        assert_eq!(theirs["metadata"]["labels"], json!({"app": "theirs"}), "{kind} {name}");
+        assert_eq!(theirs["metadata"]["ownerReferences"], Value::Null, "{kind} {name}");
+        world.delete("TokenCache", SHOP).await;
+        never(TWO_PERIODS, "what is a stranger's stays", async || {
+            let now = content(&world, kind, name).await;
+            (now != theirs).then(|| now.to_string())
+        })
+        .await;
     }))
     .await;
 }

@@ -7,6 +7,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
 use tokencache_operator::data_protection::key_file::{self, Element};
 use tokencache_operator::data_protection::{request, revoke};
+use tokencache_operator::kubernetes::identity::APPLIED_ANNOTATION;
 use tokencache_operator::redis::rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION};
 use tokencache_operator::redis::{objects, password::Password};
 
@@ -66,7 +67,9 @@ fn without_the_run(object: &Value) -> Value {
         for mark in of_keys.into_iter().chain([PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION]) {
             marks.entry(mark).and_modify(|time| *time = "TIME".into());
         }
-        marks.entry(objects::TEMPLATE_ANNOTATION).and_modify(|hash| *hash = "HASH".into());
+        for hash in [objects::TEMPLATE_ANNOTATION, APPLIED_ANNOTATION] {
+            marks.entry(hash).and_modify(|hash| *hash = "HASH".into());
+        }
         // A time, and keys.
         if let Some(Value::String(replaced)) = marks.get_mut(revoke::REPLACES_ANNOTATION) {
             let keys = replaced.split_once(' ').map(|(_, keys)| format!("TIME {keys}"));
@@ -87,13 +90,17 @@ fn without_the_run(object: &Value) -> Value {
     object
 }
 
-/// The fields that the operator owns in an object, however it came to own them.
+/// The fields that the operator owns in an object, however it came to own them; but for those of its spec, of which a POST owns
+/// also what the API server filled in. What they hold is in the shape anyway.
 fn fields_of_ours(object: &Value) -> Value {
     let mut fields = Value::Null;
     for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
         if entry["manager"] == FIELD_MANAGER {
             merge(&mut fields, &entry["fieldsV1"]);
         }
+    }
+    if let Some(fields) = fields.as_object_mut() {
+        fields.remove("f:spec");
     }
     fields
 }

@@ -107,11 +107,8 @@ impl World {
     }
 
     /// Makes an object of any kind.
-    pub async fn make(&self, of: &str, mut body: Value) -> Result<DynamicObject, kube::Error> {
-        let resource = kind(of);
-        body["apiVersion"] = resource.api_version.into();
-        body["kind"] = resource.kind.into();
-        self.api(of).create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await
+    pub async fn make(&self, of: &str, body: Value) -> Result<DynamicObject, kube::Error> {
+        make_in(&self.client, &self.namespace, of, body).await
     }
 
     /// Changes an object by hand, with a merge patch.
@@ -334,4 +331,18 @@ pub fn password(secret: &Secret) -> Option<String> {
 pub fn condition<'a>(status: &'a Value, of: &str) -> &'a Value {
     let conditions = status["conditions"].as_array().into_iter().flatten();
     conditions.into_iter().find(|each| each["type"] == of).unwrap_or(&Value::Null)
+}
+
+/// Makes an object of this kind.
+pub async fn make_in(
+    client: &Client,
+    namespace: &str,
+    of: &str,
+    mut body: Value,
+) -> Result<DynamicObject, kube::Error> {
+    let resource = kind(of);
+    body["apiVersion"] = resource.api_version.clone().into();
+    body["kind"] = resource.kind.clone().into();
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    api.create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await
 }

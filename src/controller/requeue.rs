@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::{report::Report, snapshot::Snapshot};
 use crate::kubernetes::write::WriteErrorClass;
 
 /// When nothing changes: a watch can miss an event.
 pub const RESYNC: Duration = Duration::from_mins(5);
-/// When Secrets were made whose content the next pass needs, should their watch be slow.
-pub const AFTER_MINT: Duration = Duration::from_secs(1);
+/// When a pass has left something to write.
+pub const UNFINISHED: Duration = Duration::from_secs(1);
 /// How many failures in a row that may pass by themselves are not worth a status.
 pub const TOLERATED: u32 = 2;
 /// While a cache is not ready: what it waits for may not be watched, such as somebody else's object under its name.
@@ -22,6 +23,22 @@ pub const COLLECTING: Duration = Duration::from_secs(5);
 const FORBIDDEN: Duration = Duration::from_mins(1);
 const CONFLICT: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
+
+/// When to come again after what was said. `is_unwatched` tells whether something was found that no watch shows.
+#[must_use]
+pub fn after_report(report: Option<&Report>, snapshot: &Snapshot<'_>, is_unwatched: impl Fn() -> bool) -> Duration {
+    let observed = &snapshot.redis;
+    if observed.leftover(snapshot.cache.metadata.name.as_deref().unwrap_or_default()).is_some() {
+        return COLLECTING;
+    }
+    match report {
+        None => AWAITING_LOOK,
+        Some(report) if report.is_ready() => RESYNC,
+        // Whatever else it waits for is watched; and what a pod lacks may be a matter of time.
+        Some(_) if observed.pods.is_empty() && !is_unwatched() => RESYNC,
+        Some(_) => NOT_READY,
+    }
+}
 
 /// When to try again after a failure, of which there were `before` others in a row.
 #[must_use]

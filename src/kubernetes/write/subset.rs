@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
+use crate::kubernetes::{
     identity::{FIELD_MANAGER, is_own},
     quantity,
 };

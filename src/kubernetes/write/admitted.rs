@@ -10,13 +10,13 @@ use serde::Serialize;
 
 /// What came of an applied spec: a generation of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub struct Admitted {
     uid: String,
     generation: i64,
     fingerprint: String,
 }
 
-impl Settled {
+impl Admitted {
     /// What came of this spec. `None` for objects whose generations are not counted.
     #[must_use]
     pub fn new(answer: &ObjectMeta, spec: &impl Serialize) -> Option<Self> {
@@ -47,11 +47,11 @@ mod tests {
 
     #[test]
     fn it_holds_for_the_same_wish_and_the_generation_that_came_of_it() {
-        let settled = Settled::new(&object("a", 3), &"wish").unwrap();
-        assert!(settled.holds(&object("a", 3), &"wish"));
-        assert!(!settled.holds(&object("a", 4), &"wish"), "somebody changed it since");
-        assert!(!settled.holds(&object("b", 3), &"wish"), "another object of the same name");
-        assert!(!settled.holds(&object("a", 3), &"another wish"));
-        assert_eq!(Settled::new(&ObjectMeta::default(), &"wish"), None);
+        let admitted = Admitted::new(&object("a", 3), &"wish").unwrap();
+        assert!(admitted.holds(&object("a", 3), &"wish"));
+        assert!(!admitted.holds(&object("a", 4), &"wish"), "somebody changed it since");
+        assert!(!admitted.holds(&object("b", 3), &"wish"), "another object of the same name");
+        assert!(!admitted.holds(&object("a", 3), &"another wish"));
+        assert_eq!(Admitted::new(&ObjectMeta::default(), &"wish"), None);
     }
 }

@@ -1,0 +1,272 @@
+//! One pass over one `TokenCache`.
+//!
+//! In: the `TokenCache` as the watch has it. Out: when to come again. It remembers nothing of the pass before but what
+//! [`Context`] keeps, and decides nothing itself: see [`decide`].
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use kube::{core::error_boundary::InvalidObject, runtime::controller::Action};
+use tokio::time::timeout;
+
+use super::{
+    apply::{self, Applied, ObjectChange},
+    context::Context,
+    decide::{Decision, decide},
+    object_events,
+    observe::{self, ObserveError},
+    publish::{self, Delivery, ReportError, deliver, previous},
+    report::{self, Said},
+    requeue,
+    settings::Settings,
+    snapshot::{Answers, Snapshot},
+    watch::{Guarded, Key},
+};
+use crate::{
+    api::v1alpha1::{OperationStatus, TokenCache, TokenCacheSpec},
+    condition::Finding,
+    data_protection::news::Corrected,
+    kubernetes::{
+        event::Happening,
+        object::Reference,
+        write::{WriteError, WriteErrorClass},
+    },
+    redis::{Aim, health::Moment, rollout},
+    request,
+};
+
+/// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
+const PASS_LIMIT: Duration = Duration::from_secs(25);
+
+/// How many times in a row a pass decides anew on what its writes were answered. A new cache takes four.
+const MOST_ROUNDS: u32 = 8;
+
+/// How long it may take to say that a pass was not finished; with that, still less than kubelet gives.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(3);
+
+/// Why a pass ended early. What was written stands; the next pass goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The operator is shutting down.
+    #[error("the operator is shutting down")]
+    ShuttingDown,
+    /// The API server did not answer in time.
+    #[error("the pass was not finished within {} s: the API server answers slowly or not at all", PASS_LIMIT.as_secs())]
+    TimedOut,
+    /// What there is could not be read.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The plan was not carried out.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The report did not arrive.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+impl PassError {
+    fn class(&self) -> WriteErrorClass {
+        match self {
+            Self::Write(error) => error.class(),
+            Self::Observe(error) if error.is_forbidden() => WriteErrorClass::Forbidden,
+            Self::ShuttingDown | Self::TimedOut | Self::Observe(_) | Self::Report(_) => WriteErrorClass::Transient,
+        }
+    }
+
+    /// Whether nothing is known of what there is.
+    fn is_blindness(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::Observe(_))
+    }
+}
+
+/// One pass over one `TokenCache`, once the watches are in step.
+///
+/// # Errors
+/// Why it ended early; see [`retry_after`].
+pub async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, PassError> {
+    let (mut in_step, mut stopping) = (context.in_step.clone(), context.stopping.clone());
+    tokio::select! {
+        Ok(_) = in_step.wait_for(|in_step| *in_step) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => return Err(PassError::ShuttingDown),
+    }
+    let key = Key::from_obj(cache.as_ref());
+    let outcome = timeout(PASS_LIMIT, unlimited_pass(&cache, &context, &key)).await.unwrap_or(Err(PassError::TimedOut));
+    if let Err(error) = &outcome
+        && error.is_blindness()
+        && (error.class() == WriteErrorClass::Forbidden || context.failures(&key) >= requeue::TOLERATED)
+    {
+        // The status may be out of reach too; then the log has to do.
+        let _ = timeout(LAST_WORDS_LIMIT, tell_of_blindness(&cache, &context, &key, error)).await;
+    }
+    outcome
+}
+
+/// Says in the status that it does not hold any more.
+async fn tell_of_blindness(
+    cache: &Guarded,
+    context: &Context,
+    key: &Key,
+    error: &PassError,
+) -> Result<Delivery, ReportError> {
+    let Ok(cache) = &cache.0 else { return Ok(Delivery::Unchanged) };
+    let previous = previous(context, key, cache);
+    let report = report::unobserved(cache, &previous, &error.to_string(), Context::now());
+    deliver(context, key, cache, &previous, Some(report)).await
+}
+
+async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result<Action, PassError> {
+    let action = match &cache.0 {
+        Ok(cache) if cache.metadata.deletion_timestamp.is_some() => {
+            context.forget(key);
+            Action::await_change()
+        }
+        Ok(cache) => match Settings::parse(cache) {
+            Ok(settings) => Box::pin(reconcile(context, key, cache, &settings)).await?,
+            Err(why) => refuse(context, key, cache, report::unreadable(why)).await?,
+        },
+        Err(InvalidObject { error, metadata }) => {
+            let status = observe::status(&context.client, metadata).await?;
+            let cache = TokenCache { metadata: metadata.clone(), spec: TokenCacheSpec::default(), status };
+            let message = format!("the object cannot be read by this version of the operator: {error}");
+            refuse(context, key, &cache, report::unreadable(message)).await?
+        }
+    };
+    context.succeeded(key);
+    Ok(action)
+}
+
+/// What a pass has done and learned, round by round.
+#[derive(Default)]
+struct Progress {
+    applied: Applied,
+    /// What was put right in the key ring.
+    corrected: Corrected,
+    /// What became of requests, by each round.
+    operations: Vec<Vec<OperationStatus>>,
+}
+
+/// One pass, as the picture in [`super`] has it.
+async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
+    // Before they are read, so that no change of them is missed.
+    context.follow(key, &settings.named());
+    let previous = previous(context, key, cache);
+    observe::refresh(context, settings.owner()).await?;
+    let (mut answers, mut pass, mut rounds) = (Answers::default(), Progress::default(), 0..MOST_ROUNDS);
+    let (snapshot, decision, is_done) = loop {
+        let snapshot = observe::snapshot(context, key, cache, settings, &previous, &answers).await?;
+        let decision = decide(settings, &snapshot);
+        context.open(key, decision.opened());
+        if !decision.asks.is_empty() {
+            observe::answer(context, settings.owner(), &decision.asks, &mut answers).await?;
+            continue;
+        }
+        pass.operations.push(decision.operations());
+        if decision.plan.is_empty() || pass.applied.failure.is_some() || rounds.next().is_none() {
+            let is_done = decision.plan.is_empty();
+            break (snapshot, decision, is_done);
+        }
+        pass.corrected.add(decision.corrects.clone());
+        Box::pin(apply::carry_out(context, key, &decision.plan, &mut pass.applied)).await;
+        if !pass.applied.is_answered {
+            break (snapshot, decision, false);
+        }
+    };
+    let Progress { mut applied, corrected, operations } = pass;
+    tell_of_objects(context, key, cache, &applied.changes, &decision.left).await;
+    // Gone by the next pass, most likely: not worth a status that says so.
+    if let Some(error) = applied.failure.take_if(|error| error.may_pass() && context.failures(key) < requeue::TOLERATED)
+    {
+        return Err(error.into());
+    }
+    let outcome = applied.failure.as_ref().map_or(Ok(()), Err);
+    let aim = target(context, key, settings, &snapshot, &decision, outcome.is_ok());
+    let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
+    let moment = Moment {
+        now: snapshot.now,
+        period,
+        carried_out: is_carried_out(settings, &snapshot, &decision, outcome.is_ok()),
+    };
+    let Said { report, tells_of_samples } =
+        report::compose(settings, &snapshot, &decision, moment, outcome, (&corrected, operations));
+    let wake = requeue::after_report(report.as_ref(), &snapshot, || observe::is_unwatched(context, settings.owner()));
+    let is_said = report.is_some();
+    let delivery = deliver(context, key, cache, &previous, report).await?;
+    if delivery != Delivery::Held {
+        if is_said && tells_of_samples {
+            context.prober.told(key, &snapshot.redis.samples);
+        }
+        // After the report, so that a sweep is not forgotten before it was told of.
+        context.sweeper.run(key, decision.sweep(), aim.as_ref());
+    }
+    if let Some(error) = applied.failure {
+        return Err(error.into());
+    }
+    tracing::info!(changed = applied.changed, status = ?delivery, "pass");
+    let wake = if is_done { wake } else { requeue::UNFINISHED };
+    let wake = decision.wake_at().map_or(wake, |at| requeue::until(at, snapshot.now).min(wake));
+    Ok(Action::requeue(context.written.sooner(key, wake, Context::now())))
+}
+
+/// Whether what is wanted has reached the `StatefulSet`: a spec that does not, reaches no server either.
+fn is_carried_out(settings: &Settings, snapshot: &Snapshot<'_>, decision: &Decision, is_applied: bool) -> bool {
+    !request::is_paused(snapshot.cache)
+        && (is_applied || rollout::is_written(&settings.redis, &snapshot.redis, &decision.credentials))
+}
+
+/// Has the servers looked at. What is not carried out is looked at only.
+fn target(
+    context: &Context,
+    key: &Key,
+    settings: &Settings,
+    snapshot: &Snapshot<'_>,
+    decision: &Decision,
+    is_applied: bool,
+) -> Option<Aim> {
+    let carried_out = is_carried_out(settings, snapshot, decision, is_applied);
+    let aim = decision.aim(settings, snapshot, carried_out);
+    match &aim {
+        Some(aim) => context.prober.aim(key, aim.clone()),
+        None if !carried_out => context.prober.hold(key),
+        None => {}
+    }
+    aim
+}
+
+/// Tells in events of what was done to objects as a whole, and of those that are left alone. The status may say the same as
+/// before.
+async fn tell_of_objects(
+    context: &Context,
+    key: &Key,
+    cache: &TokenCache,
+    changes: &[ObjectChange],
+    left: &[Reference],
+) {
+    let (client, reporter) = (&context.client, &context.reporter);
+    publish::publish(client, cache, &object_events::of_changes(changes), reporter, Context::now()).await;
+    let left: Vec<Happening> =
+        context.not_told_of(key, left).into_iter().map(|child| object_events::of_copy(cache, child)).collect();
+    publish::publish_once(client, cache, &left, reporter, Context::now()).await;
+}
+
+/// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.
+async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Finding) -> Result<Action, PassError> {
+    context.prober.hold(key);
+    let previous = previous(context, key, cache);
+    let report = report::invalid(cache, &previous, finding, Context::now());
+    let delivery = deliver(context, key, cache, &previous, Some(report)).await?;
+    tracing::info!(status = ?delivery, "pass: the spec is refused");
+    Ok(Action::requeue(context.written.sooner(key, requeue::RESYNC, Context::now())))
+}
+
+/// When to try again after a pass that ended early.
+#[allow(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
+pub fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) -> Action {
+    let key = Key::from_obj(cache.as_ref());
+    if matches!(error, PassError::ShuttingDown) {
+        return Action::await_change();
+    }
+    let before = context.failed(&key);
+    let pause = context.written.sooner(&key, requeue::after(error.class(), before), Context::now());
+    tracing::warn!(cache = key.name, namespace = key.namespace, %error, before, pause_seconds = pause.as_secs(), "pass failed");
+    Action::requeue(pause)
+}
