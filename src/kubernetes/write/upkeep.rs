@@ -109,3 +109,100 @@ fn posted(live: &ObjectMeta) -> Option<Posted> {
     let (index, _) = ours("Update")?;
     Some(Posted { index, version: live.resource_version.clone()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{
+        api::core::v1::ConfigMap,
+        apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry},
+    };
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn wanted(keys: &[&str]) -> ConfigMap {
+        let data = keys.iter().map(|key| ((*key).to_owned(), "1".to_owned())).collect();
+        let metadata = ObjectMeta { name: Some("a".to_owned()), ..ObjectMeta::default() };
+        ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }
+    }
+
+    /// As the API server keeps what was written for this wish: by an operation of these managers.
+    fn stored(keys: &[&str], records: &[(&str, &str)]) -> Found<Arc<ConfigMap>> {
+        let Some(Write::Create(Object::ConfigMap(made))) = upkeep(&Found::Nothing, wanted(keys)) else { panic!() };
+        let mut live = Arc::unwrap_or_clone(made);
+        live.metadata.uid = Some("uid".to_owned());
+        live.metadata.resource_version = Some("7".to_owned());
+        let record = |(manager, operation): &(&str, &str)| ManagedFieldsEntry {
+            manager: Some((*manager).to_owned()),
+            operation: Some((*operation).to_owned()),
+            ..ManagedFieldsEntry::default()
+        };
+        live.metadata.managed_fields = Some(records.iter().map(record).collect());
+        Found::Ours(Arc::new(live))
+    }
+
+    fn said(live: &Found<Arc<ConfigMap>>, keys: &[&str]) -> Option<String> {
+        upkeep(live, wanted(keys)).map(|write| format!("{write:?}"))
+    }
+
+    #[test]
+    fn what_is_not_seen_is_created_and_what_is_anothers_is_left_alone() {
+        assert_eq!(said(&Found::Nothing, &["k"]).as_deref(), Some("create ConfigMap a"));
+        for found in [Found::Earlier, Found::Restored("velero".to_owned()), Found::Foreign("Deployment web".to_owned())]
+        {
+            assert_eq!(said(&found, &["k"]), None);
+        }
+    }
+
+    #[test]
+    fn what_was_made_for_the_same_wish_is_left_as_it_is_whatever_others_have_added() {
+        let Found::Ours(live) = stored(&["k"], &[(FIELD_MANAGER, "Update")]) else { panic!() };
+        let mut live = Arc::unwrap_or_clone(live);
+        live.data.as_mut().unwrap().insert("theirs".to_owned(), "2".to_owned());
+        assert_eq!(said(&Found::Ours(Arc::new(live)), &["k"]), None);
+    }
+
+    #[test]
+    fn what_a_post_made_is_taken_over_before_it_is_applied_so_that_what_is_not_wanted_any_more_goes() {
+        let posted = stored(&["k", "spare"], &[("kube-controller-manager", "Update"), (FIELD_MANAGER, "Update")]);
+        let Some(Write::TakeOver(object, posted)) = upkeep(&posted, wanted(&["k"])) else { panic!() };
+        assert_eq!((object.name(), posted), ("a", Posted { index: 1, version: "7".to_owned() }));
+        let applied = stored(&["k", "spare"], &[(FIELD_MANAGER, "Apply")]);
+        assert_eq!(said(&applied, &["k"]).as_deref(), Some("apply ConfigMap a"));
+        let Some(Write::Apply(Object::ConfigMap(again))) = upkeep(&applied, wanted(&["k"])) else { panic!() };
+        assert_eq!(again.metadata.uid.as_deref(), Some("uid"), "another object of that name is left alone");
+    }
+
+    #[test]
+    fn an_object_that_an_earlier_version_made_is_judged_by_its_record() {
+        let without_note = |fields: Value| {
+            let Found::Ours(live) = stored(&["k", "spare"], &[(FIELD_MANAGER, "Apply")]) else { panic!() };
+            let mut live = Arc::unwrap_or_clone(live);
+            live.metadata.annotations = None;
+            live.metadata.managed_fields.as_mut().unwrap()[0].fields_v1 = Some(FieldsV1(fields));
+            Found::Ours(Arc::new(live))
+        };
+        let of_another = without_note(json!({"f:data": {"f:k": {}}}));
+        assert_eq!(said(&of_another, &["k"]), None);
+        let ours = without_note(json!({"f:data": {"f:k": {}, "f:spare": {}}}));
+        assert_eq!(said(&ours, &["k"]).as_deref(), Some("apply ConfigMap a"));
+    }
+
+    #[test]
+    fn of_a_secret_the_keys_that_the_operator_put_there_and_nobody_wants_are_taken_out_by_name() {
+        let secret = |keys: &[&str]| {
+            let data = keys.iter().map(|key| ((*key).to_owned(), k8s_openapi::ByteString(b"1".to_vec()))).collect();
+            let metadata = ObjectMeta { name: Some("s".to_owned()), ..ObjectMeta::default() };
+            Secret { metadata, data: Some(data), ..Secret::default() }
+        };
+        let mut live = secret(&["k", "spare", "theirs"]);
+        live.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
+            manager: Some(FIELD_MANAGER.to_owned()),
+            operation: Some("Update".to_owned()),
+            fields_v1: Some(FieldsV1(json!({"f:data": {"f:k": {}, "f:spare": {}}}))),
+            ..ManagedFieldsEntry::default()
+        }]);
+        let write = upkeep_secret(&Found::Ours(Arc::new(live)), secret(&["k"])).unwrap();
+        assert_eq!(format!("{write:?}"), "amend Secret s without [\"spare\"]");
+    }
+}

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::scene::{POD, SHOP, World, condition, has_been, shop};
 use crate::support::eventually::eventually;
+use crate::support::operator::Operator;
 
 /// Changes the spec, waits until the cache is ready with it, and makes sure that the whole status speaks of it.
 async fn change(world: &World, spec: Value) -> Value {
@@ -141,4 +142,23 @@ async fn a_spec_that_is_refused_is_told_in_the_api_servers_words_and_changes_not
     world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"pod": null}}})).await;
     world.ready(SHOP).await;
     world.setting(SHOP, "maxmemory-policy", "allkeys-lru").await;
+}
+
+/// An apply takes away only what an earlier apply put there, and the first write of an object is none.
+#[tokio::test]
+async fn what_is_taken_out_of_the_spec_leaves_the_object_that_was_made_with_it() {
+    let world = World::new("taken-out").await;
+    let _operator = Operator::start(&world.namespace).await;
+    let labels = json!({"nodeSelector": {"kubernetes.io/os": "linux"}, "priorityClassName": "system-cluster-critical"});
+    world.create(SHOP, json!({"redis": {"pod": labels}})).await;
+    let pod = async || world.get("StatefulSet", "shop-redis").await["spec"]["template"]["spec"].clone();
+    world.condition(SHOP, "SpecValid", "True", "Valid").await;
+    assert_eq!(pod().await["nodeSelector"], json!({"kubernetes.io/os": "linux"}));
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"pod": null}}})).await;
+    eventually("the StatefulSet has neither", async || {
+        let pod = pod().await;
+        let is_gone = pod["nodeSelector"].is_null() && pod["priorityClassName"].is_null();
+        if is_gone { Ok(()) } else { Err(pod.to_string()) }
+    })
+    .await;
 }
