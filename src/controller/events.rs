@@ -23,10 +23,9 @@ pub fn of_conditions(previous: &[Condition], findings: &[Finding]) -> Vec<Happen
     let mut causes: Vec<Reason> = findings.iter().filter(stands).map(|finding| finding.reason).collect();
     let mut told: Vec<Happening> = Vec::new();
     for finding in news {
-        // `Ready` tells of all that is well by now; that something is made for a new cache needs no telling, and its key has an event
-        // of its own.
+        // `Ready` tells of all that is well by now; and that something is made for a new cache needs no telling.
         let is_implied = is_ready_again && is_well(finding) && finding.condition != ConditionType::Ready
-            || is_new && matches!(finding.reason, Reason::Provisioning | Reason::Published);
+            || is_new && finding.reason == Reason::Provisioning;
         let Some(happening) = of_condition(finding).filter(|_| !is_implied && !causes.contains(&finding.reason)) else {
             continue;
         };

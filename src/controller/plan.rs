@@ -7,7 +7,7 @@ use crate::{
     kubernetes::{
         name,
         object::{Kind, Object, Reference},
-        write::Write,
+        write::{Write, upkeep::take_over},
     },
     redis::{
         self,
@@ -118,9 +118,14 @@ fn of_redis(
     }
     // Where only the `StatefulSet` is to be applied, that is refused as a whole or not at all.
     let is_its_own_rehearsal = matches!(writes.as_slice(), [Write::Apply(Object::StatefulSet(_))]);
-    let rehearsal = (!writes.is_empty() && !is_its_own_rehearsal && !is_accepted).then(|| {
+    let is_rehearsed = !writes.is_empty() && !is_its_own_rehearsal && !is_accepted;
+    let live = observed.stateful_set.ours().map(|live| &live.metadata);
+    if let Some(record) = live.filter(|_| is_rehearsed).and_then(|live| take_over(Kind::StatefulSet, live)) {
+        return (None, vec![record]);
+    }
+    let rehearsal = is_rehearsed.then(|| {
         let mut wanted = rollout::wanted(settings, observed, None);
-        wanted.metadata.uid = observed.stateful_set.ours().and_then(|live| live.metadata.uid.clone());
+        wanted.metadata.uid = live.and_then(|live| live.uid.clone());
         wanted.into()
     });
     writes.extend(retirees.into_iter().map(Write::Delete));

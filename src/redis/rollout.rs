@@ -39,14 +39,18 @@ pub fn pending(
     let (namespace, set_name) = (&settings.owner.namespace, name::redis(&settings.owner.name));
     let lasts = format!("if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why");
     let set = observed.stateful_set.ours();
-    if carried_out && !is_written(settings, observed, credentials) || set.is_some_and(|set| is_outdated(set, pod)) {
+    let seen = set.is_some_and(|set| has_been_seen(set));
+    // What was written a moment ago has not reached the StatefulSet's controller, which alone tells whether its template changed.
+    let is_known = || cause(settings, pod).is_some() || restarted_for(set, pod).is_some();
+    if carried_out && (!is_written(settings, observed, credentials) || !seen && is_known())
+        || set.is_some_and(|set| is_outdated(set, pod))
+    {
         return Some(format!(
             "pod {name} is about to be replaced{}, and {}; {lasts}",
             restarted_for(set, pod).unwrap_or_else(|| because(settings, pod)),
             durability::after_an_end(settings),
         ));
     }
-    let seen = set.is_some_and(|set| has_been_seen(set));
     (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Posted, Write, subset};
 use crate::kubernetes::{
     identity::{APPLIED_ANNOTATION, FIELD_MANAGER, Found},
-    object::{Namespaced, Object, Reference},
+    object::{Kind, Namespaced, Object, Reference},
 };
 
 /// What is to be written so that an object is as it is wanted. With the UID of the live one, so that another that takes its
@@ -44,11 +44,14 @@ where
     stamp(wanted.meta_mut(), mark);
     wanted.meta_mut().uid.clone_from(&live.meta().uid);
     let wanted = Object::from(wanted);
-    Some(match posted(live.meta()) {
-        // Then what is to be applied is decided on again.
-        Some(posted) => Write::TakeOver(Reference { kind: wanted.kind(), metadata: live.meta().clone() }, posted),
-        None => Write::Apply(wanted),
-    })
+    // Then what is to be applied is decided on again.
+    Some(take_over(wanted.kind(), live.meta()).unwrap_or(Write::Apply(wanted)))
+}
+
+/// What comes before anything is applied to an object that a POST made, if one did.
+#[must_use]
+pub fn take_over(kind: Kind, live: &ObjectMeta) -> Option<Write> {
+    Some(Write::TakeOver(Reference { kind, metadata: live.clone() }, posted(live)?))
 }
 
 /// [`upkeep`] of a Secret, of which nothing says what was asked for: keys of its data that the operator has put there and that

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::api_server::api_server;
-use crate::support::eventually::never;
+use crate::support::eventually::{eventually, never};
 use crate::support::faults::Writes;
 use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 use crate::survival::TWO_PERIODS;
@@ -90,13 +90,17 @@ async fn an_object_that_somebody_makes_at_that_very_moment_is_left_alone_and_out
         let client = api_server().client_through(USER_AGENT, &writes).await;
         let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
         world.create(SHOP, json!({})).await;
+        eventually("somebody was quicker", async || {
+            let is_there = writes.overtook() && world.uid(kind, name).await.is_some();
+            if is_there { Ok(()) } else { Err(format!("{kind} {name}: {writes}")) }
+        })
+        .await;
         if PARTS.contains(&(kind, name)) {
             is_taken(&world, kind, name).await;
         } else {
             let of_it = if (kind, name) == RING { "KeyRingReady" } else { "NetworkRestricted" };
             world.condition(SHOP, of_it, "False", "NameTaken").await;
         }
-        assert!(writes.overtook(), "{kind} {name}: {writes}");
         let theirs = content(&world, kind, name).await;
         assert_eq!(theirs["metadata"]["labels"], json!({"app": "theirs"}), "{kind} {name}");
         assert_eq!(theirs["metadata"]["ownerReferences"], Value::Null, "{kind} {name}");

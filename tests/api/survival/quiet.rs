@@ -33,9 +33,12 @@ async fn passes_over_an_unchanged_world_and_the_looks_after_them_write_nothing()
     second.synced().await;
     nothing_is_written(&world, mark).await;
 
-    world.edit("ConfigMap", "shop-settings", json!({"data": null})).await;
-    world.has_shape("it was at work all the time", &wanted).await;
-    assert_eq!(world.writes_since(mark).len(), 1, "and repaired what was to be repaired with one write");
+    // The first time it is preceded by another one, which makes the record of the POST that of an apply.
+    for count in [2, 3] {
+        world.edit("ConfigMap", "shop-settings", json!({"data": null})).await;
+        world.has_shape("it was at work all the time", &wanted).await;
+        assert_eq!(world.writes_since(mark).len(), count, "and repaired what was to be repaired with one write");
+    }
 }
 
 #[tokio::test]
