@@ -28,6 +28,8 @@ closed! {
         Provisioning,
         /// An object of a needed name exists and is not ours.
         NameTaken,
+        /// Somebody changes an object of ours back as often as it is put right.
+        Contested,
         /// The operator may not write what the cache needs.
         WriteForbidden,
         /// The API server refused a write, or did not answer.
@@ -294,6 +296,7 @@ impl Reason {
             Self::Invalid
                 | Self::RejectedByApiServer
                 | Self::NameTaken
+                | Self::Contested
                 | Self::WriteForbidden
                 | Self::PasswordMismatch
                 | Self::InvalidImageName

@@ -41,7 +41,7 @@ pub enum ObjectChange {
 /// does.
 pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut Applied) {
     // Without `..`: something that is planned and not carried out does not compile.
-    let Plan { rehearsal, groups } = plan;
+    let Plan { rehearsal, groups, held: _ } = plan;
     applied.is_answered = false;
     let mut is_refused = false;
     if let Some(object) = rehearsal.as_ref().filter(|_| !applied.is_rehearsed) {
@@ -58,7 +58,7 @@ pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut 
             }
         }
     }
-    for Group { name, needs, writes } in groups {
+    for Group { name, needs, is_chain: _, writes } in groups {
         if is_refused && *needs == Needs::AcceptedSpec {
             continue;
         }
@@ -66,6 +66,9 @@ pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut 
             match write::execute(&context.client, write).await {
                 Ok(answer) => {
                     applied.is_answered = true;
+                    if matches!(answer, Answer::Stored(_) | Answer::Deleted(_)) {
+                        context.brake(key, |brake| brake.wrote(write, Context::now()));
+                    }
                     tracing::debug!(cache = key.name, namespace = key.namespace, group = name, ?write, "written");
                     if !absorb(context, key, write, answer, applied) {
                         return;

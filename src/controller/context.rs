@@ -16,6 +16,7 @@ use tokio::sync::watch as signal;
 
 use super::{
     Options,
+    brake::Brake,
     prober::Prober,
     sweeper::Sweeper,
     watch::{Caches, Key},
@@ -67,6 +68,7 @@ pub struct Context {
     verified: Mutex<HashMap<Key, Arc<Verified>>>,
     left: Mutex<HashMap<Key, HashSet<String>>>,
     claims: Mutex<HashMap<Key, String>>,
+    brakes: Mutex<HashMap<Key, Brake>>,
     marked: Mutex<HashMap<Key, HashMap<String, Option<String>>>>,
 }
 
@@ -111,6 +113,7 @@ impl Context {
             verified: Mutex::default(),
             left: Mutex::default(),
             claims: Mutex::default(),
+            brakes: Mutex::default(),
             marked: Mutex::default(),
         }
     }
@@ -202,6 +205,26 @@ impl Context {
         self.secrets.read_seen(namespace, name, self.named.sight(namespace, name)).await
     }
 
+    /// The object of a cache as it was seen last, where it is one that is made.
+    #[must_use]
+    pub fn live(&self, namespace: &str, kind: Kind, name: &str) -> Option<Object> {
+        let caches = &self.caches;
+        match kind {
+            Kind::StatefulSet => caches.stateful_sets.get(namespace, name).map(Object::StatefulSet),
+            Kind::Service => caches.services.get(namespace, name).map(Object::Service),
+            Kind::ConfigMap => caches.config_maps.get(namespace, name).map(Object::ConfigMap),
+            Kind::Secret => self.secrets.fetched(namespace, name).map(Object::Secret),
+            Kind::ServiceAccount => caches.service_accounts.get(namespace, name).map(Object::ServiceAccount),
+            Kind::NetworkPolicy => caches.network_policies.get(namespace, name).map(Object::NetworkPolicy),
+            Kind::PersistentVolumeClaim => None,
+        }
+    }
+
+    /// Asks the brake of a cache's objects, or tells it something.
+    pub fn brake<T>(&self, key: &Key, act: impl FnOnce(&mut Brake) -> T) -> T {
+        act(self.brakes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    }
+
     /// What the last pass has opened of a cache's key ring.
     pub fn opened(&self, key: &Key) -> Arc<KeyRing> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
@@ -269,6 +292,12 @@ impl Context {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.not_told_of(key, &[]);
         self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        // Others may fight over what is left of it.
+        let mut brakes = self.brakes.lock().unwrap_or_else(PoisonError::into_inner);
+        if brakes.get_mut(key).is_some_and(|brake| brake.is_at_rest(Self::now())) {
+            brakes.remove(key);
+        }
+        drop(brakes);
         self.marked.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), name::secrets(&key.name));
         let is_of_it =

@@ -23,7 +23,7 @@ use crate::{
         revoke,
         standing::Standing,
     },
-    kubernetes::{identity::Found, object::Reference},
+    kubernetes::{identity::Found, object::Reference, write::Write},
     redis::{
         self, Aim,
         credentials::Credentials,
@@ -69,11 +69,18 @@ pub fn decide(settings: &Settings, snapshot: &Snapshot<'_>) -> Decision {
     let flush = flush(settings, &ring, &standing, reader.as_ref(), now);
     let Surplus { retirees, left } = plan::surplus(of_redis, &credentials, snapshot.children.clone());
     let planned = ring_plan(of_ring, &ring, &standing, snapshot.unmarked.clone());
-    let plan = plan::plan(snapshot.cache, of_redis, observed, &credentials, planned, retirees);
+    let waits = |write: &Write| snapshot.brake.allow(write, now).is_err();
+    let plan = plan::plan(snapshot.cache, of_redis, observed, &credentials, planned, retirees, &waits);
+    // What waits is not put right.
+    let corrects = if plan.groups.iter().any(|group| group.is_chain) {
+        news::corrected(of_ring, &ring, &standing)
+    } else {
+        Corrected::default()
+    };
     Decision {
         asks: asks(settings, snapshot, &credentials, &ring, &standing),
         plan,
-        corrects: news::corrected(of_ring, &ring, &standing),
+        corrects,
         left,
         credentials,
         ring,

@@ -53,6 +53,8 @@ fn is_cause_of_many(finding: &Finding) -> bool {
 fn of_condition(finding: &Finding) -> Option<Happening> {
     let well = finding.verdict == Verdict::True;
     let told = match finding.condition {
+        // A fight has an event of its own.
+        _ if finding.reason == Reason::Contested => false,
         ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
         // Nobody uses a cache that was made a moment ago.
         ConditionType::Stalled | ConditionType::InUse => false,

@@ -47,8 +47,20 @@ pub async fn label(context: Arc<Context>, key: Key) {
     label_claim(&context, &owner).await;
     for (seen, lacking) in left {
         let label = Write::Label(Reference { kind: Kind::Secret, metadata: seen }, lacking);
-        if let Err(error) = write::execute(&context.client, &label).await {
-            tracing::warn!(%error, cache = owner.name, namespace = owner.namespace, "a key that was left is not labelled");
+        if context.brake(&key, |brake| brake.allow(&label, Context::now())).is_err() {
+            let (secret, namespace) = (label.name(), &owner.namespace);
+            tracing::warn!(
+                secret,
+                namespace,
+                "somebody takes the labels from a key that was left as often as it gets them"
+            );
+            continue;
+        }
+        match write::execute(&context.client, &label).await {
+            Ok(_) => context.brake(&key, |brake| brake.wrote(&label, Context::now())),
+            Err(error) => {
+                tracing::warn!(%error, cache = owner.name, namespace = owner.namespace, "a key that was left is not labelled");
+            }
         }
     }
 }

@@ -12,6 +12,8 @@
 //! no finalizer that could keep a namespace from going.
 
 pub mod apply;
+pub mod brake;
+pub mod contest;
 pub mod context;
 pub mod decide;
 pub mod events;

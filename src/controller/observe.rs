@@ -99,8 +99,10 @@ pub async fn snapshot<'pass>(
         processes: answers.ring_processes.clone().unwrap_or(Processes::Unknown),
     };
     let ring = ring_secrets::observe(context, &settings.data_protection, beside, answers, unseen).await?;
+    let (now, generation) = (Context::now(), cache.metadata.generation.unwrap_or_default());
     Ok(Snapshot {
-        now: Context::now(),
+        now,
+        brake: context.brake(key, |brake| brake.begin(&settings.owner().uid, generation, now).pulled()),
         cache,
         previous,
         redis: observed,

@@ -27,6 +27,8 @@ pub struct Plan {
     pub rehearsal: Option<Object>,
     /// What is to be written. Groups do not wait for each other.
     pub groups: Vec<Group>,
+    /// What is to be written as well, and has to wait.
+    pub held: Vec<Write>,
 }
 
 /// Writes that wait for each other, in their order.
@@ -36,6 +38,8 @@ pub struct Group {
     pub name: &'static str,
     /// What must hold before any of them.
     pub needs: Needs,
+    /// Whether each of them needs those before it.
+    pub is_chain: bool,
     /// The writes.
     pub writes: Vec<Write>,
 }
@@ -66,7 +70,7 @@ impl Plan {
     }
 }
 
-/// What is to be done for a cache.
+/// What is to be done for a cache. A write of which `waits` holds has to wait.
 #[must_use]
 pub fn plan(
     cache: &TokenCache,
@@ -75,6 +79,7 @@ pub fn plan(
     credentials: &Credentials,
     ring: data_protection::plan::Plan,
     retirees: Vec<Reference>,
+    waits: &dyn Fn(&Write) -> bool,
 ) -> Plan {
     let owner = &settings.owner.name;
     if request::is_paused(cache) {
@@ -87,14 +92,36 @@ pub fn plan(
     let (rehearsal, writes) = if is_blocked {
         (None, Vec::new())
     } else {
-        of_redis(settings, observed, credentials, is_accepted(cache), retirees)
+        of_redis(settings, observed, credentials, is_accepted(cache), retirees, waits)
     };
     // A name that is not free is met before a ring begins.
-    let groups = [
-        Group { name: "redis", needs: Needs::AcceptedSpec, writes },
-        Group { name: "key ring", needs: ring_needs, writes: ring_writes },
+    let mut groups = vec![
+        Group { name: "redis", needs: Needs::AcceptedSpec, is_chain: false, writes },
+        Group { name: "key ring", needs: ring_needs, is_chain: true, writes: ring_writes },
     ];
-    Plan { rehearsal, groups: groups.into_iter().filter(|group| !group.writes.is_empty()).collect() }
+    let held = groups.iter_mut().flat_map(|group| group.hold(waits)).collect();
+    groups.retain(|group| !group.writes.is_empty());
+    Plan { rehearsal, groups, held }
+}
+
+impl Group {
+    /// Takes out what has to wait, and in a chain what needs it. Returns what others have to end for.
+    fn hold(&mut self, waits: &dyn Fn(&Write) -> bool) -> Vec<Write> {
+        let (mut held, mut is_broken) = (Vec::new(), false);
+        for write in std::mem::take(&mut self.writes) {
+            if is_broken {
+                continue;
+            }
+            if waits(&write) {
+                // Labels and owners nothing needs.
+                is_broken = self.is_chain && !matches!(write, Write::Label(..) | Write::Disown(_) | Write::Adopt(..));
+                held.push(write);
+            } else {
+                self.writes.push(write);
+            }
+        }
+        held
+    }
 }
 
 /// What is to be written of Redis, and what is shown to the API server before.
@@ -104,13 +131,16 @@ fn of_redis(
     credentials: &Credentials,
     is_accepted: bool,
     retirees: Vec<Reference>,
+    waits: &dyn Fn(&Write) -> bool,
 ) -> (Option<Object>, Vec<Write>) {
-    let unowned = observed.unowned(&settings.owner.name);
-    if !unowned.is_empty() {
-        let adoptions = unowned.into_iter().map(|object| Write::Adopt(object, settings.owner.reference()));
-        return (None, adoptions.collect());
+    let unowned = observed.unowned(&settings.owner.name).into_iter();
+    let adoptions: Vec<Write> = unowned.map(|object| Write::Adopt(object, settings.owner.reference())).collect();
+    if !adoptions.iter().all(waits) {
+        return (None, adoptions);
     }
+    let is_free = |write: &Write| !adoptions.iter().any(|it| (it.kind(), it.name()) == (write.kind(), write.name()));
     let mut writes = redis::plan(settings, observed, credentials);
+    writes.retain(is_free);
     // What was made by a POST is taken over before anything is applied, or shown to the API server as if it were.
     if writes.iter().any(|write| matches!(write, Write::TakeOver(..))) {
         writes.retain(|write| matches!(write, Write::TakeOver(..)));
@@ -128,7 +158,7 @@ fn of_redis(
         wanted.metadata.uid = live.and_then(|live| live.uid.clone());
         wanted.into()
     });
-    writes.extend(retirees.into_iter().map(Write::Delete));
+    writes.extend(retirees.into_iter().map(Write::Delete).chain(adoptions));
     (rehearsal, writes)
 }
 
@@ -200,4 +230,33 @@ fn is_accepted(cache: &TokenCache) -> bool {
                 && condition.observed_generation == cache.metadata.generation
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+
+    use super::*;
+
+    fn named(name: &str) -> ObjectMeta {
+        ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn what_waits_is_taken_out_and_in_a_chain_all_that_needs_it() {
+        let secret = |name| Write::Apply(Secret { metadata: named(name), ..Secret::default() }.into());
+        let disown = |name| Write::Disown(Reference { kind: Kind::Secret, metadata: named(name) });
+        let names = |writes: &[Write]| writes.iter().map(Write::name).collect::<String>();
+        let split = |is_chain, waiting: &str| {
+            let writes = vec![disown("a"), secret("b"), secret("c"), secret("d")];
+            let mut group = Group { name: "test", needs: Needs::Nothing, is_chain, writes };
+            let held = group.hold(&|write| waiting.contains(&write.name()));
+            (names(&group.writes), names(&held))
+        };
+        let pair = |left: &str, held: &str| (left.to_owned(), held.to_owned());
+        assert_eq!((split(false, ""), split(true, "")), (pair("abcd", ""), pair("abcd", "")));
+        assert_eq!((split(false, "bd"), split(true, "bd")), (pair("ac", "bd"), pair("a", "b")));
+        assert_eq!((split(false, "a"), split(true, "a")), (pair("bcd", "a"), pair("bcd", "a")), "nothing needs it");
+        assert_eq!(split(true, "abcd"), pair("", "ab"));
+    }
 }

@@ -13,6 +13,8 @@ use kube::{
 use serde_json::json;
 
 use super::{
+    brake::{Change, HeldUntil, Target},
+    contest,
     context::Context,
     report::Report,
     watch::{Guarded, Key},
@@ -23,7 +25,8 @@ use crate::{
     kubernetes::{
         event::{self, Happening},
         identity::STATUS_FIELD_MANAGER,
-        words,
+        managed_fields, words,
+        write::subset::differences,
     },
 };
 
@@ -80,6 +83,13 @@ pub async fn deliver(
         publish(happenings).await;
         return Ok(Delivery::Held);
     }
+    let is_undone = context.written.is_undone(key, uid.as_deref(), previous);
+    if let (true, Err(HeldUntil(until))) = (is_undone, context.brake(key, |brake| brake.allow_status(Context::now()))) {
+        context.written.hold(key, until);
+        publish(happenings).await;
+        publish_fights(context, key, cache, (previous, &status)).await;
+        return Ok(Delivery::Held);
+    }
     let written = write_status(&context.client, cache, &status).await;
     let version = written.as_ref().ok().cloned().flatten();
     let moves = status.operations != previous.operations;
@@ -87,9 +97,29 @@ pub async fn deliver(
     // Also of one that failed: it may have been carried out.
     context.written.note(key, uid, overlay, Context::now());
     written?;
+    if is_undone {
+        context.brake(key, |brake| brake.wrote_status(Context::now()));
+    }
     publish(happenings).await;
     context.written.rest(key);
     Ok(Delivery::Written)
+}
+
+/// Tells who changes the status back, once.
+async fn publish_fights(
+    context: &Context,
+    key: &Key,
+    cache: &TokenCache,
+    (live, wanted): (&StoredStatus, &StoredStatus),
+) {
+    let fields = differences(live, wanted).into_iter().map(|field| format!("status.{field}")).collect();
+    let manager = managed_fields::changer_of_status(&cache.metadata).map(str::to_owned);
+    let begun = context.brake(key, |brake| {
+        brake.blame(&Target::Status, Change::Fields(fields), manager);
+        brake.begun(Context::now())
+    });
+    let told = contest::events(&begun, &key.name);
+    publish_once(&context.client, cache, &told, &context.reporter, Context::now()).await;
 }
 
 /// The status with every message as long as it may be. Those that an earlier version wrote may be longer.

@@ -11,6 +11,8 @@ use tokio::time::timeout;
 
 use super::{
     apply::{self, Applied, ObjectChange},
+    brake::{Contest, Target},
+    contest,
     context::Context,
     decide::{Decision, decide},
     object_events,
@@ -29,7 +31,7 @@ use crate::{
     kubernetes::{
         event::Happening,
         object::Reference,
-        write::{WriteError, WriteErrorClass},
+        write::{Write, WriteError, WriteErrorClass},
     },
     redis::{Aim, health::Moment, rollout},
     request,
@@ -172,6 +174,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         }
     };
     let Progress { mut applied, corrected, operations } = pass;
+    let contests = contests(context, key, cache, &decision.plan.held).await;
     tell_of_objects(context, key, cache, &applied.changes, &decision.left).await;
     // Gone by the next pass, most likely: not worth a status that says so.
     if let Some(error) = applied.failure.take_if(|error| error.may_pass() && context.failures(key) < requeue::TOLERATED)
@@ -187,7 +190,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         carried_out: is_carried_out(settings, &snapshot, &decision, outcome.is_ok()),
     };
     let Said { report, tells_of_samples } =
-        report::compose(settings, &snapshot, &decision, moment, outcome, (&corrected, operations));
+        report::compose(settings, &snapshot, &decision, moment, outcome, (&corrected, operations), &contests);
     let wake = requeue::after_report(report.as_ref(), &snapshot, || observe::is_unwatched(context, settings.owner()));
     let is_said = report.is_some();
     let delivery = deliver(context, key, cache, &previous, report).await?;
@@ -203,7 +206,9 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     }
     tracing::info!(changed = applied.changed, status = ?delivery, "pass");
     let wake = if is_done { wake } else { requeue::UNFINISHED };
-    let wake = decision.wake_at().map_or(wake, |at| requeue::until(at, snapshot.now).min(wake));
+    let of_brake = context.brake(key, |brake| brake.wake_at(snapshot.now));
+    let wake_at = decision.wake_at().into_iter().chain(of_brake).min();
+    let wake = wake_at.map_or(wake, |at| requeue::until(at, snapshot.now).min(wake));
     Ok(Action::requeue(context.written.sooner(key, wake, Context::now())))
 }
 
@@ -230,6 +235,23 @@ fn target(
         None => {}
     }
     aim
+}
+
+/// The fights that are on, with those over these writes, which wait. One that has begun is told in an event.
+async fn contests(context: &Context, key: &Key, cache: &TokenCache, held: &[Write]) -> Vec<Contest> {
+    let namespace = key.namespace.as_deref().unwrap_or_default();
+    let live = |target: &Target| match target {
+        Target::Object(kind, name) => context.live(namespace, *kind, name),
+        Target::Status => None,
+    };
+    let now = Context::now();
+    let (contests, begun) = context.brake(key, |brake| {
+        contest::blame(brake, held, live);
+        (brake.contests(now), brake.begun(now))
+    });
+    let told = contest::events(&begun, &key.name);
+    publish::publish_once(&context.client, cache, &told, &context.reporter, now).await;
+    contests
 }
 
 /// Tells in events of what was done to objects as a whole, and of those that are left alone. The status may say the same as

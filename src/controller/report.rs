@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{decide::Decision, events, snapshot::Snapshot};
+use super::{brake::Contest, contest, decide::Decision, events, snapshot::Snapshot};
 use crate::{
     api::v1alpha1::{
         BindingStatus, DataProtectionMode, KeyRingStatus, LONGEST_MESSAGE, NetworkPolicyMode, OperationStatus, PAUSED,
@@ -96,7 +96,7 @@ pub struct Said {
 }
 
 /// Puts together what a pass has to say: of Redis, of the key ring, and of what was asked for. `corrected` is what was put right in
-/// the key ring, and `operations` what became of requests in each round.
+/// the key ring, `operations` what became of requests in each round, and `contests` what others fight over.
 #[must_use]
 pub fn compose(
     settings: &super::settings::Settings,
@@ -105,13 +105,15 @@ pub fn compose(
     moment: Moment,
     outcome: Outcome<'_>,
     (corrected, operations): (&Corrected, Vec<Vec<OperationStatus>>),
+    contests: &[Contest],
 ) -> Said {
     let (of_redis, of_ring) = (&settings.redis, &settings.data_protection);
     let (observed, previous, now) = (&snapshot.redis, snapshot.previous, snapshot.now);
     let Decision { credentials, ring, standing, .. } = decision;
-    let health = health(of_redis, observed, credentials, moment)
+    let mut health = health(of_redis, observed, credentials, moment)
         .and(data_protection::health::finding(of_ring, ring, standing, corrected, now))
         .advise(credentials.rotation.finding.clone());
+    contest::tell(health.findings(), contests, &settings.owner().name);
     let tells_of_samples = health.tells_of_samples();
     let published = Published::of(observed);
     let report = report(snapshot.cache, previous, of_redis, published, health, outcome, now).map(|report| {

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::brake::Brake;
 use crate::{
     api::v1alpha1::{TokenCache, TokenCacheStatus},
     data_protection::{key_ring::KeyRing, observed as ring},
@@ -32,6 +33,8 @@ pub struct Snapshot<'pass> {
     pub unmarked: Vec<(ObjectMeta, Lacking)>,
     /// What has the cache's labels and owner beside what it needs in any case.
     pub children: Vec<Reference>,
+    /// What others fight over.
+    pub brake: Brake,
     /// What was asked for.
     pub answers: &'pass Answers,
 }

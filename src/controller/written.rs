@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,6 +37,10 @@ struct Last {
     told: Vec<Happening>,
     /// What was written, until the watch shows it.
     overlay: Option<Overlay>,
+    /// Tells what was written from what stands there now; `None` where it did not arrive.
+    said: Option<u64>,
+    /// Until when another one has to wait, since others undo each.
+    braked: Option<Timestamp>,
 }
 
 /// A status that was written.
@@ -75,7 +80,8 @@ impl Written {
     pub fn note(&self, key: &Key, uid: Option<String>, overlay: Option<Overlay>, now: Timestamp) {
         let mut written = self.lock();
         let told = written.remove(key).filter(|last| last.uid == uid).map(|last| last.told).unwrap_or_default();
-        written.insert(key.clone(), Last { uid, at: now, holds: false, told, overlay });
+        let said = overlay.as_ref().map(|overlay| digest(&overlay.status));
+        written.insert(key.clone(), Last { uid, at: now, holds: false, told, overlay, said, braked: None });
     }
 
     /// Takes note of what is published of a report that waits. Returns what was not before.
@@ -109,6 +115,20 @@ impl Written {
         overlay.is_some_and(|overlay| !overlay.moves && object.resource_version.as_ref() == Some(&overlay.version))
     }
 
+    /// Whether others have changed the status since it was written last, of which this stands now.
+    pub fn is_undone(&self, key: &Key, uid: Option<&str>, status: &StoredStatus) -> bool {
+        let written = self.lock();
+        let last = written.get(key).filter(|last| last.uid.as_deref() == uid && last.overlay.is_none());
+        last.and_then(|last| last.said).is_some_and(|said| said != digest(status))
+    }
+
+    /// Takes note that the next write has to wait until then.
+    pub fn hold(&self, key: &Key, until: Timestamp) {
+        if let Some(last) = self.lock().get_mut(key) {
+            last.braked = Some(until);
+        }
+    }
+
     /// Whether it is too early for another write; if so, one waits from now on.
     pub fn is_too_early(&self, key: &Key, uid: Option<&str>, now: Timestamp) -> bool {
         let mut written = self.lock();
@@ -124,6 +144,8 @@ impl Written {
     pub fn sooner(&self, key: &Key, wake: Duration, now: Timestamp) -> Duration {
         let mut written = self.lock();
         let Some(last) = written.get_mut(key) else { return wake };
+        let until = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
+        let wake = last.braked.take().map_or(wake, |braked| until(braked).min(wake));
         if std::mem::take(&mut last.holds) { last.waits(self.pause, now).unwrap_or_default().min(wake) } else { wake }
     }
 
@@ -144,6 +166,13 @@ impl Last {
         let is_early = !since.is_negative() && since < pause;
         Duration::try_from(pause - since).ok().filter(|_| is_early)
     }
+}
+
+/// Tells one status from another.
+fn digest(status: &StoredStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_vec(status).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Map, Value, json};
 
-use super::identity::{APPLIED_ANNOTATION, FIELD_MANAGER, ORPHANED};
+use super::identity::{APPLIED_ANNOTATION, FIELD_MANAGER, ORPHANED, STATUS_FIELD_MANAGER};
 
 /// The managers that set the reference to the owner with this UID; `None` for one without a name.
 #[must_use]
@@ -30,6 +30,28 @@ pub fn stranger(object: &ObjectMeta) -> Option<&str> {
     let entries = object.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
     let managers: Vec<&str> = entries.map(|entry| entry.manager.as_deref().unwrap_or("unknown")).collect();
     managers.first().copied().filter(|_| !managers.contains(&FIELD_MANAGER))
+}
+
+/// The manager, other than the operator, that has changed an object since the operator wrote it last; `None` where nobody is
+/// recorded, as of who only removed fields.
+#[must_use]
+pub fn changer(object: &ObjectMeta) -> Option<&str> {
+    changer_of(object, None, FIELD_MANAGER)
+}
+
+/// [`changer`] of the status.
+#[must_use]
+pub fn changer_of_status(object: &ObjectMeta) -> Option<&str> {
+    changer_of(object, Some("status"), STATUS_FIELD_MANAGER)
+}
+
+fn changer_of<'object>(object: &'object ObjectMeta, of: Option<&str>, we: &str) -> Option<&'object str> {
+    let entries = || object.managed_fields.iter().flatten().filter(|entry| entry.subresource.as_deref() == of);
+    let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
+    let is_ours = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(we);
+    let written = entries().filter(is_ours).filter_map(time).max();
+    let others = entries().filter(|entry| !is_ours(entry) && time(entry) >= written);
+    others.max_by_key(|entry| time(entry)).and_then(|entry| entry.manager.as_deref())
 }
 
 /// Who wrote an object that no controller owns, in words.
@@ -83,5 +105,39 @@ pub fn slim(object: &mut ObjectMeta) {
             let references = fields.0.pointer("/f:metadata/f:ownerReferences")?.clone();
             Some(FieldsV1(json!({"f:metadata": {"f:ownerReferences": references}})))
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_changed_an_object_since_the_operator_wrote_it_is_known_by_the_latest_record() {
+        let of = |records: &[(&str, &str, Option<&str>)]| {
+            let entry = |(manager, time, subresource): &(&str, &str, Option<&str>)| {
+                let time = format!("2026-01-01T00:00:{time}Z");
+                json!({"manager": manager, "operation": "Update", "time": time, "subresource": subresource})
+            };
+            let fields: Vec<Value> = records.iter().map(entry).collect();
+            serde_json::from_value::<ObjectMeta>(json!({ "managedFields": fields })).unwrap()
+        };
+        let changer = |records: &[(&str, &str, Option<&str>)]| changer(&of(records)).map(str::to_owned);
+        let ours = (FIELD_MANAGER, "20", None);
+        assert_eq!(changer(&[ours, ("early", "19", None)]), None);
+        assert_eq!(
+            changer(&[ours, ("kubectl-edit", "20", None)]),
+            Some("kubectl-edit".to_owned()),
+            "in the same second"
+        );
+        assert_eq!(changer(&[("argocd", "25", None), ours, ("kubectl-edit", "21", None)]), Some("argocd".to_owned()));
+        assert_eq!(changer(&[ours, ("kube-controller-manager", "30", Some("status"))]), None);
+        assert_eq!(changer(&[]), None);
+        let status = of(&[
+            ("kubectl-edit", "40", None),
+            (STATUS_FIELD_MANAGER, "20", Some("status")),
+            ("a", "21", Some("status")),
+        ]);
+        assert_eq!(changer_of_status(&status), Some("a"));
     }
 }

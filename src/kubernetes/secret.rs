@@ -118,6 +118,14 @@ impl SecretReader {
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(secret));
     }
 
+    /// The Secret of this name as it was read last, if a watch shows it.
+    #[must_use]
+    pub fn fetched(&self, namespace: &str, name: &str) -> Option<Arc<Secret>> {
+        self.metadata(namespace, name)?;
+        let key = (namespace.to_owned(), name.to_owned());
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
     /// Takes note of a deletion.
     pub fn absorb_deletion(&self, secret: &ObjectMeta) {
         for metadata in &self.metadata {

@@ -81,6 +81,15 @@ impl Health {
         self
     }
 
+    /// What was found, to be added to.
+    pub fn findings(&mut self) -> impl Iterator<Item = &mut Finding> {
+        let (required, advisory) = match self {
+            Self::Known { required, advisory, .. } => (required.as_mut_slice(), advisory.as_mut_slice()),
+            Self::AwaitingFirstLook => Default::default(),
+        };
+        required.iter_mut().chain(advisory)
+    }
+
     /// Whether whoever is told this has heard of every correction that the latest samples hold.
     #[must_use]
     pub fn tells_of_samples(&self) -> bool {

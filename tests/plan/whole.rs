@@ -1,5 +1,7 @@
 //! The controller's plan around that of Redis: rehearsal, pause, names that are taken, what nothing needs any more.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -14,7 +16,13 @@ use tokencache_operator::redis::{objects::stateful_set, pod::Template};
 use super::world::{World, shop};
 
 fn planned(world: &World, retirees: Vec<Reference>) -> Plan {
-    plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring::Plan::default(), retirees)
+    planned_but(world, retirees, &|_| false)
+}
+
+/// While what this holds of has to wait.
+fn planned_but(world: &World, retirees: Vec<Reference>, waits: &dyn Fn(&Write) -> bool) -> Plan {
+    let ring = ring::Plan::default();
+    plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring, retirees, waits)
 }
 
 /// What a plan writes, in its order.
@@ -107,12 +115,31 @@ fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
     let mut world = World::new(shop("{}"));
     for found in [Found::Foreign("Deployment web".to_owned()), Found::Earlier] {
         world.observed.service = found;
-        let planned = |ring| plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring, vec![]);
+        let planned = |ring| {
+            let (settings, credentials) = (world.settings(), world.credentials());
+            plan(&world.cache, &settings, &world.observed, &credentials, ring, vec![], &|_| false)
+        };
         assert_eq!(planned(ring(true)), Plan::default());
         let kept_up = planned(ring(false));
         let [group] = kept_up.groups.as_slice() else { panic!("{kept_up:?}") };
         assert_eq!((group.name, group.needs, kept_up.rehearsal.clone()), ("key ring", Needs::Nothing, None));
     }
+}
+
+#[test]
+fn an_adoption_that_has_to_wait_keeps_nothing_else_from_being_put_right() {
+    let mut world = World::settled(shop("{}"));
+    let Found::Ours(service) = &world.observed.headless_service else { panic!("it is there") };
+    let mut orphaned = service.as_ref().clone();
+    orphaned.metadata.owner_references = None;
+    orphaned.spec.as_mut().unwrap().selector = None;
+    world.observed.headless_service = Found::Ours(Arc::new(orphaned));
+    world.observed.application_settings = Found::Nothing;
+    assert_eq!(written(&planned(&world, retirees())), ["adopt Service shop-redis-headless"]);
+    let waits = |write: &Write| matches!(write, Write::Adopt(..));
+    let plan = planned_but(&world, retirees(), &waits);
+    assert_eq!(written(&plan), ["create ConfigMap shop-settings", "delete ConfigMap shop-redis-old"]);
+    assert_eq!(format!("{:?}", plan.held), "[adopt Service shop-redis-headless]");
 }
 
 #[test]

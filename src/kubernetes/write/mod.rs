@@ -21,7 +21,7 @@ pub use self::{
 };
 use super::{
     identity::Lacking,
-    object::{Object, Reference},
+    object::{Kind, Object, Reference},
 };
 
 /// One write.
@@ -88,6 +88,20 @@ pub enum Answer {
 }
 
 impl Write {
+    /// The kind of the object.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Create(object) | Self::Apply(object) => object.kind(),
+            Self::Mint(_) | Self::Amend { .. } => Kind::Secret,
+            Self::TakeOver(object, _)
+            | Self::Label(object, _)
+            | Self::Disown(object)
+            | Self::Adopt(object, _)
+            | Self::Delete(object) => object.kind,
+        }
+    }
+
     /// The name of the object.
     #[must_use]
     pub fn name(&self) -> String {

@@ -6,7 +6,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::kubernetes::{
     identity::{FIELD_MANAGER, is_own},
@@ -101,16 +101,19 @@ fn value_holds(live: Option<&Value>, wanted: &Value, field: &str) -> bool {
         (None | Some(Value::Null), wanted) => is_empty(wanted),
         (Some(live), wanted) if is_whole(field) => live == wanted,
         (Some(Value::Object(live)), Value::Object(wanted)) => {
-            let amounts = is_amount_map(field);
-            wanted.iter().all(|(key, wanted)| match (live.get(key), wanted) {
-                (Some(Value::String(live)), Value::String(wanted)) if amounts || key == "sizeLimit" => {
-                    same_amount(live, wanted)
-                }
-                (live, wanted) => value_holds(live, wanted, key),
-            })
+            wanted.iter().all(|(key, wanted)| member_holds(live, key, wanted, field))
         }
         (Some(Value::Array(live)), Value::Array(wanted)) => list_holds(live, wanted, field),
         (Some(live), wanted) => live == wanted,
+    }
+}
+
+fn member_holds(live: &Map<String, Value>, key: &str, wanted: &Value, field: &str) -> bool {
+    match (live.get(key), wanted) {
+        (Some(Value::String(live)), Value::String(wanted)) if is_amount_map(field) || key == "sizeLimit" => {
+            same_amount(live, wanted)
+        }
+        (live, wanted) => value_holds(live, wanted, key),
     }
 }
 
@@ -120,13 +123,59 @@ fn list_holds(live: &[Value], wanted: &[Value], field: &str) -> bool {
     if field == "topologySpreadConstraints" {
         return wanted.iter().all(|wanted| live.iter().any(|live| value_holds(Some(live), wanted, field)));
     }
-    let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
-    if !wanted.is_empty() && wanted.iter().all(|value| name(value).is_some()) {
+    if is_named(wanted) {
         return wanted.iter().all(|wanted| {
             live.iter().any(|live| name(live) == name(wanted) && value_holds(Some(live), wanted, field))
         });
     }
     live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| value_holds(Some(live), wanted, field))
+}
+
+fn name(value: &Value) -> Option<&str> {
+    value.get("name").and_then(Value::as_str)
+}
+
+fn is_named(list: &[Value]) -> bool {
+    !list.is_empty() && list.iter().all(|value| name(value).is_some())
+}
+
+/// The fields by which a live object is not what is wanted, such as `spec.ports[redis].port`. None of their values is in it.
+#[must_use]
+pub fn differences(live: &impl Serialize, wanted: &impl Serialize) -> Vec<String> {
+    let mut found = Vec::new();
+    if let (Ok(live), Ok(mut wanted)) = (serde_json::to_value(live), serde_json::to_value(wanted)) {
+        leave_labels(&live, &mut wanted);
+        differ(Some(&live), &wanted, ("", ""), &mut found);
+    }
+    found
+}
+
+fn differ(live: Option<&Value>, wanted: &Value, (path, field): (&str, &str), found: &mut Vec<String>) {
+    match (live, wanted) {
+        (Some(Value::Object(live)), Value::Object(wanted)) if !is_whole(field) => {
+            for (key, wanted) in wanted.iter().filter(|(key, wanted)| !member_holds(live, key, wanted, field)) {
+                differ(live.get(key), wanted, (&member(path, key), key), found);
+            }
+        }
+        (Some(Value::Array(live)), Value::Array(wanted)) if is_named(wanted) && !is_whole(field) => {
+            for wanted in wanted {
+                let live = live.iter().find(|live| name(live) == name(wanted));
+                if !value_holds(live, wanted, field) {
+                    differ(live, wanted, (&format!("{path}[{}]", name(wanted).unwrap_or_default()), field), found);
+                }
+            }
+        }
+        _ => found.push(path.to_owned()),
+    }
+}
+
+fn member(path: &str, key: &str) -> String {
+    let is_plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match (path, is_plain) {
+        ("", _) => key.to_owned(),
+        (path, true) => format!("{path}.{key}"),
+        (path, false) => format!("{path}[{key}]"),
+    }
 }
 
 /// What means something else with one entry more: a selector that somebody narrowed selects nothing any more, and a rule of a
@@ -229,6 +278,30 @@ mod tests {
             !holds(&object("team".into(), "shop"), &object("tokencache".into(), "shop")),
             "of pods nothing may differ"
         );
+    }
+
+    #[test]
+    fn fields_that_differ_are_named_and_their_values_are_not() {
+        let wanted = json!({
+            "metadata": {"labels": {"tokencache.dev/cache": "shop", "app.kubernetes.io/part-of": "tokencache"}},
+            "data": {"password": "c2VjcmV0", "tls.crt": "a"},
+            "spec": {"ports": [{"name": "redis", "port": 6380}], "selector": {"a": "b"}, "replicas": 1},
+        });
+        assert_eq!(differences(&wanted, &wanted), [""; 0]);
+        let live = json!({
+            "metadata": {"labels": {"tokencache.dev/cache": "other", "app.kubernetes.io/part-of": "team"}},
+            "data": {"password": "b3RoZXI="},
+            "spec": {"ports": [{"name": "redis", "port": 1}], "selector": {"a": "b", "c": "d"}, "replicas": 1},
+        });
+        let differing = [
+            "data.password",
+            "data[tls.crt]",
+            "metadata.labels[tokencache.dev/cache]",
+            "spec.ports[redis].port",
+            "spec.selector",
+        ];
+        assert_eq!(differences(&live, &wanted), differing);
+        assert_eq!(differences(&json!({"metadata": {}}), &json!({"spec": {"ports": [{"name": "a"}]}})), ["spec"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod drift;
 mod durability;
 mod entries;
 mod faults;
+mod fights;
 mod flush;
 mod key_ring;
 pub mod key_ring_inputs;

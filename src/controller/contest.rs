@@ -1,0 +1,252 @@
+//! Fights over objects, in a pass: who is to blame, and what is said of it.
+//!
+//! In: writes that wait, the brake of the cache, and the objects as they are. Out: findings and events that name the object, the
+//! fields, and whoever changes them. It writes nothing, and shows no content.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
+
+use super::brake::{Brake, Change, Contest, Target};
+use crate::{
+    condition::{ConditionType, Finding, Reason, Verdict},
+    kubernetes::{
+        event::{EventType, Happening},
+        identity::OWNER_LABEL,
+        managed_fields::changer,
+        name,
+        object::{Kind, Object},
+        workload::listed,
+        write::{Write, subset::differences},
+    },
+};
+
+/// Notes who is to blame for each write that waits. `live` has the object that one is about.
+pub fn blame(brake: &mut Brake, held: &[Write], live: impl Fn(&Target) -> Option<Object>) {
+    for write in held {
+        let target = Target::of(write);
+        let (change, manager) = done(write, live(&target).as_ref());
+        brake.blame(&target, change, manager);
+    }
+}
+
+/// What others have done, so that this is to be written; and who, as far as it is recorded.
+fn done(write: &Write, live: Option<&Object>) -> (Change, Option<String>) {
+    let fields = |metadata: &ObjectMeta, fields: Vec<String>| {
+        (Change::Fields(fields.into_iter().collect()), changer(metadata).map(str::to_owned))
+    };
+    match (write, live) {
+        (Write::Create(_) | Write::Mint(_) | Write::Apply(_) | Write::Amend { .. }, None) => (Change::Deleted, None),
+        (Write::Create(wanted) | Write::Apply(wanted), Some(live)) => {
+            fields(live.metadata(), differences(&json(live), &json(wanted)))
+        }
+        (Write::Mint(_), Some(live)) => fields(live.metadata(), vec!["data".to_owned()]),
+        (Write::Amend { secret, without }, Some(live)) => {
+            let strays = without.iter().map(|key| format!("data[{key}]"));
+            let changed = differences(&json(live), &json(&Object::from(secret.clone())));
+            fields(live.metadata(), changed.into_iter().chain(strays).collect())
+        }
+        (Write::Label(seen, lacking), _) => {
+            let changed = differences(&json!({"metadata": seen.metadata}), &json!({"metadata": lacking}));
+            fields(&seen.metadata, changed)
+        }
+        (Write::Disown(seen) | Write::Adopt(seen, _) | Write::TakeOver(seen, _), _) => {
+            fields(&seen.metadata, vec!["metadata.ownerReferences".to_owned()])
+        }
+        (Write::Delete(seen), _) => (Change::Made, changer(&seen.metadata).map(str::to_owned)),
+    }
+}
+
+fn json(object: &Object) -> Value {
+    let value = match object {
+        Object::StatefulSet(object) => serde_json::to_value(object.as_ref()),
+        Object::Service(object) => serde_json::to_value(object.as_ref()),
+        Object::ConfigMap(object) => serde_json::to_value(object.as_ref()),
+        Object::Secret(object) => serde_json::to_value(object.as_ref()),
+        Object::ServiceAccount(object) => serde_json::to_value(object.as_ref()),
+        Object::NetworkPolicy(object) => serde_json::to_value(object.as_ref()),
+        Object::PersistentVolumeClaim(object) => serde_json::to_value(object.as_ref()),
+    };
+    value.unwrap_or_default()
+}
+
+/// Tells of fights in the findings that they concern. Where only labels and the like are fought over, what was found still holds.
+pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Contest], cache: &str) {
+    let mut findings: Vec<&mut Finding> = findings.collect();
+    for contest in contests {
+        // What is said in the status is fought over itself.
+        if contest.target == Target::Status {
+            continue;
+        }
+        let mut concerned = [condition(&contest.target, cache), ConditionType::RedisAvailable].into_iter();
+        let found = concerned.find_map(|it| findings.iter().position(|finding| finding.condition == it));
+        let Some(finding) = found.map(|index| &mut *findings[index]) else { continue };
+        let sentence = sentence(contest, cache);
+        if finding.verdict != Verdict::True || finding.reason == Reason::Contested {
+            finding.message = format!("{}. {sentence}", finding.message);
+        } else {
+            finding.message = sentence;
+            finding.reason = Reason::Contested;
+        }
+        if finding.reason == Reason::Contested && !contest.change.is_of_metadata() {
+            finding.verdict = Verdict::False;
+        }
+    }
+}
+
+/// One event about each fight.
+#[must_use]
+pub fn events(contests: &[Contest], cache: &str) -> Vec<Happening> {
+    let event = |contest: &Contest| Happening {
+        event_type: EventType::Warning,
+        reason: Reason::Contested.as_str(),
+        note: sentence(contest, cache),
+    };
+    contests.iter().map(event).collect()
+}
+
+/// The condition that an object of a cache concerns.
+fn condition(target: &Target, cache: &str) -> ConditionType {
+    match target {
+        Target::Object(Kind::NetworkPolicy, _) => ConditionType::NetworkRestricted,
+        Target::Object(Kind::PersistentVolumeClaim, _) => ConditionType::Durable,
+        Target::Object(Kind::Secret, secret) if *secret == name::keys(cache) => ConditionType::KeyRingReady,
+        Target::Object(Kind::Secret, secret) if name::outlives_its_owner(cache, secret) => ConditionType::KeyRingReady,
+        Target::Object(Kind::Secret, secret) if [name::redis_tls(cache), name::redis_ca(cache)].contains(secret) => {
+            ConditionType::TlsReady
+        }
+        Target::Object(..) | Target::Status => ConditionType::RedisAvailable,
+    }
+}
+
+fn sentence(Contest { target, change, manager }: &Contest, cache: &str) -> String {
+    let target = match target {
+        Target::Object(kind, name) => format!("{} {name}", kind.as_str()),
+        Target::Status => format!("The status of TokenCache {cache}"),
+    };
+    let (done, state, want) = match change {
+        // What lacks the label is not watched, and looks the same.
+        Change::Deleted => (
+            format!("is deleted, or its label {OWNER_LABEL} is, again whenever the operator has put it right"),
+            "is missing, or not seen",
+            "leave it alone".to_owned(),
+        ),
+        Change::Made => {
+            ("is made again whenever the operator has deleted it".to_owned(), "is there", "not make it".to_owned())
+        }
+        Change::Fields(fields) => {
+            let fields: Vec<String> = fields.iter().cloned().collect();
+            let fields = listed(&fields, " and ");
+            let want = format!("leave {fields} alone");
+            (format!("is changed back whenever the operator has put it right, in {fields}"), "is as they want it", want)
+        }
+    };
+    let (by, whom) = match manager {
+        Some(manager) => (format!(" (last by the field manager {manager})"), format!("Have {manager} {want}")),
+        None => (
+            String::new(),
+            format!(
+                "Who does it is not recorded, as with deletions, fields that are removed, and admission policies: the API \
+                 server's audit log may tell. Have them {want}"
+            ),
+        ),
+    };
+    format!(
+        "{target} {done}{by}. To spare the cluster, it waits longer and longer before it does so again, up to 5 minutes, and \
+         until then the object {state}. {whom}; what is to be otherwise, say in the spec of TokenCache {cache}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn secret(name: &str, data: &Value, records: &Value) -> Object {
+        let metadata = json!({"name": name, "managedFields": records});
+        Object::from(serde_json::from_value::<Secret>(json!({"metadata": metadata, "data": data})).unwrap())
+    }
+
+    fn apply(object: &Object) -> Write {
+        Write::Apply(object.clone())
+    }
+
+    /// A brake that does not let this be written.
+    fn pulled(write: &Write) -> Brake {
+        let mut brake = Brake::default();
+        (0..6).for_each(|_| brake.wrote(write, now()));
+        brake
+    }
+
+    /// What is said of an object of which this stands there.
+    fn told(wanted: &Object, live: Option<&Object>) -> (Finding, String) {
+        let mut brake = pulled(&apply(wanted));
+        blame(&mut brake, &[apply(wanted)], |_| live.cloned());
+        let contests = brake.contests(now());
+        let mut findings = [ConditionType::RedisAvailable, ConditionType::KeyRingReady]
+            .map(|condition| Finding::holds(condition, Reason::Available, "all is well"));
+        tell(findings.iter_mut(), &contests, "shop");
+        let [event] = events(&contests, "shop").try_into().unwrap();
+        let changed = findings.into_iter().filter(|finding| finding.reason == Reason::Contested);
+        let [finding] = changed.collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!((event.reason, &event.note), ("Contested", &finding.message));
+        (finding, event.note)
+    }
+
+    #[test]
+    fn object_fields_and_field_manager_are_named_and_no_content_is() {
+        let records = json!([
+            {"manager": "tokencache-operator", "time": "2026-01-01T00:00:00Z"},
+            {"manager": "kubectl-edit", "time": "2026-01-01T00:00:01Z"},
+        ]);
+        let wanted = secret("shop-redis", &json!({"password": "c2VjcmV0", "host": "YQ=="}), &Value::Null);
+        let live = secret("shop-redis", &json!({"password": "Zm9yZWlnbg==", "host": "YQ=="}), &records);
+        let (finding, message) = told(&wanted, Some(&live));
+        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, Verdict::False));
+        assert_eq!(
+            message,
+            "Secret shop-redis is changed back whenever the operator has put it right, in data.password (last by the field \
+             manager kubectl-edit). To spare the cluster, it waits longer and longer before it does so again, up to 5 minutes, \
+             and until then the object is as they want it. Have kubectl-edit leave data.password alone; what is to be \
+             otherwise, say in the spec of TokenCache shop"
+        );
+    }
+
+    #[test]
+    fn who_deletes_is_not_known_and_a_secret_of_the_ring_concerns_the_ring() {
+        let (finding, message) = told(&secret("shop-keys", &json!({}), &json!([])), None);
+        assert_eq!((finding.condition, finding.verdict), (ConditionType::KeyRingReady, Verdict::False));
+        assert!(
+            message.starts_with("Secret shop-keys is deleted, or its label tokencache.dev/cache is, again whenever "),
+            "{message}"
+        );
+        assert!(message.contains("audit log may tell. Have them leave it alone; "), "{message}");
+    }
+
+    #[test]
+    fn a_fight_over_labels_alone_is_told_and_fails_nothing() {
+        let of = |label: &str| {
+            let metadata = json!({"name": "shop-settings", "labels": {"tokencache.dev/cache": label}});
+            Object::from(serde_json::from_value::<ConfigMap>(json!({ "metadata": metadata })).unwrap())
+        };
+        let (finding, message) = told(&of("shop"), Some(&of("other")));
+        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, Verdict::True));
+        assert!(message.contains(" in metadata.labels[tokencache.dev/cache]. To spare"), "{message}");
+    }
+
+    #[test]
+    fn what_fails_already_goes_on_failing_for_its_own_reason_with_the_fight_beside_it() {
+        let write = apply(&secret("shop-redis", &json!({}), &json!([])));
+        let mut brake = pulled(&write);
+        blame(&mut brake, &[write], |_| None);
+        let mut finding = Finding::fails(ConditionType::RedisAvailable, Reason::Unreachable, "nobody answers");
+        tell(std::iter::once(&mut finding), &brake.contests(now()), "shop");
+        assert_eq!(finding.reason, Reason::Unreachable);
+        assert!(finding.message.starts_with("nobody answers. Secret shop-redis is deleted, "), "{}", finding.message);
+    }
+}
