@@ -23,8 +23,10 @@ mod support {
     pub mod audit;
     pub mod eventually;
     pub mod faults;
+    pub mod plain;
     pub mod process;
     pub mod redis_server;
+    pub mod witness;
 }
 
 /// A server as the operator sets one up; not every part of it is used here.

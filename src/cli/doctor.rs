@@ -28,7 +28,10 @@ use crate::{
         key_ring::UnprotectError,
         payload::RANDOM_BYTES,
     },
-    kubernetes::write::{NoRandom, random},
+    kubernetes::{
+        words,
+        write::{NoRandom, random},
+    },
 };
 
 /// More than a payload ever has, in characters.
@@ -81,7 +84,7 @@ pub struct RingArguments {
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
     /// A folder cannot be read.
-    #[error("the folder {folder} cannot be read: {source}", folder = .0.display(), source = .1)]
+    #[error("the folder {folder} cannot be read: {why}", folder = .0.display(), why = words::of(.1))]
     Folder(PathBuf, io::Error),
     /// Applications cannot read the ring.
     #[error("{}", .0.join("\n"))]
@@ -105,10 +108,10 @@ pub enum DoctorError {
     #[error(transparent)]
     Random(#[from] NoRandom),
     /// Standard output is closed.
-    #[error("standard output: {0}")]
+    #[error("standard output: {}", words::of(.0))]
     Output(io::Error),
     /// The payload does not arrive.
-    #[error("standard input: {0}")]
+    #[error("standard input: {}", words::of(.0))]
     Input(io::Error),
 }
 
@@ -200,7 +203,10 @@ fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<(Files, Vec<
             Ok(bytes) => {
                 files.insert(name, bytes);
             }
-            Err(error) => broken.push(format!("{name}: {error}: no application can read the ring while that is so")),
+            Err(error) => {
+                let why = words::of(&error);
+                broken.push(format!("{name}: {why}: no application can read the ring while that is so"));
+            }
         }
     }
     broken.sort();

@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     controller::{self, Options, Scope, written},
+    kubernetes::words,
     telemetry::{
         logs::{self, LogFormat},
         metrics::Metrics,
@@ -58,13 +59,17 @@ pub enum RunError {
     #[error("--log-filter: {0}")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
     /// There is no way to a cluster.
-    #[error("no way to a cluster: {0}")]
+    #[error(
+        "no way to a cluster: this is no pod with a service account, and the kubeconfig (the one that KUBECONFIG names, or else \
+         ~/.kube/config) cannot be used: {}",
+        words::of(.0)
+    )]
     Config(#[from] InferConfigError),
     /// The client cannot be made.
-    #[error("the client for the API server: {0}")]
+    #[error("the client for the API server: {}", words::of(.0.as_ref()))]
     Client(#[source] Box<kube::Error>),
     /// The health port cannot be opened.
-    #[error("--health-address {address}: {source}")]
+    #[error("--health-address {address}: {}", words::of(source))]
     HealthAddress {
         /// The address.
         address: SocketAddr,
@@ -72,7 +77,7 @@ pub enum RunError {
         source: std::io::Error,
     },
     /// The port for metrics cannot be opened.
-    #[error("--metrics-address {address}: {source}")]
+    #[error("--metrics-address {address}: {}", words::of(source))]
     MetricsAddress {
         /// The address.
         address: SocketAddr,
@@ -80,7 +85,7 @@ pub enum RunError {
         source: std::io::Error,
     },
     /// The system refused something.
-    #[error("the system: {0}")]
+    #[error("the system: {}", words::of(.0))]
     System(#[from] std::io::Error),
 }
 
@@ -95,7 +100,7 @@ pub fn main(arguments: &RunArguments) -> Result<(), RunError> {
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::warn!(%error, limit = limit.current, "the limit of open files cannot be raised");
+        tracing::warn!(why = words::of(&error), limit = limit.current, "the limit of open files cannot be raised");
     }
 }
 
@@ -134,7 +139,7 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
         reporter: arguments.pod_name.clone(),
         operator_namespace: arguments.pod_namespace.clone().filter(|namespace| !namespace.is_empty()),
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = ?options.scope, "starting");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = %options.scope, "starting");
     let health = move |path: &str| probes::answer(path, *is_synced.borrow());
     let measured = Arc::clone(&metrics);
     tokio::select! {

@@ -19,6 +19,7 @@ use crate::{
         identity::Owner,
         name,
         object::{Kind, Reference},
+        words,
         write::{self, Write},
     },
     redis,
@@ -41,7 +42,13 @@ pub async fn label(context: Arc<Context>, key: Key) {
     match caches.get_metadata_opt(&owner.name).await {
         Ok(None) => {}
         Ok(Some(_)) => return,
-        Err(error) => return tracing::warn!(%error, cache = owner.name, "whether a TokenCache is there is not known"),
+        Err(error) => {
+            return tracing::warn!(
+                why = words::of(&error),
+                cache = owner.name,
+                "whether a TokenCache is there is not known"
+            );
+        }
     }
     // Nothing watches the claims. So this comes before the keys, which are looked for again as long as they lack labels.
     label_claim(&context, &owner).await;
@@ -59,7 +66,7 @@ pub async fn label(context: Arc<Context>, key: Key) {
         match write::execute(&context.client, &label).await {
             Ok(_) => context.brake(&key, |brake| brake.wrote(&label, Context::now())),
             Err(error) => {
-                tracing::warn!(%error, cache = owner.name, namespace = owner.namespace, "a key that was left is not labelled");
+                tracing::warn!(why = %error, cache = owner.name, namespace = owner.namespace, "a key that was left is not labelled");
             }
         }
     }
@@ -71,7 +78,12 @@ async fn label_claim(context: &Context, owner: &Owner) {
     let claim = match claims.get_metadata_opt(&name).await {
         Ok(claim) => claim.map(|claim| claim.metadata),
         Err(error) => {
-            return tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim cannot be read");
+            return tracing::warn!(
+                why = words::of(&error),
+                claim = name,
+                namespace = owner.namespace,
+                "a claim cannot be read"
+            );
         }
     };
     // The StatefulSet controller has given it the labels of the selector. What has none of ours may be anybody's.
@@ -80,6 +92,6 @@ async fn label_claim(context: &Context, owner: &Owner) {
     let Some(lacking) = owner.lacking(component, &claim) else { return };
     let label = Write::Label(Reference { kind: Kind::PersistentVolumeClaim, metadata: claim }, lacking);
     if let Err(error) = write::execute(&context.client, &label).await {
-        tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim that was left is not labelled");
+        tracing::warn!(why = %error, claim = name, namespace = owner.namespace, "a claim that was left is not labelled");
     }
 }

@@ -55,7 +55,10 @@ use self::{
     reconcile::{PassError, pass, retry_after},
     sweeper::Sweeper,
 };
-use crate::{kubernetes::read::named::NamedSecrets, telemetry::metrics::Metrics};
+use crate::{
+    kubernetes::{read::named::NamedSecrets, words},
+    telemetry::metrics::Metrics,
+};
 
 /// How to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +150,9 @@ fn log(context: &Arc<Context>, result: &Result<(Key, Action), controller::Error<
             tracing::debug!(cache = reference.name, namespace = reference.namespace, "gone");
             tokio::spawn(leftovers::label(Arc::clone(context), key));
         }
-        Err(controller::Error::QueueError(error)) => tracing::error!(%error, "a watch failed; it is tried again"),
-        Err(error) => tracing::error!(%error, "the controller failed"),
+        Err(controller::Error::QueueError(error)) => {
+            tracing::error!(why = words::of(error), "a watch failed; it is tried again");
+        }
+        Err(error) => tracing::error!(why = words::of(error), "the controller failed"),
     }
 }

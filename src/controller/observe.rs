@@ -53,7 +53,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
     /// The API server, or the way to it, did not answer.
-    #[error("read {object}: {}", words::of(source))]
+    #[error("read {object}: {}", words::of(source.as_ref()))]
     Read {
         /// Which object.
         object: String,
@@ -281,7 +281,13 @@ async fn claim(
     let claim = match claims.get_metadata_opt(&name).await {
         Ok(claim) => claim?.metadata,
         Err(error) => {
-            tracing::warn!(%error, claim = name, namespace = owner.namespace, "a claim cannot be read, and is not labelled");
+            let why = words::of(&error);
+            tracing::warn!(
+                why,
+                claim = name,
+                namespace = owner.namespace,
+                "a claim cannot be read, and is not labelled"
+            );
             context.saw_claim(key, pod);
             return None;
         }

@@ -34,7 +34,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The status was not written.
-    #[error("write the status: {}", words::of(.0))]
+    #[error("write the status: {}", words::of(.0.as_ref()))]
     Status(#[source] Box<kube::Error>),
 }
 
@@ -180,7 +180,7 @@ pub async fn publish(client: &Client, cache: &TokenCache, happenings: &[Happenin
     let regarding = reference(cache);
     for happening in happenings {
         if let Err(error) = event::publish(client, &regarding, happening, reporter, now).await {
-            tracing::warn!(%error, reason = happening.reason, "an event was not published");
+            tracing::warn!(why = words::of(&error), reason = happening.reason, "an event was not published");
         }
     }
 }
@@ -196,7 +196,7 @@ pub async fn publish_once(
     let regarding = reference(cache);
     for happening in happenings {
         if let Err(error) = event::publish_once(client, &regarding, happening, reporter, now).await {
-            tracing::warn!(%error, reason = happening.reason, "an event was not published");
+            tracing::warn!(why = words::of(&error), reason = happening.reason, "an event was not published");
         }
     }
 }

@@ -204,7 +204,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     if let Some(error) = applied.failure {
         return Err(error.into());
     }
-    tracing::info!(changed = applied.changed, status = ?delivery, "pass");
+    log_pass(applied.changed, delivery, "pass");
     let wake = if is_done { wake } else { requeue::UNFINISHED };
     let of_brake = context.brake(key, |brake| brake.wake_at(snapshot.now));
     let wake_at = decision.wake_at().into_iter().chain(of_brake).min();
@@ -276,8 +276,18 @@ async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Findi
     let previous = previous(context, key, cache);
     let report = report::invalid(cache, &previous, finding, Context::now());
     let delivery = deliver(context, key, cache, &previous, Some(report)).await?;
-    tracing::info!(status = ?delivery, "pass: the spec is refused");
+    log_pass(0, delivery, "pass: the spec is refused");
     Ok(Action::requeue(context.written.sooner(key, requeue::RESYNC, Context::now())))
+}
+
+/// Logs a pass: for those who look after the operator, where it changed anything.
+fn log_pass(changed: usize, delivery: Delivery, what: &str) {
+    let status = delivery == Delivery::Written;
+    if changed > 0 || status {
+        tracing::info!(changed, status, "{what}");
+    } else {
+        tracing::debug!(changed, status, "{what}");
+    }
 }
 
 /// When to try again after a pass that ended early.
@@ -289,6 +299,6 @@ pub fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>
     }
     let before = context.failed(&key);
     let pause = context.written.sooner(&key, requeue::after(error.class(), before), Context::now());
-    tracing::warn!(cache = key.name, namespace = key.namespace, %error, before, pause_seconds = pause.as_secs(), "pass failed");
+    tracing::warn!(cache = key.name, namespace = key.namespace, why = %error, before, pause_seconds = pause.as_secs(), "pass failed");
     Action::requeue(pause)
 }

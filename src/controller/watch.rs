@@ -4,7 +4,10 @@
 //! but the `TokenCache`s themselves is watched by label. (Users' Secrets: see [`super::named`].) A watch that fails is logged and tried again by itself: an error
 //! that reached the controller would hold up every other watch, and the news of the servers, for up to a minute.
 
-use std::{collections::BTreeSet, fmt::Debug};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Debug},
+};
 
 use futures::{Stream, StreamExt, future::ready, stream};
 use k8s_openapi::{
@@ -34,7 +37,7 @@ use crate::{
     kubernetes::{
         cache::{Cache, WatchEnded},
         identity::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, STATUS_FIELD_MANAGER, named_owner},
-        managed_fields,
+        managed_fields, words,
     },
 };
 
@@ -193,7 +196,7 @@ where
 
 /// What a watch tells; that it failed is logged.
 fn told<E>(kind: &str, event: Result<E, watcher::Error>) -> Option<E> {
-    event.inspect_err(|error| tracing::warn!(kind, %error, "a watch failed; it is tried again")).ok()
+    event.inspect_err(|error| tracing::warn!(kind, why = words::of(error), "a watch failed; it is tried again")).ok()
 }
 
 fn slim<K: Resource>(object: &mut K) {
@@ -225,6 +228,15 @@ fn owners<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
 /// The `TokenCache` that an object's labels name. Of a pod they are all there is: its owner is the `StatefulSet`.
 fn instance<K: Resource>(object: &K) -> Option<Key> {
     Some(Key::new(named_owner(object.labels())?).within(&object.namespace()?))
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => formatter.write_str("every namespace"),
+            Self::Namespace(namespace) => write!(formatter, "namespace {namespace}"),
+        }
+    }
 }
 
 impl Scope {

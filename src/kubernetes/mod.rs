@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod event;
+pub mod handshake;
 pub mod identity;
 pub mod managed_fields;
 pub mod name;

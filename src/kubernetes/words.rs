@@ -1,37 +1,61 @@
 //! What Kubernetes says of trouble, in words for a message: the same trouble in the same words each time, at no great length.
 //!
 //! In: an error of the client, or a text of the API server's or kubelet's. Out: a text without what is another each time: the
-//! order of causes, local ports, the time of day, the ids of requests. A status that holds it settles.
+//! order of causes, local ports, the time of day, the ids of requests. A status that holds it settles. And without what only
+//! those understand who have the source of the client at hand.
 
-use std::{collections::BTreeSet, error::Error, net::SocketAddr};
+use std::{collections::BTreeSet, error::Error, io, net::SocketAddr};
 
 use jiff::Timestamp;
 use kube::core::Status;
 use uuid::Uuid;
 
+use super::handshake;
+
 /// How many causes are named.
 const NAMED: usize = 3;
+/// The digits of a container's id.
+const CONTAINER_ID: usize = 64;
 /// The longest cause, in characters.
 const LONGEST_CAUSE: usize = 200;
 /// The longest text, in characters. A message holds more than that: what it leads to, and what to do.
 const LONGEST: usize = 640;
 
-/// What the API server, or the way to it, answered.
+/// What the API server, or the way to it, answered: what is at the bottom of an error, since what is above says less of it, or
+/// prints all that there is.
 #[must_use]
-pub fn of(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => of_answer(status),
-        other => steady(&root(other).to_string()),
+pub fn of(error: &(dyn Error + 'static)) -> String {
+    let mut way = "";
+    let mut error = error;
+    loop {
+        if let Some(answer) = answer(error) {
+            return of_answer(answer);
+        }
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return format!("{way}{}", handshake::words(error));
+        }
+        if matches!(error.downcast_ref(), Some(kube::Error::Service(_) | kube::Error::HyperError(_))) {
+            way = "no answer from the API server: ";
+        }
+        let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match within.map(|within| within as &(dyn Error + 'static)).or_else(|| error.source()) {
+            Some(source) => error = source,
+            None => return format!("{way}{}", steady(without_number(&error.to_string()))),
+        }
     }
 }
 
-/// The error that is at the bottom of others, which say less of it the higher they are.
-fn root<'error>(error: &'error (dyn Error + 'static)) -> &'error (dyn Error + 'static) {
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
+/// The answer that an error is, if it is one.
+fn answer<'error>(error: &'error (dyn Error + 'static)) -> Option<&'error Status> {
+    if let Some(kube::Error::Api(answer)) = error.downcast_ref() {
+        return Some(answer);
     }
-    root
+    error.downcast_ref::<Status>().or_else(|| error.downcast_ref::<Box<Status>>().map(AsRef::as_ref))
+}
+
+/// What the system says, without the number that it has for it.
+fn without_number(text: &str) -> &str {
+    text.split_once(" (os error ").map_or(text, |(text, _)| text)
 }
 
 /// What the API server answered. It lists causes in any order.
@@ -89,10 +113,19 @@ fn without_local_port(word: &str) -> &str {
     }
 }
 
-/// The word without the id of a request, such as a webhook puts into what it says.
+/// The word without the id of a request or a container, which webhooks and kubelet put into what they say. The digest of an
+/// image stays.
 fn without_id(word: &str) -> String {
-    let id = word.trim_matches(|char: char| !char.is_ascii_alphanumeric());
-    if id.len() == 36 && Uuid::try_parse(id).is_ok() { word.replace(id, "…") } else { word.to_owned() }
+    let is_of_id = |char: char| char.is_ascii_hexdigit() || char == '-';
+    let mut told = word.to_owned();
+    for part in word.split(|char| !is_of_id(char)) {
+        let is_request = part.len() == 36 && Uuid::try_parse(part).is_ok();
+        let is_container = part.len() == CONTAINER_ID && !word.contains(&format!("sha256:{part}"));
+        if is_request || is_container {
+            told = told.replace(part, "…");
+        }
+    }
+    told
 }
 
 /// The text, or as much of it as these characters hold.
@@ -142,6 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_another_each_time_is_left_out() {
+        let id = "0123456789abcdef".repeat(4);
         for (text, told) in [
             ("read tcp 10.0.0.7:41234->10.0.0.1:443: i/o timeout", "read tcp 10.0.0.1:443: i/o timeout"),
             ("read udp [fd00::7]:41234->[fd00::1]:53: timeout", "read udp [fd00::1]:53: timeout"),
@@ -151,6 +185,8 @@ mod tests {
             ),
             ("denied (request: 1b4e28ba-2fa1-41d2-883f-0016d3cca427).", "denied (request: …)."),
             ("a->b, and\n 10.0.0.1:443", "a->b, and 10.0.0.1:443"),
+            (&format!("name is reserved for \"{id}\": /run/{id}/rootfs"), "name is reserved for \"…\": /run/…/rootfs"),
+            (&format!("redis@sha256:{id} was not found"), &format!("redis@sha256:{id} was not found")),
         ] {
             assert_eq!(steady(text), told);
         }
@@ -170,7 +206,23 @@ mod tests {
     #[test]
     fn of_the_way_to_the_api_server_the_cause_is_told() {
         let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused");
-        let above = io::Error::other(refused);
-        assert_eq!(of(&kube::Error::Service(above.into())), "Connection refused");
+        let above = kube::Error::Service(io::Error::other(refused).into());
+        assert_eq!(of(&above), "no answer from the API server: Connection refused");
+        let watch = kube::runtime::watcher::Error::WatchFailed(above);
+        assert_eq!(of(&watch), "no answer from the API server: Connection refused");
+        let system = kube::Error::Service(io::Error::from_raw_os_error(111).into());
+        assert_eq!(of(&system), "no answer from the API server: Connection refused");
+        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let untrusted = kube::Error::Service(io::Error::other(untrusted).into());
+        let wanted = "the certificate is not accepted: nobody who is trusted signed it";
+        assert_eq!(of(&untrusted), format!("no answer from the API server: {wanted}"));
+    }
+
+    #[test]
+    fn an_answer_is_told_whatever_it_is_wrapped_in() {
+        let status = || Status::failure("it may not", "Forbidden").boxed();
+        let watch = kube::runtime::watcher::Error::WatchError(status());
+        let queue = kube::runtime::watcher::Error::InitialListFailed(kube::Error::Api(status()));
+        assert_eq!([of(&watch), of(&queue), of(&*status())], ["it may not"; 3]);
     }
 }

@@ -10,7 +10,10 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::{health::FIRST_PROBES, objects::COMPONENT};
-use crate::{condition::Reason, kubernetes::quantity};
+use crate::{
+    condition::Reason,
+    kubernetes::{quantity, words},
+};
 
 /// How much of a crashing server's last words is told, in characters.
 const LAST_WORDS: usize = 400;
@@ -123,7 +126,7 @@ fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -
         return None;
     }
     let words = sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"));
-    let remedy = claim(spec).filter(|_| is_of_volumes(words)).map_or_else(
+    let remedy = claim(spec).filter(|_| is_of_volumes(&words)).map_or_else(
         || "Add room, or change spec.redis.maxMemory or spec.redis.pod".to_owned(),
         |claim| unbound(place, claim),
     );
@@ -213,7 +216,8 @@ fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
             ),
         };
     }
-    let words: Vec<&str> = ended.message.iter().flat_map(|message| message.split_whitespace()).collect();
+    let lines = ended.message.iter().flat_map(|message| message.lines());
+    let words: Vec<&str> = lines.flat_map(|line| undated(line).split_whitespace()).collect();
     let words = words.join(" ");
     if let Some(reason @ ("StartError" | "ContainerCannotRun")) = ended.reason.as_deref() {
         return Trouble { reason: Reason::ContainerNotCreated, message: not_created(place, reason, &words) };
@@ -238,6 +242,14 @@ fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
 }
 
 /// A container that could not be started.
+/// A line of a server's log without the process, the time and the level, with which it begins: `1:M 28 Nov 2026 08:47:19.452 #`.
+fn undated(line: &str) -> &str {
+    let is_dated = line.split_once(' ').and_then(|(process, _)| process.split_once(':')).is_some_and(|(id, role)| {
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && matches!(role, "M" | "S" | "C" | "X")
+    });
+    if is_dated { line.splitn(7, ' ').nth(6).unwrap_or_default() } else { line }
+}
+
 fn not_created(Place { namespace, pod }: Place<'_>, reason: &str, words: &str) -> String {
     let words = sentence(words);
     let why = if words.is_empty() { String::new() } else { format!(": {words}") };
@@ -247,8 +259,8 @@ fn not_created(Place { namespace, pod }: Place<'_>, reason: &str, words: &str) -
     )
 }
 
-fn sentence(words: &str) -> &str {
-    words.trim().trim_end_matches('.')
+fn sentence(words: &str) -> String {
+    words::steady(words).trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -280,6 +292,19 @@ mod tests {
             trouble_of(&failed).message.contains("nowhere/redis:1")
                 && trouble_of(&failed).message.contains("not found")
         );
+    }
+
+    #[test]
+    fn a_server_that_crashes_again_is_told_in_the_same_words() {
+        let told = |message: &str| {
+            let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": message}});
+            trouble(&pod(&json!({"running": {}}), &ended), NOW).unwrap().message
+        };
+        let once = "1:C 28 Nov 2026 08:47:19.452 # oO0OoO0OoO0Oo\n7:M 28 Nov 2026 08:47:19.462 # Fatal: it is full\n";
+        let again = "1:C 28 Nov 2026 08:48:01.001 # oO0OoO0OoO0Oo\n9:M 28 Nov 2026 08:48:01.010 # Fatal: it is full\n";
+        assert_eq!(told(once), told(again));
+        assert!(told(once).contains("its last words: oO0OoO0OoO0Oo Fatal: it is full"), "{}", told(once));
+        assert!(told("1:2 is no line of a log").contains("1:2 is no line of a log"));
     }
 
     #[test]

@@ -18,8 +18,9 @@ pub enum LogFormat {
 /// # Errors
 /// Where the filter cannot be read.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    // Where it cannot read an answer, the client warns with all of it, and it may be a Secret's.
-    let filter = EnvFilter::try_new(filter)?.add_directive(Directive::from_str("kube_client::client=error")?);
+    // Where it cannot read an answer, the client warns with all of it, and it may be a Secret's. Where it gets none, whoever has
+    // asked says so.
+    let filter = EnvFilter::try_new(filter)?.add_directive(Directive::from_str("kube_client::client=off")?);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -16,9 +16,12 @@ mod support {
     pub mod eventually;
     pub mod faults;
     pub mod kubelet;
+    pub mod log;
     pub mod namespace;
     pub mod operator;
+    pub mod plain;
     pub mod process;
     pub mod redis_server;
     pub mod stored;
+    pub mod witness;
 }

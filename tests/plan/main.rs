@@ -20,6 +20,7 @@ mod objects;
 mod passes;
 mod password_end;
 mod passwords;
+mod plain;
 mod pods;
 mod readability;
 mod releases;
@@ -32,3 +33,9 @@ mod template;
 mod unread;
 mod whole;
 mod world;
+
+/// What the tests stand on.
+#[path = "../support"]
+mod support {
+    pub mod plain;
+}

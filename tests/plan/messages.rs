@@ -1,9 +1,11 @@
 //! Everything that the conditions about Redis can say, in one snapshot for each source: read it as somebody would who was
 //! woken by it. A message tells what was seen, where, what it leads to, and what to do.
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use rustls::CertificateError;
 use serde_json::{Value, json};
 use tokencache_operator::api::v1alpha1::{Acl, EvictionPolicy as Policy};
 use tokencache_operator::kubernetes::identity::Found;
@@ -12,6 +14,7 @@ use tokencache_operator::redis::sample::{
     Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Parameter, Refusal, Reload, Role, Untrusted,
 };
 use tokencache_operator::redis::tls::certificate::{Distrust, Fingerprint};
+use tokencache_operator::redis::tls::issue;
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
 use super::seen::{Seen, started_at, well};
@@ -29,7 +32,7 @@ fn what_is_said_of_a_server_that_gives_no_answer() {
     };
     let cases = [
         Seen::fault(Fault::Unreachable("connection refused".to_owned())).told("the pod is ready, the port is closed"),
-        Seen::fault(Fault::Unreachable("no answer to the connection request within 2s".to_owned()))
+        Seen::fault(Fault::Unreachable("no answer to the connection request within 2 s".to_owned()))
             .told("packets to the pod are dropped"),
         Seen::pod(&running(false))
             .outcome(Err(Fault::Unreachable("connection refused".to_owned())))
@@ -141,7 +144,7 @@ fn unready_since(time: &str) -> Value {
 #[test]
 fn what_is_said_of_a_certificate() {
     use Correction::{Corrected, Refused, Withheld};
-    use Distrust::{Expired, NotYetValid, Other, UnknownIssuer, WrongName};
+    use Distrust::{Expired, NotYetValid, UnknownIssuer, WrongName};
     use Parameter::{CertificateFiles, PlainPort};
     let served = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-03-01T00:00:00Z")));
     let expired = |reload| Seen::pod(&running(true)).outcome(Ok(serving(reload, "2026-01-01T11:59:59Z")));
@@ -198,7 +201,7 @@ fn what_is_said_of_a_certificate() {
         distrusted(WrongName).told("it is for other names"),
         distrusted(Expired).told("one between it and the authority has expired"),
         distrusted(NotYetValid).told("its time has not come"),
-        distrusted(Other("invalid peer certificate: BadEncoding".to_owned())).told("it cannot be read"),
+        distrusted(Distrust::of(&CertificateError::BadEncoding)).told("it cannot be read"),
         Seen::fault(Fault::PlainText).told("the port speaks plain text"),
         Seen::fault(Fault::NotRedis(String::new())).told("the port closes every connection"),
         Seen::of("{}").told("it is being made"),
@@ -210,8 +213,24 @@ fn what_is_said_of_a_certificate() {
         provided(|_| {})
             .with(|world| replaced(world, &[HOST], "2026-02-01T00:00:00Z"))
             .told("the user's is not valid yet"),
+        provided(|_| {}).with(with_the_authoritys_own).told("the user's is the authority's own"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
+}
+
+/// The Secret of the user has the authority's certificate in place of a server's.
+fn with_the_authoritys_own(world: &mut World) {
+    let authority = issue::authority("somebody", &[3; 128], START.parse().unwrap()).unwrap();
+    let mut secret = Secret::clone(world.observed.provided_certificate.as_ref().unwrap());
+    let data = secret.data.as_mut().unwrap();
+    for (key, text) in [
+        ("tls.crt", authority.certificate.as_str()),
+        ("tls.key", authority.key.reveal()),
+        ("ca.crt", &authority.certificate),
+    ] {
+        data.insert(key.to_owned(), ByteString(text.as_bytes().to_vec()));
+    }
+    world.observed.provided_certificate = Some(secret.into());
 }
 
 #[test]

@@ -507,7 +507,7 @@ fn a_secret_of_the_rotation_that_was_changed_is_told_and_everything_stays_valid(
             shop.world.observed.rotation = with(&shop.world.observed.rotation, key, value);
             assert_eq!(shop.later(HOUR * 30), [""; 0], "{key}");
             assert_eq!((&shop.live, &shop.binding(), shop.stage()), (&live, &published, Some(Stage::Blocked)));
-            cases.push(format!("{was:?}, {key}: {}", shop.message()));
+            cases.push(format!("{:?}, {key}: {}", was.unwrap(), shop.message()));
             // As the message says.
             shop.world.observed.rotation = Found::Nothing;
             shop.passes();

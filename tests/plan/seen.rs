@@ -21,6 +21,7 @@ use tokencache_operator::request;
 
 use super::pods::{REVISION, marked, on_node, running};
 use super::world::{World, shop};
+use crate::support::plain::assert_plain;
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 
@@ -169,7 +170,14 @@ impl Seen {
         let previous = TokenCacheStatus::default();
         let published = Published::of(&world.observed);
         let report = report(&world.cache, &previous, &settings, published, health, Ok(()), now);
-        report.map(|report| report.status)
+        report.map(|report| {
+            let messages = report.status.conditions.iter().map(|condition| &condition.message);
+            for message in messages.chain(report.happenings.iter().map(|happening| &happening.note)) {
+                assert_plain(message);
+                assert!(!message.ends_with('…'), "it is too long, and was cut: {message}");
+            }
+            report.status
+        })
     }
 }
 

@@ -63,7 +63,7 @@ async fn an_address_that_leaves_the_connection_request_unanswered_is_unreachable
         queue.push(stream.unwrap());
     }
     let outcome = look(&probe(), &server_at(address, 6379), &login(), &want()).await;
-    assert_eq!(outcome, Err(Fault::Unreachable("no answer to the connection request within 2s".to_owned())));
+    assert_eq!(outcome, Err(Fault::Unreachable("no answer to the connection request within 2 s".to_owned())));
 }
 
 #[tokio::test]

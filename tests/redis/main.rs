@@ -25,6 +25,7 @@ mod users;
 #[path = "../support"]
 mod support {
     pub mod eventually;
+    pub mod plain;
     pub mod process;
     pub mod redis_server;
     pub mod stored;

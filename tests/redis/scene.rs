@@ -6,11 +6,14 @@ use jiff::Timestamp;
 use tokencache_operator::api::v1alpha1::{Acl, Amount, Inspect};
 use tokencache_operator::redis::acl::{self, Hashes, Passwords, User};
 use tokencache_operator::redis::client_limits::ClientLimits;
+use tokencache_operator::redis::fault;
 use tokencache_operator::redis::password::{LENGTH, Password, PasswordHash};
 use tokencache_operator::redis::probe::{Limits, Probe};
-use tokencache_operator::redis::sample::{Answer, Fault, Login, Sample, Server, Want};
+use tokencache_operator::redis::sample::{Answer, Correction, Fault, Login, Sample, Server, Unread, Untrusted, Want};
 use tokencache_operator::redis::settings::{InstanceName, MaxMemory};
+use tokencache_operator::redis::tls::certificate::Distrust;
 
+use crate::support::plain::assert_plain;
 use crate::support::redis_server::RedisServer;
 
 pub const ADMIN_PASSWORD: &str = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
@@ -121,10 +124,13 @@ pub fn server_of(redis: &RedisServer) -> Server {
     server_at(redis.address(), redis.port())
 }
 
-/// One look, by which no secret came out.
+/// One look, by which no secret came out, and nothing but words for people.
 pub async fn look(probe: &Probe, server: &Server, login: &Login, want: &Want) -> Result<Answer, Fault> {
     let sample = probe.sample(server, login, want).await;
     assert_tells_no_secret(&sample, &login.password);
+    for words in words(&sample.outcome) {
+        assert_plain(&words);
+    }
     assert_eq!((&sample.server, sample.taken), (server, now()));
     sample.outcome
 }
@@ -132,6 +138,33 @@ pub async fn look(probe: &Probe, server: &Server, login: &Login, want: &Want) ->
 /// One look at a server by a probe that never met it, for the values that it should have.
 pub async fn first_look(redis: &RedisServer) -> Result<Answer, Fault> {
     look(&probe(), &server_of(redis), &login(), &want()).await
+}
+
+/// What a look has to say that stands in messages.
+fn words(outcome: &Result<Answer, Fault>) -> Vec<String> {
+    match outcome {
+        Err(fault) => {
+            let distrust = match fault {
+                Fault::Certificate(Untrusted { why: Distrust::Other(words), .. }) => Some(words.clone()),
+                _ => None,
+            };
+            distrust.into_iter().chain([fault::in_words(fault)]).collect()
+        }
+        Ok(answer) => {
+            let drift = answer.drift.iter().flat_map(|drift| {
+                let answered = match &drift.correction {
+                    Correction::Refused(words) | Correction::Ineffective(words) => Some(words.clone()),
+                    _ => None,
+                };
+                [Some(drift.found.clone()), answered].into_iter().flatten()
+            });
+            let unread = answer.unread.values().filter_map(|why| match why {
+                Unread::Refused(words) | Unread::Odd(words) => Some(words.clone()),
+                Unread::TooLong | Unread::Late => None,
+            });
+            drift.chain(unread).collect()
+        }
+    }
 }
 
 fn assert_tells_no_secret(sample: &Sample, used: &Password) {

@@ -15,6 +15,7 @@ use tokencache_operator::data_protection::{
 
 use crate::{
     application::DAY,
+    support::plain::assert_plain,
     vectors::{dice, files, folder, pair},
 };
 
@@ -39,7 +40,10 @@ fn run(arguments: &[&str], input: &str) -> End {
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    End { code: output.status.code(), output: text(output.stdout), error: text(output.stderr) }
+    let end = End { code: output.status.code(), output: text(output.stdout), error: text(output.stderr) };
+    assert_plain(&end.output);
+    assert_plain(&end.error);
+    end
 }
 
 fn doctor(dir: &Path, more: &[&str]) -> End {

@@ -21,5 +21,6 @@ mod years;
 #[allow(dead_code)]
 #[path = "../support"]
 mod support {
+    pub mod plain;
     pub mod stored;
 }

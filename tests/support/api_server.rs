@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::audit::AuditLog;
 use super::faults::Writes;
+use super::witness::Witness;
 
 /// What the API tier says of itself when it is ready.
 #[derive(Deserialize)]
@@ -82,19 +83,23 @@ impl ApiServer {
     /// A client of the administrator that calls itself `user_agent`, as the audit log shows it. It belongs to the runtime
     /// that it is made in, so make one in each test.
     pub async fn client(&self, user_agent: &'static str) -> Client {
-        ClientBuilder::try_from(self.config(user_agent).await).expect(CLIENT).build()
+        ClientBuilder::try_from(self.config(user_agent).await)
+            .expect(CLIENT)
+            .with_layer(&Witness::of(user_agent))
+            .build()
     }
 
     /// As [`Self::client`], of another user.
     pub async fn client_as(&self, user: &str, user_agent: &'static str) -> Client {
         let mut config = self.config(user_agent).await;
         config.auth_info.impersonate = Some(user.to_owned());
-        ClientBuilder::try_from(config).expect(CLIENT).build()
+        ClientBuilder::try_from(config).expect(CLIENT).with_layer(&Witness::of(user_agent)).build()
     }
 
     /// As [`Self::client`], with every write seen, and perhaps failed, by `writes`.
     pub async fn client_through(&self, user_agent: &'static str, writes: &Writes) -> Client {
-        ClientBuilder::try_from(self.config(user_agent).await).expect(CLIENT).with_layer(writes).build()
+        let builder = ClientBuilder::try_from(self.config(user_agent).await).expect(CLIENT);
+        builder.with_layer(writes).with_layer(&Witness::of(user_agent)).build()
     }
 
     async fn config(&self, user_agent: &'static str) -> Config {

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::api_server::api_server;
 use super::eventually::eventually;
+use super::{log, plain};
 
 /// What the operator calls itself, in the audit log and in events.
 pub const USER_AGENT: &str = "tokencache-operator";
@@ -55,6 +56,7 @@ impl Operator {
     fn start_as(client: Client, scope: Scope, probe_period: Duration, status_pause: Duration) -> Self {
         let operator_namespace = Some(OPERATOR_NAMESPACE.to_owned());
         let reporter = USER_AGENT.to_owned();
+        log::read();
         let options = Options { scope, probe_period, status_pause, reporter, operator_namespace };
         let (sender, synced) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
@@ -90,5 +92,9 @@ impl Operator {
 impl Drop for Operator {
     fn drop(&mut self) {
         self.task.abort();
+        // A test that has failed says why already.
+        if !std::thread::panicking() {
+            plain::assert_nothing_found();
+        }
     }
 }

@@ -19,6 +19,7 @@ use tokio::{sync::Mutex as AsyncMutex, time::timeout};
 use crate::kubernetes::{
     name,
     process::Processes,
+    words,
     workload::{self, Consumers, Source, Uses},
 };
 
@@ -112,7 +113,7 @@ impl ConsumerLookup {
     async fn look(&self, namespace: &str) -> Option<Namespace> {
         let why = match timeout(LIMIT, self.list(namespace)).await {
             Ok(Ok(found)) => return Some(found),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => words::of(&error),
             Err(_) => format!("not done within {} s", LIMIT.as_secs()),
         };
         tracing::warn!(namespace, why, "the pods cannot be listed: no workload is named");

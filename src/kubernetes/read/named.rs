@@ -22,6 +22,8 @@ use kube::{
 };
 use tokio::{sync::mpsc, task::AbortHandle};
 
+use crate::kubernetes::words;
+
 /// A namespace, and the name of a Secret in it.
 type Place = (String, String);
 
@@ -167,7 +169,7 @@ async fn watch<F: Clone + Eq + Hash>(
             Ok(Event::Apply(secret)) => version(secret),
             Ok(Event::Delete(_)) => Sight::Absent,
             Err(error) => {
-                tracing::warn!(secret = name, namespace, %error, "a watch failed; it is tried again");
+                tracing::warn!(secret = name, namespace, why = words::of(&error), "a watch failed; it is tried again");
                 locked(&shown).sight = Sight::Unknown;
                 continue;
             }

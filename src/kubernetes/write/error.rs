@@ -9,7 +9,7 @@ pub(super) const REHEARSE: &str = "rehearse";
 
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
-#[error("{verb} {object}: {}", words::of(source))]
+#[error("{verb} {object}: {}", words::of(source.as_ref()))]
 pub struct WriteError {
     verb: &'static str,
     object: String,
@@ -71,7 +71,7 @@ impl WriteError {
     /// What the API server, or the way to it, answered, in words.
     #[must_use]
     pub fn words(&self) -> String {
-        words::of(&self.source)
+        words::of(self.source.as_ref())
     }
 
     /// Whether the API server refuses the object for an element of a list that is there twice.

@@ -1,6 +1,8 @@
 //! A connection to one server: opened by address, bounded in time and bytes, closed when dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -19,6 +21,7 @@ use super::refusals::Log;
 use super::{Limits, tls};
 use crate::redis::acl::User;
 use crate::redis::sample::{Fault, Kill, Login, Part, Server, Trust, Unread};
+use crate::redis::tls::certificate;
 
 const TOO_LONG: Failure = Failure::TooLong("is over the limit");
 
@@ -382,10 +385,19 @@ impl From<RedisError> for Failure {
     /// The crate's text for bytes that it cannot parse quotes them, and they are of no help: it is left out.
     fn from(error: RedisError) -> Self {
         if error.kind() == ErrorKind::Io {
-            Self::Closed(error.to_string())
+            let source = error.source().and_then(|source| source.downcast_ref());
+            Self::Closed(source.map_or_else(|| "it was closed".to_owned(), why))
         } else {
             Self::Malformed("the answer is cut short, or not in the protocol of Redis".to_owned())
         }
+    }
+}
+
+/// What went wrong with a connection. What the system or a library prints holds numbers, and names of its own types.
+pub(super) fn why(error: &io::Error) -> String {
+    match error.get_ref().and_then(|within| within.downcast_ref()) {
+        Some(error) => certificate::refusal(error),
+        None => error.kind().to_string(),
     }
 }
 
@@ -394,8 +406,10 @@ pub(super) async fn connect(server: &Server, limit: Duration) -> Result<TcpStrea
     let address = (server.address, server.port);
     match timeout(limit, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(Fault::Unreachable(error.kind().to_string())),
-        Err(_) => Err(Fault::Unreachable(format!("no answer to the connection request within {limit:?}"))),
+        Ok(Err(error)) => Err(Fault::Unreachable(why(&error))),
+        Err(_) => {
+            Err(Fault::Unreachable(format!("no answer to the connection request within {} s", limit.as_secs_f64())))
+        }
     }
 }
 

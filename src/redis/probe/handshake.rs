@@ -18,10 +18,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::Limits;
-use super::connection::{connect, refusal};
+use super::connection::{connect, refusal, why};
 use super::greeting::{self, Greeting};
 use crate::redis::sample::{Fault, Foreign, Server, Trust, Untrusted};
-use crate::redis::tls::certificate::{Certificate, Distrust, Fingerprint, unix};
+use crate::redis::tls::certificate::{self, Certificate, Distrust, Fingerprint, unix};
 
 /// The certificate that a server showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(super) async fn make(
         }
         Ok(Err(error)) => match distrust(&error) {
             Some(why) => Err(Fault::Certificate(Untrusted { why, shown: foreign(&seen), since: None })),
-            None => Err(without_tls(server, limits, &error.to_string()).await),
+            None => Err(without_tls(server, limits, &why(&error)).await),
         },
         Err(_) => Err(without_tls(server, limits, "the handshake took too long").await),
     }
@@ -79,7 +79,7 @@ fn config(trust: &Trust, seen: &Arc<Seen>) -> Result<ClientConfig, Fault> {
         .ok_or_else(|| Fault::from(Distrust::Other("none of the authorities can be used".to_owned())))?;
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::Unexpected(error.to_string()))?;
+        .map_err(|error| Fault::Unexpected(certificate::refusal(&error)))?;
     let mut config = builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { inner, seen: Arc::clone(seen) }))

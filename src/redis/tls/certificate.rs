@@ -16,6 +16,8 @@ use rustls::{
 use x509_parser::{extensions::GeneralName, prelude::*};
 use zeroize::Zeroizing;
 
+use crate::kubernetes::handshake;
+
 /// SHA-256 of a certificate, in lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
@@ -259,9 +261,15 @@ impl Distrust {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
-            other => Self::Other(other.to_string()),
+            other => Self::Other(handshake::certificate(other)),
         }
     }
+}
+
+/// What is wrong with a handshake, in words.
+#[must_use]
+pub fn refusal(error: &Error) -> String {
+    handshake::words(error)
 }
 
 /// A server's certificates with the private key that belongs to the first of them.
@@ -364,7 +372,7 @@ fn accept(
     match verifier.verify_server_cert(leaf, between, &name, &[], unix(now)) {
         Ok(_) => Ok(()),
         Err(Error::InvalidCertificate(error)) => Err(Distrust::of(&error)),
-        Err(error) => Err(Distrust::Other(error.to_string())),
+        Err(error) => Err(Distrust::Other(handshake::words(&error))),
     }
 }
 

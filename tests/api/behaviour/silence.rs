@@ -1,56 +1,16 @@
 //! No password stands where it should not: in events, logs, objects, arguments or environments.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::Once;
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::json;
 use tokencache_operator::redis::objects::probe_password;
 use tokencache_operator::redis::password::Password;
-use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::prelude::*;
 
 use super::scene::{POD, SHOP, World, operated};
 use crate::support::eventually::eventually;
-
-thread_local! {
-    /// What was logged on this thread since somebody listens.
-    static HEARD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
-}
-
-/// The log of the thread that writes it.
-struct Ear;
-
-impl io::Write for Ear {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend_from_slice(bytes)));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Listens to everything that is logged on this thread, on which the operator runs as well. The listener is the whole
-/// program's: one of a thread's own misses what another thread was the first to log.
-fn listen() {
-    static LISTENER: Once = Once::new();
-    LISTENER.call_once(|| {
-        let is_heard = dynamic_filter_fn(|_, _| HEARD.with_borrow(Option::is_some));
-        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Ear).with_filter(is_heard);
-        tracing_subscriber::registry().with(lines).init();
-    });
-    HEARD.set(Some(Vec::new()));
-}
-
-/// What was logged since.
-fn heard() -> String {
-    String::from_utf8(HEARD.take().unwrap()).unwrap()
-}
+use crate::support::log::{heard, listen};
 
 /// Every secret there is, with what it is.
 async fn secrets(world: &World) -> BTreeMap<String, String> {

@@ -8,6 +8,7 @@ use super::world::{SHOP, World};
 use crate::support::api_server::api_server;
 use crate::support::audit::{self, Mark};
 use crate::support::eventually::{eventually, never};
+use crate::support::log;
 use crate::support::operator::Operator;
 
 /// Watches for two probe periods that the operator writes nothing.
@@ -25,9 +26,15 @@ async fn passes_over_an_unchanged_world_and_the_looks_after_them_write_nothing()
     world.quiet().await;
     let wanted = world.shape().await;
     let mark = api_server().audit_log().mark();
+    log::listen();
     // One more pass, for a reason that is none.
     world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"example.com/note": "hello"}}})).await;
     nothing_is_written(&world, mark).await;
+    let heard = log::heard();
+    let passes: Vec<&str> = heard.lines().filter(|line| line.contains(": pass changed=")).collect();
+    let is_told = |line: &&&str| !line.contains(" DEBUG ");
+    assert!(!passes.is_empty(), "a pass was made");
+    assert_eq!(passes.iter().find(is_told), None, "a pass that changed nothing is for debugging");
     first.kill().await;
     let second = Operator::start(&world.namespace).await;
     second.synced().await;
