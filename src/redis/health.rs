@@ -30,6 +30,7 @@ use crate::{
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
     request,
+    time::whole,
 };
 
 /// How many probe periods an answer stays good.
@@ -246,7 +247,8 @@ fn of_sample(
     if moment.now.duration_since(sample.taken) > moment.period * GOOD_FOR + longest_look {
         let message = format!(
             "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
-            sample.server.pod, sample.taken
+            sample.server.pod,
+            whole(sample.taken)
         );
         let unknown = Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message.clone());
         return without_answer(unknown, Reason::NoRecentAnswer, &message);
