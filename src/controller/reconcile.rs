@@ -191,7 +191,8 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     };
     let Said { report, tells_of_samples } =
         report::compose(settings, &snapshot, &decision, moment, outcome, (&corrected, operations), &contests);
-    let wake = requeue::after_report(report.as_ref(), &snapshot, || observe::is_unwatched(context, settings.owner()));
+    let is_unwatched = || observe::is_unwatched(context, settings.owner());
+    let wake = requeue::after_report(report.as_ref(), &corrected, &snapshot, is_unwatched);
     let is_said = report.is_some();
     let delivery = deliver(context, key, cache, &previous, report).await?;
     if delivery != Delivery::Held {

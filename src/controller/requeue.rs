@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{report::Report, snapshot::Snapshot};
-use crate::kubernetes::write::WriteErrorClass;
+use crate::{data_protection::news::Corrected, kubernetes::write::WriteErrorClass};
 
 /// When nothing changes: a watch can miss an event.
 pub const RESYNC: Duration = Duration::from_mins(5);
@@ -17,6 +17,8 @@ pub const TOLERATED: u32 = 2;
 pub const NOT_READY: Duration = Duration::from_secs(30);
 /// While the first look at a server is on its way.
 pub const AWAITING_LOOK: Duration = Duration::from_secs(15);
+/// After a report of what was put right, which holds for that pass only. No watch shows that it is over.
+pub const PUT_RIGHT: Duration = super::written::PAUSE;
 /// While something of an earlier owner is being collected.
 pub const COLLECTING: Duration = Duration::from_secs(5);
 
@@ -24,15 +26,22 @@ const FORBIDDEN: Duration = Duration::from_mins(1);
 const CONFLICT: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// When to come again after what was said. `is_unwatched` tells whether something was found that no watch shows.
+/// When to come again after what was said, with `corrected` put right in the key ring. `is_unwatched` tells whether something was
+/// found that no watch shows.
 #[must_use]
-pub fn after_report(report: Option<&Report>, snapshot: &Snapshot<'_>, is_unwatched: impl Fn() -> bool) -> Duration {
+pub fn after_report(
+    report: Option<&Report>,
+    corrected: &Corrected,
+    snapshot: &Snapshot<'_>,
+    is_unwatched: impl Fn() -> bool,
+) -> Duration {
     let observed = &snapshot.redis;
     if observed.leftover(snapshot.cache.metadata.name.as_deref().unwrap_or_default()).is_some() {
         return COLLECTING;
     }
     match report {
         None => AWAITING_LOOK,
+        Some(_) if *corrected != Corrected::default() => PUT_RIGHT,
         Some(report) if report.is_ready() => RESYNC,
         // Whatever else it waits for is watched; and what a pod lacks may be a matter of time.
         Some(_) if observed.pods.is_empty() && !is_unwatched() => RESYNC,
