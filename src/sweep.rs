@@ -11,7 +11,7 @@ use crate::{
     api::v1alpha1::OperationType,
     data_protection::{
         entry::{Entry, Undecryptable},
-        key_id::KeyId,
+        key::id::KeyId,
         reader::Reader,
     },
 };

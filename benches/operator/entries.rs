@@ -7,14 +7,20 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
-use tokencache_operator::api::v1alpha1::OperationType;
-use tokencache_operator::data_protection::key::{Key, KeyOrder};
-use tokencache_operator::data_protection::key_ring::KeyRing;
-use tokencache_operator::data_protection::payload::Purposes;
-use tokencache_operator::data_protection::reader::Reader;
-use tokencache_operator::redis::probe::{Limits, Probe, sweep::sweep};
-use tokencache_operator::redis::sample::Want;
-use tokencache_operator::sweep::{Selection, Step, Sweep, SweepId, Tally};
+use tokencache_operator::{
+    api::v1alpha1::OperationType,
+    data_protection::{
+        key::{Key, KeyOrder},
+        payload::Purposes,
+        reader::Reader,
+        ring::open::KeyRing,
+    },
+    redis::{
+        probe::{Limits, Probe, sweep::sweep},
+        sample::Want,
+    },
+    sweep::{Selection, Step, Sweep, SweepId, Tally},
+};
 
 use crate::operator::cpu_of;
 use crate::report::{Goal, Report};

@@ -22,11 +22,13 @@ use crate::{
     controller::Context,
     data_protection::{
         certificate::Pair,
-        certificates,
-        directory::{Directory, DirectoryError, Fault, RoundTripError, is_read},
-        key_file::LARGEST_REPOSITORY,
-        key_ring::UnprotectError,
+        key::read::LARGEST_REPOSITORY,
         payload::RANDOM_BYTES,
+        ring::{
+            certificates,
+            directory::{Directory, DirectoryError, Fault, RoundTripError, is_read},
+            open::UnprotectError,
+        },
     },
     kubernetes::{
         words,

@@ -23,7 +23,7 @@ use super::{
     written::Written,
 };
 use crate::{
-    data_protection::key_ring::KeyRing,
+    data_protection::ring::open::KeyRing,
     kubernetes::{
         identity::is_managed,
         managed_fields, name,

@@ -16,12 +16,12 @@ use crate::{
     api::v1alpha1::{Inspect, OperationStatus, OperationType},
     data_protection::{
         self,
-        key_ring::KeyRing,
-        news::{self, Corrected},
+        findings::changes::{self, Corrected},
+        operations::revoke_key,
         plan::plan as ring_plan,
         reader::Reader,
-        revoke,
-        standing::Standing,
+        ring::open::KeyRing,
+        state::Standing,
     },
     kubernetes::{identity::Found, object::Reference, write::Write},
     redis::{
@@ -47,7 +47,7 @@ pub struct Decision {
     /// The passwords and the certificate.
     pub credentials: Credentials,
     /// What was observed of the key ring, with all that it depends on.
-    pub ring: data_protection::observed::Observed,
+    pub ring: data_protection::secrets::Observed,
     /// How far the key ring is.
     pub standing: Standing,
     /// What reads stored entries; `None` where there is no key.
@@ -73,7 +73,7 @@ pub fn decide(settings: &Settings, snapshot: &Snapshot<'_>) -> Decision {
     let plan = plan::plan(snapshot.cache, of_redis, observed, &credentials, planned, retirees, &waits);
     // What waits is not put right.
     let corrects = if plan.groups.iter().any(|group| group.is_chain) {
-        news::corrected(of_ring, &ring, &standing)
+        changes::corrected(of_ring, &ring, &standing)
     } else {
         Corrected::default()
     };
@@ -136,7 +136,7 @@ fn asks(
     settings: &Settings,
     snapshot: &Snapshot<'_>,
     credentials: &Credentials,
-    ring: &data_protection::observed::Observed,
+    ring: &data_protection::secrets::Observed,
     standing: &Standing,
 ) -> Vec<Ask> {
     let (of_redis, of_ring) = (&settings.redis, &settings.data_protection);
@@ -151,7 +151,7 @@ fn asks(
         asks.push(Ask::ConnectionConsumers);
     }
     let operations = &observed.operations;
-    let since = revoke::looks_since(of_ring, operations, snapshot.now);
+    let since = revoke_key::looks_since(of_ring, operations, snapshot.now);
     asks.extend(since.filter(|_| answers.ring_processes.is_none()).map(Ask::RingProcesses));
     let revoked = of_ring.revoke.as_ref().map(|wish| &wish.request);
     let is_requested = request::is_open(of_redis.flush.request.as_ref(), operations, OperationType::Flush)
@@ -188,7 +188,7 @@ fn reader(settings: &Settings, standing: &Standing) -> Option<Arc<Reader>> {
 /// How far the removal of entries is, which the ring tells apart.
 fn flush(
     settings: &Settings,
-    ring: &data_protection::observed::Observed,
+    ring: &data_protection::secrets::Observed,
     standing: &Standing,
     reader: Option<&Arc<Reader>>,
     now: Timestamp,

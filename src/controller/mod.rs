@@ -45,20 +45,16 @@ use kube::{
 };
 use tokio::sync::{mpsc::UnboundedReceiver, watch as signal};
 
-pub use self::{
-    context::Context,
-    watch::{Guarded, Key, Scope},
-    written::Written,
-};
-use self::{
-    prober::Prober,
-    reconcile::{PassError, pass, retry_after},
-    sweeper::Sweeper,
-};
 use crate::{
     kubernetes::{read::named::NamedSecrets, words},
     telemetry::metrics::Metrics,
 };
+pub use context::Context;
+use prober::Prober;
+use reconcile::{PassError, pass, retry_after};
+use sweeper::Sweeper;
+pub use watch::{Guarded, Key, Scope};
+pub use written::Written;
 
 /// How to run.
 #[derive(Debug, Clone, PartialEq, Eq)]

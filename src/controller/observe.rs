@@ -27,7 +27,7 @@ use super::{
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, OperationStatus, StoredStatus, TokenCache, TokenCacheStatus},
     condition::{ConditionType, Verdict},
-    data_protection::observed as ring,
+    data_protection::secrets as ring,
     kubernetes::{
         cache::Cache,
         identity::{Found, OWNER_LABEL, Owner, Ownership, Wanted},

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     api::v1alpha1::{OperationStatus, TokenCache, TokenCacheSpec},
     condition::Finding,
-    data_protection::news::Corrected,
+    data_protection::findings::changes::Corrected,
     kubernetes::{
         event::Happening,
         object::Reference,

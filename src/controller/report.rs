@@ -14,8 +14,9 @@ use crate::{
     },
     condition::{ConditionType, Finding, Reason, Verdict, merge, summary},
     data_protection::{
-        self, in_use,
-        news::{self as ring_news, Corrected},
+        self,
+        findings::changes::{self as ring_news, Corrected},
+        ring::in_use,
     },
     kubernetes::{
         event::Happening,
@@ -111,14 +112,14 @@ pub fn compose(
     let (observed, previous, now) = (&snapshot.redis, snapshot.previous, snapshot.now);
     let Decision { credentials, ring, standing, .. } = decision;
     let mut health = health(of_redis, observed, credentials, moment)
-        .and(data_protection::health::finding(of_ring, ring, standing, corrected, now))
+        .and(data_protection::findings::finding(of_ring, ring, standing, corrected, now))
         .advise(credentials.rotation.finding.clone());
     contest::tell(health.findings(), contests, &settings.owner().name);
     let tells_of_samples = health.tells_of_samples();
     let published = Published::of(observed);
     let report = report(snapshot.cache, previous, of_redis, published, health, outcome, now).map(|report| {
         let minted = ring_news::minted(of_ring, ring, standing, previous.key_ring.as_ref());
-        let key_ring = data_protection::health::status(of_ring, ring, standing, now).map(|status| {
+        let key_ring = data_protection::findings::status(of_ring, ring, standing, now).map(|status| {
             in_use::told(status, of_ring, redis::in_use(of_redis, observed).as_ref(), previous.key_ring.as_ref())
         });
         report.with_operations(operations, &previous.operations).with_key_ring(key_ring, minted)

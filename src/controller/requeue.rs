@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{report::Report, snapshot::Snapshot};
-use crate::{data_protection::news::Corrected, kubernetes::write::WriteErrorClass};
+use crate::{data_protection::findings::changes::Corrected, kubernetes::write::WriteErrorClass};
 
 /// When nothing changes: a watch can miss an event.
 pub const RESYNC: Duration = Duration::from_mins(5);

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     data_protection::{
         objects::COMPONENT,
-        observed::{Beside, Inputs, Observed},
+        secrets::{Beside, Inputs, Observed},
         settings::Settings,
     },
     kubernetes::{

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::brake::Brake;
 use crate::{
     api::v1alpha1::{TokenCache, TokenCacheStatus},
-    data_protection::{key_ring::KeyRing, observed as ring},
+    data_protection::{ring::open::KeyRing, secrets as ring},
     kubernetes::{identity::Lacking, object::Reference, process::Processes, workload::Consumers},
     redis::{network::Callers, observed::Observed},
 };

@@ -10,8 +10,7 @@
 //! whatever its key; what MSAL wrote in plain by its content; and what cannot be looked into by its key.
 
 use super::{
-    key::Closed,
-    key_id::KeyId,
+    key::{Closed, id::KeyId},
     token_cache::{self, Form},
 };
 

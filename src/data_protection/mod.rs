@@ -21,68 +21,39 @@
 //! | [`health`], [`news`] | what is said of it, and of what happened to it |
 //! | [`directory`] | the ring as an application reads it from a folder |
 
-pub mod algorithm;
 pub mod certificate;
-mod certificate_health;
-pub mod certificates;
-mod cipher;
 pub mod class;
-pub mod date;
-mod der;
-mod derivation;
-mod descriptor;
-pub mod directory;
-mod earlier_file;
-pub mod encrypted_xml;
 pub mod entry;
-pub mod health;
+pub mod findings;
 pub mod import;
-mod import_health;
-pub mod in_use;
 pub mod key;
-pub mod key_file;
-pub mod key_id;
-pub mod key_ring;
-mod key_writer;
-pub mod master_key;
-pub mod news;
 pub mod objects;
-pub mod observed;
+pub mod operations;
 pub mod payload;
-mod pfx;
 pub mod plan;
-pub mod provided;
-pub mod published;
 pub mod reader;
-pub mod request;
-pub mod revocation;
-pub mod revoke;
 pub mod ring;
-pub mod room;
-pub mod rotation;
-pub mod schedule;
+pub mod secrets;
 pub mod settings;
-pub mod standing;
+pub mod state;
 pub mod token_cache;
-mod xml_outline;
-mod xml_text;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use certificate::{Certificate, Pair, Thumbprint};
-use certificates::{AtHand, Copies, Kept};
-pub use cipher::CipherError;
-use encrypted_xml::OpenError;
-use key::{Closed, KeyOrder, MakeError};
-use key_id::KeyId;
-use key_ring::KeyRing;
-pub use key_writer::File;
-use published::Published;
-use ring::Ring;
-use rotation::Rotation;
-use schedule::Why;
+pub use key::cipher::CipherError;
+pub use key::write::File;
+use key::{Closed, KeyOrder, MakeError, encrypted_xml::OpenError, id::KeyId};
+use ring::{
+    certificates::{self, AtHand, Copies, Kept},
+    default_key::Ring,
+    open::KeyRing,
+    published::Published,
+    rotation::Rotation,
+    schedule::{self, Why},
+};
 
 /// What new keys are encrypted to.
 #[derive(Debug, Clone)]

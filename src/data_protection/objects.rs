@@ -9,9 +9,11 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{
     certificate::Thumbprint,
-    certificates::{self, Kept},
-    key_writer::File,
-    published::Published,
+    key::write::File,
+    ring::{
+        certificates::{self, Kept},
+        published::Published,
+    },
 };
 use crate::kubernetes::{identity::Owner, name};
 
@@ -54,8 +56,8 @@ pub fn certificates_secret(owner: &Owner, kept: &Kept, published: &BTreeMap<Thum
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data_protection::{
-        key::KeyOrder,
+    use crate::data_protection::key::{
+        KeyOrder,
         revocation::{Revocation, Revoked},
     };
 

@@ -9,14 +9,17 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    DataProtection, File, KeyMint, certificates, objects,
-    observed::Observed,
-    provided::IMPORTED_ANNOTATION,
-    request::REQUESTED_ANNOTATION,
-    revoke::{Order, REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
-    schedule::Why,
+    DataProtection, File, KeyMint,
+    import::provided::IMPORTED_ANNOTATION,
+    objects,
+    operations::{
+        revoke_key::{Order, REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
+        rotate_key::REQUESTED_ANNOTATION,
+    },
+    ring::{certificates, schedule::Why},
+    secrets::Observed,
     settings::Settings,
-    standing::Standing,
+    state::Standing,
 };
 use crate::kubernetes::{
     identity::{Found, Lacking, is_own},

@@ -8,8 +8,8 @@ use std::fmt;
 
 use super::{
     entry::{Entry, Undecryptable},
-    key_ring::{KeyRing, UnprotectError},
     payload::{self, Purposes},
+    ring::open::{KeyRing, UnprotectError},
     token_cache::Form,
 };
 

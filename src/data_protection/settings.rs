@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 
 use super::{
-    revoke::Wish,
-    rotation::{Rotation, RotationError},
+    operations::revoke_key::Wish,
+    ring::rotation::{Rotation, RotationError},
 };
 use crate::{
     api::v1alpha1::{

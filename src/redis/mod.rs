@@ -43,7 +43,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{
     api::v1alpha1::Inspect,
-    data_protection::{in_use::InUse, reader::Reader},
+    data_protection::{reader::Reader, ring::in_use::InUse},
     kubernetes::{
         name,
         object::{Kind, Reference},

@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{data_protection::key_id::KeyId, redis::usage::payloads::Counts};
+use crate::{data_protection::key::id::KeyId, redis::usage::payloads::Counts};
 
 /// The form that the text has.
 const FORM: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

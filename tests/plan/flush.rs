@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tokencache_operator::api::v1alpha1::{OperationStage as Stage, OperationStatus};
-use tokencache_operator::data_protection::key_ring::KeyRing;
-use tokencache_operator::data_protection::reader::Reader;
-use tokencache_operator::redis::flush::{Flush, Input, Reads, What, Wish, read};
-use tokencache_operator::request::Request;
-use tokencache_operator::sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Tally};
+use tokencache_operator::{
+    api::v1alpha1::{OperationStage as Stage, OperationStatus},
+    data_protection::{reader::Reader, ring::open::KeyRing},
+    redis::flush::{Flush, Input, Reads, What, Wish, read},
+    request::Request,
+    sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Tally},
+};
 
 use super::world::{START, World, shop};
 

@@ -8,20 +8,24 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use tokencache_operator::api::v1alpha1::{KeyRingStatus, OperationStage as Stage, TokenCache};
-use tokencache_operator::condition::Finding;
-use tokencache_operator::data_protection::health::{finding, status};
-use tokencache_operator::data_protection::key::KeyOrder;
-use tokencache_operator::data_protection::key_ring::KeyRing;
-use tokencache_operator::data_protection::news::{Corrected, corrected, minted};
-use tokencache_operator::data_protection::objects::file_secret;
-use tokencache_operator::data_protection::observed::{Beside, Inputs, Observed};
-use tokencache_operator::data_protection::plan::{Plan, plan};
-use tokencache_operator::data_protection::settings::Settings;
-use tokencache_operator::data_protection::standing::Standing;
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::kubernetes::object::Object;
-use tokencache_operator::kubernetes::write::Write;
+use tokencache_operator::{
+    api::v1alpha1::{KeyRingStatus, OperationStage as Stage, TokenCache},
+    condition::Finding,
+    data_protection::{
+        findings::{
+            changes::{Corrected, corrected, minted},
+            finding, status,
+        },
+        key::KeyOrder,
+        objects::file_secret,
+        plan::{Plan, plan},
+        ring::open::KeyRing,
+        secrets::{Beside, Inputs, Observed},
+        settings::Settings,
+        state::Standing,
+    },
+    kubernetes::{identity::Found, object::Object, write::Write},
+};
 
 use super::world::{START, World, shop, stored};
 

@@ -10,12 +10,16 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use rcgen::{CertificateParams, KeyPair};
-use tokencache_operator::data_protection::certificate::Certificate;
-use tokencache_operator::data_protection::certificates;
-use tokencache_operator::data_protection::key_file::{self, Element};
-use tokencache_operator::data_protection::news::Corrected;
-use tokencache_operator::data_protection::settings::Settings;
-use tokencache_operator::kubernetes::identity::Found;
+use tokencache_operator::{
+    data_protection::{
+        certificate::Certificate,
+        findings::changes::Corrected,
+        key::read::{self, Element},
+        ring::certificates,
+        settings::Settings,
+    },
+    kubernetes::identity::Found,
+};
 
 use super::key_ring::Keys;
 use super::world::{START, World, shop};
@@ -110,7 +114,7 @@ impl Keys {
 
     /// What each published key is encrypted to, in the order of their first use.
     fn encrypted_to(&self) -> Vec<Option<String>> {
-        let keys = self.published().into_values().filter_map(|bytes| match key_file::read(&bytes.0).unwrap() {
+        let keys = self.published().into_values().filter_map(|bytes| match read::read(&bytes.0).unwrap() {
             Element::Key(key) => Some(key),
             Element::Revocation(_) => None,
         });

@@ -7,13 +7,19 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use tokencache_operator::api::v1alpha1::KeyState;
-use tokencache_operator::data_protection::File;
-use tokencache_operator::data_protection::key::{KeyOrder, RANDOM_BYTES};
-use tokencache_operator::data_protection::key_file::{self, Element};
-use tokencache_operator::data_protection::news::Corrected;
-use tokencache_operator::data_protection::objects::file_secret;
-use tokencache_operator::data_protection::revocation::{Revocation, Revoked};
+use tokencache_operator::{
+    api::v1alpha1::KeyState,
+    data_protection::{
+        File,
+        findings::changes::Corrected,
+        key::{
+            KeyOrder, RANDOM_BYTES,
+            read::{self, Element},
+            revocation::{Revocation, Revoked},
+        },
+        objects::file_secret,
+    },
+};
 
 use super::key_ring::Keys;
 use super::key_ring_inputs::vectors;
@@ -74,7 +80,7 @@ fn a_ring_that_is_imported_with_a_revocation_of_all_keys_gets_one_key_whatever_i
             assert!(ring.published().keys().all(|name| name.len() > 40), "{:?}", ring.published().keys());
             // Nor is the new key older than it.
             for bytes in ring.published().values() {
-                if let Element::Key(key) = key_file::read(&bytes.0).unwrap()
+                if let Element::Key(key) = read::read(&bytes.0).unwrap()
                     && ring.status().active.is_some_and(|active| key.id.short() == active)
                     && offset <= SignedDuration::ZERO
                     && made == 1
@@ -171,8 +177,8 @@ fn a_key_that_is_due_again_within_the_hour_waits_and_one_that_is_asked_for_does_
     assert!(active(&ring).is_some());
 }
 
-fn key_id(text: &str) -> tokencache_operator::data_protection::key_id::KeyId {
-    tokencache_operator::data_protection::key_id::KeyId::parse(text).unwrap()
+fn key_id(text: &str) -> tokencache_operator::data_protection::key::id::KeyId {
+    tokencache_operator::data_protection::key::id::KeyId::parse(text).unwrap()
 }
 
 #[test]

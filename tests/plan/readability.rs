@@ -1,17 +1,28 @@
 //! Everything that is said of whether applications can read what is stored, in one snapshot.
 
-use tokencache_operator::api::v1alpha1::{KeyRingStatus, KeyState, KeyStatus};
-use tokencache_operator::data_protection::{
-    class::Class, in_use, in_use::InUse, key_id::KeyId, key_ring::KeyRing, reader::Reader,
-    settings::Settings as RingSettings,
+use tokencache_operator::{
+    api::v1alpha1::{KeyRingStatus, KeyState, KeyStatus},
+    data_protection::{
+        class::Class,
+        key::id::KeyId,
+        reader::Reader,
+        ring::{
+            in_use::{self, InUse},
+            open::KeyRing,
+        },
+        settings::Settings as RingSettings,
+    },
+    kubernetes::workload::{Consumer, Consumers, Workload},
+    redis::{
+        self,
+        sample::Answer,
+        usage::{
+            Usage,
+            entries::{Entries, Expiry, Population, Prefix, Share},
+            payloads::{Payloads, Portion},
+        },
+    },
 };
-use tokencache_operator::kubernetes::workload::{Consumer, Consumers, Workload};
-use tokencache_operator::redis::usage::{
-    Usage,
-    entries::{Entries, Expiry, Population, Prefix, Share},
-    payloads::{Payloads, Portion},
-};
-use tokencache_operator::redis::{self, sample::Answer};
 
 use super::pods::running;
 use super::seen::{Seen, well};

@@ -1,11 +1,15 @@
 //! A key that is revoked on request, step by step, on values.
 
 use jiff::{SignedDuration, Timestamp};
-use tokencache_operator::api::v1alpha1::{Inspect, KeyState, OperationStage as Stage, OperationStatus};
-use tokencache_operator::data_protection::key_id::KeyId;
-use tokencache_operator::kubernetes::process::{Process, Processes};
-use tokencache_operator::kubernetes::workload::Workload;
-use tokencache_operator::sweep::{Progress, Selection, State, Step, Tally};
+use tokencache_operator::{
+    api::v1alpha1::{Inspect, KeyState, OperationStage as Stage, OperationStatus},
+    data_protection::key::id::KeyId,
+    kubernetes::{
+        process::{Process, Processes},
+        workload::Workload,
+    },
+    sweep::{Progress, Selection, State, Step, Tally},
+};
 
 use super::key_ring::Keys;
 use super::world::START;

@@ -6,15 +6,21 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use tokencache_operator::api::v1alpha1::{KeyState, OperationStage as Stage, OperationStatus};
-use tokencache_operator::data_protection::key::KeyOrder;
-use tokencache_operator::data_protection::key_file::{self, Element};
-use tokencache_operator::data_protection::key_id::KeyId;
-use tokencache_operator::data_protection::objects::file_secret;
-use tokencache_operator::data_protection::plan::plan;
-use tokencache_operator::data_protection::revocation::Revoked;
-use tokencache_operator::kubernetes::process::Processes;
-use tokencache_operator::sweep::{Selection, Step, Tally};
+use tokencache_operator::{
+    api::v1alpha1::{KeyState, OperationStage as Stage, OperationStatus},
+    data_protection::{
+        key::{
+            KeyOrder,
+            id::KeyId,
+            read::{self, Element},
+            revocation::Revoked,
+        },
+        objects::file_secret,
+        plan::plan,
+    },
+    kubernetes::process::Processes,
+    sweep::{Selection, Step, Tally},
+};
 
 use super::key_ring::Keys;
 use super::key_ring_inputs::vectors;
@@ -77,7 +83,7 @@ impl Keys {
             assert!(self.files.contains_key(&format!("shop-revocation-{id}")), "{id}");
         }
         for (name, content) in published {
-            if let Element::Revocation(revocation) = key_file::read(&content.0).unwrap() {
+            if let Element::Revocation(revocation) = read::read(&content.0).unwrap() {
                 assert!(matches!(revocation.revoked, Revoked::Key(_)), "{name} is spelled out");
             }
         }

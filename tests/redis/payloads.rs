@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokencache_operator::api::v1alpha1::Inspect;
-use tokencache_operator::data_protection::{
-    class::Class::{self, Encrypted, KeyMissing, OtherApplication, Plain, Readable, Strange},
-    key_id::KeyId,
-    key_ring::KeyRing,
-    reader::Reader,
-};
-use tokencache_operator::redis::probe::Probe;
-use tokencache_operator::redis::sample::{Sample, Want};
-use tokencache_operator::redis::usage::{
-    entries::{Entries, Prefix, Share},
-    payloads::Payloads,
+use tokencache_operator::{
+    api::v1alpha1::Inspect,
+    data_protection::{
+        class::Class::{self, Encrypted, KeyMissing, OtherApplication, Plain, Readable, Strange},
+        key::id::KeyId,
+        reader::Reader,
+        ring::open::KeyRing,
+    },
+    redis::{
+        probe::Probe,
+        sample::{Sample, Want},
+        usage::{
+            entries::{Entries, Prefix, Share},
+            payloads::Payloads,
+        },
+    },
 };
 
 use crate::scene::{admin, config, login, probe, server_of, want};

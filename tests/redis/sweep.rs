@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokencache_operator::api::v1alpha1::OperationType;
-use tokencache_operator::data_protection::key::{Key, KeyOrder};
-use tokencache_operator::data_protection::key_id::KeyId;
-use tokencache_operator::data_protection::key_ring::KeyRing;
-use tokencache_operator::data_protection::payload::Purposes;
-use tokencache_operator::data_protection::reader::Reader;
-use tokencache_operator::redis::probe::sweep::sweep;
-use tokencache_operator::redis::sample::Fault;
-use tokencache_operator::sweep::{Selection, Step, Sweep, SweepId, Tally};
+use tokencache_operator::{
+    api::v1alpha1::OperationType,
+    data_protection::{
+        key::{Key, KeyOrder, id::KeyId},
+        payload::Purposes,
+        reader::Reader,
+        ring::open::KeyRing,
+    },
+    redis::{probe::sweep::sweep, sample::Fault},
+    sweep::{Selection, Step, Sweep, SweepId, Tally},
+};
 
 use crate::scene::{admin, config, config_without, login, now, server_of};
 use crate::servers::each;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tokencache_operator::api::v1alpha1::OperationType;
-use tokencache_operator::controller::{Key, sweeper::Sweeper};
-use tokencache_operator::data_protection::key_ring::KeyRing;
-use tokencache_operator::data_protection::reader::Reader;
-use tokencache_operator::redis::Aim;
-use tokencache_operator::sweep::{Progress, Selection, State, Step, Sweep, SweepId};
+use tokencache_operator::{
+    api::v1alpha1::OperationType,
+    controller::{Key, sweeper::Sweeper},
+    data_protection::{reader::Reader, ring::open::KeyRing},
+    redis::Aim,
+    sweep::{Progress, Selection, State, Step, Sweep, SweepId},
+};
 
 use crate::scene::{admin, config, login, now, server_of, want};
 use crate::support::eventually::eventually;

@@ -5,7 +5,7 @@
 //! here once more and apart from what the operator itself reckons with.
 
 use jiff::{SignedDuration, Timestamp};
-use tokencache_operator::data_protection::{key_id::KeyId, ring::Member};
+use tokencache_operator::data_protection::{key::id::KeyId, ring::default_key::Member};
 
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);

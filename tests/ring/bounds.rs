@@ -1,10 +1,12 @@
 //! What is too large, or made to take long, is refused before it is parsed, wherever it comes from.
 
 use tokencache_operator::data_protection::{
-    directory::{Directory, DirectoryError},
     import,
-    key_file::{self, FileError, LARGEST_FILE, LARGEST_REPOSITORY},
-    published::{Published, Refusal},
+    key::read::{self, FileError, LARGEST_FILE, LARGEST_REPOSITORY},
+    ring::{
+        directory::{Directory, DirectoryError},
+        published::{Published, Refusal},
+    },
 };
 
 use crate::vectors::files;
@@ -31,7 +33,7 @@ fn foolish() -> Vec<(&'static str, String)> {
 #[test]
 fn what_is_too_much_is_refused_before_it_is_parsed() {
     for (why, text) in foolish() {
-        let error = key_file::read(text.as_bytes()).unwrap_err();
+        let error = read::read(text.as_bytes()).unwrap_err();
         assert!(matches!(&error, FileError::Unsupported(told) if told.contains(why)), "{why}: {error}");
     }
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
     certificate::Pair,
-    certificates::{Candidate, files, for_new_keys, kept, needed, read},
     key::{Key, KeyOrder},
+    ring::certificates::{Candidate, files, for_new_keys, kept, needed, read},
 };
 
 use crate::{

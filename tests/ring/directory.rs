@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
     certificate::Pair,
-    directory::{Directory, DirectoryError, Fault, RoundTripError},
+    ring::directory::{Directory, DirectoryError, Fault, RoundTripError},
 };
 
 use crate::vectors::{dice, files, pairs};

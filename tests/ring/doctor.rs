@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokencache_operator::data_protection::{
     certificate::Certificate,
-    certificates,
     key::{Key, KeyOrder},
+    ring::certificates,
 };
 
 use crate::{

@@ -2,11 +2,10 @@
 
 use tokencache_operator::data_protection::{
     entry::{Entry, Undecryptable},
-    key_id::KeyId,
-    key_ring::KeyRing,
+    key::{id::KeyId, revocation::Revocation},
     payload::Purposes,
     reader::{Read, Reader},
-    revocation::Revocation,
+    ring::open::KeyRing,
 };
 
 use crate::support::stored::{APPLICATION, KEYS, OTHER_KEY, Stored, stored};

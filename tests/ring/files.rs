@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
     certificate::Pair,
-    date::Date,
-    encrypted_xml::Wrapping,
     import,
-    key::{Closed, Descriptor, Foreign, Key, KeyOrder},
-    key_file::{self, Element},
-    key_id::KeyId,
-    published::Refusal,
-    revocation::{Revocation, Revoked},
+    key::{
+        Closed, Descriptor, Foreign, Key, KeyOrder,
+        date::Date,
+        encrypted_xml::Wrapping,
+        id::KeyId,
+        read::{self, Element},
+        revocation::{Revocation, Revoked},
+    },
+    ring::published::Refusal,
 };
 
 use crate::vectors::{self, RINGS, dice, files, folder, pair, pairs, parts, told};
@@ -22,7 +24,7 @@ const ORDER: KeyOrder = KeyOrder {
 };
 
 fn read_key(bytes: &[u8]) -> Key {
-    match key_file::read(bytes).unwrap() {
+    match read::read(bytes).unwrap() {
         Element::Key(key) => *key,
         Element::Revocation(_) => panic!("a revocation"),
     }
@@ -37,7 +39,7 @@ fn every_file_that_asp_net_core_wrote_is_written_the_same_byte_for_byte() {
         "cache-entries/ring-other".to_owned(),
     ]) {
         for (name, bytes) in files(&ring) {
-            let written = match key_file::read(&bytes).unwrap() {
+            let written = match read::read(&bytes).unwrap() {
                 Element::Key(key) => key.file().unwrap(),
                 Element::Revocation(revocation) => revocation.file(),
             };
@@ -186,7 +188,7 @@ fn an_azure_blob_is_taken_apart_into_one_file_for_each_key() {
     assert_eq!(imported.files.len(), 6);
     let (revoked, encrypted) = (parts("data-protection/revoked"), parts("data-protection/cert-current"));
     for file in &imported.files {
-        match key_file::read(&file.content).unwrap() {
+        match read::read(&file.content).unwrap() {
             Element::Key(key) => assert!(revoked.0.iter().chain(&encrypted.0).any(|known| *known == *key)),
             Element::Revocation(revocation) => assert_eq!(revoked.1, [revocation]),
         }
@@ -239,7 +241,7 @@ fn a_revocation_is_of_one_key_and_no_reason_can_break_its_file() {
     for reason in ["compromised", "", "a < b & \"c\" > d \u{0}\u{8}\u{ffff} é", "]]>", "  "] {
         let file = Revocation::of(id, ORDER.created, reason).file();
         assert_eq!(file.name, format!("revocation-{id}.xml"));
-        let Element::Revocation(read) = key_file::read(&file.content).unwrap() else { panic!("a key") };
+        let Element::Revocation(read) = read::read(&file.content).unwrap() else { panic!("a key") };
         assert_eq!(read.revoked, Revoked::Key(id));
         assert_eq!(read.file(), file);
     }

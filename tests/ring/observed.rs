@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tokencache_operator::data_protection::{
-    key_id::KeyId,
-    ring::{Choice, KeyState, Member, Ring},
+    key::id::KeyId,
+    ring::default_key::{Choice, KeyState, Member, Ring},
 };
 
 use crate::application::{Chosen, HOUR, RUNTIMES, Runtime};

@@ -5,18 +5,20 @@ use std::{path::Path, process::Command};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
-use tokencache_operator::data_protection::{
-    certificate::Pair,
-    certificates,
-    key::Key,
-    objects::{certificates_secret, ring_secret},
-    payload::Purposes,
-    revocation::Revocation,
-    rotation::Rotation,
-    schedule::{at_once, schedule},
+use tokencache_operator::{
+    data_protection::{
+        certificate::Pair,
+        key::{Key, revocation::Revocation},
+        objects::{certificates_secret, ring_secret},
+        payload::Purposes,
+        ring::{
+            certificates,
+            rotation::Rotation,
+            schedule::{at_once, schedule},
+        },
+    },
+    kubernetes::identity::Owner,
 };
-
-use tokencache_operator::kubernetes::identity::Owner;
 
 use crate::vectors::{dice, open, pair, pairs};
 use crate::whole::{Cluster, encrypted};

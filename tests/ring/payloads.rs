@@ -1,9 +1,9 @@
 //! Payloads: what ASP.NET Core protected is read, and what is protected here has the same form.
 
 use tokencache_operator::data_protection::{
-    key_id::KeyId,
-    key_ring::UnprotectError,
+    key::id::KeyId,
     payload::{self, Purposes, RANDOM_BYTES},
+    ring::open::UnprotectError,
 };
 
 use crate::vectors::{RINGS, dice, payloads, ring};

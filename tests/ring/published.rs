@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
-    key::{Key, KeyOrder},
-    key_file::FileError,
-    key_id::KeyId,
-    published::{CAPACITY, Fill, Published, Refusal},
-    revocation::{Revocation, Revoked},
+    key::{
+        Key, KeyOrder,
+        id::KeyId,
+        read::FileError,
+        revocation::{Revocation, Revoked},
+    },
+    ring::published::{CAPACITY, Fill, Published, Refusal},
 };
 
 use crate::vectors::{dice, files};

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::data_protection::{
-    key::KeyOrder,
-    key_id::KeyId,
-    ring::{Member, Ring},
-    rotation::Rotation,
-    schedule::{Schedule, Why, at_once, schedule},
+    key::{KeyOrder, id::KeyId},
+    ring::{
+        default_key::{Member, Ring},
+        rotation::Rotation,
+        schedule::{Schedule, Why, at_once, schedule},
+    },
 };
 
 use crate::{

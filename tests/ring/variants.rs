@@ -7,12 +7,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokencache_operator::data_protection::{
-    date::Date,
-    directory::{Directory, DirectoryError},
     import::{self, Imported},
-    key_file::{self, FileError},
-    published::Refusal,
-    ring::Choice,
+    key::{
+        date::Date,
+        read::{self, FileError},
+    },
+    ring::{
+        default_key::Choice,
+        directory::{Directory, DirectoryError},
+        published::Refusal,
+    },
 };
 
 use crate::vectors::folder;
@@ -173,7 +177,7 @@ fn import_disagrees(variant: &Variant) -> Result<bool, String> {
     let told = &variant.dotnet10;
     let Imported { files: taken, refused, passed_over, .. } =
         import::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-    let is_named = |refused: &tokencache_operator::data_protection::published::Refused| {
+    let is_named = |refused: &tokencache_operator::data_protection::ring::published::Refused| {
         files.iter().any(|(name, _)| refused.file.starts_with(name.as_str()))
     };
     if !refused.iter().chain(&passed_over).all(is_named) {
@@ -195,7 +199,7 @@ fn import_disagrees(variant: &Variant) -> Result<bool, String> {
     if let Some(throws) = &told.throws {
         return Err(format!("it is taken over, and .NET throws: {throws}"));
     }
-    if files.iter().any(|(_, bytes)| key_file::repository(bytes).is_some()) {
+    if files.iter().any(|(_, bytes)| read::repository(bytes).is_some()) {
         // The one file of Azure Blob Storage is read by its own provider, and means nothing in a folder.
         return if taken.is_empty() { Err("nothing is taken over".to_owned()) } else { Ok(true) };
     }
@@ -248,7 +252,7 @@ fn what_is_taken_over_means_the_same_to_asp_net_core() {
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for (name, variant) in variants() {
         let files = variant.files();
-        if files.iter().any(|(_, bytes)| key_file::repository(bytes).is_some()) {
+        if files.iter().any(|(_, bytes)| read::repository(bytes).is_some()) {
             continue;
         }
         let imported = import::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));

@@ -6,11 +6,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use tokencache_operator::data_protection::{
     certificate::Pair,
-    key::Key,
-    key_file::{self, Element},
-    key_ring::KeyRing,
+    key::{
+        Key,
+        read::{self, Element},
+        revocation::Revocation,
+    },
     payload::Purposes,
-    revocation::Revocation,
+    ring::open::KeyRing,
 };
 
 /// The rings of `data-protection`, but for those with revocations.
@@ -74,7 +76,7 @@ pub fn files(ring: &str) -> Vec<(String, Vec<u8>)> {
 pub fn parts(ring: &str) -> (Vec<Key>, Vec<Revocation>) {
     let (mut keys, mut revocations) = (Vec::new(), Vec::new());
     for (_, bytes) in files(ring) {
-        match key_file::read(&bytes).unwrap() {
+        match read::read(&bytes).unwrap() {
             Element::Key(key) => keys.push(*key),
             Element::Revocation(revocation) => revocations.push(revocation),
         }

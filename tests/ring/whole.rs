@@ -2,20 +2,22 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use tokencache_operator::data_protection::{
-    Awaited, DataProtection, File, Protection, Seen,
-    certificate::{Pair, Thumbprint},
-    certificates::Copies,
-    encrypted_xml::EncryptedSecret,
-    key::Key,
-    key_ring::{KeyRing, UnprotectError},
-    objects,
-    payload::Purposes,
-    revocation::Revocation,
-    rotation::Rotation,
-    schedule::Why,
+use tokencache_operator::{
+    data_protection::{
+        Awaited, DataProtection, File, Protection, Seen,
+        certificate::{Pair, Thumbprint},
+        key::{Key, encrypted_xml::EncryptedSecret, revocation::Revocation},
+        objects,
+        payload::Purposes,
+        ring::{
+            certificates::Copies,
+            open::{KeyRing, UnprotectError},
+            rotation::Rotation,
+            schedule::Why,
+        },
+    },
+    kubernetes::identity::Owner,
 };
-use tokencache_operator::kubernetes::identity::Owner;
 
 use crate::{
     application::DAY,

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::data_protection::{
-    key::KeyOrder,
-    key_id::KeyId,
-    ring::{Member, Ring},
-    rotation::Rotation,
-    schedule::{Why, at_once, schedule},
+    key::{KeyOrder, id::KeyId},
+    ring::{
+        default_key::{Member, Ring},
+        rotation::Rotation,
+        schedule::{Why, at_once, schedule},
+    },
 };
 
 use crate::{

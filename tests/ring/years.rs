@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use proptest::{prelude::*, test_runner::RngSeed};
-use tokencache_operator::data_protection::rotation::Rotation;
+use tokencache_operator::data_protection::ring::rotation::Rotation;
 
 use crate::{
     application::{DAY, HOUR, RUNTIMES, Runtime},

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use tokencache_operator::data_protection::{
-    key_file::{self, Element},
-    key_id::KeyId,
-    key_ring::KeyRing,
+    key::{
+        id::KeyId,
+        read::{self, Element},
+    },
+    ring::open::KeyRing,
 };
 
 /// The older key of `ring`, and the one that encrypts.
@@ -62,7 +64,7 @@ pub fn files(ring: &str) -> Vec<(String, String)> {
 
 /// A ring, opened.
 pub fn ring(name: &str) -> KeyRing {
-    let key = |(name, text): (String, String)| match key_file::read(text.as_bytes()) {
+    let key = |(name, text): (String, String)| match read::read(text.as_bytes()) {
         Ok(Element::Key(key)) => *key,
         other => panic!("{name}: {other:?}"),
     };

@@ -14,15 +14,13 @@ use std::{fmt, sync::Arc};
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
-pub use self::{
-    error::{WriteError, WriteErrorClass},
-    execute::{execute, rehearse},
-    random::{NoRandom, RANDOM_BYTES, random},
-};
 use super::{
     identity::Lacking,
     object::{Kind, Object, Reference},
 };
+pub use error::{WriteError, WriteErrorClass};
+pub use execute::{execute, rehearse};
+pub use random::{NoRandom, RANDOM_BYTES, random};
 
 /// One write.
 #[derive(Clone)]

@@ -43,14 +43,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-use self::connection::Connection;
-use super::acl;
-use super::sample::{
-    Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Question, Sample, Server, Trust, Unread,
-    Untrusted, Want,
+use super::{
+    acl,
+    sample::{
+        Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Question, Sample, Server, Trust, Unread,
+        Untrusted, Want,
+    },
+    tls::certificate::Fingerprint,
+    usage::{History, Usage, payloads::Counts},
 };
-use super::tls::certificate::Fingerprint;
-use super::usage::{History, Usage, payloads::Counts};
+use connection::Connection;
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

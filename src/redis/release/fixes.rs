@@ -91,9 +91,11 @@ pub const MAINTAINED: &[(Product, &[Line])] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Reported, Standing, pinned, standing};
     use super::*;
-    use crate::api::v1alpha1::DEFAULT_IMAGE;
+    use crate::{
+        api::v1alpha1::DEFAULT_IMAGE,
+        redis::release::{Reported, Standing, pinned, standing},
+    };
 
     #[test]
     fn every_fix_has_a_day_and_they_stand_newest_first_and_none_after_the_day_of_the_table() {

@@ -7,7 +7,6 @@ pub mod fixes;
 
 use std::fmt;
 
-use self::fixes::{AS_OF, About, FIXES, Fix, MAINTAINED};
 use super::{
     acl::APP,
     durability,
@@ -18,6 +17,7 @@ use crate::{
     api::v1alpha1::DEFAULT_IMAGE,
     condition::{ConditionType::ServerSupported, Finding, Reason},
 };
+use fixes::{AS_OF, About, FIXES, Fix, MAINTAINED};
 
 /// Redis counts what comes before a release as patches of the line before, from 200 on: 8.1.240 is 8.2-rc1.
 const FIRST_PREVIEW: u32 = 200;

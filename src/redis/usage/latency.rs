@@ -151,8 +151,8 @@ fn cause(what: Slow, before: &Reading, now: &Reading, command: Option<SlowComman
 
 #[cfg(test)]
 mod tests {
-    use super::super::TOLD_FOR;
     use super::*;
+    use crate::redis::usage::TOLD_FOR;
 
     const FAST: Duration = Duration::from_millis(1);
     const LONG: Duration = Duration::from_millis(45);

@@ -154,7 +154,7 @@ fn share(before: Option<Share>, part: u64, all: u64) -> Share {
 mod tests {
     use super::*;
     use crate::{
-        data_protection::{key_id::KeyId, key_ring::KeyRing},
+        data_protection::{key::id::KeyId, ring::open::KeyRing},
         redis::usage::{entries::Key, payloads::Payload},
     };
 

@@ -101,8 +101,8 @@ fn proposal(of: u64, needed: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::TOLD_FOR;
     use super::*;
+    use crate::redis::usage::TOLD_FOR;
 
     const MIB: u64 = 1 << 20;
 

@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entries::Share;
 use crate::data_protection::{
     class::Class,
-    in_use::InUse,
-    key_id::KeyId,
-    key_ring::KeyRing,
+    key::id::KeyId,
     reader::{Read, Reader},
+    ring::{in_use::InUse, open::KeyRing},
 };
 
 /// So many keys that are in no ring are told from each other.

@@ -10,19 +10,23 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
-use tokencache_operator::api::v1alpha1::TokenCache;
-use tokencache_operator::data_protection::{
-    key_ring::KeyRing,
-    objects::COMPONENT,
-    observed::{Beside, Observed},
-    plan::{Plan, plan},
-    settings::Settings,
-    standing::Standing,
+use tokencache_operator::{
+    api::v1alpha1::TokenCache,
+    data_protection::{
+        objects::COMPONENT,
+        plan::{Plan, plan},
+        ring::open::KeyRing,
+        secrets::{Beside, Observed},
+        settings::Settings,
+        state::Standing,
+    },
+    kubernetes::{
+        identity::Wanted,
+        object::Object,
+        write::{Answer, WriteError, WriteErrorClass, execute},
+    },
+    redis::settings::Settings as RedisSettings,
 };
-use tokencache_operator::kubernetes::identity::Wanted;
-use tokencache_operator::kubernetes::object::Object;
-use tokencache_operator::kubernetes::write::{Answer, WriteError, WriteErrorClass, execute};
-use tokencache_operator::redis::settings::Settings as RedisSettings;
 
 use super::everywhere;
 use crate::support::api_server::api_server;

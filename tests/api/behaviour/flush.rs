@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokencache_operator::data_protection::key_file::{self, Element};
-use tokencache_operator::data_protection::key_id::KeyId;
-use tokencache_operator::data_protection::key_ring::KeyRing;
-use tokencache_operator::data_protection::payload::{MAGIC, Purposes};
+use tokencache_operator::data_protection::{
+    key::{
+        id::KeyId,
+        read::{self, Element},
+    },
+    payload::{MAGIC, Purposes},
+    ring::open::KeyRing,
+};
 
 use super::scene::{SHOP, World, condition, operated, operator_of, shop};
 use crate::support::eventually::eventually;
@@ -54,7 +58,7 @@ impl World {
     pub async fn key_ring(&self) -> KeyRing {
         let (mut keys, mut revocations) = (Vec::new(), Vec::new());
         for text in self.secret("shop-keys").await.into_values() {
-            match key_file::read(text.as_bytes()).unwrap() {
+            match read::read(text.as_bytes()).unwrap() {
                 Element::Key(key) => keys.push(*key),
                 Element::Revocation(revocation) => revocations.push(revocation),
             }

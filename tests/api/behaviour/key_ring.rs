@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kube::api::{DeleteParams, PropagationPolicy};
 use serde_json::{Value, json};
-use tokencache_operator::data_protection::{date::Date, directory::Directory, key_file, key_file::Element};
+use tokencache_operator::data_protection::{
+    key::{
+        date::Date,
+        read::{self, Element},
+    },
+    ring::directory::Directory,
+};
 
 use super::scene::{PERIOD, SHOP, World, condition, has_been, operated, shop};
 use crate::support::api_server::api_server;
@@ -75,7 +81,7 @@ async fn the_first_key_is_made_at_once_and_published_and_told() {
     let read = Directory::read(files, &[]).unwrap();
     assert!(read.report(Timestamp::now()).last().unwrap().contains("encrypts with"), "{:?}", read.passed_over);
     let (name, text) = ring.iter().next().unwrap();
-    let Ok(Element::Key(key)) = key_file::read(text.as_bytes()) else { panic!("{name} is no key") };
+    let Ok(Element::Key(key)) = read::read(text.as_bytes()) else { panic!("{name} is no key") };
     let secret = world.get("Secret", &format!("shop-key-{}", key.id)).await;
     assert_eq!((&secret["immutable"], &secret["metadata"]["ownerReferences"]), (&json!(true), &Value::Null));
     let looked = |seen: &Value| seen["keyRing"]["keys"][0]["inUse"].is_boolean();

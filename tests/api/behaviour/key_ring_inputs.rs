@@ -8,11 +8,12 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tokencache_operator::data_protection::{
     certificate::{Pair, Thumbprint},
-    certificates,
-    directory::Directory,
-    encrypted_xml::EncryptedSecret,
-    key::{Key, KeyOrder},
-    key_file::{self, Element},
+    key::{
+        Key, KeyOrder,
+        encrypted_xml::EncryptedSecret,
+        read::{self, Element},
+    },
+    ring::{certificates, directory::Directory},
 };
 
 use super::scene::{PERIOD, SHOP, World, condition, operated, shop};
@@ -79,7 +80,7 @@ fn pairs(files: &BTreeMap<String, Vec<u8>>) -> Vec<Pair> {
 
 /// The keys in these files, by their first use.
 fn keys(ring: &BTreeMap<String, String>) -> Vec<Key> {
-    let key = |text: &String| match key_file::read(text.as_bytes()).unwrap() {
+    let key = |text: &String| match read::read(text.as_bytes()).unwrap() {
         Element::Key(key) => Some(*key),
         Element::Revocation(_) => None,
     };

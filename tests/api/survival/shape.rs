@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
-use tokencache_operator::data_protection::key_file::{self, Element};
-use tokencache_operator::data_protection::{request, revoke};
-use tokencache_operator::kubernetes::identity::APPLIED_ANNOTATION;
-use tokencache_operator::redis::rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION};
-use tokencache_operator::redis::{objects, password::Password};
+use tokencache_operator::{
+    data_protection::{
+        key::read::{self, Element},
+        operations::{revoke_key, rotate_key},
+    },
+    kubernetes::identity::APPLIED_ANNOTATION,
+    redis::{
+        objects,
+        password::Password,
+        rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
+    },
+};
 
 const FIELD_MANAGER: &str = "tokencache-operator";
 const OF_THE_RUN: [&str; 6] =
@@ -61,7 +68,7 @@ fn without_the_run(object: &Value) -> Value {
     object["owned"] = owned;
     object.as_object_mut().unwrap().remove("status");
     if let Some(marks) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-        let of_keys = [request::REQUESTED_ANNOTATION, revoke::REVOKED_ANNOTATION];
+        let of_keys = [rotate_key::REQUESTED_ANNOTATION, revoke_key::REVOKED_ANNOTATION];
         // It tells the operator's password of one cache from that of another.
         marks.entry(objects::TEMPLATE_ANNOTATION).and_modify(|mark| *mark = "MARK".into());
         for mark in of_keys.into_iter().chain([PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION]) {
@@ -71,7 +78,7 @@ fn without_the_run(object: &Value) -> Value {
             marks.entry(hash).and_modify(|hash| *hash = "HASH".into());
         }
         // A time, and keys.
-        if let Some(Value::String(replaced)) = marks.get_mut(revoke::REPLACES_ANNOTATION) {
+        if let Some(Value::String(replaced)) = marks.get_mut(revoke_key::REPLACES_ANNOTATION) {
             let keys = replaced.split_once(' ').map(|(_, keys)| format!("TIME {keys}"));
             *replaced = keys.unwrap_or_default();
         }
@@ -128,7 +135,7 @@ fn keys(objects: &[Value]) -> BTreeMap<String, &'static str> {
     let mut keys: Vec<_> = files
         .filter_map(|(_, value)| {
             let bytes: ByteString = serde_json::from_value(value.clone()).ok()?;
-            match key_file::read(&bytes.0).ok()? {
+            match read::read(&bytes.0).ok()? {
                 Element::Key(key) => Some((key.activates, key.id)),
                 Element::Revocation(_) => None,
             }

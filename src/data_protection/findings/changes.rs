@@ -1,0 +1,94 @@
+//! What happened to a cache's key ring: keys that were made, and what was put right.
+//!
+//! In: the settings, what was observed, how far the ring is, what the status said before. Out: sentences for events and for
+//! `KeyRingReady`.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+
+use super::certificates;
+use crate::{
+    api::v1alpha1::KeyRingStatus,
+    data_protection::{
+        operations::rotate_key::REQUESTED_ANNOTATION,
+        plan::WHY_ANNOTATION,
+        ring::{default_key::Member, published::Refused},
+        secrets::{Observed, annotation, created},
+        settings::Settings,
+        state::Standing,
+    },
+    kubernetes::name,
+};
+
+/// What was put right a moment ago.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Corrected {
+    /// Files of the published ring, and why they did not stay.
+    pub ring: Vec<Refused>,
+    /// What was done to other Secrets, in sentences.
+    pub others: Vec<String>,
+}
+
+impl Corrected {
+    /// With what was put right after that.
+    pub fn add(&mut self, later: Self) {
+        let Self { ring, others } = later;
+        self.ring.extend(ring.into_iter().filter(|refused| !self.ring.contains(refused)).collect::<Vec<_>>());
+        self.others.extend(others.into_iter().filter(|other| !self.others.contains(other)).collect::<Vec<_>>());
+    }
+}
+
+/// What carrying the plan out puts right.
+#[must_use]
+pub fn corrected(settings: &Settings, observed: &Observed, standing: &Standing) -> Corrected {
+    let Some(ring) = &standing.ring else { return Corrected::default() };
+    let owned = observed.owned().map(|secret| {
+        format!("{}, and would have been deleted with that, so the owner was taken away", has_owner(secret))
+    });
+    let certificates = certificates::drift(observed, ring);
+    let certificates = certificates
+        .map(|what| format!("Secret {} was put right ({what})", name::key_certificates(&settings.owner.name)));
+    Corrected { ring: ring.published.strays.clone(), others: owned.chain(certificates).collect() }
+}
+
+/// What is told of keys that are new since this was said in the status: those that nobody asked for by a request, which has
+/// words of its own, and that were made for this `TokenCache`.
+#[must_use]
+pub fn minted(
+    settings: &Settings,
+    observed: &Observed,
+    standing: &Standing,
+    before: Option<&KeyRingStatus>,
+) -> Vec<String> {
+    let members = standing.ring.as_ref().map(|ring| ring.ring.members()).unwrap_or_default();
+    let is_told =
+        |member: &Member| before.is_some_and(|before| before.keys.iter().any(|key| key.id == member.id.to_string()));
+    let mut told: Vec<(Option<Timestamp>, String)> = Vec::new();
+    for member in members.iter().filter(|member| !is_told(member)) {
+        let file = member.id.file_name();
+        let Some(holder) = observed.holders(&file).next() else { continue };
+        let (why, made) = (annotation(holder, WHY_ANNOTATION), created(holder));
+        let is_older = settings.created.is_some_and(|since| made.is_some_and(|made| made < since));
+        if let Some(why) = why.filter(|_| !is_older && annotation(holder, REQUESTED_ANNOTATION).is_none()) {
+            let note = format!(
+                "key {} was made, since {why}. It is published in Secret {}, and encrypts from {} on; earlier keys go on \
+                 decrypting",
+                member.id.short(),
+                name::keys(&settings.owner.name),
+                member.activates
+            );
+            told.push((made, note));
+        }
+    }
+    told.sort();
+    // A status that was lost makes no news of what is old.
+    let old = if before.is_none() { told.len().saturating_sub(1) } else { 0 };
+    told.into_iter().skip(old).map(|(_, note)| note).collect()
+}
+
+/// That a Secret has an owner, and which.
+pub(crate) fn has_owner(secret: &Secret) -> String {
+    let owner = secret.metadata.owner_references.iter().flatten().next();
+    let owner = owner.map_or_else(String::new, |owner| format!("{} {}", owner.kind, owner.name));
+    format!("Secret {} was given an owner ({owner})", secret.metadata.name.as_deref().unwrap_or_default())
+}

@@ -1,0 +1,4 @@
+//! TODO-DOC
+
+pub mod outline;
+pub mod text;

@@ -1,0 +1,4 @@
+//! TODO-DOC
+
+pub mod revoke_key;
+pub mod rotate_key;

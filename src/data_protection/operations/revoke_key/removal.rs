@@ -1,0 +1,140 @@
+//! The removal of what revoked keys encrypted. Processes go on with the ring that they have read: what they store after a sweep
+//! would be there again. So it is complete only with a sweep that was begun when no process ran any more that had started
+//! before the revocation was in its files.
+//!
+//! In: when the revocation was published, the pods that use the ring, how far sweeps are, the time. Out: the [`Next`] step, and
+//! what is waited for. Nothing is remembered beyond what the status says.
+//!
+//! ```text
+//! published ──▶ a sweep ──▶ AwaitingRestart, while older processes run ──▶ the last sweep ──▶ Completed
+//! ```
+//!
+//! How long a process runs is not ours to say: it is waited for as long as it takes. Where pods cannot be listed, it is
+//! waited until each process has read the ring by itself.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::v1alpha1::{OperationStage, OperationStatus},
+    data_protection::ring::schedule::RELOAD,
+    kubernetes::process::{KUBELET_DELAY, Outdated, Processes},
+    sweep::{Progress, State, Step},
+    time::{after, whole},
+};
+
+/// How often the pods are looked at while they are waited for: nobody tells when they are restarted.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a removal is read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Removal<'seen> {
+    /// What the status says of the request.
+    pub before: Option<&'seen OperationStatus>,
+    /// How far the latest sweep for the request is.
+    pub progress: Option<&'seen Progress>,
+    /// The pods that use the ring.
+    pub processes: &'seen Processes,
+    /// The namespace.
+    pub namespace: &'seen str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// The revocation has just been seen to be published: the next pass goes on.
+    Published,
+    /// A sweep is to be made.
+    Sweep(Step),
+    /// Processes are waited for.
+    Wait {
+        /// Which, and what to do, in words.
+        what: String,
+        /// When it is to be looked at again.
+        wake_at: Timestamp,
+    },
+    /// All is removed.
+    Done,
+}
+
+/// Since when a process that starts has read a revocation that was published at this time.
+fn readable_from(published: Timestamp) -> Timestamp {
+    after(published, KUBELET_DELAY)
+}
+
+/// How old a look at the pods may be that is to show all those that may have read the ring before.
+#[must_use]
+pub fn looks_since(entry: &OperationStatus, now: Timestamp) -> Option<Timestamp> {
+    let published = entry.published.as_ref()?.0;
+    let readable = readable_from(published);
+    Some(if now < readable { published } else { readable })
+}
+
+impl Removal<'_> {
+    /// What comes next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        let Some(published) = self.before.and_then(|before| before.published.as_ref()) else { return Next::Published };
+        let waits = self.waits(published.0);
+        let state =
+            |step| self.progress.filter(|progress| progress.sweep.id.step == step).map(|progress| &progress.state);
+        let was_swept = self.before.is_some_and(|before| before.stage == OperationStage::AwaitingRestart);
+        match (state(Step::Remove), state(Step::RemoveLast), waits) {
+            // It was begun when nobody had to be waited for, and whoever has started since has read the revocation.
+            (_, Some(State::Done), _) => Next::Done,
+            (_, Some(State::Running), _) => Next::Sweep(Step::RemoveLast),
+            (Some(State::Running), _, _) => Next::Sweep(Step::Remove),
+            (_, _, None) => Next::Sweep(Step::RemoveLast),
+            (Some(State::Done), _, Some(wait)) => wait,
+            (None, None, Some(wait)) if was_swept => wait,
+            (_, _, Some(_)) => Next::Sweep(Step::Remove),
+        }
+    }
+
+    /// Whom it has to wait for; nobody where every process that runs has read the revocation.
+    fn waits(&self, published: Timestamp) -> Option<Next> {
+        let readable = readable_from(published);
+        let known = self.processes.started_before(readable, self.now);
+        let look_again = after(self.now, LOOK_AGAIN);
+        match known {
+            None => {
+                let read = after(readable, RELOAD);
+                (self.now < read).then(|| Next::Wait { what: self.unknown(read), wake_at: read })
+            }
+            // No kubelet has anything of it: whoever starts later reads what is published by now.
+            Some(_) if self.processes.is_nobody(self.now) => None,
+            Some(outdated) if !outdated.is_empty() => {
+                Some(Next::Wait { what: self.named(&outdated, readable), wake_at: look_again })
+            }
+            Some(_) if self.now < readable => {
+                let what = format!("Until {} a pod that starts may still read the ring of before", whole(readable));
+                Some(Next::Wait { what, wake_at: readable.min(look_again) })
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn named(&self, outdated: &Outdated, readable: Timestamp) -> String {
+        let when = if self.now < readable {
+            format!(" at {} or later, when kubelet has brought the Secret to their pods", whole(readable))
+        } else {
+            String::new()
+        };
+        let restart = outdated.restart(self.namespace).map(|command| format!(": {command}")).unwrap_or_default();
+        format!(
+            "Pods that have read the ring before may go on with it, and store what is then removed once more: {outdated}. Waiting \
+             until none of them runs. Restart them{when}{restart}"
+        )
+    }
+
+    fn unknown(&self, read: Timestamp) -> String {
+        format!(
+            "Which pods have read the ring before cannot be found out, since the operator cannot list the pods of namespace {} \
+             (its log says why): restart those that use it. At {}, when every process has read the ring by itself, what they \
+             have stored until then is removed once more",
+            self.namespace,
+            whole(read)
+        )
+    }
+}

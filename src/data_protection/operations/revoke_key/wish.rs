@@ -1,0 +1,74 @@
+//! What a request to revoke keys says, and what the key says that takes their place.
+//!
+//! In: the values of annotations. Out: a [`Wish`], [`Replaced`]. It decides nothing.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::{data_protection::key::id::KeyId, request::Request};
+
+/// The annotation of a key's Secret that says which keys it replaces: the time of the request that revoked all, and their ids.
+pub const REPLACES_ANNOTATION: &str = "tokencache.dev/replaces";
+/// What stands in the place of a key where all are meant.
+const ALL: &str = "all";
+
+/// What a cache wants of its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// When it is asked for.
+    pub request: Request,
+    /// The key's id, or its first digits, or [`ALL`], as it was written; `None` where nothing was.
+    pub(super) key: Option<String>,
+    /// Whether the entries that it encrypted are to be removed.
+    pub(super) removes: bool,
+    /// A word that means nothing.
+    pub(super) odd: Option<String>,
+}
+
+impl Wish {
+    /// Reads the annotation's value: a time, a key or `all`, and perhaps `remove`.
+    #[must_use]
+    pub fn parse(value: &str) -> Self {
+        let short = |word: &str| word.chars().take(40).collect::<String>();
+        let mut words = value.split_ascii_whitespace().skip(1);
+        let key = words.next().map(|word| short(word).to_ascii_lowercase());
+        let (removes, odd) = match words.next() {
+            None => (false, None),
+            Some("remove") => (true, None),
+            Some(other) => (false, Some(short(other))),
+        };
+        Self { request: Request::parse(value), key, removes, odd }
+    }
+
+    pub(super) fn is_of_all(&self) -> bool {
+        self.key.as_deref() == Some(ALL)
+    }
+}
+
+/// What a key replaces that was made because a request revoked all that there were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// The time of the request.
+    pub requested: Timestamp,
+    /// The keys that it revokes.
+    pub keys: Vec<KeyId>,
+}
+
+impl Replaced {
+    /// Reads what [`REPLACES_ANNOTATION`] says; `None` where it is something else.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let mut words = value.split_ascii_whitespace();
+        let requested = words.next()?.parse().ok()?;
+        let keys: Option<Vec<KeyId>> = words.map(KeyId::parse).collect();
+        Some(Self { requested, keys: keys? })
+    }
+}
+
+impl fmt::Display for Replaced {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.requested)?;
+        self.keys.iter().try_for_each(|key| write!(formatter, " {key}"))
+    }
+}

@@ -1,0 +1,136 @@
+//! How far a cache's key ring is: what is to be made of what was seen.
+//!
+//! In: the settings, what was observed, the time. Out: [`Standing`]. Nothing is drawn and nothing is written here.
+
+use jiff::Timestamp;
+
+use super::{
+    DataProtection, Protection, Seen,
+    import::provided::Provided,
+    objects,
+    operations::revoke_key::{self, Revoke},
+    plan::Mint,
+    ring::{
+        capacity::Room,
+        certificates::Copies,
+        open::KeyRing,
+        published::{Refusal, Refused},
+    },
+    secrets::Observed,
+    settings::Settings,
+};
+use crate::{
+    api::v1alpha1::OperationStatus,
+    kubernetes::{identity::Found, name},
+};
+
+/// How far a cache's key ring is.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The ring; `None` where the operator makes none.
+    pub ring: Option<DataProtection>,
+    /// A key that is to be made.
+    pub mint: Option<Mint>,
+    /// What became of the request for another key.
+    pub operation: Option<OperationStatus>,
+    /// What becomes of the request to revoke one.
+    pub revoke: Revoke,
+    /// What the user provides for it.
+    pub provided: Provided,
+}
+
+impl Standing {
+    /// Reads what was seen. What `earlier` has opened is not opened again.
+    #[must_use]
+    pub fn read(settings: &Settings, observed: &Observed, earlier: &KeyRing, now: Timestamp) -> Self {
+        let mut provided = Provided::read(settings, observed);
+        let inputs = observed.inputs();
+        let copies = inputs.certificates.ours().map(|secret| Copies::read(secret)).unwrap_or_default();
+        let mut sources = observed.sources();
+        let certificate = provided.certificate.as_ref().and_then(|pair| Some(pair.as_ref().ok()?.certificate()));
+        if let Some(import) = &mut provided.import {
+            import.add_up(&sources, &observed.live(), certificate);
+        }
+        let place = settings.import.as_deref().unwrap_or_default();
+        sources.extend(provided.pending().iter().map(|file| (place, file.content.as_slice())));
+        let seen = Seen {
+            sources,
+            live: observed.live(),
+            // What cannot be published cannot be used.
+            protection: match &inputs.certificates {
+                Found::Foreign(_) | Found::Restored(_) | Found::Earlier if settings.certificate.is_some() => {
+                    Protection::Unavailable
+                }
+                Found::Ours(_) if observed.certificates_are_immutable() => match provided.protection() {
+                    Protection::Certificate(pair) if !copies.hold(pair.thumbprint()) => Protection::Unavailable,
+                    protection => protection,
+                },
+                _ => provided.protection(),
+            },
+            previous: &provided.previous,
+            copies: &copies,
+            oldest_process: inputs.oldest_process,
+            awaited: provided.awaited(),
+            made: observed.made(now),
+        };
+        let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, earlier));
+        let (operation, asked) =
+            crate::data_protection::operations::rotate_key::answer(settings, observed, ring.as_ref(), now);
+        let revoke = revoke_key::read(settings, observed, ring.as_ref(), now);
+        // What a ring is to be taken over for, or what somebody has put into the published one, may revoke all keys that there are
+        // by then, and the next pass knows.
+        let is_by_date = |stray: &Refused| stray.why == Refusal::ByDate;
+        let may_make = |ring: &&DataProtection| {
+            provided.pending().is_empty() && !ring.published.strays.iter().any(is_by_date) && may_make(observed, ring)
+        };
+        let mint = ring.as_ref().filter(may_make).and_then(|ring| match (asked, &revoke.order) {
+            (Some(requested), order) => {
+                let replaces = order.as_ref().and_then(|order| order.replaces.clone());
+                ring.at_once(now).map(|key| Mint { key, requested: Some(requested), replaces })
+            }
+            // What takes its place is there no later than the revocation.
+            (None, Some(order)) if order.needs_key => {
+                ring.at_once(now).map(|key| Mint { key, requested: None, replaces: order.replaces.clone() })
+            }
+            (None, _) => {
+                let key = ring.mint.clone().filter(|mint| room(ring).has_for(mint.why));
+                key.map(|key| Mint { key, requested: None, replaces: None })
+            }
+        });
+        Self { ring, mint, operation, revoke, provided }
+    }
+
+    /// Why keys may be missing in the ring that applications have, in words; `None` where it is there as a whole. What such a
+    /// key encrypted is not lost yet.
+    #[must_use]
+    pub fn gap(&self, settings: &Settings, observed: &Observed) -> Option<String> {
+        let ring = self.ring.as_ref().filter(|ring| !ring.ring.members().is_empty());
+        let Some(ring) = ring else { return Some("there is no key yet".to_owned()) };
+        if !matches!(observed.ring, Found::Ours(_)) {
+            return Some(format!("Secret {} is not the one that holds the keys", name::keys(&settings.owner.name)));
+        }
+        if let Some(refused) = ring.published.refused.first() {
+            return Some(format!("Secret {} cannot be read, which may hold a key", refused.file));
+        }
+        let import = self.provided.import.as_ref().filter(|import| import.is_incomplete())?;
+        Some(format!("Secret {}, which spec.dataProtection.import names, is not taken over as a whole", import.secret))
+    }
+
+    /// The Secrets that keys lack: those of published ones that are gone, and those of a ring that is taken over.
+    pub fn lacking<'ring>(&'ring self, settings: &'ring Settings) -> impl Iterator<Item = String> {
+        let orphans = self.ring.iter().flat_map(|ring| &ring.published.orphans).chain(self.provided.pending());
+        orphans.filter_map(|file| objects::file_secret(&settings.owner, file)?.metadata.name)
+    }
+}
+
+/// Whether a key can be made in an emergency: there is a place to publish it, room, and what it is to be encrypted to.
+#[must_use]
+pub fn may_make(observed: &Observed, ring: &DataProtection) -> bool {
+    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && room(ring).has_for_emergency() && ring.can_mint()
+}
+
+/// How much room the ring has.
+#[must_use]
+pub fn room(ring: &DataProtection) -> Room {
+    Room::new(ring.published.fill(), ring.encrypts_to())
+}
