@@ -15,7 +15,7 @@ use super::{
     readability, release, rollout,
     rotation::{self, Rotation},
     sample::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Refusal, Role, Sample, Server},
-    server,
+    server_in,
     settings::Settings,
     tls, unread, want,
 };
@@ -150,7 +150,7 @@ fn with_tls(
     mut health: Health,
 ) -> Health {
     let Health::Known { required, servers, .. } = &mut health else { return health };
-    let server = observed.pods.first().and_then(|pod| server(settings, pod));
+    let server = observed.pods.first().and_then(|pod| server_in(settings, pod));
     let sample = server.and_then(|server| observed.samples.iter().find(|sample| sample.server == server));
     // What a look showed says something only where the other findings go by it.
     let tells_of_tls = required.iter().any(|finding| finding.reason == Reason::TlsNotReady);
@@ -201,7 +201,7 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
     if let Some(trouble) = trouble(pod, moment.now).filter(|_| !rollout::is_over(pod)) {
         return unavailable(trouble.reason, trouble.message);
     }
-    let Some(server) = server(settings, pod) else {
+    let Some(server) = server_in(settings, pod) else {
         if pod.metadata.deletion_timestamp.is_some() && rollout::restarts_for_password(pod, credentials) {
             return unavailable(Reason::RestartingForPassword, rollout::new_password(settings, pod));
         }

@@ -237,7 +237,7 @@ pub fn aim(
         return None;
     }
     Some(Aim {
-        servers: observed.pods.iter().filter_map(|pod| server(settings, pod)).collect(),
+        servers: observed.pods.iter().filter_map(|pod| server_in(settings, pod)).collect(),
         ready: observed
             .pods
             .iter()
@@ -281,7 +281,7 @@ pub fn in_use(settings: &Settings, observed: &Observed) -> Option<InUse> {
 pub fn obstacle(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<String> {
     let is_known =
         credentials.operator_password().is_some() && (!settings.has_tls() || credentials.tls.authorities().is_some());
-    let is_there = observed.pods.iter().any(|pod| server(settings, pod).is_some());
+    let is_there = observed.pods.iter().any(|pod| server_in(settings, pod).is_some());
     (!is_known || !is_there).then(|| "there is no Redis server that could be asked, see RedisAvailable".to_owned())
 }
 
@@ -329,7 +329,7 @@ fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::User> {
 
 /// The server in a pod; `None` while it has no address, or when it is on its way out.
 #[must_use]
-pub fn server(settings: &Settings, pod: &Pod) -> Option<Server> {
+pub fn server_in(settings: &Settings, pod: &Pod) -> Option<Server> {
     let status = pod.status.as_ref()?;
     if rollout::is_over(pod) {
         return None;

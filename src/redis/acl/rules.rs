@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{Passwords, User};
+use crate::redis::password::PasswordHash;
 
 /// How many words of a difference are told, and how much of each.
 const TOLD: usize = 3;
@@ -132,7 +133,7 @@ impl Rules {
                     found.or_else(|| (self.needs_no_password || !self.hashes.is_empty()).then_some("a password"));
                 return found.map(str::to_owned);
             }
-            Passwords::These(hashes) => hashes.iter().map(super::PasswordHash::as_hex).collect(),
+            Passwords::These(hashes) => hashes.iter().map(PasswordHash::as_hex).collect(),
         };
         let found: BTreeSet<&str> = self.hashes.iter().map(String::as_str).collect();
         if !self.on {

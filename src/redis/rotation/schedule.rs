@@ -18,7 +18,7 @@ use crate::redis::{
     password::PasswordHash,
     pod_health,
     sample::{Parameter, Part},
-    server,
+    server_in,
     settings::Settings,
 };
 use crate::time::duration;
@@ -74,7 +74,7 @@ pub fn seen(
     }
     for pod in &observed.pods {
         let name = || pod.metadata.name.clone().unwrap_or_default();
-        let server = server(settings, pod).ok_or_else(|| Unseen::NotRunning(name()))?;
+        let server = server_in(settings, pod).ok_or_else(|| Unseen::NotRunning(name()))?;
         let sample = observed.samples.iter().find(|sample| sample.server == server);
         let sample = sample.ok_or_else(|| Unseen::Due(name()))?;
         let answer = sample.outcome.as_ref().map_err(|_| Unseen::Silent(name()))?;

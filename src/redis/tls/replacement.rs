@@ -22,7 +22,7 @@ use crate::{
         objects::RESTARTED_ANNOTATION,
         observed::Observed,
         sample::{Fault, Untrusted},
-        server,
+        server_in,
         settings::Settings,
     },
     time::whole,
@@ -53,7 +53,7 @@ pub struct Replacement {
 pub fn replacement(settings: &Settings, observed: &Observed, tls: &Tls, now: Timestamp) -> Option<Replacement> {
     // With nothing to start with, another pod would not come.
     let wanted = &tls.identity().filter(|_| tls.lets_start())?.certificate;
-    let running = server(settings, observed.pods.first()?)?;
+    let running = server_in(settings, observed.pods.first()?)?;
     let sample = observed.samples.iter().find(|sample| sample.server == running)?;
     let Err(Fault::Certificate(untrusted)) = &sample.outcome else { return None };
     if now.duration_since(sample.taken) > RECENT {
