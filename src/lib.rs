@@ -20,6 +20,7 @@ pub mod cli;
 pub mod condition;
 pub mod controller;
 pub mod data_protection;
+pub mod entries;
 pub mod kubernetes;
 pub mod redis;
 pub mod request;

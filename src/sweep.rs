@@ -9,11 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::v1alpha1::OperationType,
-    data_protection::{
-        entry::{Entry, Undecryptable},
-        key::id::KeyId,
-        reader::Reader,
-    },
+    data_protection::key::id::KeyId,
+    entries::entry::{Entry, Undecryptable, reader::Reader},
 };
 
 /// After how long a sweep that failed is begun again.

@@ -12,12 +12,12 @@ use tokencache_operator::{
     data_protection::{
         key::{Key, KeyOrder},
         payload::Purposes,
-        reader::Reader,
         ring::open::KeyRing,
     },
+    entries::entry::reader::Reader,
     redis::{
+        look::Want,
         probe::{Limits, Probe, sweep::sweep},
-        sample::Want,
     },
     sweep::{Selection, Step, Sweep, SweepId, Tally},
 };

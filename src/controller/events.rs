@@ -9,7 +9,7 @@ use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType},
     condition::{ConditionType, Finding, Reason, Verdict, news},
     kubernetes::event::{EventType, Happening},
-    redis::rotation::told,
+    redis::credentials::rotation::messages,
 };
 
 /// The events about conditions that have another verdict or reason than before.
@@ -124,7 +124,7 @@ pub fn of_operations(operations: &[OperationStatus], previous: &[OperationStatus
 /// The event about a stage that an operation has reached; `None` where there is none.
 fn reached(operation: &OperationStatus) -> Option<Reason> {
     match (operation.type_, operation.stage) {
-        (OperationType::RotatePassword, stage) => told::reason(stage),
+        (OperationType::RotatePassword, stage) => messages::reason(stage),
         (_, OperationStage::Ignored) => Some(Reason::RequestIgnored),
         (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
         (OperationType::RevokeKey, OperationStage::Published) => Some(Reason::KeyRevoked),

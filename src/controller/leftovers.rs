@@ -87,7 +87,7 @@ async fn label_claim(context: &Context, owner: &Owner) {
         }
     };
     // The StatefulSet controller has given it the labels of the selector. What has none of ours may be anybody's.
-    let component = redis::objects::COMPONENT;
+    let component = redis::server::objects::COMPONENT;
     let Some(claim) = claim.filter(|claim| owner.is_selected(component, claim)) else { return };
     let Some(lacking) = owner.lacking(component, &claim) else { return };
     let label = Write::Label(Reference { kind: Kind::PersistentVolumeClaim, metadata: claim }, lacking);

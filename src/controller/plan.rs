@@ -12,8 +12,8 @@ use crate::{
     redis::{
         self,
         credentials::Credentials,
-        observed::Observed,
-        rollout,
+        live::Observed,
+        server::rollout,
         settings::{Settings, TlsSource},
     },
     request,

@@ -23,8 +23,8 @@ use super::{Guarded, Key};
 use crate::{
     redis::{
         Aim,
+        look::{Correction, Drift, Parameter, Role, Sample, Server, Want},
         probe::{Limits, Probe},
-        sample::{Correction, Drift, Parameter, Role, Sample, Server, Want},
     },
     telemetry::metrics::Counted,
 };

@@ -33,7 +33,7 @@ use crate::{
         object::Reference,
         write::{Write, WriteError, WriteErrorClass},
     },
-    redis::{Aim, health::Moment, rollout},
+    redis::{Aim, findings::Moment, server::rollout},
     request,
 };
 

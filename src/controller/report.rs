@@ -24,9 +24,9 @@ use crate::{
         write::{WriteError, WriteErrorClass},
     },
     redis::{
-        self, advice,
-        health::{Health, Moment, health},
-        observed::Observed,
+        self,
+        findings::{Health, Moment, health, load},
+        live::Observed,
         settings::Settings,
     },
     request,
@@ -190,7 +190,7 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
         .into_iter()
         .chain(is_restricted.then_some(ConditionType::NetworkRestricted))
         .map(unknown)
-        .chain(advice::unasked(Reason::ReadFailed, &message))
+        .chain(load::unasked(Reason::ReadFailed, &message))
         .chain([unknown(ConditionType::Durable)]);
     let findings: Vec<Finding> = summary(&required).into_iter().chain(required).chain(advisory).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)

@@ -28,7 +28,7 @@ use crate::{
         identity::{Found, Lacking, ORPHANED, Owner, Wanted},
         name,
     },
-    redis::{fit, objects::SECRET_TYPE},
+    redis::server::{fit, objects::SECRET_TYPE},
 };
 
 /// Reads Secrets. One that lacks the labels of a key's counts by its name where nothing says that it is somebody else's, and

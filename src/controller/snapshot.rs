@@ -12,7 +12,7 @@ use crate::{
     api::v1alpha1::{TokenCache, TokenCacheStatus},
     data_protection::{ring::open::KeyRing, secrets as ring},
     kubernetes::{identity::Lacking, object::Reference, process::Processes, workload::Consumers},
-    redis::{network::Callers, observed::Observed},
+    redis::{live::Observed, server::network::Callers},
 };
 
 /// What a round of a pass sees.

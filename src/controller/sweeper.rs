@@ -19,7 +19,7 @@ use tokio::{
 
 use super::Key;
 use crate::{
-    redis::{Aim, fault, probe},
+    redis::{Aim, findings::unanswered, probe},
     sweep::{AGAIN_AFTER, Progress, State, Sweep, Tally},
 };
 
@@ -110,7 +110,7 @@ impl Sweeper {
             let swept = probe::sweep::sweep(&server, &aim.login, trust, &aim.want.instance_name, &sweep, note).await;
             current(&told).state = match swept {
                 Ok(_) => State::Done,
-                Err(fault) => State::Failing { why: fault::in_words(&fault), at: clock() },
+                Err(fault) => State::Failing { why: unanswered::in_words(&fault), at: clock() },
             };
             let _ = news.send(key_of_run);
         });

@@ -22,8 +22,6 @@
 //! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod certificate;
-pub mod class;
-pub mod entry;
 pub mod findings;
 pub mod import;
 pub mod key;
@@ -31,12 +29,10 @@ pub mod objects;
 pub mod operations;
 pub mod payload;
 pub mod plan;
-pub mod reader;
 pub mod ring;
 pub mod secrets;
 pub mod settings;
 pub mod state;
-pub mod token_cache;
 
 use std::collections::BTreeMap;
 

@@ -3,35 +3,15 @@
 //! In: settings and what was observed. Out: what is to be written and, from [`health`], findings. Only [`probe`] talks to a server,
 //! and nothing here talks to Kubernetes.
 
-mod access;
-pub mod acl;
-pub mod advice;
-pub mod binding;
-pub mod client_limits;
-pub mod config;
+pub mod access;
 pub mod credentials;
-mod drift;
-mod durability;
-pub mod fault;
-pub mod fit;
-pub mod flush;
-pub mod health;
-pub mod network;
-pub mod objects;
-pub mod observed;
-pub mod password;
-pub mod pod;
-mod pod_health;
+pub mod findings;
+pub mod live;
+pub mod look;
 pub mod probe;
-mod readability;
-pub mod release;
-pub mod rollout;
-pub mod rotation;
-pub mod sample;
+pub mod server;
 pub mod settings;
 pub mod tls;
-pub mod unread;
-pub mod usage;
 
 use std::sync::Arc;
 
@@ -43,7 +23,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{
     api::v1alpha1::Inspect,
-    data_protection::{reader::Reader, ring::in_use::InUse},
+    data_protection::ring::in_use::InUse,
+    entries::{entry::reader::Reader, findings::readability, flush},
     kubernetes::{
         name,
         object::{Kind, Reference},
@@ -53,13 +34,16 @@ use crate::{
         },
     },
 };
-use acl::{Hashes, OPERATOR};
-use client_limits::ClientLimits;
-use credentials::{Credentials, Standing};
-use observed::Observed;
-use password::{Password, PasswordHash};
-use sample::{Login, Question, Server, Trust, Want, Wanted};
-use settings::Settings;
+use access::{
+    acl::{self, Hashes, OPERATOR},
+    password::{Password, PasswordHash},
+};
+use credentials::{Credentials, Standing, binding, rotation};
+use findings::pod;
+use live::Observed;
+use look::{Login, Question, Server, Trust, Want, Wanted};
+use server::{config, network, objects, rollout};
+use settings::{Settings, client_limits::ClientLimits};
 use tls::{AuthorityOrder, CertificateOrder, certificate::Authorities};
 
 /// A Secret whose bytes are drawn when it is written.
@@ -241,7 +225,7 @@ pub fn aim(
         ready: observed
             .pods
             .iter()
-            .filter(|pod| pod_health::is_ready(pod))
+            .filter(|pod| pod::is_ready(pod))
             .filter_map(|pod| pod.metadata.name.clone())
             .collect(),
         login: Login { username: OPERATOR.to_owned(), password },
@@ -288,7 +272,7 @@ pub fn obstacle(settings: &Settings, observed: &Observed, credentials: &Credenti
 /// What the servers should be.
 #[must_use]
 pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Want {
-    let limits = observed.pods.iter().filter_map(|pod| pod.spec.as_ref().and_then(pod_health::memory_limit));
+    let limits = observed.pods.iter().filter_map(|pod| pod.spec.as_ref().and_then(pod::memory_limit));
     Want {
         max_memory: settings.max_memory.bytes(),
         has_room: limits.into_iter().all(|limit| settings.fits(limit)),

@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{data_protection::key::id::KeyId, redis::usage::payloads::Counts};
+use crate::{data_protection::key::id::KeyId, entries::look::payloads::Counts};
 
 /// The form that the text has.
 const FORM: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -129,7 +129,7 @@ fn number(count: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data_protection::class::Class;
+    use crate::entries::entry::class::Class;
 
     fn counted(name: &str) -> Counted {
         let key = KeyId::parse("80732141-ec8f-4b80-af9c-c4d2d1ff8901");

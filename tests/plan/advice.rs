@@ -1,13 +1,17 @@
 //! Everything that the conditions that only advise can say of a server's use, in one snapshot: read it as somebody would who
 //! sees a warning beside a cache that works.
 
-use tokencache_operator::api::v1alpha1::EvictionPolicy as Policy;
-use tokencache_operator::redis::sample::Answer;
-use tokencache_operator::redis::usage::{
-    Usage,
-    entries::{Entries, Expiry, Population, Prefix, Share},
-    latency::{Cause, Latency, Slow},
-    memory::{Memory, Sign},
+use tokencache_operator::{
+    api::v1alpha1::EvictionPolicy as Policy,
+    entries::look::census::{Entries, Expiry, Population, Prefix, Share},
+    redis::look::{
+        Answer,
+        load::{
+            Usage,
+            latency::{Cause, Latency, Slow},
+            memory::{Memory, Sign},
+        },
+    },
 };
 
 use super::pods::running;

@@ -4,13 +4,19 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::sample::{Sample, Server};
-use tokencache_operator::redis::tls::Standing;
-use tokencache_operator::redis::tls::certificate::{Authorities, Certificate, Pair};
-use tokencache_operator::redis::tls::schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP};
-use tokencache_operator::redis::usage::payloads::Counts;
-use tokencache_operator::redis::want;
+use tokencache_operator::{
+    entries::look::payloads::Counts,
+    kubernetes::identity::Found,
+    redis::{
+        look::{Sample, Server},
+        tls::{
+            Standing,
+            certificate::{Authorities, Certificate, Pair},
+            schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP},
+        },
+        want,
+    },
+};
 
 use super::seen::well;
 use super::world::{START, World, provided, shop};

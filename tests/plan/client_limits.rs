@@ -1,6 +1,6 @@
 //! What is said of the limits for clients.
 
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter};
+use tokencache_operator::redis::look::{Answer, Correction, Drift, Parameter};
 
 use super::pods::running;
 use super::seen::{Seen, well};

@@ -2,8 +2,10 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
-use tokencache_operator::condition::{ConditionType, Finding, Reason};
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Impediment, Parameter, Saving};
+use tokencache_operator::{
+    condition::{ConditionType, Finding, Reason},
+    redis::look::{Answer, Correction, Drift, Fault, Impediment, Parameter, Saving},
+};
 
 use super::pods::{running, unschedulable};
 use super::seen::{Seen, well};

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::{
     api::v1alpha1::{OperationStage as Stage, OperationStatus},
-    data_protection::{reader::Reader, ring::open::KeyRing},
-    redis::flush::{Flush, Input, Reads, What, Wish, read},
+    data_protection::ring::open::KeyRing,
+    entries::{
+        entry::reader::Reader,
+        flush::{Flush, Input, Reads, What, Wish, read},
+    },
     request::Request,
     sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Tally},
 };

@@ -4,8 +4,10 @@
 //! only. So the image of that day is said here.
 
 use serde_json::Value;
-use tokencache_operator::api::v1alpha1::crd;
-use tokencache_operator::redis::{objects::stateful_set, pod::Template};
+use tokencache_operator::{
+    api::v1alpha1::crd,
+    redis::server::{objects::stateful_set, pod::Template},
+};
 
 use super::world::{World, shop};
 

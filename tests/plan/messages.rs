@@ -7,14 +7,20 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rustls::CertificateError;
 use serde_json::{Value, json};
-use tokencache_operator::api::v1alpha1::{Acl, EvictionPolicy as Policy};
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::objects::RESTARTED_ANNOTATION;
-use tokencache_operator::redis::sample::{
-    Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Parameter, Refusal, Reload, Role, Untrusted,
+use tokencache_operator::{
+    api::v1alpha1::{Acl, EvictionPolicy as Policy},
+    kubernetes::identity::Found,
+    redis::{
+        look::{
+            Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Parameter, Refusal, Reload, Role, Untrusted,
+        },
+        server::objects::RESTARTED_ANNOTATION,
+        tls::{
+            certificate::{Distrust, Fingerprint},
+            issue,
+        },
+    },
 };
-use tokencache_operator::redis::tls::certificate::{Distrust, Fingerprint};
-use tokencache_operator::redis::tls::issue;
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
 use super::seen::{Seen, started_at, well};

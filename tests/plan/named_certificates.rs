@@ -8,19 +8,29 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::login_mark;
-use tokencache_operator::redis::objects::{RESTARTED_ANNOTATION, stateful_set};
-use tokencache_operator::redis::pod::Template;
-use tokencache_operator::redis::sample::{Fault, Foreign, Sample, Untrusted};
-use tokencache_operator::redis::tls::Standing;
-use tokencache_operator::redis::tls::certificate::{Distrust, Fingerprint};
-use tokencache_operator::redis::tls::issue::{self, Issued};
-use tokencache_operator::redis::tls::mounted::Place;
-use tokencache_operator::redis::tls::replacement::{AGAIN, LONG_WAIT, WAIT};
-use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
-use tokencache_operator::redis::usage::payloads::Counts;
-use tokencache_operator::redis::{config, server, want};
+use tokencache_operator::{
+    entries::look::payloads::Counts,
+    kubernetes::identity::Found,
+    redis::{
+        login_mark,
+        look::{Fault, Foreign, Sample, Untrusted},
+        server::{
+            config,
+            objects::{RESTARTED_ANNOTATION, stateful_set},
+            pod::Template,
+        },
+        server_in,
+        tls::{
+            Standing,
+            certificate::{Distrust, Fingerprint},
+            issue::{self, Issued},
+            mounted::Place,
+            replacement::{AGAIN, LONG_WAIT, WAIT},
+            schedule::AUTHORITY_LIFETIME,
+        },
+        want,
+    },
+};
 
 use super::certificates::{DAY, HOST, accepts, bundle, served, settle};
 use super::passwords::with;
@@ -78,9 +88,9 @@ fn run(world: &mut World, mounts: &str) {
     world.observed.pods = vec![Arc::new(serde_json::from_value::<Pod>(pod).unwrap())];
 }
 
-fn sample(world: &World, outcome: Result<tokencache_operator::redis::sample::Answer, Fault>) -> Sample {
+fn sample(world: &World, outcome: Result<tokencache_operator::redis::look::Answer, Fault>) -> Sample {
     let want = want(&world.settings(), &world.observed, &world.credentials());
-    let server = server(&world.settings(), &world.observed.pods[0]).unwrap();
+    let server = server_in(&world.settings(), &world.observed.pods[0]).unwrap();
     Sample { server, taken: world.now, want, outcome, counts: Counts::default() }
 }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::network::{Callers, asks_for_callers};
+use tokencache_operator::{
+    kubernetes::identity::Found,
+    redis::server::network::{Callers, asks_for_callers},
+};
 
 use super::pods::running;
 use super::seen::Seen;

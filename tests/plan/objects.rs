@@ -1,6 +1,6 @@
 //! Every object of a cache, as YAML beside the `TokenCache` that it comes from.
 
-use tokencache_operator::redis::{login_mark, objects::probe_password, password::Password};
+use tokencache_operator::redis::{access::password::Password, login_mark, server::objects::probe_password};
 
 use super::world::{World, shop};
 

@@ -2,13 +2,19 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
-use tokencache_operator::api::v1alpha1::{OperationStage as Stage, PasswordWait};
-use tokencache_operator::condition::{Finding, Reason, Verdict};
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::kubernetes::process::{Process, Processes};
-use tokencache_operator::kubernetes::workload::Workload;
-use tokencache_operator::redis::rotation::{Marks, refused_since};
-use tokencache_operator::redis::sample::{Answer, Refusal};
+use tokencache_operator::{
+    api::v1alpha1::{OperationStage as Stage, PasswordWait},
+    condition::{Finding, Reason, Verdict},
+    kubernetes::{
+        identity::Found,
+        process::{Process, Processes},
+        workload::Workload,
+    },
+    redis::{
+        credentials::rotation::{Marks, refused_since},
+        look::{Answer, Refusal},
+    },
+};
 
 use super::rotation::Shop;
 use super::seen::{Seen, well};

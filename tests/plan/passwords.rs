@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::{credentials::Standing, objects::OPERATOR_LOGIN_ANNOTATION};
+use tokencache_operator::{
+    kubernetes::identity::Found,
+    redis::{credentials::Standing, server::objects::OPERATOR_LOGIN_ANNOTATION},
+};
 
 use super::world::{World, said, shop};
 

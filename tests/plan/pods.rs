@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-use tokencache_operator::redis::objects::OPERATOR_LOGIN_ANNOTATION;
+use tokencache_operator::redis::server::objects::OPERATOR_LOGIN_ANNOTATION;
 
 /// The revision of the `StatefulSet` that pods are made from.
 pub const REVISION: &str = "shop-redis-12345";

@@ -3,24 +3,24 @@
 use tokencache_operator::{
     api::v1alpha1::{KeyRingStatus, KeyState, KeyStatus},
     data_protection::{
-        class::Class,
         key::id::KeyId,
-        reader::Reader,
         ring::{
             in_use::{self, InUse},
             open::KeyRing,
         },
         settings::Settings as RingSettings,
     },
+    entries::{
+        entry::{class::Class, reader::Reader},
+        look::{
+            census::{Entries, Expiry, Population, Prefix, Share},
+            payloads::{Payloads, Portion},
+        },
+    },
     kubernetes::workload::{Consumer, Consumers, Workload},
     redis::{
         self,
-        sample::Answer,
-        usage::{
-            Usage,
-            entries::{Entries, Expiry, Population, Prefix, Share},
-            payloads::{Payloads, Portion},
-        },
+        look::{Answer, load::Usage},
     },
 };
 

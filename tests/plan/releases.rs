@@ -1,8 +1,7 @@
 //! What is said of a server's release.
 
 use serde_json::json;
-use tokencache_operator::redis::release::Product;
-use tokencache_operator::redis::sample::{Answer, Fault};
+use tokencache_operator::redis::look::{Answer, Fault, release::Product};
 
 use super::pods::running;
 use super::seen::{Seen, well};

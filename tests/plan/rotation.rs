@@ -8,17 +8,23 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::json;
-use tokencache_operator::api::v1alpha1::{OperationStage as Stage, OperationStatus};
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::kubernetes::process::Processes;
-use tokencache_operator::redis::acl::{APP, Passwords, password_hashes};
-use tokencache_operator::redis::binding;
-use tokencache_operator::redis::credentials::Standing;
-use tokencache_operator::redis::password::{Password, PasswordHash};
-use tokencache_operator::redis::rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION};
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Fault, Parameter, Sample};
-use tokencache_operator::redis::usage::payloads::Counts;
-use tokencache_operator::redis::{server, want};
+use tokencache_operator::{
+    api::v1alpha1::{OperationStage as Stage, OperationStatus},
+    entries::look::payloads::Counts,
+    kubernetes::{identity::Found, process::Processes},
+    redis::{
+        access::{
+            acl::{APP, Passwords, password_hashes},
+            password::{Password, PasswordHash},
+        },
+        credentials::{
+            Standing, binding,
+            rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
+        },
+        look::{Answer, Correction, Drift, Fault, Parameter, Sample},
+        server_in, want,
+    },
+};
 
 use super::passwords::with;
 use super::pods::{marked, running};
@@ -92,7 +98,7 @@ impl Shop {
         let (settings, credentials) = (self.world.settings(), self.world.credentials());
         let want = want(&settings, &self.world.observed, &credentials);
         let app = want.users.iter().find(|user| user.name == APP).map(|user| user.passwords.clone());
-        let server = server(&settings, &self.world.observed.pods[0]).unwrap();
+        let server = server_in(&settings, &self.world.observed.pods[0]).unwrap();
         let outcome = if self.answers { Ok(well()) } else { Err(Fault::Frozen) };
         if let (Some(Passwords::These(hashes)), true) = (app, self.answers) {
             self.live = hashes;

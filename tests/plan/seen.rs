@@ -6,18 +6,24 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
-use tokencache_operator::api::v1alpha1::TokenCacheStatus;
-use tokencache_operator::controller::report::{Published, report};
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::health::{Moment, health};
-use tokencache_operator::redis::release::Product;
-use tokencache_operator::redis::sample::{
-    Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords,
+use tokencache_operator::{
+    api::v1alpha1::TokenCacheStatus,
+    controller::report::{Published, report},
+    entries::look::payloads::Counts,
+    kubernetes::identity::Found,
+    redis::{
+        findings::{Moment, health},
+        login_mark,
+        look::{
+            Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords, load::Usage,
+            release::Product,
+        },
+        server_in,
+        tls::certificate::Fingerprint,
+        want,
+    },
+    request,
 };
-use tokencache_operator::redis::tls::certificate::Fingerprint;
-use tokencache_operator::redis::usage::{Usage, payloads::Counts};
-use tokencache_operator::redis::{login_mark, server, want};
-use tokencache_operator::request;
 
 use super::pods::{REVISION, marked, on_node, running};
 use super::world::{World, shop};
@@ -61,7 +67,7 @@ impl Seen {
     }
 
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
-        let server = server(&self.0.settings(), &self.0.observed.pods[0]).unwrap();
+        let server = server_in(&self.0.settings(), &self.0.observed.pods[0]).unwrap();
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         self.0.observed.samples =
             vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome, counts: Counts::default() }];

@@ -4,10 +4,12 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
-use tokencache_operator::api::v1alpha1::{OperationType, StoredStatus, TokenCache, TokenCacheStatus, crd};
-use tokencache_operator::condition::ConditionType;
-use tokencache_operator::redis::flush::{Input, Reads, What, Wish, read};
-use tokencache_operator::request::Request;
+use tokencache_operator::{
+    api::v1alpha1::{OperationType, StoredStatus, TokenCache, TokenCacheStatus, crd},
+    condition::ConditionType,
+    entries::flush::{Input, Reads, What, Wish, read},
+    request::Request,
+};
 
 use super::world::{START, World, shop};
 

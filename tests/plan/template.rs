@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use tokencache_operator::api::v1alpha1::{Amount, WhenDeleted};
-use tokencache_operator::kubernetes::{identity::Found, write::admitted::Admitted};
-use tokencache_operator::redis::{
-    login_mark,
-    objects::{TEMPLATE_ANNOTATION, stateful_set},
-    pod::Template,
+use tokencache_operator::{
+    api::v1alpha1::{Amount, WhenDeleted},
+    kubernetes::{identity::Found, write::admitted::Admitted},
+    redis::{
+        login_mark,
+        server::{
+            objects::{TEMPLATE_ANNOTATION, stateful_set},
+            pod::Template,
+        },
+    },
 };
 
 use super::world::{World, said, shop, stored, written_set};

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use tokencache_operator::redis::sample::{Answer, Part, Unread};
-use tokencache_operator::redis::usage::{
-    Usage,
-    entries::{Entries, Expiry, Population, Prefix},
-    latency::Latency,
-    memory::{Memory, Sign},
-    payloads::Payloads,
+use tokencache_operator::{
+    entries::look::{
+        census::{Entries, Expiry, Population, Prefix},
+        payloads::Payloads,
+    },
+    redis::look::{
+        Answer, Part, Unread,
+        load::{
+            Usage,
+            latency::Latency,
+            memory::{Memory, Sign},
+        },
+    },
 };
 
 use super::pods::running;

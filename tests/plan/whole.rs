@@ -6,12 +6,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
-use tokencache_operator::controller::plan::{Needs, Plan, Surplus, plan, surplus};
-use tokencache_operator::data_protection::plan as ring;
-use tokencache_operator::kubernetes::identity::{FIELD_MANAGER, Found};
-use tokencache_operator::kubernetes::object::{Kind, Reference};
-use tokencache_operator::kubernetes::write::Write;
-use tokencache_operator::redis::{objects::stateful_set, pod::Template};
+use tokencache_operator::{
+    controller::plan::{Needs, Plan, Surplus, plan, surplus},
+    data_protection::plan as ring,
+    kubernetes::{
+        identity::{FIELD_MANAGER, Found},
+        object::{Kind, Reference},
+        write::Write,
+    },
+    redis::server::{objects::stateful_set, pod::Template},
+};
 
 use super::world::{World, shop};
 

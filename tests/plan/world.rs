@@ -10,17 +10,25 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tokencache_operator::api::v1alpha1::TokenCache;
-use tokencache_operator::data_protection::settings::Settings as RingSettings;
-use tokencache_operator::kubernetes::identity::{APPLIED_ANNOTATION, FIELD_MANAGER, Found};
-use tokencache_operator::kubernetes::object::Object;
-use tokencache_operator::kubernetes::process::Processes;
-use tokencache_operator::kubernetes::workload::Consumers;
-use tokencache_operator::kubernetes::write::Write;
-use tokencache_operator::redis::network::Callers;
-use tokencache_operator::redis::objects::TEMPLATE_ANNOTATION;
-use tokencache_operator::redis::tls::{issue, schedule::AUTHORITY_LIFETIME};
-use tokencache_operator::redis::{credentials::Credentials, observed::Observed, plan, settings::Settings};
+use tokencache_operator::{
+    api::v1alpha1::TokenCache,
+    data_protection::settings::Settings as RingSettings,
+    kubernetes::{
+        identity::{APPLIED_ANNOTATION, FIELD_MANAGER, Found},
+        object::Object,
+        process::Processes,
+        workload::Consumers,
+        write::Write,
+    },
+    redis::{
+        credentials::Credentials,
+        live::Observed,
+        plan,
+        server::{network::Callers, objects::TEMPLATE_ANNOTATION},
+        settings::Settings,
+        tls::{issue, schedule::AUTHORITY_LIFETIME},
+    },
+};
 
 /// One `TokenCache` and what there is of it.
 #[derive(Clone)]

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use tokencache_operator::api::v1alpha1::Acl;
-use tokencache_operator::redis::probe::{Limits, Probe};
-use tokencache_operator::redis::sample::{Correction, Fault, Kill, Parameter};
+use tokencache_operator::{
+    api::v1alpha1::Acl,
+    redis::{
+        look::{Correction, Fault, Kill, Parameter},
+        probe::{Limits, Probe},
+    },
+};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 

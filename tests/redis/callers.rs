@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokencache_operator::redis::probe::{Limits, Probe};
-use tokencache_operator::redis::sample::{Question, Want};
+use tokencache_operator::redis::{
+    look::{Question, Want},
+    probe::{Limits, Probe},
+};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::scene::{admin, app_password, config, config_without, login, look, now, server_of, want};

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
-use tokencache_operator::redis::probe::{Limits, Probe};
-use tokencache_operator::redis::sample::{
-    Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted,
+use tokencache_operator::redis::{
+    look::{Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted},
+    probe::{Limits, Probe},
+    tls::{
+        certificate::{Authorities, Distrust, Fingerprint, Pair},
+        issue::{self, Issued},
+        schedule::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME},
+    },
 };
-use tokencache_operator::redis::tls::certificate::{Authorities, Distrust, Fingerprint, Pair};
-use tokencache_operator::redis::tls::issue::{self, Issued};
-use tokencache_operator::redis::tls::schedule::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME};
 
 use crate::scene::{admin_over_tls, config, first_look, login, look, probe, server_of, want};
 use crate::servers::each;

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tempfile::TempDir;
-use tokencache_operator::api::v1alpha1::Amount;
-use tokencache_operator::redis::client_limits::ClientLimits;
-use tokencache_operator::redis::sample::{Correction, Drift, Parameter, Trust, Want};
-use tokencache_operator::redis::settings::MaxMemory;
-use tokencache_operator::redis::tls::certificate::Authorities;
-use tokencache_operator::redis::tls::issue;
-use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
+use tokencache_operator::{
+    api::v1alpha1::Amount,
+    redis::{
+        look::{Correction, Drift, Parameter, Trust, Want},
+        settings::{MaxMemory, client_limits::ClientLimits},
+        tls::{certificate::Authorities, issue, schedule::AUTHORITY_LIFETIME},
+    },
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};

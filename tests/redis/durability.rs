@@ -1,7 +1,9 @@
 //! Whether a server keeps what is written to it: switched on and off by hand, read back, and told where it fails.
 
-use tokencache_operator::redis::probe::Probe;
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Impediment, Parameter, Saving, Want};
+use tokencache_operator::redis::{
+    look::{Answer, Correction, Drift, Impediment, Parameter, Saving, Want},
+    probe::Probe,
+};
 
 use crate::scene::{admin, config, login, look, probe, server_of, want};
 use crate::support::eventually::eventually;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokencache_operator::redis::release::Product;
-use tokencache_operator::redis::sample::{Answer, Fault, Impediment, MemorySettings, Role, Saving};
+use tokencache_operator::redis::look::{Answer, Fault, Impediment, MemorySettings, Role, Saving, release::Product};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 

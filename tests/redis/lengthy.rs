@@ -4,15 +4,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokencache_operator::api::v1alpha1::Amount;
-use tokencache_operator::redis::client_limits::ClientLimits;
-use tokencache_operator::redis::probe::Probe;
-use tokencache_operator::redis::sample::{Answer, Correction, Parameter, Part, Refusal, Unread, Want};
-use tokencache_operator::redis::settings::MaxMemory;
-use tokencache_operator::redis::usage::entries::{Entries, Expiry, Population, Prefix};
-use tokencache_operator::redis::usage::latency::Latency;
-use tokencache_operator::redis::usage::memory::Memory;
-use tokencache_operator::sweep::{Selection, Step};
+use tokencache_operator::{
+    api::v1alpha1::Amount,
+    entries::look::census::{Entries, Expiry, Population, Prefix},
+    redis::{
+        look::{
+            Answer, Correction, Parameter, Part, Refusal, Unread, Want,
+            load::{latency::Latency, memory::Memory},
+        },
+        probe::Probe,
+        settings::{MaxMemory, client_limits::ClientLimits},
+    },
+    sweep::{Selection, Step},
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use tokencache_operator::{
     api::v1alpha1::Inspect,
-    data_protection::{
-        class::Class::{self, Encrypted, KeyMissing, OtherApplication, Plain, Readable, Strange},
-        key::id::KeyId,
-        reader::Reader,
-        ring::open::KeyRing,
-    },
-    redis::{
-        probe::Probe,
-        sample::{Sample, Want},
-        usage::{
-            entries::{Entries, Prefix, Share},
+    data_protection::{key::id::KeyId, ring::open::KeyRing},
+    entries::{
+        entry::{
+            class::Class::{self, Encrypted, KeyMissing, OtherApplication, Plain, Readable, Strange},
+            reader::Reader,
+        },
+        look::{
+            census::{Entries, Prefix, Share},
             payloads::Payloads,
         },
+    },
+    redis::{
+        look::{Sample, Want},
+        probe::Probe,
     },
 };
 

@@ -1,12 +1,16 @@
 //! What is said of the releases of real servers.
 
 use serde_json::json;
-use tokencache_operator::api::v1alpha1::TokenCache;
-use tokencache_operator::condition::{Finding, Reason, Verdict};
-use tokencache_operator::redis::{
-    release::{Product, finding},
-    sample::Answer,
-    settings::Settings,
+use tokencache_operator::{
+    api::v1alpha1::TokenCache,
+    condition::{Finding, Reason, Verdict},
+    redis::{
+        look::{
+            Answer,
+            release::{Product, finding},
+        },
+        settings::Settings,
+    },
 };
 
 use crate::scene::{config, first_look, want};

@@ -3,8 +3,10 @@
 //! Handshake and commands are those seen of StackExchange.Redis 2.7 to 3.1 and `RedisCache` 10, and for packages up to 8.x
 //! their script in our own words.
 
-use tokencache_operator::api::v1alpha1::Acl;
-use tokencache_operator::redis::sample::{Refusal, Want};
+use tokencache_operator::{
+    api::v1alpha1::Acl,
+    redis::look::{Refusal, Want},
+};
 
 use crate::scene::{admin, app_password, config_with, login, look, probe, server_of, users, want};
 use crate::servers::each;

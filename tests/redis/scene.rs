@@ -3,15 +3,20 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use tokencache_operator::api::v1alpha1::{Acl, Amount, Inspect};
-use tokencache_operator::redis::acl::{self, Hashes, Passwords, User};
-use tokencache_operator::redis::client_limits::ClientLimits;
-use tokencache_operator::redis::fault;
-use tokencache_operator::redis::password::{LENGTH, Password, PasswordHash};
-use tokencache_operator::redis::probe::{Limits, Probe};
-use tokencache_operator::redis::sample::{Answer, Correction, Fault, Login, Sample, Server, Unread, Untrusted, Want};
-use tokencache_operator::redis::settings::{InstanceName, MaxMemory};
-use tokencache_operator::redis::tls::certificate::Distrust;
+use tokencache_operator::{
+    api::v1alpha1::{Acl, Amount, Inspect},
+    redis::{
+        access::{
+            acl::{self, Hashes, Passwords, User},
+            password::{LENGTH, Password, PasswordHash},
+        },
+        findings::unanswered,
+        look::{Answer, Correction, Fault, Login, Sample, Server, Unread, Untrusted, Want},
+        probe::{Limits, Probe},
+        settings::{InstanceName, MaxMemory, client_limits::ClientLimits},
+        tls::certificate::Distrust,
+    },
+};
 
 use crate::support::plain::assert_plain;
 use crate::support::redis_server::RedisServer;
@@ -148,7 +153,7 @@ fn words(outcome: &Result<Answer, Fault>) -> Vec<String> {
                 Fault::Certificate(Untrusted { why: Distrust::Other(words), .. }) => Some(words.clone()),
                 _ => None,
             };
-            distrust.into_iter().chain([fault::in_words(fault)]).collect()
+            distrust.into_iter().chain([unanswered::in_words(fault)]).collect()
         }
         Ok(answer) => {
             let drift = answer.drift.iter().flat_map(|drift| {

@@ -8,10 +8,10 @@ use tokencache_operator::{
     data_protection::{
         key::{Key, KeyOrder, id::KeyId},
         payload::Purposes,
-        reader::Reader,
         ring::open::KeyRing,
     },
-    redis::{probe::sweep::sweep, sample::Fault},
+    entries::entry::reader::Reader,
+    redis::{look::Fault, probe::sweep::sweep},
     sweep::{Selection, Step, Sweep, SweepId, Tally},
 };
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokencache_operator::{
     api::v1alpha1::OperationType,
     controller::{Key, sweeper::Sweeper},
-    data_protection::{reader::Reader, ring::open::KeyRing},
+    data_protection::ring::open::KeyRing,
+    entries::entry::reader::Reader,
     redis::Aim,
     sweep::{Progress, Selection, State, Step, Sweep, SweepId},
 };

@@ -2,15 +2,23 @@
 
 use std::time::Duration;
 
-use tokencache_operator::api::v1alpha1::Inspect;
-use tokencache_operator::data_protection::class::Class;
-use tokencache_operator::redis::probe::Probe;
-use tokencache_operator::redis::sample::Want;
-use tokencache_operator::redis::usage::{
-    TOLD_FOR, Usage,
-    entries::{Entries, Expiry, Population, Prefix, Share},
-    latency::{Cause, Latency, Slow},
-    memory::{Memory, Sign},
+use tokencache_operator::{
+    api::v1alpha1::Inspect,
+    entries::{
+        entry::class::Class,
+        look::census::{Entries, Expiry, Population, Prefix, Share},
+    },
+    redis::{
+        look::{
+            Want,
+            load::{
+                TOLD_FOR, Usage,
+                latency::{Cause, Latency, Slow},
+                memory::{Memory, Sign},
+            },
+        },
+        probe::Probe,
+    },
 };
 
 use crate::scene::{ADMIN_PASSWORD, admin, config, config_without, login, look, probe, server_of, want};

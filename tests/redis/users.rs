@@ -3,10 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokencache_operator::api::v1alpha1::Acl;
-use tokencache_operator::redis::acl::{self, Passwords};
-use tokencache_operator::redis::password::Password;
-use tokencache_operator::redis::sample::{Answer, Correction, Drift, Parameter, Refusal, Want};
+use tokencache_operator::{
+    api::v1alpha1::Acl,
+    redis::{
+        access::{
+            acl::{self, Passwords},
+            password::Password,
+        },
+        look::{Answer, Correction, Drift, Parameter, Refusal, Want},
+    },
+};
 
 use crate::fake::Fake;
 use crate::scene::{

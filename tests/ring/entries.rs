@@ -1,11 +1,15 @@
 //! Entries of a cache that Microsoft.Identity.Web wrote, told apart exactly.
 
-use tokencache_operator::data_protection::{
-    entry::{Entry, Undecryptable},
-    key::{id::KeyId, revocation::Revocation},
-    payload::Purposes,
-    reader::{Read, Reader},
-    ring::open::KeyRing,
+use tokencache_operator::{
+    data_protection::{
+        key::{id::KeyId, revocation::Revocation},
+        payload::Purposes,
+        ring::open::KeyRing,
+    },
+    entries::entry::{
+        Entry, Undecryptable,
+        reader::{Read, Reader},
+    },
 };
 
 use crate::support::stored::{APPLICATION, KEYS, OTHER_KEY, Stored, stored};

@@ -6,9 +6,11 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use ::redis::{Value, cmd};
 
-use super::bounded::Bounds;
-use super::connection::{Connection, Failure};
-use crate::redis::acl::APP;
+use super::{
+    bounded::Bounds,
+    connection::{Connection, Failure},
+};
+use crate::redis::access::acl::APP;
 
 /// Bytes that one client takes in the list, with a long name.
 const CLIENT_BYTES: u64 = 768;

@@ -7,10 +7,13 @@
 
 use std::path::Path;
 
-use super::connection::{self, Connection};
-use super::handshake::{self, Shown};
-use super::{Limits, reply};
-use crate::redis::sample::{
+use super::{
+    Limits,
+    connection::{self, Connection},
+    handshake::{self, Shown},
+    reply,
+};
+use crate::redis::look::{
     Correction, Drift, Fault, Impediment, Parameter, Reload, Served, Server, Trust, Untrusted, Wanted,
 };
 

@@ -14,14 +14,19 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{error::Elapsed, timeout};
 
-use super::bounded::{Allowance, Bounded, Bounds};
-use super::greeting::{self, Greeting};
-use super::handshake::{self, Shown};
-use super::refusals::Log;
-use super::{Limits, tls};
-use crate::redis::acl::User;
-use crate::redis::sample::{Fault, Kill, Login, Part, Server, Trust, Unread};
-use crate::redis::tls::certificate;
+use super::{
+    Limits,
+    bounded::{Allowance, Bounded, Bounds},
+    greeting::{self, Greeting},
+    handshake::{self, Shown},
+    refusals::Log,
+    tls,
+};
+use crate::redis::{
+    access::acl::User,
+    look::{Fault, Kill, Login, Part, Server, Trust, Unread},
+    tls::certificate,
+};
 
 const TOO_LONG: Failure = Failure::TooLong("is over the limit");
 

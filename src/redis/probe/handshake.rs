@@ -17,11 +17,15 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::Limits;
-use super::connection::{connect, refusal, why};
-use super::greeting::{self, Greeting};
-use crate::redis::sample::{Fault, Foreign, Server, Trust, Untrusted};
-use crate::redis::tls::certificate::{self, Certificate, Distrust, Fingerprint, unix};
+use super::{
+    Limits,
+    connection::{connect, refusal, why},
+    greeting::{self, Greeting},
+};
+use crate::redis::{
+    look::{Fault, Foreign, Server, Trust, Untrusted},
+    tls::certificate::{self, Certificate, Distrust, Fingerprint, unix},
+};
 
 /// The certificate that a server showed.
 #[derive(Debug, Clone, PartialEq, Eq)]

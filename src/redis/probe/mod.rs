@@ -44,14 +44,15 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    acl,
-    sample::{
+    access::acl,
+    look::{
         Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Question, Sample, Server, Trust, Unread,
         Untrusted, Want,
+        load::{History, Usage},
     },
     tls::certificate::Fingerprint,
-    usage::{History, Usage, payloads::Counts},
 };
+use crate::entries::look::payloads::Counts;
 use connection::Connection;
 
 /// How long a probe waits, and how much it listens to.

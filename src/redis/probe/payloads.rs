@@ -11,13 +11,15 @@
 use ::redis::Value;
 use zeroize::Zeroizing;
 
-use super::bounded::Bounds;
-use super::connection::{Connection, Failure};
-use super::usage::{all, all_within, field, integer};
-use crate::api::v1alpha1::Inspect;
-use crate::redis::{
-    sample::Want,
-    usage::{entries::Key, payloads::Payload},
+use super::{
+    bounded::Bounds,
+    connection::{Connection, Failure},
+    usage::{all, all_within, field, integer},
+};
+use crate::{
+    api::v1alpha1::Inspect,
+    entries::look::{census::Key, payloads::Payload},
+    redis::look::Want,
 };
 
 /// How many payloads are looked into at a look.

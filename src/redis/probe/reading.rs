@@ -3,7 +3,7 @@
 
 use ::redis::Value;
 
-use crate::redis::usage::{Calls, Reading, latency::SlowCommand};
+use crate::redis::look::load::{Calls, Reading, latency::SlowCommand};
 
 /// Longest name of a command that is told.
 const LONGEST_NAME: usize = 32;

@@ -3,11 +3,15 @@
 //! An entry holds what was asked for, such as the name of a key, at any length. Where the answer is too long, fewer are asked
 //! for, and where a single one is, none for some looks: a server has to hold in memory all that it is asked for.
 
-use super::bounded::Bounds;
-use super::connection::{self, Connection, Failure};
-use super::reply;
-use crate::redis::acl::APP;
-use crate::redis::sample::{Fault, Part, REFUSALS_COUNT_FOR, Refusal, Unread};
+use super::{
+    bounded::Bounds,
+    connection::{self, Connection, Failure},
+    reply,
+};
+use crate::redis::{
+    access::acl::APP,
+    look::{Fault, Part, REFUSALS_COUNT_FOR, Refusal, Unread},
+};
 
 /// So many entries a server keeps, unless it is told otherwise. It joins those that say the same.
 const MOST: usize = 128;

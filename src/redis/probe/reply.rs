@@ -7,9 +7,10 @@ use std::time::Duration;
 use ::redis::Value;
 
 use super::bounded::Bounds;
-use crate::redis::acl::rules::{self, Rules};
-use crate::redis::release::Product;
-use crate::redis::sample::{Fault, Impediment, MemorySettings, Refusal, Role, Saving};
+use crate::redis::{
+    access::rules::{self, Rules},
+    look::{Fault, Impediment, MemorySettings, Refusal, Role, Saving, release::Product},
+};
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use ::redis::cmd;
 
 use super::connection::Connection;
-use crate::redis::sample::{Correction, Drift, Fault, Kill, Parameter};
+use crate::redis::look::{Correction, Drift, Fault, Kill, Parameter};
 
 /// What can run, and the command that ends it.
 const KINDS: [(&str, &str); 2] = [("script", "SCRIPT"), ("function", "FUNCTION")];

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::connection::{self, Connection};
-use super::reply;
-use crate::redis::client_limits::{MAX_CLIENTS, MOST_CLIENTS, UNSET};
-use crate::redis::config;
-use crate::redis::sample::{Correction, Drift, Fault, MemorySettings, Parameter, Part, Unread, Want};
+use super::{
+    connection::{self, Connection},
+    reply,
+};
+use crate::redis::{
+    look::{Correction, Drift, Fault, MemorySettings, Parameter, Part, Unread, Want},
+    server::config,
+    settings::client_limits::{MAX_CLIENTS, MOST_CLIENTS, UNSET},
+};
 
 /// What a server has, as far as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -194,8 +198,7 @@ pub(super) fn drift(difference: Difference, attempt: Attempt, left: &[Difference
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::v1alpha1::Inspect;
-    use crate::redis::client_limits::ClientLimits;
+    use crate::{api::v1alpha1::Inspect, redis::settings::client_limits::ClientLimits};
 
     fn want() -> Want {
         Want {

@@ -7,12 +7,19 @@
 use ::redis::{Cmd, Value, cmd};
 use zeroize::Zeroizing;
 
-use super::connection::{Connection, Failure};
-use super::{Limits, connection, reply, usage};
-use crate::data_protection::reader::Reader;
-use crate::redis::acl;
-use crate::redis::sample::{Fault, Login, Server, Trust};
-use crate::sweep::{Selection, Sweep, Tally};
+use super::{
+    Limits,
+    connection::{self, Connection, Failure},
+    reply, usage,
+};
+use crate::{
+    entries::entry::reader::Reader,
+    redis::{
+        access::acl,
+        look::{Fault, Login, Server, Trust},
+    },
+    sweep::{Selection, Sweep, Tally},
+};
 
 /// Keys that a server is asked for at a time.
 const KEYS: usize = 500;

@@ -1,14 +1,17 @@
 //! The one gate through which a server's words reach a sample: printable, short, and without any secret that the
 //! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
 
-use crate::redis::acl::Passwords;
-use crate::redis::password::PasswordHash;
-use crate::redis::sample::{
-    Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Login, MemorySettings, Refusal, Reload, Served,
-    Unread, Untrusted, Want,
+use crate::{
+    entries::look::census::Entries,
+    redis::{
+        access::{acl::Passwords, password::PasswordHash},
+        look::{
+            Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Login, MemorySettings, Refusal, Reload,
+            Served, Unread, Untrusted, Want, load::Usage,
+        },
+        tls::certificate::Distrust,
+    },
 };
-use crate::redis::tls::certificate::Distrust;
-use crate::redis::usage::{Usage, entries::Entries};
 
 /// Characters kept of a text.
 const LONGEST: usize = 200;
@@ -183,9 +186,13 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::acl::User;
-    use crate::redis::client_limits::ClientLimits;
-    use crate::redis::password::{LENGTH, Password};
+    use crate::redis::{
+        access::{
+            acl::User,
+            password::{LENGTH, Password},
+        },
+        settings::client_limits::ClientLimits,
+    };
 
     fn told(words: &str) -> String {
         let password = Password::parse(&[b'k'; LENGTH]).unwrap();

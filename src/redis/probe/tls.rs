@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Limits, connection};
-use crate::redis::sample::{Fault, Server};
+use crate::redis::look::{Fault, Server};
 
 const ALERT: u8 = 0x15;
 const HANDSHAKE: u8 = 0x16;

@@ -10,17 +10,18 @@ use std::time::Duration;
 use ::redis::{Cmd, Value, cmd};
 use tokio::time::Instant;
 
-use super::bounded::Bounds;
-use super::connection::{Connection, Failure};
-use super::payloads::{self, Looked};
-use super::{reading, reply};
-use crate::api::v1alpha1::Inspect;
-use crate::redis::{
-    sample::{Part, Unread, Want},
-    usage::{
-        History, Reading,
-        entries::{Batch, Census, Key},
-        latency::SlowCommand,
+use super::{
+    bounded::Bounds,
+    connection::{Connection, Failure},
+    payloads::{self, Looked},
+    reading, reply,
+};
+use crate::{
+    api::v1alpha1::Inspect,
+    entries::look::census::{Batch, Census, Key},
+    redis::look::{
+        Part, Unread, Want,
+        load::{History, Reading, latency::SlowCommand},
     },
 };
 

@@ -6,13 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use super::bounded::Bounds;
-use super::connection::{self, Connection, Failure};
-use super::reply;
-use super::settings::{Attempt, Difference, drift};
-use crate::redis::acl::rules::{self, Rules};
-use crate::redis::acl::{APP, User};
-use crate::redis::sample::{Correction, Drift, Fault, Parameter, Part, UnknownWords, Unread, Want};
+use super::{
+    bounded::Bounds,
+    connection::{self, Connection, Failure},
+    reply,
+    settings::{Attempt, Difference, drift},
+};
+use crate::redis::{
+    access::{
+        acl::{APP, User},
+        rules::{self, Rules},
+    },
+    look::{Correction, Drift, Fault, Parameter, Part, UnknownWords, Unread, Want},
+};
 
 /// A user that should be there takes less than a kilobyte.
 const BOUNDS: Bounds = Bounds { each: 8 * 1024, kept: 2 << 20, read: 16 << 20, beginning: false };

@@ -24,8 +24,8 @@ use crate::{
     },
     redis::{
         Mint,
-        objects::{COMPONENT, REPLICAS},
-        observed::Observed,
+        live::Observed,
+        server::objects::{COMPONENT, REPLICAS},
         settings::Settings,
     },
 };

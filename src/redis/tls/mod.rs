@@ -15,7 +15,6 @@
 //! | [`health`] | what is said of it: `TlsReady` |
 
 pub mod certificate;
-pub mod health;
 pub mod issue;
 mod managed;
 pub mod mounted;
@@ -31,7 +30,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     Mint,
-    observed::Observed,
+    live::Observed,
     settings::{Settings, TlsSource},
 };
 use crate::{

@@ -28,7 +28,11 @@ use super::{
 };
 use crate::{
     kubernetes::{identity::FIELD_MANAGER, name},
-    redis::{config, observed::Observed, pod, settings::Settings},
+    redis::{
+        live::Observed,
+        server::{config, pod},
+        settings::Settings,
+    },
 };
 
 /// What the names of files end with that hold a pair.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     condition::Reason,
     kubernetes::{name, write::Write},
-    redis::{observed::Observed, sample::Sample, settings::Settings},
+    redis::{live::Observed, look::Sample, settings::Settings},
 };
 
 pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Tls {

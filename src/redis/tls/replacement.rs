@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     redis::{
-        objects::RESTARTED_ANNOTATION,
-        observed::Observed,
-        sample::{Fault, Untrusted},
+        live::Observed,
+        look::{Fault, Untrusted},
+        server::objects::RESTARTED_ANNOTATION,
         server_in,
         settings::Settings,
     },

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use serde_json::{Value, json};
-use tokencache_operator::redis::rotation::record::PUBLISHED_ANNOTATION;
+use tokencache_operator::redis::credentials::rotation::record::PUBLISHED_ANNOTATION;
 
 use super::everywhere;
 use crate::support::api_server::api_server;

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::json;
-use tokencache_operator::redis::objects::probe_password;
-use tokencache_operator::redis::password::Password;
+use tokencache_operator::redis::{access::password::Password, server::objects::probe_password};
 
 use super::scene::{POD, SHOP, World, operated};
 use crate::support::eventually::eventually;

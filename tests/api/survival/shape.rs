@@ -12,9 +12,9 @@ use tokencache_operator::{
     },
     kubernetes::identity::APPLIED_ANNOTATION,
     redis::{
-        objects,
-        password::Password,
-        rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
+        access::password::Password,
+        credentials::rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
+        server::objects,
     },
 };
 

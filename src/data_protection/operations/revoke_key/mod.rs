@@ -25,12 +25,12 @@ use crate::{
     data_protection::{
         DataProtection,
         key::{id::KeyId, revocation::Revocation},
-        reader::Reader,
         ring::{default_key::Member, open::KeyRing, published::CAPACITY},
         secrets::Observed,
         settings::Settings,
         state,
     },
+    entries::entry::reader::Reader,
     kubernetes::name,
     request::{self, Request, is},
     sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, number},

@@ -1,0 +1,5 @@
+//! TODO-DOC
+
+pub mod census;
+pub mod ledger;
+pub mod payloads;

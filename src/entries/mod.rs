@@ -1,0 +1,6 @@
+//! TODO-DOC
+
+pub mod entry;
+pub mod findings;
+pub mod flush;
+pub mod look;

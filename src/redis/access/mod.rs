@@ -1,0 +1,5 @@
+//! TODO-DOC
+
+pub mod acl;
+pub mod password;
+pub mod rules;

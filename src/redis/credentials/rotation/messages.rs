@@ -1,0 +1,171 @@
+//! What is said of a rotation: the entry of `status.operations`, and the events.
+//!
+//! In: how far it is. Out: values and sentences, in which nothing moves that does not change the matter. No password and no
+//! hash is told.
+
+use jiff::Timestamp;
+
+use super::{
+    record::Marks,
+    schedule::{Unseen, after, whole},
+    term::Term,
+};
+pub use crate::request::{paused, time};
+use crate::{
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_PASSWORD_ANNOTATION},
+    condition::Reason,
+    kubernetes::name,
+    redis::settings::Settings,
+    request::{self, CLOCKS_DIFFER_BY, Request},
+};
+
+/// The entry of a stage, and nothing else said yet.
+#[must_use]
+pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
+    request::entry(OperationType::RotatePassword, stage, requested, message)
+}
+
+/// The event about a stage that was reached; `None` where nothing was.
+#[must_use]
+pub fn reason(stage: OperationStage) -> Option<Reason> {
+    match stage {
+        OperationStage::Waiting
+        | OperationStage::Counting
+        | OperationStage::AwaitingRestart
+        | OperationStage::Unknown => None,
+        OperationStage::Ignored => Some(Reason::RequestIgnored),
+        OperationStage::Adding => Some(Reason::PasswordRotationStarted),
+        OperationStage::Published => Some(Reason::PasswordPublished),
+        OperationStage::Removing => Some(Reason::PasswordOverlapOver),
+        OperationStage::Completed => Some(Reason::PasswordRotated),
+        OperationStage::Blocked => Some(Reason::PasswordRotationBlocked),
+    }
+}
+
+/// What nobody can read as a time.
+#[must_use]
+pub fn malformed(settings: &Settings, value: &str) -> String {
+    request::malformed(&settings.owner, ROTATE_PASSWORD_ANNOTATION, value)
+}
+
+/// A request that is not followed.
+#[must_use]
+pub fn ignored(settings: &Settings, why: &str) -> String {
+    request::ignored(&settings.owner, ROTATE_PASSWORD_ANNOTATION, why)
+}
+
+/// A request that cannot be begun yet.
+#[must_use]
+pub fn waiting(why: &str) -> String {
+    format!("the new password is not made yet: {why}")
+}
+
+/// What is said while a cache is paused.
+#[must_use]
+pub fn held(message: &str) -> String {
+    format!("{message}. Held: {}", paused())
+}
+
+/// What is said of another request, which is begun later.
+#[must_use]
+pub fn queued(message: &str, requested: Timestamp) -> String {
+    format!("{message}. Another request ({requested}) is begun when this one is complete")
+}
+
+/// The new password is made valid beside the earlier one.
+#[must_use]
+pub fn adding(what: &str) -> String {
+    format!("the new password is being made valid beside the earlier one, and nothing is published yet: {what}")
+}
+
+/// The users' Secret is on its way to the pods.
+#[must_use]
+pub fn mounting(at: Timestamp) -> String {
+    format!(
+        "from {} on, when a server that restarts finds both in its users' file, it is published as soon as every server has \
+         been seen to take both",
+        whole(at)
+    )
+}
+
+/// A server that has not been seen to take what it should.
+#[must_use]
+pub fn unseen(unseen: &Unseen) -> String {
+    match unseen {
+        Unseen::NoPod => "waiting for a pod, see RedisAvailable".to_owned(),
+        Unseen::NotRunning(pod) => format!("waiting for pod {pod} to run, see RedisAvailable"),
+        Unseen::Due(pod) => format!("waiting for the next look at {pod}"),
+        Unseen::Silent(pod) => format!("waiting for {pod}, which gave no answer, see RedisAvailable"),
+        Unseen::Differs(pod) => {
+            format!("waiting for {pod}, where the passwords of the user app could not be set, see RedisAvailable")
+        }
+    }
+}
+
+/// The new password is published, and the earlier one is valid still.
+#[must_use]
+pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, is_ours: bool, now: Timestamp) -> String {
+    let secret = name::redis(&settings.owner.name);
+    let what = if is_ours {
+        format!("Secret {secret} has the new password")
+    } else {
+        format!("Secret {secret} was given another password by somebody meanwhile, which is valid too and stays")
+    };
+    let odd = if marks.published > after(now, CLOCKS_DIFFER_BY) {
+        format!(
+            ". By its annotation it was published in the future, so a clock was wrong: remove the annotation {} from Secret \
+             {secret} to count from now",
+            crate::redis::credentials::rotation::record::PUBLISHED_ANNOTATION
+        )
+    } else {
+        String::new()
+    };
+    [what, term.told(), odd].concat()
+}
+
+/// The earlier password is being removed.
+#[must_use]
+pub fn removing(what: &str, refused: Option<&str>) -> String {
+    let refused = refused.map(|refused| format!(". {refused}")).unwrap_or_default();
+    format!("the overlap is over, and the earlier password is being removed: {what}{refused}")
+}
+
+/// All is done.
+#[must_use]
+pub fn completed(settings: &Settings) -> String {
+    format!(
+        "the earlier password is removed. Connections that are open stay; whoever connects with it from now on is refused \
+         (WRONGPASS): restart applications that have not read Secret {} since",
+        name::redis(&settings.owner.name)
+    )
+}
+
+/// The binding's password is refused, so that nobody knows which one applications have.
+#[must_use]
+pub fn mismatch() -> String {
+    "the password in the binding is not followed, see RedisAvailable; until that is mended every password that was valid \
+     stays valid"
+        .to_owned()
+}
+
+/// The Secret of the rotation cannot be read.
+#[must_use]
+pub fn unreadable(settings: &Settings, why: &str) -> String {
+    let secret = name::redis_rotation(&settings.owner.name);
+    format!(
+        "Secret {secret} was changed: {why}. Every password that was valid stays valid, and nothing goes on. Delete Secret \
+         {secret}: what is published stays so, else another password is made"
+    )
+}
+
+/// What is said of another request, made while one is under way; `None` where it is begun later.
+#[must_use]
+pub fn meanwhile(request: &Request, refused: Option<&str>) -> Option<String> {
+    match (request, refused) {
+        (Request::Malformed(value), _) => Some(format!(
+            "The annotation {ROTATE_PASSWORD_ANNOTATION} ({value:?}) does not begin with a time, and asks for nothing"
+        )),
+        (Request::At(time), Some(why)) => Some(format!("The request of {time} is not followed: {why}")),
+        (Request::At(_), None) => None,
+    }
+}

@@ -1,0 +1,252 @@
+//! One password of the applications follows another, on request, and at no moment is either refused that somebody may
+//! rightly have.
+//!
+//! In: the settings with the request, the Secrets and looks as observed, what the status said of it, the time. Out:
+//! [`Rotation`]: which passwords are valid, what is to be made, published or removed, and what is said. Nothing is drawn
+//! and nothing is written here.
+//!
+//! ```text
+//! requested ──▶ minted ──▶ Adding ──▶ Published ──▶ Removing ──▶ Completed
+//!               a Secret   both are   the binding   only the     the Secret
+//!               of its own valid      has the new   new is valid is removed
+//! ```
+//!
+//! Each step is one write, and follows from what is read back, never from the status: the Secret of the rotation has the
+//! new password and the hashes of those before it, the binding tells which one applications get, and its annotations when
+//! that was published, for which request. So the operator may end between any two steps, and hands may be in any of them:
+//! whatever the binding has is valid, and what was valid stays valid until an overlap that is known is over. The status
+//! tells only what leaves no other trace: that a request was seen in time.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`idle`] | whether a rotation is to be begun |
+//! | [`stages`] | the steps of one that is under way |
+//! | [`record`] | what is kept on disk |
+//! | [`schedule`] | when the next step may be taken |
+//! | [`term`] | when the earlier password ends, and who has it still |
+//! | [`told`] | what is said of it |
+
+mod idle;
+pub mod messages;
+pub mod record;
+pub mod schedule;
+mod stages;
+pub mod term;
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::Standing;
+use crate::{
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, PasswordWait},
+    condition::Finding,
+    kubernetes::{identity::Found, name, write::Write},
+    redis::{
+        access::{
+            password::{Password, PasswordHash},
+            rules::SOME_PASSWORDS,
+        },
+        live::Observed,
+        look::{Correction, Drift, Parameter, Refusal},
+        settings::Settings,
+    },
+    request::{self, Request, is},
+};
+use record::Record;
+pub use record::{Marks, Order};
+use term::Term;
+
+/// What a cache wants of rotations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// How long the earlier password stays valid.
+    pub overlap: SignedDuration,
+    /// Whom its end waits for.
+    pub wait: PasswordWait,
+    /// What its annotation asks for.
+    pub request: Option<Request>,
+    /// When the `TokenCache` was made.
+    pub created: Option<Timestamp>,
+    /// Whether nothing is to be changed: the cache is paused.
+    pub held: bool,
+}
+
+/// Which of the applications' passwords are valid, and what is to be done.
+#[derive(Clone, PartialEq)]
+pub struct Rotation {
+    /// The hashes of the passwords that are valid, in order; none while they are not known.
+    pub valid: Vec<PasswordHash>,
+    /// The Secret of a rotation that is to be begun.
+    pub mint: Option<Order>,
+    /// The Secret of the rotation, where it is to be written again.
+    pub write: Option<Write>,
+    /// The password that the binding is to have in place of the one that it has.
+    pub publish: Option<Password>,
+    /// What the binding is to say of its password.
+    pub marks: Option<Marks>,
+    /// The Secret of a rotation that is complete.
+    pub spent: Option<ObjectMeta>,
+    /// What is said of it.
+    pub operation: Option<OperationStatus>,
+    /// What is said of the pods that have the earlier password, where it is about to end.
+    pub finding: Option<Finding>,
+    /// How old a look at the pods that use the binding may be, where it depends on them.
+    pub looks_since: Option<Timestamp>,
+    /// When it is to be looked at again, whatever else happens.
+    pub wake_at: Option<Timestamp>,
+}
+
+// By hand: derived, it would print the content of Secrets.
+impl fmt::Debug for Rotation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Rotation")
+            .field("mint", &self.mint)
+            .field("marks", &self.marks)
+            .field("operation", &self.operation)
+            .field("wake_at", &self.wake_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a rotation is read from.
+#[derive(Clone, Copy)]
+pub struct Input<'seen> {
+    /// The settings.
+    pub settings: &'seen Settings,
+    /// What was observed.
+    pub observed: &'seen Observed,
+    /// What the binding says of the applications' password.
+    pub app: &'seen Standing,
+    /// The hashes that the users' Secret has for the applications.
+    pub in_users: &'seen [PasswordHash],
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Whether there may be a Secret of a rotation that no watch tells of yet.
+#[must_use]
+pub fn is_expected(settings: &Settings, operations: &[OperationStatus]) -> bool {
+    let before = entry_in(operations);
+    let is_over = |time: &Timestamp| before.is_some_and(|before| before.stage.is_final() && is(before, *time));
+    let asked = matches!(&settings.rotation.request, Some(Request::At(time)) if !is_over(time));
+    asked || before.is_some_and(|before| !before.stage.is_final())
+}
+
+impl Rotation {
+    /// Reads how far it is.
+    #[must_use]
+    pub fn read(input: &Input<'_>) -> Self {
+        let secret = name::redis_rotation(&input.settings.owner.name);
+        match &input.observed.rotation {
+            Found::Ours(live) => match Record::read(live) {
+                Ok(record) => input.under_way(&record),
+                Err(error) => input.blocked(&error.to_string()),
+            },
+            Found::Nothing => input.lost().map_or_else(|| input.at_rest(None), |record| input.under_way(&record)),
+            Found::Earlier => {
+                input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected")))
+            }
+            Found::Restored(manager) => {
+                input.at_rest(Some(request::restored(&input.settings.owner, "Secret", &secret, manager)))
+            }
+            Found::Foreign(holder) => input
+                .at_rest(Some(format!("Secret {secret} exists already and belongs to {holder}: delete or rename it"))),
+        }
+    }
+
+    /// Whether what a look found, of this time, is what the server had before a step of the rotation, so that nobody meddled
+    /// with it.
+    #[must_use]
+    pub fn explains(&self, drift: &Drift, taken: Timestamp) -> bool {
+        let Some(operation) = &self.operation else { return false };
+        let failed = matches!(drift.correction, Correction::Refused(_) | Correction::Ineffective(_));
+        let is_of_before = || operation.finished.as_ref().is_some_and(|finished| schedule::whole(taken) <= finished.0);
+        let expected = match operation.stage {
+            OperationStage::Adding | OperationStage::Published => drift.found == SOME_PASSWORDS,
+            OperationStage::Removing => drift.found.ends_with("passwords"),
+            OperationStage::Completed => drift.found.ends_with("passwords") && is_of_before(),
+            OperationStage::Ignored
+            | OperationStage::Waiting
+            | OperationStage::Counting
+            | OperationStage::AwaitingRestart
+            | OperationStage::Blocked
+            | OperationStage::Unknown => false,
+        };
+        drift.parameter == Parameter::AppPassword && expected && !failed
+    }
+
+    fn new(valid: Vec<PasswordHash>, marks: Option<Marks>, operation: Option<OperationStatus>) -> Self {
+        Self {
+            valid,
+            mint: None,
+            write: None,
+            publish: None,
+            marks,
+            spent: None,
+            operation,
+            finding: None,
+            looks_since: None,
+            wake_at: None,
+        }
+    }
+}
+
+/// How old a look at the pods that use the binding may be, where a server refuses a password and there was another one.
+#[must_use]
+pub fn refused_since(settings: &Settings, observed: &Observed) -> Option<Timestamp> {
+    let answers = observed.samples.iter().flat_map(|sample| &sample.outcome);
+    let is_refused = answers.into_iter().any(|answer| answer.refusals.contains(&Refusal::Password));
+    let published = Marks::read(observed.connection.ours()?)?.published;
+    is_refused.then(|| schedule::mounted_at(published, settings.rotation.overlap))
+}
+
+/// Who has the password before the one that was published last, in words; nothing where nobody is known to have it.
+#[must_use]
+pub fn who_has_the_earlier_one(settings: &Settings, observed: &Observed, now: Timestamp) -> Option<String> {
+    let published = Marks::read(observed.connection.ours()?)?.published;
+    Term::of(settings, published, &observed.processes, now).who_has_it()
+}
+
+fn entry_in(operations: &[OperationStatus]) -> Option<&OperationStatus> {
+    request::entry_in(operations, OperationType::RotatePassword)
+}
+
+fn in_order(hashes: impl Iterator<Item = PasswordHash>) -> Vec<PasswordHash> {
+    let mut hashes: Vec<PasswordHash> = hashes.collect();
+    hashes.sort();
+    hashes.dedup();
+    hashes
+}
+
+impl Input<'_> {
+    fn wish(&self) -> &Wish {
+        &self.settings.rotation
+    }
+
+    /// What the status says.
+    fn before(&self) -> Option<&OperationStatus> {
+        entry_in(&self.observed.operations)
+    }
+
+    /// What the binding says of its password.
+    fn marks(&self) -> Option<Marks> {
+        self.observed.connection.ours().and_then(|binding| Marks::read(binding))
+    }
+
+    /// When the password before the one that was published at this time ends.
+    fn term(&self, published: Timestamp) -> Term<'_> {
+        Term::of(self.settings, published, &self.observed.processes, self.now)
+    }
+
+    /// The hashes that are valid where no rotation is under way.
+    fn valid_at_rest(&self) -> Vec<PasswordHash> {
+        match self.app {
+            Standing::Missing => Vec::new(),
+            Standing::Known(password) => vec![password.sha256()],
+            Standing::Refused(_) => in_order(self.in_users.iter().cloned()),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What a restart, the loss of a node and a deletion would lose: the finding about `Durable`, and what is said of it
+//! elsewhere.
+//!
+//! In: the settings, and a server's answer. Out: a finding, parts of sentences.
+//!
+//! Without a volume `Durable` is False, because True would not be so, and somebody may wait for it. That is what the spec
+//! asks for, though, and what `spec: {}` means: it is no warning. `status.warnings` does not count [`Reason::InMemory`], and
+//! no event tells of it; a column that is never 0 is one that nobody reads. With a volume every False is a warning.
+
+use super::{drift, unread};
+use crate::{
+    api::v1alpha1::WhenDeleted,
+    condition::{ConditionType::Durable, Finding, Reason, Verdict},
+    kubernetes::name,
+    redis::{
+        look::{Answer, Part, Saving},
+        settings::{Persistence, Settings},
+    },
+};
+
+/// Whether what is written outlasts the server, by what was read back from it.
+#[must_use]
+pub fn finding(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
+    if let Some(unknown) = unread::finding(settings, pod, answer, Durable, &[Part::AppendSettings]) {
+        return unknown;
+    }
+    let drift = drift::told(settings, pod, answer, Durable);
+    match (&settings.persistence, drift) {
+        (Some(_), Some(drift)) if drift.verdict == Verdict::False => drift,
+        (Some(persistence), drift) => unsaved(settings, pod, answer.saving)
+            .or_else(|| unread::finding(settings, pod, answer, Durable, &[Part::Server]))
+            .or(drift)
+            .unwrap_or_else(|| Finding::holds(Durable, Reason::Persisted, persisted(persistence, pod))),
+        // Also where the server appended to a file meanwhile: that went no further than its pod.
+        (None, Some(drift)) => Finding { verdict: Verdict::False, ..drift },
+        (None, None) => Finding::fails(Durable, Reason::InMemory, in_memory(pod)),
+    }
+}
+
+/// What kept the server from saving, if anything did.
+fn unsaved(settings: &Settings, pod: &str, saving: Saving) -> Option<Finding> {
+    let Saving { write_failed, rewrite_failed } = saving;
+    let namespace = &settings.owner.namespace;
+    let (reason, what, besides) = if write_failed {
+        (Reason::SaveFailed, "could not append the last writes to its file, and refuses others until it can", "")
+    } else if rewrite_failed {
+        (
+            Reason::RewriteFailed,
+            "could not write its append-only file anew: the file grows until the volume is full, and then writes are refused",
+            ", or no memory was left for a fork",
+        )
+    } else {
+        return None;
+    };
+    let message = format!(
+        "{pod} {what}. `kubectl -n {namespace} logs {pod}` tells why: most often the volume is full ({}){besides}",
+        larger(namespace, pod)
+    );
+    Some(Finding::fails(Durable, reason, message))
+}
+
+/// How a volume that is full gets room.
+#[must_use]
+pub fn larger(namespace: &str, pod: &str) -> String {
+    format!(
+        "`kubectl -n {namespace} edit pvc {}` can make it larger, where its StorageClass allows that",
+        name::data_claim(pod)
+    )
+}
+
+fn persisted(persistence: &Persistence, pod: &str) -> String {
+    let deleted = match persistence.when_deleted {
+        WhenDeleted::Retain => "keeps the claim, and a TokenCache of the same name takes it up again",
+        WhenDeleted::Delete => "deletes the claim and every entry",
+    };
+    format!(
+        "what is written to {pod} is on PersistentVolumeClaim {} within about a second (appendonly yes and appendfsync \
+         everysec were read back). A restart loses at most that second, and so does the loss of its node, unless the volume is a \
+         part of that node and is lost with it; deleting this TokenCache {deleted} (whenDeleted: {})",
+        name::data_claim(pod),
+        persistence.when_deleted.as_str()
+    )
+}
+
+fn in_memory(pod: &str) -> String {
+    format!(
+        "{pod} holds entries in memory only (appendonly no was read back), as the spec asks: a restart, the loss of its node and \
+         deleting this TokenCache each lose all of them. Applications then ask the identity provider again, and users \
+         who still have a session cookie may have to sign in again. Where that matters, make a TokenCache with \
+         spec.redis.persistence; this one cannot get it later"
+    )
+}
+
+/// What becomes of the entries when the server ends, after "and".
+#[must_use]
+pub fn after_an_end(settings: &Settings) -> &'static str {
+    match settings.persistence {
+        None => "every entry that it holds only in memory is lost",
+        Some(_) => "what is on its volume comes back",
+    }
+}
+
+/// What a restart does beside what it is for.
+#[must_use]
+pub fn cost_of_restart(settings: &Settings) -> &'static str {
+    match settings.persistence {
+        None => "empties the cache",
+        Some(_) => "brings back what is on its volume",
+    }
+}

@@ -1,0 +1,349 @@
+//! The one thing that keeps a pod from running, in the words of kubelet and the scheduler.
+//!
+//! In: a pod. Out: a reason and a sentence, or nothing where the pod is well or on its way. Words that change from minute
+//! to minute (how long kubelet will wait) are left out.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
+    PodCondition, PodSpec, PodStatus,
+};
+
+use super::FIRST_PROBES;
+use crate::{
+    condition::Reason,
+    kubernetes::{quantity, words},
+    redis::server::objects::COMPONENT,
+};
+
+/// How much of a crashing server's last words is told, in characters.
+const LAST_WORDS: usize = 400;
+
+/// The exit code of a process that was ended by SIGKILL.
+const KILLED: i32 = 137;
+
+/// What keeps a pod from running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why, as one word.
+    pub reason: Reason,
+    /// What was seen, and what to do.
+    pub message: String,
+}
+
+/// What keeps this pod from running, if anything does. How its server ended before is told until a moment after it was
+/// started again: then the server itself is asked.
+#[must_use]
+pub fn trouble(pod: &Pod, now: Timestamp) -> Option<Trouble> {
+    let place = Place {
+        namespace: pod.metadata.namespace.as_deref().unwrap_or_default(),
+        pod: pod.metadata.name.as_deref().unwrap_or_default(),
+    };
+    let status = pod.status.as_ref()?;
+    if is_ready(pod) {
+        return None;
+    }
+    let runs_for_long =
+        running(pod).and_then(|running| running.started_at.as_ref()).is_some_and(|at| at.0 <= now - FIRST_PROBES);
+    unschedulable(place, pod.spec.as_ref(), status).or_else(|| {
+        let containers = status.container_statuses.iter().flatten();
+        let mut ours = containers.filter(|container| container.name == COMPONENT && !runs_for_long);
+        ours.find_map(|container| of_container(place, container))
+    })
+}
+
+/// Where to look for what is told.
+#[derive(Clone, Copy)]
+struct Place<'pod> {
+    namespace: &'pod str,
+    pod: &'pod str,
+}
+
+/// The server's container, as a pod was asked to run it.
+#[must_use]
+pub fn container(pod: &PodSpec) -> Option<&Container> {
+    pod.containers.iter().find(|container| container.name == COMPONENT)
+}
+
+/// The memory that the server's container may take, in bytes.
+#[must_use]
+pub fn memory_limit(pod: &PodSpec) -> Option<u64> {
+    quantity::bytes(&container(pod)?.resources.as_ref()?.limits.as_ref()?.get("memory")?.0)
+}
+
+/// Whether kubelet ends the server where a script keeps it from everything else.
+#[must_use]
+pub fn ends_where_busy(pod: &Pod) -> bool {
+    let server = pod.spec.as_ref().and_then(container);
+    let probe = server.and_then(|server| server.liveness_probe.as_ref()?.exec.as_ref()?.command.as_ref());
+    probe.is_some_and(|command| command.iter().any(|word| word.contains("BUSY")))
+}
+
+/// Whether kubelet has called the pod ready since this time, give or take the second that it counts in: what was seen of
+/// the server before then is out of date.
+#[must_use]
+pub fn became_ready_after(pod: &Pod, time: Timestamp) -> bool {
+    is_ready(pod) && readiness_changed_after(pod, time - SignedDuration::from_secs(1))
+}
+
+/// Whether kubelet has begun or ceased to call the pod ready since this time.
+#[must_use]
+pub fn readiness_changed_after(pod: &Pod, time: Timestamp) -> bool {
+    let since = readiness(pod).and_then(|condition| condition.last_transition_time.as_ref());
+    since.is_some_and(|since| since.0 > time)
+}
+
+/// Whether kubelet calls the pod ready, so that Services send it traffic.
+#[must_use]
+pub fn is_ready(pod: &Pod) -> bool {
+    readiness(pod).is_some_and(|condition| condition.status == "True")
+}
+
+fn readiness(pod: &Pod) -> Option<&PodCondition> {
+    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")
+}
+
+/// Whether the server's container runs, by kubelet's last word.
+#[must_use]
+pub fn is_running(pod: &Pod) -> bool {
+    running(pod).is_some()
+}
+
+/// Whether the server's container runs, and was started after a time.
+#[must_use]
+pub fn was_started_after(pod: &Pod, time: Timestamp) -> bool {
+    running(pod).and_then(|running| running.started_at.as_ref()).is_some_and(|started| started.0 > time)
+}
+
+fn running(pod: &Pod) -> Option<&ContainerStateRunning> {
+    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let server = containers.iter().find(|container| container.name == COMPONENT)?;
+    server.state.as_ref()?.running.as_ref()
+}
+
+fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -> Option<Trouble> {
+    let scheduled = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled")?;
+    if scheduled.status != "False" || scheduled.reason.as_deref() != Some("Unschedulable") {
+        return None;
+    }
+    let words = sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"));
+    let remedy = claim(spec).filter(|_| is_of_volumes(&words)).map_or_else(
+        || "Add room, or change spec.redis.maxMemory or spec.redis.pod".to_owned(),
+        |claim| unbound(place, claim),
+    );
+    Some(Trouble {
+        reason: Reason::Unschedulable,
+        message: format!("no node takes pod {}: {words}. {remedy}", place.pod),
+    })
+}
+
+/// The claim that the pod's data are on.
+fn claim(spec: Option<&PodSpec>) -> Option<&str> {
+    let mut claims = spec?.volumes.iter().flatten().filter_map(|volume| volume.persistent_volume_claim.as_ref());
+    claims.next().map(|claim| claim.claim_name.as_str())
+}
+
+/// Whether the scheduler speaks of volumes: `pod has unbound immediate PersistentVolumeClaims`, `node(s) didn't find
+/// available persistent volumes to bind`, `persistentvolumeclaim "…" not found`, `node(s) had volume node affinity conflict`.
+fn is_of_volumes(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["persistentvolume", "persistent volume", "volume node affinity"].iter().any(|part| words.contains(part))
+}
+
+/// What to do where no volume can be had, or not on a node that takes the pod.
+fn unbound(Place { namespace, pod }: Place<'_>, claim: &str) -> String {
+    format!(
+        "`kubectl -n {namespace} describe pvc {claim}` tells what its volume waits for: most often its StorageClass does not \
+         exist or has no free volume of that size, or the cluster has no default class, and making one binds it; or the nodes \
+         that reach the volume have no room for pod {pod}, or spec.redis.pod keeps it off them. The class cannot change: a \
+         TokenCache that is to have another one is deleted with its claim and made again"
+    )
+}
+
+fn of_container(place: Place<'_>, container: &ContainerStatus) -> Option<Trouble> {
+    let state = container.state.as_ref()?;
+    if let Some(waiting) = &state.waiting
+        && let Some(trouble) = of_waiting(place, container, waiting)
+    {
+        return Some(trouble);
+    }
+    let ended = state.terminated.as_ref().or_else(|| container.last_state.as_ref()?.terminated.as_ref())?;
+    Some(of_ended(place, ended))
+}
+
+fn of_waiting(place: Place<'_>, container: &ContainerStatus, waiting: &ContainerStateWaiting) -> Option<Trouble> {
+    let pod = place.pod;
+    let words = waiting.message.as_deref().unwrap_or_default();
+    let image = &container.image;
+    let (reason, message) = match waiting.reason.as_deref()? {
+        "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => (
+            Reason::ImagePullFailed,
+            format!(
+                "the image {image} of pod {pod} cannot be pulled{}. Check spec.redis.image, the registry, and \
+                 spec.redis.pod.imagePullSecrets",
+                cause(words)
+            ),
+        ),
+        "InvalidImageName" => (
+            Reason::InvalidImageName,
+            format!("{image:?} is not the name of an image: {}. Correct spec.redis.image", sentence(words)),
+        ),
+        reason @ ("CreateContainerConfigError"
+        | "CreateContainerError"
+        | "RunContainerError"
+        | "PostStartHookError") => (Reason::ContainerNotCreated, not_created(place, reason, words)),
+        _ => return None,
+    };
+    Some(Trouble { reason, message })
+}
+
+/// Why an image cannot be pulled. While kubelet waits to try again it puts `Back-off pulling image "…": ErrImagePull:`
+/// before the cause; the same cause reads the same here, whichever of the two states it was seen in.
+fn cause(words: &str) -> String {
+    let cause = words.rsplit_once("ErrImagePull: ").map_or(words, |(_, cause)| cause);
+    if cause.is_empty() || cause.starts_with("Back-off") { String::new() } else { format!(": {}", sentence(cause)) }
+}
+
+fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
+    let Place { namespace, pod } = place;
+    if ended.reason.as_deref() == Some("OOMKilled") {
+        return Trouble {
+            reason: Reason::OutOfMemory,
+            message: format!(
+                "the server in pod {pod} was killed because its container ran out of memory, and every entry that it held \
+                 only in memory is lost. What it takes beside the entries does not fit into the room that is left for it: \
+                 most often that is very many connections, or clients that read slowly; a higher \
+                 spec.redis.maxMemory makes room for both"
+            ),
+        };
+    }
+    let lines = ended.message.iter().flat_map(|message| message.lines());
+    let words: Vec<&str> = lines.flat_map(|line| undated(line).split_whitespace()).collect();
+    let words = words.join(" ");
+    if let Some(reason @ ("StartError" | "ContainerCannotRun")) = ended.reason.as_deref() {
+        return Trouble { reason: Reason::ContainerNotCreated, message: not_created(place, reason, &words) };
+    }
+    let tail = words.chars().count().saturating_sub(LAST_WORDS);
+    let last_words: String = words.chars().skip(tail).collect();
+    // One that was killed had no time to say why.
+    let silent = last_words.is_empty() || ended.exit_code == KILLED;
+    let said = if silent { String::new() } else { format!("; its last words: {last_words}") };
+    let (meaning, remedy) = match ended.exit_code {
+        126 | 127 => (" (the image has no redis-server and no valkey-server)", "Check spec.redis.image".to_owned()),
+        KILLED => (
+            " (killed: its liveness probe failed, or its node did it)",
+            format!("See `kubectl -n {namespace} describe pod {pod}`"),
+        ),
+        _ => ("", format!("See `kubectl -n {namespace} logs {pod} --previous`")),
+    };
+    Trouble {
+        reason: Reason::CrashLoop,
+        message: format!("the server in pod {pod} ended with exit code {}{meaning}{said}. {remedy}", ended.exit_code),
+    }
+}
+
+/// A container that could not be started.
+/// A line of a server's log without the process, the time and the level, with which it begins: `1:M 28 Nov 2026 08:47:19.452 #`.
+fn undated(line: &str) -> &str {
+    let is_dated = line.split_once(' ').and_then(|(process, _)| process.split_once(':')).is_some_and(|(id, role)| {
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && matches!(role, "M" | "S" | "C" | "X")
+    });
+    if is_dated { line.splitn(7, ' ').nth(6).unwrap_or_default() } else { line }
+}
+
+fn not_created(Place { namespace, pod }: Place<'_>, reason: &str, words: &str) -> String {
+    let words = sentence(words);
+    let why = if words.is_empty() { String::new() } else { format!(": {words}") };
+    format!(
+        "the container of pod {pod} cannot be started ({reason}){why}. If this lasts, see `kubectl -n {namespace} describe \
+         pod {pod}`; the image in spec.redis.image must contain a shell, the server and redis-cli or valkey-cli"
+    )
+}
+
+fn sentence(words: &str) -> String {
+    words::steady(words).trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn pod(state: &serde_json::Value, last_state: &serde_json::Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "shop-redis-0"},
+            "status": {"containerStatuses": [{
+                "name": "redis", "image": "nowhere/redis:1", "imageID": "", "ready": false, "restartCount": 1,
+                "state": state, "lastState": last_state,
+            }]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_reads_the_same_while_kubelet_waits_to_try_again() {
+        let failed = json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
+        let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"nowhere/redis:1\": ErrImagePull: not found"}});
+        let trouble_of = |state| trouble(&pod(state, &json!({})), NOW).unwrap();
+        assert_eq!(trouble_of(&failed), trouble_of(&waiting));
+        assert_eq!(trouble_of(&failed).reason, Reason::ImagePullFailed);
+        assert!(
+            trouble_of(&failed).message.contains("nowhere/redis:1")
+                && trouble_of(&failed).message.contains("not found")
+        );
+    }
+
+    #[test]
+    fn a_server_that_crashes_again_is_told_in_the_same_words() {
+        let told = |message: &str| {
+            let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": message}});
+            trouble(&pod(&json!({"running": {}}), &ended), NOW).unwrap().message
+        };
+        let once = "1:C 28 Nov 2026 08:47:19.452 # oO0OoO0OoO0Oo\n7:M 28 Nov 2026 08:47:19.462 # Fatal: it is full\n";
+        let again = "1:C 28 Nov 2026 08:48:01.001 # oO0OoO0OoO0Oo\n9:M 28 Nov 2026 08:48:01.010 # Fatal: it is full\n";
+        assert_eq!(told(once), told(again));
+        assert!(told(once).contains("its last words: oO0OoO0OoO0Oo Fatal: it is full"), "{}", told(once));
+        assert!(told("1:2 is no line of a log").contains("1:2 is no line of a log"));
+    }
+
+    #[test]
+    fn a_crash_loop_tells_the_servers_last_words_and_not_how_long_kubelet_waits() {
+        let waiting =
+            json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}});
+        let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": "Bad directive"}});
+        let trouble = trouble(&pod(&waiting, &ended), NOW).unwrap();
+        assert_eq!(trouble.reason, Reason::CrashLoop);
+        assert!(trouble.message.contains("Bad directive") && trouble.message.contains("exit code 1"));
+        assert!(!trouble.message.contains("40s"));
+    }
+
+    #[test]
+    fn a_server_killed_for_its_memory_is_told_from_one_that_crashed() {
+        let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let running = json!({"running": {}});
+        assert_eq!(trouble(&pod(&running, &ended), NOW).unwrap().reason, Reason::OutOfMemory);
+    }
+
+    #[test]
+    fn what_ended_a_server_long_ago_does_not_hide_what_is_wrong_with_it_now() {
+        let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let since = |time: &str| trouble(&pod(&json!({"running": {"startedAt": time}}), &ended), NOW);
+        assert_eq!(since("1969-12-31T23:59:50Z").unwrap().reason, Reason::OutOfMemory);
+        assert_eq!(since("1969-12-31T23:59:40Z"), None);
+    }
+
+    #[test]
+    fn a_pod_that_is_ready_again_has_no_trouble() {
+        let mut pod = pod(&json!({"running": {}}), &json!({"terminated": {"exitCode": 1}}));
+        pod.status.as_mut().unwrap().conditions =
+            serde_json::from_value(json!([{"type": "Ready", "status": "True"}])).unwrap();
+        assert_eq!(trouble(&pod, NOW), None);
+    }
+
+    #[test]
+    fn a_container_that_is_being_made_has_no_trouble() {
+        assert_eq!(trouble(&pod(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({})), NOW), None);
+    }
+}

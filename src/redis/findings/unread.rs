@@ -1,0 +1,104 @@
+//! What is said of what could not be read of a server that answers: what goes by it is not known, and nothing else.
+//!
+//! In: a server's answer, and what a condition goes by. Out: a finding that is Unknown, or none where all of it was read.
+
+use super::drift;
+use crate::{
+    condition::{ConditionType, Finding, Reason},
+    redis::{
+        look::{Answer, Part, Unread},
+        settings::Settings,
+    },
+};
+
+/// The finding about a condition that goes by these, where one of them was not read.
+#[must_use]
+pub fn finding(
+    settings: &Settings,
+    pod: &str,
+    answer: &Answer,
+    condition: ConditionType,
+    goes_by: &[Part],
+) -> Option<Finding> {
+    let (part, why) = goes_by.iter().find_map(|part| answer.unread.get_key_value(part))?;
+    let (asked, what) = (asked(*part), what(*part));
+    let (reason, message) = match why {
+        Unread::TooLong => (
+            Reason::AnswerTooLong,
+            format!(
+                "{pod} answers {asked} at such length that it is not read to its end: {what} is not known. {}",
+                remedy(*part)
+            ),
+        ),
+        Unread::Refused(words) => (
+            Reason::PermissionDenied,
+            format!(
+                "{pod} refuses {asked} to the operator ({words}): {what} is not known. {}",
+                drift::restart(settings, pod, "the users from its Secret")
+            ),
+        ),
+        Unread::Odd(words) => (
+            Reason::UnexpectedAnswer,
+            format!(
+                "{pod} answers {asked} as Redis does not ({words}): {what} is not known. See `kubectl -n {} logs {pod}`",
+                settings.owner.namespace
+            ),
+        ),
+        Unread::Late => (
+            Reason::NoRecentAnswer,
+            format!(
+                "{pod} answers so slowly that several looks running had no time for {asked}: {what} is not known. Its node or \
+                 the operator's is overloaded, or slow commands keep it busy"
+            ),
+        ),
+    };
+    Some(Finding::unknown(condition, reason, message))
+}
+
+fn asked(part: Part) -> &'static str {
+    match part {
+        Part::Server | Part::Use => "INFO",
+        Part::Errors => "INFO errorstats",
+        Part::Calls => "INFO commandstats",
+        Part::MemorySettings => "CONFIG GET maxmemory",
+        Part::AppendSettings => "CONFIG GET appendonly",
+        Part::PlainPort => "CONFIG GET port",
+        Part::ClientLimits => "CONFIG GET maxclients",
+        Part::Users => "ACL LIST",
+        Part::Refusals => "ACL LOG",
+        Part::Keys => "SCAN",
+        Part::Payloads => "HGET",
+    }
+}
+
+fn what(part: Part) -> &'static str {
+    match part {
+        Part::Server => "whether it is a primary and takes writes",
+        Part::Use => "how it is used",
+        Part::Errors => "whether it refused writes for want of memory",
+        Part::Calls => "how long it takes to read and write entries",
+        Part::MemorySettings => "how much memory it may use, and what it does when that is full,",
+        Part::AppendSettings => "how it saves what is written",
+        Part::PlainPort => "whether it listens for plain text too",
+        Part::ClientLimits => "how many connections it takes, and how much memory they may use,",
+        Part::Users => "who may do what there",
+        Part::Refusals => "whether anything was refused to the user app of late",
+        Part::Keys => "what stands in it",
+        Part::Payloads => "what its entries hold",
+    }
+}
+
+fn remedy(part: Part) -> &'static str {
+    match part {
+        Part::Refusals => {
+            "An entry of that log holds what was asked for, such as a key of some megabytes, or somebody tries many logins. \
+             `ACL LOG RESET` empties it"
+        }
+        Part::Errors => {
+            "Redis counts each kind of error, and a script can make up as many as it likes; CONFIG RESETSTAT forgets them"
+        }
+        Part::Keys => "Most often there are keys whose names are very long: what writes them needs a Redis of its own",
+        Part::Users => "Somebody made very many users or rules; ACL DELUSER removes them, and so does a restart",
+        _ => "No Redis does that by itself: check spec.redis.image, and what stands between the operator and the pod",
+    }
+}

@@ -1,0 +1,247 @@
+//! Whether the pod is the one that the spec asks for, and what is said of one that is on its way.
+//!
+//! In: the settings, what was observed, which passwords hold. Out: sentences.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+
+use super::{
+    objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
+    pod::Template,
+};
+use crate::{
+    api::v1alpha1::ImagePullPolicy,
+    kubernetes::{name, write::subset},
+    redis::{
+        credentials::Credentials,
+        findings::{durability, pod},
+        live::Observed,
+        login_mark,
+        settings::Settings,
+        tls::replacement,
+    },
+};
+
+/// The label with which the `StatefulSet` controller says which revision of the template a pod was made from.
+const REVISION_LABEL: &str = "controller-revision-hash";
+
+/// Why the pod is not the one that the spec asks for; `None` where it is. A spec that is not carried out, because it is
+/// refused or the cache is paused, asks for nothing.
+#[must_use]
+pub fn pending(
+    settings: &Settings,
+    observed: &Observed,
+    pod: &Pod,
+    credentials: &Credentials,
+    carried_out: bool,
+) -> Option<String> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let (namespace, set_name) = (&settings.owner.namespace, name::redis(&settings.owner.name));
+    let lasts = format!("if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why");
+    let set = observed.stateful_set.ours();
+    let seen = set.is_some_and(|set| has_been_seen(set));
+    // What was written a moment ago has not reached the StatefulSet's controller, which alone tells whether its template changed.
+    let is_known = || cause(settings, pod).is_some() || restarted_for(set, pod).is_some();
+    if carried_out && (!is_written(settings, observed, credentials) || !seen && is_known())
+        || set.is_some_and(|set| is_outdated(set, pod))
+    {
+        return Some(format!(
+            "pod {name} is about to be replaced{}, and {}; {lasts}",
+            restarted_for(set, pod).unwrap_or_else(|| because(settings, pod)),
+            durability::after_an_end(settings),
+        ));
+    }
+    (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
+}
+
+/// The `StatefulSet` that is wanted. While nothing makes its pod be replaced, it stays as it is made: its server's container
+/// keeps the memory that it has, where that suits the spec, so that another `maxMemory` reaches the running server; and it
+/// keeps the [`Template`] that an earlier version of the operator made it from. No entry is lost for either. Else it gets
+/// [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
+/// result itself as the live object.
+#[must_use]
+pub fn wanted(settings: &Settings, observed: &Observed, credentials: Option<&Credentials>) -> StatefulSet {
+    let login = credentials.and_then(Credentials::operator_password).map(|operator| login_mark(&operator.sha256()));
+    let due = credentials.and_then(|it| it.tls.replacement.as_ref()).filter(|replacement| replacement.is_due);
+    let restarted = due.map(|replacement| replacement.at.to_string());
+    let restarted = restarted.or_else(|| replacement::restarted(observed).map(str::to_owned));
+    let with = |memory, template| {
+        let set = objects::stateful_set(settings, memory, template, login.as_deref());
+        marked(restarted_at(set, restarted.as_deref()))
+    };
+    let live = observed.stateful_set.ours();
+    let memory = |live: &StatefulSet| pod::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
+    let before = live.and_then(|live| memory(live));
+    let anew = || with(settings.container(before), Template::NEWEST);
+    let Some(live) = live else { return anew() };
+    let kept = before.filter(|memory| settings.suits(*memory));
+    let as_they_were = kept.map(|memory| Template::ALL.map(|template| with(memory, template)));
+    let is_asked_for = |one: &&StatefulSet| mark(one).is_some_and(|asked| mark(live) == Some(asked));
+    let is_settled =
+        |one: &&StatefulSet| observed.admitted.as_ref().is_some_and(|it| it.holds(&live.metadata, &one.spec));
+    let stays = as_they_were.as_ref().and_then(|all| {
+        let asked = all.iter().find(is_asked_for).or_else(|| all.iter().find(is_settled));
+        asked.or_else(|| all.iter().find(|one| has_template(live, one)))
+    });
+    match stays {
+        Some(stays) => stays.clone(),
+        // From before it was told what was asked for, and changed by an admission policy since. What changes the pod now
+        // cannot be told from that, so nothing is changed beside.
+        None if mark(live).is_none() => with(kept.unwrap_or_else(|| settings.container(before)), Template::Original),
+        None => anew(),
+    }
+}
+
+/// With the time at which the pod was replaced last for the certificate that it served, which replaces it where it is another.
+fn restarted_at(mut set: StatefulSet, at: Option<&str>) -> StatefulSet {
+    let template = set.spec.as_mut().and_then(|spec| spec.template.metadata.as_mut());
+    if let (Some(template), Some(at)) = (template, at) {
+        template.annotations.get_or_insert_default().insert(RESTARTED_ANNOTATION.to_owned(), at.to_owned());
+    }
+    set
+}
+
+/// With a mark of the pod template that it asks for. One that is never written needs none.
+fn marked(mut set: StatefulSet) -> StatefulSet {
+    let template = set.spec.as_ref().map(|spec| &spec.template);
+    let login = template.and_then(|it| it.metadata.as_ref()?.annotations.as_ref()?.get(OPERATOR_LOGIN_ANNOTATION));
+    if let (Some(template), Some(_)) = (template, login)
+        && let Ok(text) = serde_json::to_vec(template)
+    {
+        let mark = hex::encode(&digest(&SHA256, &text).as_ref()[..8]);
+        set.metadata.annotations.get_or_insert_default().insert(TEMPLATE_ANNOTATION.to_owned(), mark);
+    }
+    set
+}
+
+fn mark(set: &StatefulSet) -> Option<&str> {
+    set.metadata.annotations.as_ref()?.get(TEMPLATE_ANNOTATION).map(String::as_str)
+}
+
+/// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one, or what the API server made of
+/// that.
+#[must_use]
+pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Credentials) -> bool {
+    let Some(set) = observed.stateful_set.ours() else { return false };
+    if credentials.operator_password().is_none() {
+        return true;
+    }
+    let wanted = wanted(settings, observed, Some(credentials));
+    has_template(set, &wanted)
+        || observed.admitted.as_ref().is_some_and(|admitted| admitted.holds(&set.metadata, &wanted.spec))
+}
+
+fn has_template(live: &StatefulSet, wanted: &StatefulSet) -> bool {
+    let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.template.clone());
+    subset::holds(&template(live), &template(wanted))
+}
+
+/// Whether the `StatefulSet`'s controller has seen its latest change.
+fn has_been_seen(set: &StatefulSet) -> bool {
+    set.status.as_ref().is_some_and(|status| status.observed_generation >= set.metadata.generation)
+}
+
+/// Whether the pod was made from another template than the `StatefulSet`'s controller would make one from.
+fn is_outdated(set: &StatefulSet, pod: &Pod) -> bool {
+    let made_from = pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL));
+    has_been_seen(set) && set.status.as_ref().and_then(|status| status.update_revision.as_ref()) != made_from
+}
+
+/// Whether a pod is on its way out, or has come to its end.
+#[must_use]
+pub fn is_over(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some() || has_ended(pod)
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
+}
+
+/// What is said of a pod that has no address yet, or that is over.
+#[must_use]
+pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let namespace = &settings.owner.namespace;
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
+    if let Some(since) = &pod.metadata.deletion_timestamp {
+        return format!(
+            "pod {name} is being replaced{}, and {}. It has until {} to end; \
+             if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl -n {namespace} delete \
+             pod {name} --force` lets the StatefulSet go on",
+            because(settings, pod),
+            durability::after_an_end(settings),
+            since.0
+        );
+    }
+    let status = pod.status.as_ref();
+    let words =
+        [status.and_then(|status| status.reason.as_deref()), status.and_then(|status| status.message.as_deref())];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    let why = if words.is_empty() { String::new() } else { format!(" ({})", words.join(": ")) };
+    if has_ended(pod) {
+        return format!(
+            "pod {name} has ended{why} and is being replaced, and {}; if this lasts, `kubectl -n {namespace} describe pod {name}` \
+             tells why",
+            durability::after_an_end(settings)
+        );
+    }
+    being_started(settings, name, &why)
+}
+
+/// That a pod is being started, or is about to be made.
+#[must_use]
+pub fn being_started(settings: &Settings, pod: &str, why: &str) -> String {
+    let (namespace, set) = (&settings.owner.namespace, name::redis(&settings.owner.name));
+    format!(
+        "pod {pod} is being started{why}; if this lasts, `kubectl -n {namespace} describe statefulset/{set} pod/{pod}` tells why"
+    )
+}
+
+fn because(settings: &Settings, pod: &Pod) -> String {
+    cause(settings, pod).map_or_else(String::new, |field| format!(", because {field} changed"))
+}
+
+/// That a pod is replaced for the certificate that it serves, if it is.
+fn restarted_for(set: Option<&Arc<StatefulSet>>, pod: &Pod) -> Option<String> {
+    let wanted = set?.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()?.get(RESTARTED_ANNOTATION)?;
+    let has = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(RESTARTED_ANNOTATION));
+    (has != Some(wanted)).then(|| ", because it served a certificate that no application trusts".to_owned())
+}
+
+/// The field of the spec that a pod is replaced for, as far as its container tells.
+fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
+    let pod = pod.spec.as_ref()?;
+    if !settings.suits(pod::memory_limit(pod)?) {
+        return Some("the memory limit that derives from spec.redis.maxMemory");
+    }
+    let server = pod::container(pod)?;
+    let ports: Vec<i32> = server.ports.iter().flatten().map(|port| port.container_port).collect();
+    if !ports.is_empty() && ports != [i32::from(settings.port())] {
+        return Some("spec.redis.tls");
+    }
+    if server.image.as_ref() != Some(&settings.image) {
+        return Some("spec.redis.image");
+    }
+    let pulled = settings.image_pull_policy.map(ImagePullPolicy::as_str);
+    (pulled.is_some() && server.image_pull_policy.as_deref() != pulled).then_some("spec.redis.imagePullPolicy")
+}
+
+/// What is said while a pod restarts because the operator has another password than it was started with.
+#[must_use]
+pub fn new_password(settings: &Settings, pod: &Pod) -> String {
+    format!(
+        "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; {}",
+        pod.metadata.name.as_deref().unwrap_or_default(),
+        durability::after_an_end(settings)
+    )
+}
+
+/// Whether the pod was started with another operator password than the one that holds now.
+#[must_use]
+pub fn restarts_for_password(pod: &Pod, credentials: &Credentials) -> bool {
+    let started_with = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(OPERATOR_LOGIN_ANNOTATION));
+    credentials.operator_password().is_some_and(|password| started_with != Some(&login_mark(&password.sha256())))
+}
