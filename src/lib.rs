@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`api`] | the types that users write | nothing |
 //! | [`condition`] | types, reasons and merging of conditions | nothing |
-//! | [`redis`] | one capability: settings, objects, health; and [`redis::probe`] | Redis, in `probe` only |
+//! | [`redis`] | one capability: settings, objects, health; and [`crate::probe`] | Redis, in `probe` only |
 //! | [`data_protection`] | one capability: the shared key ring of ASP.NET Core | nothing |
 //! | [`request`] | what annotations ask for | nothing |
 //! | [`sweep`] | which stored entries are counted or removed | nothing |
@@ -22,6 +22,7 @@ pub mod controller;
 pub mod data_protection;
 pub mod entries;
 pub mod kubernetes;
+pub mod probe;
 pub mod redis;
 pub mod request;
 pub mod sweep;

@@ -15,10 +15,8 @@ use tokencache_operator::{
         ring::open::KeyRing,
     },
     entries::entry::reader::Reader,
-    redis::{
-        look::Want,
-        probe::{Limits, Probe, sweep::sweep},
-    },
+    probe::{Limits, Probe, sweep::sweep},
+    redis::look::Want,
     sweep::{Selection, Step, Sweep, SweepId, Tally},
 };
 

@@ -17,8 +17,6 @@ use tokio::sync::watch as signal;
 use super::{
     Options,
     brake::Brake,
-    prober::Prober,
-    sweeper::Sweeper,
     watch::{Caches, Key},
     written::Written,
 };
@@ -32,6 +30,7 @@ use crate::{
         secret::SecretReader,
         write::admitted::Admitted,
     },
+    probe::{prober::Prober, sweeper::Sweeper},
     redis::tls::verified::Verified,
 };
 

@@ -21,7 +21,6 @@ pub mod leftovers;
 pub mod object_events;
 pub mod observe;
 pub mod plan;
-pub mod prober;
 pub mod publish;
 pub mod reconcile;
 pub mod report;
@@ -29,7 +28,6 @@ pub mod requeue;
 pub mod ring_secrets;
 pub mod settings;
 pub mod snapshot;
-pub mod sweeper;
 pub mod watch;
 pub mod written;
 
@@ -47,12 +45,11 @@ use tokio::sync::{mpsc::UnboundedReceiver, watch as signal};
 
 use crate::{
     kubernetes::{read::named::NamedSecrets, words},
+    probe::{prober::Prober, sweeper::Sweeper},
     telemetry::metrics::Metrics,
 };
 pub use context::Context;
-use prober::Prober;
 use reconcile::{PassError, pass, retry_after};
-use sweeper::Sweeper;
 pub use watch::{Guarded, Key, Scope};
 pub use written::Written;
 

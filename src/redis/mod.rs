@@ -8,7 +8,6 @@ pub mod credentials;
 pub mod findings;
 pub mod live;
 pub mod look;
-pub mod probe;
 pub mod server;
 pub mod settings;
 pub mod tls;

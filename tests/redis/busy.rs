@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use tokencache_operator::{
     api::v1alpha1::Acl,
-    redis::{
-        look::{Correction, Fault, Kill, Parameter},
-        probe::{Limits, Probe},
-    },
+    probe::{Limits, Probe},
+    redis::look::{Correction, Fault, Kill, Parameter},
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokencache_operator::redis::{
-    look::{Question, Want},
+use tokencache_operator::{
     probe::{Limits, Probe},
+    redis::look::{Question, Want},
 };
 use tokio::net::{TcpSocket, TcpStream};
 

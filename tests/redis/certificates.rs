@@ -4,13 +4,15 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
-use tokencache_operator::redis::{
-    look::{Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted},
+use tokencache_operator::{
     probe::{Limits, Probe},
-    tls::{
-        certificate::{Authorities, Distrust, Fingerprint, Pair},
-        issue::{self, Issued},
-        schedule::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME},
+    redis::{
+        look::{Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted},
+        tls::{
+            certificate::{Authorities, Distrust, Fingerprint, Pair},
+            issue::{self, Issued},
+            schedule::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME},
+        },
     },
 };
 

@@ -1,8 +1,8 @@
 //! Whether a server keeps what is written to it: switched on and off by hand, read back, and told where it fails.
 
-use tokencache_operator::redis::{
-    look::{Answer, Correction, Drift, Impediment, Parameter, Saving, Want},
+use tokencache_operator::{
     probe::Probe,
+    redis::look::{Answer, Correction, Drift, Impediment, Parameter, Saving, Want},
 };
 
 use crate::scene::{admin, config, login, look, probe, server_of, want};

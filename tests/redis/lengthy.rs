@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokencache_operator::{
     api::v1alpha1::Amount,
     entries::look::census::{Entries, Expiry, Population, Prefix},
+    probe::Probe,
     redis::{
         look::{
             Answer, Correction, Parameter, Part, Refusal, Unread, Want,
             load::{latency::Latency, memory::Memory},
         },
-        probe::Probe,
         settings::{MaxMemory, client_limits::ClientLimits},
     },
     sweep::{Selection, Step},

@@ -16,10 +16,8 @@ use tokencache_operator::{
             payloads::Payloads,
         },
     },
-    redis::{
-        look::{Sample, Want},
-        probe::Probe,
-    },
+    probe::Probe,
+    redis::look::{Sample, Want},
 };
 
 use crate::scene::{admin, config, login, probe, server_of, want};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use tokencache_operator::{
     api::v1alpha1::{Acl, Amount, Inspect},
+    probe::{Limits, Probe},
     redis::{
         access::{
             acl::{self, Hashes, Passwords, User},
@@ -12,7 +13,6 @@ use tokencache_operator::{
         },
         findings::unanswered,
         look::{Answer, Correction, Fault, Login, Sample, Server, Unread, Untrusted, Want},
-        probe::{Limits, Probe},
         settings::{InstanceName, MaxMemory, client_limits::ClientLimits},
         tls::certificate::Distrust,
     },

@@ -11,7 +11,8 @@ use tokencache_operator::{
         ring::open::KeyRing,
     },
     entries::entry::reader::Reader,
-    redis::{look::Fault, probe::sweep::sweep},
+    probe::sweep::sweep,
+    redis::look::Fault,
     sweep::{Selection, Step, Sweep, SweepId, Tally},
 };
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokencache_operator::{
     api::v1alpha1::OperationType,
-    controller::{Key, sweeper::Sweeper},
+    controller::Key,
     data_protection::ring::open::KeyRing,
     entries::entry::reader::Reader,
+    probe::sweeper::Sweeper,
     redis::Aim,
     sweep::{Progress, Selection, State, Step, Sweep, SweepId},
 };

@@ -8,16 +8,14 @@ use tokencache_operator::{
         entry::class::Class,
         look::census::{Entries, Expiry, Population, Prefix, Share},
     },
-    redis::{
-        look::{
-            Want,
-            load::{
-                TOLD_FOR, Usage,
-                latency::{Cause, Latency, Slow},
-                memory::{Memory, Sign},
-            },
+    probe::Probe,
+    redis::look::{
+        Want,
+        load::{
+            TOLD_FOR, Usage,
+            latency::{Cause, Latency, Slow},
+            memory::{Memory, Sign},
         },
-        probe::Probe,
     },
 };
 

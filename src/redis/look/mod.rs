@@ -1,4 +1,4 @@
-//! What one look at one Redis server yields: values only, made by [`crate::redis::probe`], read by [`crate::redis::findings`].
+//! What one look at one Redis server yields: values only, made by [`crate::probe`], read by [`crate::redis::findings`].
 
 pub mod load;
 pub mod release;

@@ -17,9 +17,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::Key;
 use crate::{
-    redis::{Aim, findings::unanswered, probe},
+    controller::Key,
+    probe,
+    redis::{Aim, findings::unanswered},
     sweep::{AGAIN_AFTER, Progress, State, Sweep, Tally},
 };
 

@@ -14,16 +14,16 @@ use crate::redis::{
 
 /// What `INFO` says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct About {
-    pub(super) product: Product,
-    pub(super) version: String,
-    pub(super) is_preview: bool,
+pub(crate) struct About {
+    pub(crate) product: Product,
+    pub(crate) version: String,
+    pub(crate) is_preview: bool,
     /// `None` where the answer is cut before it.
-    pub(super) role: Option<Role>,
-    pub(super) impediment: Option<Impediment>,
+    pub(crate) role: Option<Role>,
+    pub(crate) impediment: Option<Impediment>,
     /// How many clients are connected, the one that asks among them.
-    pub(super) clients: u64,
-    pub(super) saving: Saving,
+    pub(crate) clients: u64,
+    pub(crate) saving: Saving,
 }
 
 /// Servers that speak the protocol, and are neither Redis nor Valkey: each says a version of its own.
@@ -34,7 +34,7 @@ fn own_version(product: &str) -> String {
 }
 
 /// The lines of `INFO` that are whole, and whether some may be missing at its end.
-pub(super) fn info(answer: Value, bounds: Bounds) -> Option<(String, bool)> {
+pub(crate) fn info(answer: Value, bounds: Bounds) -> Option<(String, bool)> {
     let is_cut = bounds.cut_any(&answer);
     let text = match answer {
         Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -46,7 +46,7 @@ pub(super) fn info(answer: Value, bounds: Bounds) -> Option<(String, bool)> {
 }
 
 /// Reads `INFO`, of which the end may be missing.
-pub(super) fn about(answer: Value, bounds: Bounds) -> Result<About, Fault> {
+pub(crate) fn about(answer: Value, bounds: Bounds) -> Result<About, Fault> {
     let (text, is_cut) = info(answer, bounds).ok_or_else(|| unexpected("INFO is not a text"))?;
     let field = |name: &str| {
         text.lines()
@@ -92,7 +92,7 @@ pub(super) fn about(answer: Value, bounds: Bounds) -> Result<About, Fault> {
 }
 
 /// Reads `CONFIG GET maxmemory maxmemory-policy`.
-pub(super) fn memory_settings(answer: Value) -> Result<MemorySettings, Fault> {
+pub(crate) fn memory_settings(answer: Value) -> Result<MemorySettings, Fault> {
     let mut settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
     let mut setting = |name: &str| {
         let found = settings.iter().position(|(key, _)| key == name)?;
@@ -105,7 +105,7 @@ pub(super) fn memory_settings(answer: Value) -> Result<MemorySettings, Fault> {
 }
 
 /// Reads `CONFIG GET appendonly appendfsync`.
-pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> {
+pub(crate) fn append_settings(answer: Value) -> Result<(String, String), Fault> {
     let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
     let (mut append_only, mut append_fsync) = (None, None);
     for (name, value) in settings {
@@ -120,21 +120,21 @@ pub(super) fn append_settings(answer: Value) -> Result<(String, String), Fault> 
 }
 
 /// Reads `CONFIG GET` of numbers: those that the server knows.
-pub(super) fn numbers(answer: Value) -> Result<Vec<(String, String)>, Fault> {
+pub(crate) fn numbers(answer: Value) -> Result<Vec<(String, String)>, Fault> {
     let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
     let settings = settings.into_iter().map(|(name, value)| Some((name, text(value)?))).collect::<Option<_>>();
     settings.ok_or_else(|| unexpected("CONFIG GET has a number that is no text"))
 }
 
 /// Reads `CONFIG GET port`.
-pub(super) fn plain_port(answer: Value) -> Result<String, Fault> {
+pub(crate) fn plain_port(answer: Value) -> Result<String, Fault> {
     let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
     let port = settings.into_iter().find(|(name, _)| name == "port").and_then(|(_, port)| text(port));
     port.ok_or_else(|| unexpected("CONFIG GET has no port"))
 }
 
 /// Reads `CONFIG GET` of files: each setting with its path, which is empty where none is set.
-pub(super) fn files(answer: Value) -> Result<Vec<(String, String)>, Fault> {
+pub(crate) fn files(answer: Value) -> Result<Vec<(String, String)>, Fault> {
     let settings = pairs(answer).ok_or_else(|| unexpected("CONFIG GET is not a list of settings"))?;
     let files = settings.into_iter().map(|(name, path)| text(path).map(|path| (name, path)));
     let files: Option<Vec<_>> = files.collect();
@@ -142,7 +142,7 @@ pub(super) fn files(answer: Value) -> Result<Vec<(String, String)>, Fault> {
 }
 
 /// Reads `ACL LIST`, in which lines may be cut.
-pub(super) fn users(answer: Value, bounds: Bounds) -> Result<Vec<(String, Rules)>, Fault> {
+pub(crate) fn users(answer: Value, bounds: Bounds) -> Result<Vec<(String, Rules)>, Fault> {
     let lines = list(answer).ok_or_else(|| unexpected("ACL LIST is not a list"))?;
     let user = |line| match line {
         Value::BulkString(bytes) => {
@@ -159,7 +159,7 @@ pub(super) fn users(answer: Value, bounds: Bounds) -> Result<Vec<(String, Rules)
 ///
 /// # Errors
 /// What is wrong with the answer.
-pub(super) fn refusals(
+pub(crate) fn refusals(
     answer: Value,
     user: &str,
     within: Duration,

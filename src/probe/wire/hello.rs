@@ -11,8 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Limits, connection};
-use crate::redis::look::{Fault, Server};
+use super::connection;
+use crate::{
+    probe::Limits,
+    redis::look::{Fault, Server},
+};
 
 const ALERT: u8 = 0x15;
 const HANDSHAKE: u8 = 0x16;
@@ -21,7 +24,7 @@ const HANDSHAKE: u8 = 0x16;
 ///
 /// # Errors
 /// Where it cannot be reached any more.
-pub(super) async fn is_spoken(server: &Server, limits: Limits) -> Result<bool, Fault> {
+pub(crate) async fn is_spoken(server: &Server, limits: Limits) -> Result<bool, Fault> {
     let mut stream = connection::connect(server, limits.connect).await?;
     let hello = client_hello(server.address)
         .map_err(|_| Fault::Unexpected("whether the port speaks TLS could not be asked".to_owned()))?;

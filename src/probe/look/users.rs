@@ -6,18 +6,20 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    bounded::Bounds,
-    connection::{self, Connection, Failure},
-    reply,
-    settings::{Attempt, Difference, drift},
-};
-use crate::redis::{
-    access::{
-        acl::{APP, User},
-        rules::{self, Rules},
+use super::settings::{Attempt, Difference, drift};
+use crate::{
+    probe::wire::{
+        bounded::Bounds,
+        connection::{self, Connection, Failure},
+        reply,
     },
-    look::{Correction, Drift, Fault, Parameter, Part, UnknownWords, Unread, Want},
+    redis::{
+        access::{
+            acl::{APP, User},
+            rules::{self, Rules},
+        },
+        look::{Correction, Drift, Fault, Parameter, Part, UnknownWords, Unread, Want},
+    },
 };
 
 /// A user that should be there takes less than a kilobyte.
@@ -27,7 +29,7 @@ type Listed = Vec<(String, Rules)>;
 
 /// Compares the users with what is wanted; where they differ, corrects them if that is asked for, and compares again. Also
 /// tells what the server says of them that nobody here knows.
-pub(super) async fn bring_in_line(
+pub(crate) async fn bring_in_line(
     connection: &mut Connection,
     want: &Want,
     knows_7_2: bool,
@@ -97,7 +99,7 @@ fn remember(connection: &mut Connection, before: &Listed, after: &Listed, user: 
 }
 
 /// Gives the user that is logged in its rights back, and tells so; `None` where it may not even do that.
-pub(super) async fn restore(connection: &mut Connection, own: &User) -> Result<Option<Drift>, Fault> {
+pub(crate) async fn restore(connection: &mut Connection, own: &User) -> Result<Option<Drift>, Fault> {
     let found = "lacks what the operator needs".to_owned();
     let drift = Drift { parameter: Parameter::Rights(own.name), found, correction: Correction::Corrected };
     let changed = connection.change("acl|setuser", &connection::set_user(own, false)).await?;

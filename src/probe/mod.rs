@@ -17,23 +17,12 @@
 //! CLIENT NO-EVICT, CLIENT LIST, SCRIPT KILL, FUNCTION KILL; of use SLOWLOG GET,
 //! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
-mod bounded;
-mod callers;
-mod certificate;
-mod connection;
-mod greeting;
-mod handshake;
-mod payloads;
-mod reading;
-mod refusals;
-mod reply;
-mod script;
-mod settings;
+pub mod look;
+pub mod prober;
+pub mod redact;
 pub mod sweep;
-mod tell;
-mod tls;
-mod usage;
-mod users;
+pub mod sweeper;
+pub mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,17 +32,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    access::acl,
-    look::{
-        Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Question, Sample, Server, Trust, Unread,
-        Untrusted, Want,
-        load::{History, Usage},
+use crate::{
+    entries::look::payloads::Counts,
+    redis::{
+        access::acl,
+        look::{
+            Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Question, Sample, Server, Trust, Unread,
+            Untrusted, Want,
+            load::{History, Usage},
+        },
+        tls::certificate::Fingerprint,
     },
-    tls::certificate::Fingerprint,
 };
-use crate::entries::look::payloads::Counts;
-use connection::Connection;
+use look::{callers, certificate, refusals, script, settings, usage, users};
+use wire::{
+    connection::{self, Connection},
+    reply,
+};
 
 /// How long a probe waits, and how much it listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +134,7 @@ impl Probe {
             }
             Err(fault) => (Err(fault), Counts::default()),
         };
-        let outcome = tell::fit_to_tell(self.dated(server, want, outcome), login, want);
+        let outcome = redact::fit_to_tell(self.dated(server, want, outcome), login, want);
         Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome, counts }
     }
 

@@ -7,25 +7,27 @@
 
 use std::path::Path;
 
-use super::{
-    Limits,
-    connection::{self, Connection},
-    handshake::{self, Shown},
-    reply,
-};
-use crate::redis::look::{
-    Correction, Drift, Fault, Impediment, Parameter, Reload, Served, Server, Trust, Untrusted, Wanted,
+use crate::{
+    probe::{
+        Limits,
+        wire::{
+            connection::{self, Connection},
+            handshake::{self, Shown},
+            reply,
+        },
+    },
+    redis::look::{Correction, Drift, Fault, Impediment, Parameter, Reload, Served, Server, Trust, Untrusted, Wanted},
 };
 
 type Files = [(String, String)];
 
 /// What a look found: the certificate, `None` where the server takes no connection to show it on; and whether other files
 /// were named for it.
-pub(super) type Found = (Option<Served>, Option<Drift>);
+pub(crate) type Found = (Option<Served>, Option<Drift>);
 
 /// Looks at the certificate, and has the wanted one loaded where `correct` asks for that. After [`Fault::Certificate`] no answer
 /// is owed on the connection.
-pub(super) async fn bring_in_line(
+pub(crate) async fn bring_in_line(
     connection: &mut Connection,
     server: &Server,
     trust: &Trust,

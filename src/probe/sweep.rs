@@ -9,8 +9,11 @@ use zeroize::Zeroizing;
 
 use super::{
     Limits,
-    connection::{self, Connection, Failure},
-    reply, usage,
+    look::usage,
+    wire::{
+        connection::{self, Connection, Failure},
+        reply,
+    },
 };
 use crate::{
     entries::entry::reader::Reader,

@@ -2,39 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    connection::{self, Connection},
-    reply,
-};
-use crate::redis::{
-    look::{Correction, Drift, Fault, MemorySettings, Parameter, Part, Unread, Want},
-    server::config,
-    settings::client_limits::{MAX_CLIENTS, MOST_CLIENTS, UNSET},
+use crate::{
+    probe::wire::{
+        connection::{self, Connection},
+        reply,
+    },
+    redis::{
+        look::{Correction, Drift, Fault, MemorySettings, Parameter, Part, Unread, Want},
+        server::config,
+        settings::client_limits::{MAX_CLIENTS, MOST_CLIENTS, UNSET},
+    },
 };
 
 /// What a server has, as far as it was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub(super) memory: Option<MemorySettings>,
+pub(crate) struct Settings {
+    pub(crate) memory: Option<MemorySettings>,
     /// `appendonly` and `appendfsync`.
     append: Option<(String, String)>,
     /// What clients may take, as far as the server knows such limits.
     clients: Vec<(String, String)>,
     /// Whether more clients are connected than may be.
-    pub(super) is_crowded: bool,
+    pub(crate) is_crowded: bool,
     /// The port for plain text; `None` also where it was not asked, since the server speaks nothing else.
     plain_port: Option<String>,
 }
 
 /// One setting that is not as wanted, and what the server has instead.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Difference {
-    pub(super) parameter: Parameter,
-    pub(super) found: String,
+pub(crate) struct Difference {
+    pub(crate) parameter: Parameter,
+    pub(crate) found: String,
 }
 
 /// What became of one difference, before anything is read back.
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     Withheld,
     NoRoom,
     Refused(String),
@@ -43,7 +45,7 @@ pub(super) enum Attempt {
 
 /// Reads the settings; where they differ from what is wanted, corrects them if that is asked for, and reads them
 /// again. The settings are those that were read last. So many clients are connected.
-pub(super) async fn bring_in_line(
+pub(crate) async fn bring_in_line(
     connection: &mut Connection,
     want: &Want,
     clients: u64,
@@ -181,7 +183,7 @@ async fn attempt(connection: &mut Connection, want: &Want, parameter: Parameter)
 }
 
 /// What came of a difference, where these are left.
-pub(super) fn drift(difference: Difference, attempt: Attempt, left: &[Difference]) -> Drift {
+pub(crate) fn drift(difference: Difference, attempt: Attempt, left: &[Difference]) -> Drift {
     let Difference { parameter, found } = difference;
     let correction = match attempt {
         Attempt::Withheld => Correction::Withheld,

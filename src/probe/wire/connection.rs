@@ -15,17 +15,18 @@ use tokio::task::AbortHandle;
 use tokio::time::{error::Elapsed, timeout};
 
 use super::{
-    Limits,
     bounded::{Allowance, Bounded, Bounds},
     greeting::{self, Greeting},
     handshake::{self, Shown},
-    refusals::Log,
-    tls,
+    hello,
 };
-use crate::redis::{
-    access::acl::User,
-    look::{Fault, Kill, Login, Part, Server, Trust, Unread},
-    tls::certificate,
+use crate::{
+    probe::{Limits, look::refusals::Log},
+    redis::{
+        access::acl::User,
+        look::{Fault, Kill, Login, Part, Server, Trust, Unread},
+        tls::certificate,
+    },
 };
 
 const TOO_LONG: Failure = Failure::TooLong("is over the limit");
@@ -35,7 +36,7 @@ const LONGEST_SETTING: usize = 8 * 1024;
 
 /// A connection to something that answers as Redis does. One on which an answer was too long is replaced before the next
 /// command: what is left of that answer could be taken for the next one.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     redis: MultiplexedConnection,
     driver: AbortHandle,
     allowance: Allowance,
@@ -47,17 +48,17 @@ pub(super) struct Connection {
     /// An answer did not end.
     is_spoilt: bool,
     /// How the log of refusals is read here.
-    pub(super) log: Log,
+    pub(crate) log: Log,
     /// Of which user the server says what by itself, whoever set it.
-    pub(super) own_words: BTreeSet<(&'static str, String)>,
+    pub(crate) own_words: BTreeSet<(&'static str, String)>,
     /// Whether its reads leave alone when a key was last used; `None` while that has not been asked for.
-    pub(super) spares_clock: Option<bool>,
+    pub(crate) spares_clock: Option<bool>,
     /// Whether it is settled that the server keeps it where it closes others for their memory.
     is_kept: bool,
 }
 
 /// Why a command got no answer.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Nothing came within the limit.
     Silent,
     /// The connection ended. Holds the reason.
@@ -74,7 +75,7 @@ pub(super) enum Failure {
 
 impl Connection {
     /// Connects, and makes sure that Redis answers: over TLS where the server has to prove who it is.
-    pub(super) async fn open(server: &Server, trust: Option<&Trust>, limits: Limits) -> Result<Self, Fault> {
+    pub(crate) async fn open(server: &Server, trust: Option<&Trust>, limits: Limits) -> Result<Self, Fault> {
         match trust {
             None => Self::open_plain(server, limits).await,
             Some(trust) => Self::open_encrypted(server, trust, limits).await,
@@ -101,14 +102,14 @@ impl Connection {
             Greeting::Redis => Self::over(stream, server, None, limits).await,
             Greeting::Silent => Err(Fault::Frozen),
             Greeting::TlsAlert => Err(Fault::TlsPort),
-            Greeting::Closed if tls::is_spoken(server, limits).await? => Err(Fault::TlsPort),
+            Greeting::Closed if hello::is_spoken(server, limits).await? => Err(Fault::TlsPort),
             Greeting::Closed => Err(Fault::NotRedis(String::new())),
             other => Err(refusal(other)),
         }
     }
 
     /// The certificate that the server showed when this connection was opened.
-    pub(super) fn shown(&self) -> Option<&Shown> {
+    pub(crate) fn shown(&self) -> Option<&Shown> {
         self.shown.as_ref()
     }
 
@@ -142,7 +143,7 @@ impl Connection {
     }
 
     /// Proves that the server accepts this login, now.
-    pub(super) async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
+    pub(crate) async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
         self.login = Some(login.clone());
         if self.is_spoilt() { self.replace().await } else { self.authenticate().await }
     }
@@ -180,12 +181,12 @@ impl Connection {
     }
 
     /// Whom to believe who the server is, where another connection has to take the place of this one.
-    pub(super) fn trust_in(&mut self, trust: Option<&Trust>) {
+    pub(crate) fn trust_in(&mut self, trust: Option<&Trust>) {
         self.trust = trust.cloned();
     }
 
     /// Has what this connection reads leave alone when a key was last used, and says whether the server does that.
-    pub(super) async fn spares_clock_now(&mut self) -> Result<bool, Failure> {
+    pub(crate) async fn spares_clock_now(&mut self) -> Result<bool, Failure> {
         let mut command = cmd("CLIENT");
         command.arg("NO-TOUCH").arg("ON");
         match self.exchange(&command, bounds(self.limits)).await {
@@ -197,7 +198,7 @@ impl Connection {
 
     /// Has the server keep this connection where it closes others because clients hold too much memory. A server that does
     /// not know that is not asked again; one that refuses it may have been given the right by the next look.
-    pub(super) async fn keep(&mut self) -> Result<(), Fault> {
+    pub(crate) async fn keep(&mut self) -> Result<(), Fault> {
         if self.is_spoilt() {
             self.replace().await.map_err(|failure| failure.of("client|no-evict"))?;
         }
@@ -219,7 +220,7 @@ impl Connection {
 
     /// Asks for a PONG: the words of a server that refuses writes for want of a place to save its data to. It answers
     /// everything else as if nothing were wrong.
-    pub(super) async fn ping(&mut self) -> Result<Option<String>, Fault> {
+    pub(crate) async fn ping(&mut self) -> Result<Option<String>, Fault> {
         match self.send(&cmd("PING")).await {
             Ok(Value::SimpleString(pong)) if pong == "PONG" => Ok(None),
             Ok(_) => Err(Failure::Malformed("the answer is not PONG".to_owned()).of("ping")),
@@ -231,12 +232,12 @@ impl Connection {
     }
 
     /// Asks for something. The name tells people which command it was.
-    pub(super) async fn ask(&mut self, name: &str, command: &Cmd) -> Result<Value, Fault> {
+    pub(crate) async fn ask(&mut self, name: &str, command: &Cmd) -> Result<Value, Fault> {
         self.send(command).await.map_err(|failure| failure.of(name))
     }
 
     /// Asks for something that a look goes on without where the answer is too long: then this is noted.
-    pub(super) async fn ask_for(
+    pub(crate) async fn ask_for(
         &mut self,
         part: Part,
         command: &Cmd,
@@ -254,7 +255,7 @@ impl Connection {
     }
 
     /// Changes something: whether the server said OK, or its words of refusal.
-    pub(super) async fn change(&mut self, name: &str, command: &Cmd) -> Result<Result<(), String>, Fault> {
+    pub(crate) async fn change(&mut self, name: &str, command: &Cmd) -> Result<Result<(), String>, Fault> {
         match self.send(command).await.and_then(|answer| accepted(&answer)) {
             Ok(()) => Ok(Ok(())),
             Err(Failure::Refused { words, .. }) => Ok(Err(words)),
@@ -264,12 +265,12 @@ impl Connection {
     }
 
     /// Sends one command.
-    pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
+    pub(crate) async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
         self.send_within(command, bounds(self.limits)).await
     }
 
     /// Sends one command whose answer has bounds of its own. Strings in it may be cut.
-    pub(super) async fn send_within(&mut self, command: &Cmd, bounds: Bounds) -> Result<Value, Failure> {
+    pub(crate) async fn send_within(&mut self, command: &Cmd, bounds: Bounds) -> Result<Value, Failure> {
         if self.is_spoilt() {
             self.replace().await?;
         }
@@ -277,7 +278,7 @@ impl Connection {
     }
 
     /// How many bytes the last answer had.
-    pub(super) fn came(&self) -> usize {
+    pub(crate) fn came(&self) -> usize {
         self.allowance.came()
     }
 
@@ -292,12 +293,12 @@ impl Connection {
     }
 
     /// Sends several in one go, whose answers together have the bounds of one. A refusal stands among the answers.
-    pub(super) async fn send_all(&mut self, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
+    pub(crate) async fn send_all(&mut self, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
         self.send_all_within(commands, bounds(self.limits)).await
     }
 
     /// The same with bounds of its own. Strings in the answers may be cut.
-    pub(super) async fn send_all_within(&mut self, commands: Vec<Cmd>, bounds: Bounds) -> Result<Vec<Value>, Failure> {
+    pub(crate) async fn send_all_within(&mut self, commands: Vec<Cmd>, bounds: Bounds) -> Result<Vec<Value>, Failure> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
@@ -335,7 +336,7 @@ impl Connection {
 }
 
 /// What a greeting that opens no conversation means.
-pub(super) fn refusal(greeting: Greeting) -> Fault {
+pub(crate) fn refusal(greeting: Greeting) -> Fault {
     match greeting {
         Greeting::Silent => Fault::Frozen,
         Greeting::TlsAlert => Fault::TlsPort,
@@ -355,12 +356,12 @@ impl Drop for Connection {
 
 impl Failure {
     /// Whether another connection could fare better.
-    pub(super) fn is_of_the_connection(&self) -> bool {
+    pub(crate) fn is_of_the_connection(&self) -> bool {
         matches!(self, Self::Silent | Self::Closed(_))
     }
 
     /// What this means where it happened to this command.
-    pub(super) fn of(self, command: &str) -> Fault {
+    pub(crate) fn of(self, command: &str) -> Fault {
         match self {
             Self::Silent => Fault::Frozen,
             Self::Closed(reason) => Fault::Unreachable(format!("the connection was lost during {command}: {reason}")),
@@ -399,7 +400,7 @@ impl From<RedisError> for Failure {
 }
 
 /// What went wrong with a connection. What the system or a library prints holds numbers, and names of its own types.
-pub(super) fn why(error: &io::Error) -> String {
+pub(crate) fn why(error: &io::Error) -> String {
     match error.get_ref().and_then(|within| within.downcast_ref()) {
         Some(error) => certificate::refusal(error),
         None => error.kind().to_string(),
@@ -407,7 +408,7 @@ pub(super) fn why(error: &io::Error) -> String {
 }
 
 /// Opens a connection to the server's address.
-pub(super) async fn connect(server: &Server, limit: Duration) -> Result<TcpStream, Fault> {
+pub(crate) async fn connect(server: &Server, limit: Duration) -> Result<TcpStream, Fault> {
     let address = (server.address, server.port);
     match timeout(limit, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => Ok(stream),
@@ -419,56 +420,56 @@ pub(super) async fn connect(server: &Server, limit: Duration) -> Result<TcpStrea
 }
 
 /// `INFO` of what a probe reads. Several sections in one command: Redis 7.0 and later, every Valkey.
-pub(super) fn info() -> Cmd {
+pub(crate) fn info() -> Cmd {
     let mut command = cmd("INFO");
     command.arg("server").arg("clients").arg("replication").arg("persistence");
     command
 }
 
 /// `CONFIG GET` of both memory settings.
-pub(super) fn memory_settings() -> Cmd {
+pub(crate) fn memory_settings() -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg("maxmemory").arg("maxmemory-policy");
     command
 }
 
 /// `CONFIG GET` of how what is written is saved.
-pub(super) fn append_settings() -> Cmd {
+pub(crate) fn append_settings() -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg("appendonly").arg("appendfsync");
     command
 }
 
 /// `CONFIG GET` of what clients may take. What a server does not know is not in its answer.
-pub(super) fn client_limits(settings: &[&str]) -> Cmd {
+pub(crate) fn client_limits(settings: &[&str]) -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg(settings);
     command
 }
 
 /// `CONFIG GET` of the port for plain text.
-pub(super) fn plain_port() -> Cmd {
+pub(crate) fn plain_port() -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg("port");
     command
 }
 
 /// `CONFIG SET` of one setting.
-pub(super) fn set(parameter: &str, value: &str) -> Cmd {
+pub(crate) fn set(parameter: &str, value: &str) -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("SET").arg(parameter).arg(value);
     command
 }
 
 /// `CONFIG GET` of the files with the certificate.
-pub(super) fn certificate_files() -> Cmd {
+pub(crate) fn certificate_files() -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg("tls-cert-file").arg("tls-key-file").arg("tls-ca-cert-file");
     command
 }
 
 /// `CONFIG SET` of the files with the certificate, in one command: that loads them, also where their paths are the same.
-pub(super) fn load_certificate(files: &[(String, String)]) -> Cmd {
+pub(crate) fn load_certificate(files: &[(String, String)]) -> Cmd {
     let mut command = cmd("CONFIG");
     command.arg("SET");
     for (parameter, path) in files {
@@ -478,28 +479,28 @@ pub(super) fn load_certificate(files: &[(String, String)]) -> Cmd {
 }
 
 /// `ACL LIST`.
-pub(super) fn users() -> Cmd {
+pub(crate) fn users() -> Cmd {
     let mut command = cmd("ACL");
     command.arg("LIST");
     command
 }
 
 /// `ACL SETUSER` of a whole user.
-pub(super) fn set_user(user: &User, knows_7_2: bool) -> Cmd {
+pub(crate) fn set_user(user: &User, knows_7_2: bool) -> Cmd {
     let mut command = cmd("ACL");
     command.arg("SETUSER").arg(user.name).arg(user.words(knows_7_2));
     command
 }
 
 /// `ACL DELUSER`.
-pub(super) fn delete_users(names: &[&str]) -> Cmd {
+pub(crate) fn delete_users(names: &[&str]) -> Cmd {
     let mut command = cmd("ACL");
     command.arg("DELUSER").arg(names);
     command
 }
 
 /// `ACL LOG` of so many of the latest entries, which stay there for others to read.
-pub(super) fn refusals(entries: usize) -> Cmd {
+pub(crate) fn refusals(entries: usize) -> Cmd {
     let mut command = cmd("ACL");
     command.arg("LOG").arg(entries);
     command

@@ -9,7 +9,7 @@ use crate::redis::look::load::{Calls, Reading, latency::SlowCommand};
 const LONGEST_NAME: usize = 32;
 
 /// Reads `INFO`; `None` where it lacks what a server always says.
-pub(super) fn reading(info: &str) -> Option<Reading> {
+pub(crate) fn reading(info: &str) -> Option<Reading> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let number = |name: &str| field(name)?.parse::<u64>().ok();
     let seconds = |name: &str| field(name).and_then(micros).unwrap_or_default();
@@ -66,7 +66,7 @@ fn micros(seconds: &str) -> Option<u64> {
 }
 
 /// The slowest command in `SLOWLOG GET` that began at this time of the server or later, in microseconds.
-pub(super) fn slowest(answer: Value, since: u64) -> Option<SlowCommand> {
+pub(crate) fn slowest(answer: Value, since: u64) -> Option<SlowCommand> {
     let Value::Array(entries) = answer else { return None };
     entries.into_iter().filter_map(|entry| slow_command(entry, since)).max_by_key(|command| command.spent)
 }

@@ -6,11 +6,13 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use ::redis::{Value, cmd};
 
-use super::{
-    bounded::Bounds,
-    connection::{Connection, Failure},
+use crate::{
+    probe::wire::{
+        bounded::Bounds,
+        connection::{Connection, Failure},
+    },
+    redis::access::acl::APP,
 };
-use crate::redis::access::acl::APP;
 
 /// Bytes that one client takes in the list, with a long name.
 const CLIENT_BYTES: u64 = 768;
@@ -18,7 +20,7 @@ const CLIENT_BYTES: u64 = 768;
 const MOST_BYTES: u64 = 8 << 20;
 
 /// Reads who is connected; `None` where that says nothing yet, since the server has not run for so long, or does not tell.
-pub(super) async fn read(
+pub(crate) async fn read(
     connection: &mut Connection,
     reconnect: Duration,
 ) -> Result<Option<BTreeSet<IpAddr>>, Failure> {

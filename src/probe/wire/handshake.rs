@@ -18,27 +18,29 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    Limits,
     connection::{connect, refusal, why},
     greeting::{self, Greeting},
 };
-use crate::redis::{
-    look::{Fault, Foreign, Server, Trust, Untrusted},
-    tls::certificate::{self, Certificate, Distrust, Fingerprint, unix},
+use crate::{
+    probe::Limits,
+    redis::{
+        look::{Fault, Foreign, Server, Trust, Untrusted},
+        tls::certificate::{self, Certificate, Distrust, Fingerprint, unix},
+    },
 };
 
 /// The certificate that a server showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shown {
-    pub(super) fingerprint: Fingerprint,
-    pub(super) not_after: Timestamp,
+pub(crate) struct Shown {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) not_after: Timestamp,
 }
 
 /// Opens a connection on which the server has proved who it is.
 ///
 /// # Errors
 /// Where it cannot, and what it is instead.
-pub(super) async fn make(
+pub(crate) async fn make(
     server: &Server,
     trust: &Trust,
     limits: Limits,
@@ -65,7 +67,7 @@ pub(super) async fn make(
 ///
 /// # Errors
 /// As of [`make`].
-pub(super) async fn look(server: &Server, trust: &Trust, limits: Limits) -> Result<Shown, Fault> {
+pub(crate) async fn look(server: &Server, trust: &Trust, limits: Limits) -> Result<Shown, Fault> {
     make(server, trust, limits).await.map(|(_, shown)| shown)
 }
 

@@ -19,12 +19,12 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Guarded, Key};
+use super::{Limits, Probe};
 use crate::{
+    controller::{Guarded, Key},
     redis::{
         Aim,
         look::{Correction, Drift, Parameter, Role, Sample, Server, Want},
-        probe::{Limits, Probe},
     },
     telemetry::metrics::Counted,
 };

@@ -11,14 +11,14 @@
 use ::redis::Value;
 use zeroize::Zeroizing;
 
-use super::{
-    bounded::Bounds,
-    connection::{Connection, Failure},
-    usage::{all, all_within, field, integer},
-};
+use super::usage::{all, all_within, field, integer};
 use crate::{
     api::v1alpha1::Inspect,
     entries::look::{census::Key, payloads::Payload},
+    probe::wire::{
+        bounded::Bounds,
+        connection::{Connection, Failure},
+    },
     redis::look::Want,
 };
 
@@ -33,15 +33,15 @@ const BOUNDS: Bounds = Bounds { each: (192 << 10) + 1, kept: 1 << 20, read: 16 <
 
 /// How far it went.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Looked {
+pub(crate) struct Looked {
     /// How many entries had their turn; `None` where no one is left to have it.
-    pub(super) step: Option<usize>,
+    pub(crate) step: Option<usize>,
     /// How many had it and are too big for that.
-    pub(super) passed_over: u64,
+    pub(crate) passed_over: u64,
 }
 
 /// Measures these entries, and looks into the first of them that can be looked into. As many as are `left` are to have their turn.
-pub(super) async fn look_into(
+pub(crate) async fn look_into(
     connection: &mut Connection,
     entries: &mut [&mut (&Vec<u8>, Key)],
     left: usize,

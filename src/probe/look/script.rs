@@ -5,8 +5,10 @@
 
 use ::redis::cmd;
 
-use super::connection::Connection;
-use crate::redis::look::{Correction, Drift, Fault, Kill, Parameter};
+use crate::{
+    probe::wire::connection::Connection,
+    redis::look::{Correction, Drift, Fault, Kill, Parameter},
+};
 
 /// What can run, and the command that ends it.
 const KINDS: [(&str, &str); 2] = [("script", "SCRIPT"), ("function", "FUNCTION")];
@@ -15,7 +17,7 @@ const KINDS: [(&str, &str); 2] = [("script", "SCRIPT"), ("function", "FUNCTION")
 const TRIES: u32 = 50;
 
 /// Ends what runs, and tells so; `None` where it ended by itself.
-pub(super) async fn end(connection: &mut Connection) -> Result<Option<Drift>, Fault> {
+pub(crate) async fn end(connection: &mut Connection) -> Result<Option<Drift>, Fault> {
     let mut refusal = String::new();
     for (kind, command) in KINDS {
         let name = format!("{kind}|kill");

@@ -3,14 +3,16 @@
 //! An entry holds what was asked for, such as the name of a key, at any length. Where the answer is too long, fewer are asked
 //! for, and where a single one is, none for some looks: a server has to hold in memory all that it is asked for.
 
-use super::{
-    bounded::Bounds,
-    connection::{self, Connection, Failure},
-    reply,
-};
-use crate::redis::{
-    access::acl::APP,
-    look::{Fault, Part, REFUSALS_COUNT_FOR, Refusal, Unread},
+use crate::{
+    probe::wire::{
+        bounded::Bounds,
+        connection::{self, Connection, Failure},
+        reply,
+    },
+    redis::{
+        access::acl::APP,
+        look::{Fault, Part, REFUSALS_COUNT_FOR, Refusal, Unread},
+    },
 };
 
 /// So many entries a server keeps, unless it is told otherwise. It joins those that say the same.
@@ -24,7 +26,7 @@ const BOUNDS: Bounds = Bounds { each: 1024, kept: 2 << 20, read: 16 << 20, begin
 
 /// How the log of a server is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Log {
+pub(crate) struct Log {
     entries: usize,
     rest: u32,
 }
@@ -36,7 +38,7 @@ impl Default for Log {
 }
 
 /// What the user of the applications was refused of late, and why that is not all, where it may not be.
-pub(super) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, Option<Unread>), Fault> {
+pub(crate) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, Option<Unread>), Fault> {
     if let Some(rest) = connection.log.rest.checked_sub(1) {
         connection.log.rest = rest;
         return Ok((Vec::new(), Some(Unread::TooLong)));

@@ -11,14 +11,17 @@ use ::redis::{Cmd, Value, cmd};
 use tokio::time::Instant;
 
 use super::{
-    bounded::Bounds,
-    connection::{Connection, Failure},
     payloads::{self, Looked},
-    reading, reply,
+    reading,
 };
 use crate::{
     api::v1alpha1::Inspect,
     entries::look::census::{Batch, Census, Key},
+    probe::wire::{
+        bounded::Bounds,
+        connection::{Connection, Failure},
+        reply,
+    },
     redis::look::{
         Part, Unread, Want,
         load::{History, Reading, latency::SlowCommand},
@@ -32,7 +35,7 @@ const MOST_KEYS: usize = 500;
 const SCANS: usize = 8;
 
 /// What is kept of each `INFO`: it has some kilobytes.
-pub(super) const INFO: Bounds = Bounds { each: 64 * 1024, kept: 256 * 1024, read: 16 << 20, beginning: true };
+pub(crate) const INFO: Bounds = Bounds { each: 64 * 1024, kept: 256 * 1024, read: 16 << 20, beginning: true };
 /// Of an entry of the slow log nothing is wanted but a command's name.
 const SLOW_LOG: Bounds = Bounds { each: 256, kept: 1 << 20, read: 16 << 20, beginning: false };
 /// A key whose name is as long as that is not looked at: it is none of Microsoft.Identity.Web's.
@@ -42,7 +45,7 @@ const NAMES: Bounds = Bounds { each: LONGEST_NAME, kept: 2 << 20, read: 16 << 20
 const FEWER: u32 = 2;
 
 /// Reads on, and adds it to what is remembered. What could not be read is noted, and the rest is read all the same.
-pub(super) async fn read(
+pub(crate) async fn read(
     connection: &mut Connection,
     history: &mut History,
     want: &Want,
@@ -152,7 +155,7 @@ async fn slowest_command(connection: &mut Connection, since: u64) -> Result<Opti
 
 /// Whether what this connection reads leaves alone when a key was last used, which is what LRU policies go by. Asked for
 /// once on each connection.
-pub(super) async fn spares_clock(connection: &mut Connection, version: &str) -> Result<bool, Failure> {
+pub(crate) async fn spares_clock(connection: &mut Connection, version: &str) -> Result<bool, Failure> {
     if let Some(known) = connection.spares_clock {
         return Ok(known);
     }
@@ -252,7 +255,7 @@ async fn scan(connection: &mut Connection, census: &mut Census) -> Result<(u64, 
     Ok((cursor, names))
 }
 
-pub(super) fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
+pub(crate) fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
     let Value::Array(parts) = answer else { return None };
     let [Value::BulkString(cursor), Value::Array(names)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
     let name = |name| if let Value::BulkString(bytes) = name { Some(bytes) } else { None };
@@ -261,13 +264,13 @@ pub(super) fn scanned(answer: Value) -> Option<(u64, Vec<Vec<u8>>)> {
 
 /// Sends them in one go. One that the server refuses for want of a right refuses all: the next would be refused too. What
 /// it refuses otherwise is about that key, which may have become another meanwhile.
-pub(super) async fn all(connection: &mut Connection, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
+pub(crate) async fn all(connection: &mut Connection, commands: Vec<Cmd>) -> Result<Vec<Value>, Failure> {
     let answers = connection.send_all(commands).await?;
     none_forbidden(answers)
 }
 
 /// The same where the answers have bounds of their own.
-pub(super) async fn all_within(
+pub(crate) async fn all_within(
     connection: &mut Connection,
     commands: Vec<Cmd>,
     bounds: Bounds,
@@ -291,7 +294,7 @@ fn refused(words: String) -> Batch {
     Batch { refusal: Some(words), ..Batch::default() }
 }
 
-pub(super) fn integer(answer: &Value) -> Option<i64> {
+pub(crate) fn integer(answer: &Value) -> Option<i64> {
     if let Value::Int(number) = answer { Some(*number) } else { None }
 }
 
@@ -302,7 +305,7 @@ fn key(command: &str, name: &[u8]) -> Cmd {
 }
 
 /// The field in which an entry's payload stands.
-pub(super) fn field(command: &str, name: &[u8]) -> Cmd {
+pub(crate) fn field(command: &str, name: &[u8]) -> Cmd {
     let mut command = key(command, name);
     command.arg("data");
     command

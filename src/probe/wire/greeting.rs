@@ -17,7 +17,7 @@ const GOES_ON_AFTER: [&str; 6] = ["NOAUTH", "NOPERM", "LOADING", "MASTERDOWN", "
 
 /// What the other side turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Greeting {
+pub(crate) enum Greeting {
     /// Redis, ready for commands.
     Redis,
     /// Redis that serves nobody on this connection, in its words; or half of an answer.
@@ -33,7 +33,7 @@ pub(super) enum Greeting {
 }
 
 /// Sends a PING and judges what comes.
-pub(super) async fn exchange<S>(stream: &mut S, limit: Duration) -> Greeting
+pub(crate) async fn exchange<S>(stream: &mut S, limit: Duration) -> Greeting
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -22,30 +22,30 @@ const OUT_OF_REACH: usize = usize::MAX;
 
 /// How much of one answer is read, and how much is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     /// Bytes kept of each string. One that is as long as that may have been longer.
-    pub(super) each: usize,
+    pub(crate) each: usize,
     /// Bytes kept of all of it.
-    pub(super) kept: usize,
+    pub(crate) kept: usize,
     /// Bytes read.
-    pub(super) read: usize,
+    pub(crate) read: usize,
     /// Whether an answer that is one string is of use where it is cut.
-    pub(super) beginning: bool,
+    pub(crate) beginning: bool,
 }
 
 impl Bounds {
     /// Whether a string may have been longer.
-    pub(super) fn cut(self, string: &[u8]) -> bool {
+    pub(crate) fn cut(self, string: &[u8]) -> bool {
         string.len() >= self.each
     }
 
     /// Whether an answer is a string, and of no use.
-    pub(super) fn spoils(self, answer: &Value) -> bool {
+    pub(crate) fn spoils(self, answer: &Value) -> bool {
         !self.beginning && !matches!(answer, Value::Array(_) | Value::Set(_) | Value::Map(_)) && self.cut_any(answer)
     }
 
     /// Whether any string in an answer may have been longer.
-    pub(super) fn cut_any(self, answer: &Value) -> bool {
+    pub(crate) fn cut_any(self, answer: &Value) -> bool {
         match answer {
             Value::BulkString(bytes) => self.cut(bytes),
             Value::VerbatimString { text, .. } => self.cut(text.as_bytes()),
@@ -59,7 +59,7 @@ impl Bounds {
 /// What may still come of the answer that is awaited. Shared by the stream, which spends it, and the one who asks, who
 /// renews it.
 #[derive(Clone, Default)]
-pub(super) struct Allowance(Arc<Left>);
+pub(crate) struct Allowance(Arc<Left>);
 
 #[derive(Default)]
 struct Left {
@@ -71,14 +71,14 @@ struct Left {
 }
 
 impl Allowance {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         let allowance = Self::default();
         allowance.renew(bounds);
         allowance
     }
 
     /// Grants this for the next answer.
-    pub(super) fn renew(&self, bounds: Bounds) {
+    pub(crate) fn renew(&self, bounds: Bounds) {
         self.0.each.store(bounds.each, Ordering::Relaxed);
         self.0.kept.store(bounds.kept, Ordering::Relaxed);
         self.0.read.store(bounds.read, Ordering::Relaxed);
@@ -86,12 +86,12 @@ impl Allowance {
     }
 
     /// How many bytes came since it was renewed.
-    pub(super) fn came(&self) -> usize {
+    pub(crate) fn came(&self) -> usize {
         self.0.granted.load(Ordering::Relaxed) - self.left()
     }
 
     /// Whether more came than may. Nothing can come any more then: the stream has ended in the middle of an answer.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.0.is_spent.load(Ordering::Relaxed)
     }
 
@@ -120,7 +120,7 @@ impl Allowance {
 }
 
 /// A connection whose answers are cut, and that ends once its allowance is spent.
-pub(super) struct Bounded<S> {
+pub(crate) struct Bounded<S> {
     stream: S,
     allowance: Allowance,
     at: At,
@@ -144,7 +144,7 @@ enum At {
 }
 
 impl<S> Bounded<S> {
-    pub(super) fn new(stream: S, allowance: Allowance) -> Self {
+    pub(crate) fn new(stream: S, allowance: Allowance) -> Self {
         Self { stream, allowance, at: At::Value, ready: Vec::new(), taken: 0 }
     }
 
