@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod api;
+pub mod capability;
 pub mod cli;
 pub mod condition;
 pub mod controller;
@@ -24,7 +25,4 @@ pub mod entries;
 pub mod kubernetes;
 pub mod probe;
 pub mod redis;
-pub mod request;
-pub mod sweep;
 pub mod telemetry;
-pub mod time;

@@ -14,10 +14,12 @@ use tokencache_operator::{
         payload::Purposes,
         ring::open::KeyRing,
     },
-    entries::entry::reader::Reader,
+    entries::{
+        entry::reader::Reader,
+        sweep::{Selection, Step, Sweep, SweepId, Tally},
+    },
     probe::{Limits, Probe, sweep::sweep},
     redis::look::Want,
-    sweep::{Selection, Step, Sweep, SweepId, Tally},
 };
 
 use crate::operator::cpu_of;

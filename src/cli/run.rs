@@ -12,12 +12,13 @@ use tokio::{
 };
 
 use crate::{
-    controller::{self, Options, Scope, written},
+    controller::{self, Options, Scope, memory},
     kubernetes::words,
     telemetry::{
+        health,
         logs::{self, LogFormat},
         metrics::Metrics,
-        probes, server,
+        server,
     },
 };
 
@@ -135,12 +136,12 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
             .filter(|namespace| !namespace.is_empty())
             .map_or(Scope::Cluster, Scope::Namespace),
         probe_period: arguments.probe_period,
-        status_pause: written::PAUSE,
+        status_pause: memory::PAUSE,
         reporter: arguments.pod_name.clone(),
         operator_namespace: arguments.pod_namespace.clone().filter(|namespace| !namespace.is_empty()),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = %options.scope, "starting");
-    let health = move |path: &str| probes::answer(path, *is_synced.borrow());
+    let health = move |path: &str| health::answer(path, *is_synced.borrow());
     let measured = Arc::clone(&metrics);
     tokio::select! {
         () = controller::run(client, options, metrics, synced, shutdown) => Ok(()),

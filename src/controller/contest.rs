@@ -11,11 +11,10 @@ use crate::{
     condition::{ConditionType, Finding, Reason, Verdict},
     kubernetes::{
         event::{EventType, Happening},
-        identity::OWNER_LABEL,
-        managed_fields::changer,
+        identity::{OWNER_LABEL, managed_fields::changer},
         name,
         object::{Kind, Object},
-        workload::listed,
+        read::workload::listed,
         write::{Write, subset::differences},
     },
 };

@@ -17,17 +17,16 @@ use tokio::sync::watch as signal;
 use super::{
     Options,
     brake::Brake,
+    memory::Written,
     watch::{Caches, Key},
-    written::Written,
 };
 use crate::{
     data_protection::ring::open::KeyRing,
     kubernetes::{
-        identity::is_managed,
-        managed_fields, name,
+        identity::{is_managed, managed_fields},
+        name,
         object::{Kind, Object, Reference},
-        read::{consumers::ConsumerLookup, named::NamedSecrets},
-        secret::SecretReader,
+        read::{consumers::ConsumerLookup, named::NamedSecrets, secret::SecretReader},
         write::admitted::Admitted,
     },
     probe::{prober::Prober, sweeper::Sweeper},

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{Inspect, OperationStatus, OperationType},
+    capability::operation,
     data_protection::{
         self,
         findings::changes::{self, Corrected},
@@ -25,6 +26,7 @@ use crate::{
     entries::{
         entry::reader::Reader,
         flush::{self, Flush, Reads},
+        sweep::Sweep,
     },
     kubernetes::{identity::Found, object::Reference, write::Write},
     redis::{
@@ -32,8 +34,6 @@ use crate::{
         credentials::{Credentials, rotation},
         server::network,
     },
-    request,
-    sweep::Sweep,
 };
 
 /// What is to be done, and what becomes of it.
@@ -156,8 +156,8 @@ fn asks(
     let since = revoke_key::looks_since(of_ring, operations, snapshot.now);
     asks.extend(since.filter(|_| answers.ring_processes.is_none()).map(Ask::RingProcesses));
     let revoked = of_ring.revoke.as_ref().map(|wish| &wish.request);
-    let is_requested = request::is_open(of_redis.flush.request.as_ref(), operations, OperationType::Flush)
-        || request::is_open(revoked, operations, OperationType::RevokeKey);
+    let is_requested = operation::is_open(of_redis.flush.request.as_ref(), operations, OperationType::Flush)
+        || operation::is_open(revoked, operations, OperationType::RevokeKey);
     if is_requested && answers.consumers.is_none() {
         asks.push(Ask::Consumers);
     }

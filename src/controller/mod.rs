@@ -18,6 +18,7 @@ pub mod context;
 pub mod decide;
 pub mod events;
 pub mod leftovers;
+pub mod memory;
 pub mod object_events;
 pub mod observe;
 pub mod plan;
@@ -29,7 +30,6 @@ pub mod ring_secrets;
 pub mod settings;
 pub mod snapshot;
 pub mod watch;
-pub mod written;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,9 +49,9 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 pub use context::Context;
+pub use memory::Written;
 use reconcile::{PassError, pass, retry_after};
 pub use watch::{Guarded, Key, Scope};
-pub use written::Written;
 
 /// How to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct Options {
     pub scope: Scope,
     /// The time between two looks at a Redis server.
     pub probe_period: Duration,
-    /// The least time between two writes of one status: [`written::PAUSE`], but in tests.
+    /// The least time between two writes of one status: [`memory::PAUSE`], but in tests.
     pub status_pause: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,

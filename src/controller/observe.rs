@@ -26,16 +26,19 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, OperationStatus, StoredStatus, TokenCache, TokenCacheStatus},
+    capability::operation,
     condition::{ConditionType, Verdict},
     data_protection::secrets as ring,
     kubernetes::{
-        cache::Cache,
         identity::{Found, OWNER_LABEL, Owner, Ownership, Wanted},
         name,
         object::{Kind, Namespaced, Object, Reference},
-        process::Processes,
+        read::{
+            cache::Cache,
+            process::Processes,
+            workload::{Consumers, Source},
+        },
         words,
-        workload::{Consumers, Source},
     },
     redis::{
         credentials::{binding, rotation},
@@ -44,7 +47,6 @@ use crate::{
         settings::{self as redis_settings, TlsSource},
         tls,
     },
-    request,
 };
 
 /// Why there is nothing to plan from.
@@ -82,7 +84,7 @@ pub async fn snapshot<'pass>(
     answers: &'pass Answers,
 ) -> Result<Snapshot<'pass>, ObserveError> {
     // Where nothing is written, nobody is told that a name is not free.
-    let unseen = if request::is_paused(cache) { Unseen::AskedFor } else { Unseen::TakenForAbsent };
+    let unseen = if operation::is_paused(cache) { Unseen::AskedFor } else { Unseen::TakenForAbsent };
     let mut observed = redis(context, key, &settings.redis, previous.operations.clone(), unseen).await?;
     observed.was_restricted = is_restricted(previous);
     observed.callers = answers.callers.clone().unwrap_or(Callers::Unknown);

@@ -2,6 +2,7 @@
 
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, TokenCache},
+    capability::operation,
     condition::{ConditionType, Verdict},
     data_protection,
     kubernetes::{
@@ -16,7 +17,6 @@ use crate::{
         server::rollout,
         settings::{Settings, TlsSource},
     },
-    request,
 };
 
 /// What is to be done, and nothing that is done already.
@@ -82,7 +82,7 @@ pub fn plan(
     waits: &dyn Fn(&Write) -> bool,
 ) -> Plan {
     let owner = &settings.owner.name;
-    if request::is_paused(cache) {
+    if operation::is_paused(cache) {
         return Plan::default();
     }
     let is_blocked = observed.taken(owner).is_some() || observed.leftover(owner).is_some();

@@ -16,16 +16,16 @@ use super::{
     brake::{Change, HeldUntil, Target},
     contest,
     context::Context,
+    memory::Overlay,
     report::Report,
     watch::{Guarded, Key},
-    written::Overlay,
 };
 use crate::{
     api::v1alpha1::{LONGEST_MESSAGE, StoredStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
         event::{self, Happening},
-        identity::STATUS_FIELD_MANAGER,
-        managed_fields, words,
+        identity::{STATUS_FIELD_MANAGER, managed_fields},
+        words,
         write::subset::differences,
     },
 };
@@ -46,7 +46,7 @@ pub enum Delivery {
     /// It was written.
     Written,
     /// The status was written a moment ago. Only the events of this one are published, and the pass has to come again for the
-    /// rest: see [`Written::sooner`](super::written::Written::sooner).
+    /// rest: see [`Written::sooner`](crate::controller::memory::Written::sooner).
     Held,
 }
 
@@ -210,12 +210,12 @@ mod tests {
     use super::*;
     use crate::{
         api::v1alpha1::{OperationStage, OperationType},
-        request,
+        capability::operation,
     };
 
     #[test]
     fn messages_are_written_as_long_as_they_may_be() {
-        let operation = request::entry(OperationType::Flush, OperationStage::Completed, None, "ü".repeat(3000));
+        let operation = operation::entry(OperationType::Flush, OperationStage::Completed, None, "ü".repeat(3000));
         let status = fitting(TokenCacheStatus { operations: vec![operation], ..TokenCacheStatus::default() });
         assert_eq!(status.operations[0].message.chars().count(), usize::from(LONGEST_MESSAGE));
         assert_eq!(fitting(status.clone()), status);

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{OperationStatus, TokenCache, TokenCacheSpec},
+    capability::operation,
     condition::Finding,
     data_protection::findings::changes::Corrected,
     kubernetes::{
@@ -34,7 +35,6 @@ use crate::{
         write::{Write, WriteError, WriteErrorClass},
     },
     redis::{Aim, findings::Moment, server::rollout},
-    request,
 };
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
@@ -215,7 +215,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
 
 /// Whether what is wanted has reached the `StatefulSet`: a spec that does not, reaches no server either.
 fn is_carried_out(settings: &Settings, snapshot: &Snapshot<'_>, decision: &Decision, is_applied: bool) -> bool {
-    !request::is_paused(snapshot.cache)
+    !operation::is_paused(snapshot.cache)
         && (is_applied || rollout::is_written(&settings.redis, &snapshot.redis, &decision.credentials))
 }
 

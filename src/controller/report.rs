@@ -12,6 +12,7 @@ use crate::{
         BindingStatus, DataProtectionMode, KeyRingStatus, LONGEST_MESSAGE, NetworkPolicyMode, OperationStatus, PAUSED,
         RECONCILE_ANNOTATION, RedisStatus, TlsMode, TokenCache, TokenCacheStatus,
     },
+    capability::operation,
     condition::{ConditionType, Finding, Reason, Verdict, merge, summary},
     data_protection::{
         self,
@@ -29,7 +30,6 @@ use crate::{
         live::Observed,
         settings::Settings,
     },
-    request,
 };
 
 /// What a pass has to say.
@@ -158,7 +158,7 @@ pub fn report(
     };
     required.insert(0, spec_valid);
     let [mut ready, stalled] = summary(&required);
-    if request::is_paused(cache) && ready.reason != Reason::DriftWhilePaused {
+    if operation::is_paused(cache) && ready.reason != Reason::DriftWhilePaused {
         ready.message += ". Paused: nothing is changed or repaired while the annotation ";
         ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
     }

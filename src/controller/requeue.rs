@@ -18,7 +18,7 @@ pub const NOT_READY: Duration = Duration::from_secs(30);
 /// While the first look at a server is on its way.
 pub const AWAITING_LOOK: Duration = Duration::from_secs(15);
 /// After a report of what was put right, which holds for that pass only. No watch shows that it is over.
-pub const PUT_RIGHT: Duration = super::written::PAUSE;
+pub const PUT_RIGHT: Duration = crate::controller::memory::PAUSE;
 /// While something of an earlier owner is being collected.
 pub const COLLECTING: Duration = Duration::from_secs(5);
 

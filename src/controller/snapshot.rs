@@ -11,7 +11,11 @@ use super::brake::Brake;
 use crate::{
     api::v1alpha1::{TokenCache, TokenCacheStatus},
     data_protection::{ring::open::KeyRing, secrets as ring},
-    kubernetes::{identity::Lacking, object::Reference, process::Processes, workload::Consumers},
+    kubernetes::{
+        identity::Lacking,
+        object::Reference,
+        read::{process::Processes, workload::Consumers},
+    },
     redis::{live::Observed, server::network::Callers},
 };
 

@@ -35,9 +35,11 @@ use crate::{
     api::v1alpha1::{StoredStatus, TokenCache},
     condition::ConditionType,
     kubernetes::{
-        cache::{Cache, WatchEnded},
-        identity::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, STATUS_FIELD_MANAGER, named_owner},
-        managed_fields, words,
+        identity::{
+            EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, STATUS_FIELD_MANAGER, managed_fields, named_owner,
+        },
+        read::cache::{Cache, WatchEnded},
+        words,
     },
 };
 

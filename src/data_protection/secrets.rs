@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     api::v1alpha1::OperationStatus,
-    kubernetes::{identity::Found, process::Processes},
-    sweep::Progress,
+    entries::sweep::Progress,
+    kubernetes::{identity::Found, read::process::Processes},
 };
 
 /// What a pass saw of a cache's key ring.

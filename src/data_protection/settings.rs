@@ -14,9 +14,11 @@ use crate::{
         DataProtectionMode, Inspect, KeyRotationSpec, NamedSecret, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION,
         TokenCache,
     },
+    capability::{
+        operation::{self, Request},
+        time,
+    },
     kubernetes::identity::Owner,
-    request::{self, Request},
-    time,
 };
 
 /// What a cache wants of its key ring.
@@ -78,13 +80,13 @@ impl Settings {
             certificate,
             previous: written.previous.iter().filter(|_| is_managed).map(name).collect(),
             import: named(&written.import),
-            request: request::annotation(cache, ROTATE_KEY_ANNOTATION).map(Request::parse),
-            revoke: request::annotation(cache, REVOKE_KEY_ANNOTATION).map(Wish::parse),
+            request: operation::annotation(cache, ROTATE_KEY_ANNOTATION).map(Request::parse),
+            revoke: operation::annotation(cache, REVOKE_KEY_ANNOTATION).map(Wish::parse),
             inspect: cache.spec.inspect(),
-            created: request::created(cache),
+            created: operation::created(cache),
             application_name: written.application_name.clone(),
-            held: request::is_paused(cache),
-            is_restored: request::is_restored(cache),
+            held: operation::is_paused(cache),
+            is_restored: operation::is_restored(cache),
         })
     }
 

@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::entry::reader::Reader;
+use super::{
+    entry::reader::Reader,
+    sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, Tally, number},
+};
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, OperationStage, OperationStatus, OperationType},
+    capability::operation::{self, Request, is},
     kubernetes::identity::Owner,
-    request::{self, Request, is},
-    sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, Tally, number},
 };
 
 /// What a cache wants of its entries.
@@ -123,17 +125,17 @@ fn said(operation: Option<OperationStatus>) -> Flush {
 }
 
 fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
-    request::entry(OperationType::Flush, stage, requested, message)
+    operation::entry(OperationType::Flush, stage, requested, message)
 }
 
 /// Reads how far it is.
 #[must_use]
 pub fn read(input: &Input<'_>) -> Flush {
-    let before = request::entry_in(input.operations, OperationType::Flush);
+    let before = operation::entry_in(input.operations, OperationType::Flush);
     let requested = match &input.wish.request {
         None => return said(before.filter(|before| before.stage.outlasts_request()).cloned()),
         Some(Request::Malformed(value)) => {
-            let message = request::malformed(input.owner, FLUSH_ANNOTATION, value);
+            let message = operation::malformed(input.owner, FLUSH_ANNOTATION, value);
             return said(Some(entry(OperationStage::Ignored, None, message)));
         }
         Some(Request::At(time)) => *time,
@@ -146,11 +148,11 @@ pub fn read(input: &Input<'_>) -> Flush {
         return said(Some(before.clone()));
     }
     if let Some(why) = input.refused(requested, before, done) {
-        let message = request::ignored(input.owner, FLUSH_ANNOTATION, &why);
+        let message = operation::ignored(input.owner, FLUSH_ANNOTATION, &why);
         return said(Some(entry(OperationStage::Ignored, Some(requested), message)));
     }
     if input.wish.held {
-        let message = format!("nothing is removed yet: {}", request::paused());
+        let message = format!("nothing is removed yet: {}", operation::paused());
         return said(Some(kept(before, OperationStage::Waiting, requested, message)));
     }
     if let Some(obstacle) = input.obstacle() {
@@ -200,7 +202,7 @@ impl Input<'_> {
         if is_over {
             return Some("a later request was carried out already".to_owned());
         }
-        request::refused(requested, self.wish.created, self.now)
+        operation::refused(requested, self.wish.created, self.now)
     }
 
     /// It is followed, and can be.
@@ -231,7 +233,7 @@ impl Input<'_> {
         let again = failure.map(|(why, _)| format!(". It is begun again soon, since {why}")).unwrap_or_default();
         let message = self.goes_on(step, tally, before) + &again;
         let mut entry = kept(before, stage, requested, message);
-        entry.started = entry.started.or_else(|| Some(request::time(self.now)));
+        entry.started = entry.started.or_else(|| Some(operation::time(self.now)));
         if let Some(Progress { sweep, tally, state: State::Done }) = progress
             && sweep.id.step == Step::Count
         {
@@ -294,7 +296,7 @@ impl Input<'_> {
 
     fn completed(&self, requested: Timestamp, before: Option<&OperationStatus>, tally: Tally) -> OperationStatus {
         let mut entry = kept(before, OperationStage::Completed, requested, String::new());
-        let finished = request::time(self.now);
+        let finished = operation::time(self.now);
         let started = entry.started.get_or_insert_with(|| finished.clone()).0;
         let seconds = finished.0.duration_since(started).as_secs().max(0);
         let removed = before.and_then(|before| before.removed).unwrap_or_default().max(number(tally.removed));

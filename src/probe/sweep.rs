@@ -16,12 +16,14 @@ use super::{
     },
 };
 use crate::{
-    entries::entry::reader::Reader,
+    entries::{
+        entry::reader::Reader,
+        sweep::{Selection, Sweep, Tally},
+    },
     redis::{
         access::acl,
         look::{Fault, Login, Server, Trust},
     },
-    sweep::{Selection, Sweep, Tally},
 };
 
 /// Keys that a server is asked for at a time.

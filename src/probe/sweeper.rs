@@ -19,9 +19,9 @@ use tokio::{
 
 use crate::{
     controller::Key,
+    entries::sweep::{AGAIN_AFTER, Progress, State, Sweep, Tally},
     probe,
     redis::{Aim, findings::unanswered},
-    sweep::{AGAIN_AFTER, Progress, State, Sweep, Tally},
 };
 
 /// How many sweeps are under way at the same time.

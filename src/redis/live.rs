@@ -16,8 +16,7 @@ use crate::{
     kubernetes::{
         identity::Found,
         object::{Kind, Reference},
-        process::Processes,
-        workload::Consumers,
+        read::{process::Processes, workload::Consumers},
         write::admitted::Admitted,
     },
 };

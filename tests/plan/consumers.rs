@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-use tokencache_operator::controller::observe::published;
-use tokencache_operator::kubernetes::process::{Outdated, Processes};
-use tokencache_operator::kubernetes::workload::{Consumer, Consumers, Source, Uses, Workload, addresses};
+use tokencache_operator::{
+    controller::observe::published,
+    kubernetes::read::{
+        process::{Outdated, Processes},
+        workload::{Consumer, Consumers, Source, Uses, Workload, addresses},
+    },
+};
 
 use super::world::{World, shop};
 

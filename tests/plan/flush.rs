@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::{
     api::v1alpha1::{OperationStage as Stage, OperationStatus},
+    capability::operation::Request,
     data_protection::ring::open::KeyRing,
     entries::{
         entry::reader::Reader,
         flush::{Flush, Input, Reads, What, Wish, read},
+        sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Tally},
     },
-    request::Request,
-    sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Tally},
 };
 
 use super::world::{START, World, shop};

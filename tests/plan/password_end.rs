@@ -7,8 +7,10 @@ use tokencache_operator::{
     condition::{Finding, Reason, Verdict},
     kubernetes::{
         identity::Found,
-        process::{Process, Processes},
-        workload::Workload,
+        read::{
+            process::{Process, Processes},
+            workload::Workload,
+        },
     },
     redis::{
         credentials::rotation::{Marks, refused_since},

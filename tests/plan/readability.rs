@@ -17,7 +17,7 @@ use tokencache_operator::{
             payloads::{Payloads, Portion},
         },
     },
-    kubernetes::workload::{Consumer, Consumers, Workload},
+    kubernetes::read::workload::{Consumer, Consumers, Workload},
     redis::{
         self,
         look::{Answer, load::Usage},
@@ -165,9 +165,9 @@ fn ring(in_use: [Option<bool>; 2], name: Option<&str>) -> KeyRingStatus {
     let key = |(of, in_use): (u8, Option<bool>)| KeyStatus {
         id: key(of).to_string(),
         state: KeyState::Active,
-        created: tokencache_operator::request::time(START),
-        activates: tokencache_operator::request::time(START),
-        expires: tokencache_operator::request::time(START),
+        created: tokencache_operator::capability::operation::time(START),
+        activates: tokencache_operator::capability::operation::time(START),
+        expires: tokencache_operator::capability::operation::time(START),
         in_use,
     };
     let keys = [1, 2].into_iter().zip(in_use).map(key).collect();

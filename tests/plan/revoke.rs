@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::{
     api::v1alpha1::{Inspect, KeyState, OperationStage as Stage, OperationStatus},
     data_protection::key::id::KeyId,
-    kubernetes::{
+    entries::sweep::{Progress, Selection, State, Step, Tally},
+    kubernetes::read::{
         process::{Process, Processes},
         workload::Workload,
     },
-    sweep::{Progress, Selection, State, Step, Tally},
 };
 
 use super::key_ring::Keys;

@@ -18,8 +18,8 @@ use tokencache_operator::{
         objects::file_secret,
         plan::plan,
     },
-    kubernetes::process::Processes,
-    sweep::{Selection, Step, Tally},
+    entries::sweep::{Selection, Step, Tally},
+    kubernetes::read::process::Processes,
 };
 
 use super::key_ring::Keys;

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokencache_operator::{
     api::v1alpha1::{OperationStage as Stage, OperationStatus},
     entries::look::payloads::Counts,
-    kubernetes::{identity::Found, process::Processes},
+    kubernetes::{identity::Found, read::process::Processes},
     redis::{
         access::{
             acl::{APP, Passwords, password_hashes},

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 use tokencache_operator::{
     api::v1alpha1::TokenCacheStatus,
+    capability::operation,
     controller::report::{Published, report},
     entries::look::payloads::Counts,
     kubernetes::identity::Found,
@@ -22,7 +23,6 @@ use tokencache_operator::{
         tls::certificate::Fingerprint,
         want,
     },
-    request,
 };
 
 use super::pods::{REVISION, marked, on_node, running};
@@ -170,7 +170,7 @@ impl Seen {
         }
         let Self(world) = self;
         let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
-        let carried_out = !request::is_paused(&world.cache);
+        let carried_out = !operation::is_paused(&world.cache);
         let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
         let health = health(&settings, &world.observed, &world.credentials(), moment);
         let previous = TokenCacheStatus::default();

@@ -6,9 +6,9 @@ use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 use tokencache_operator::{
     api::v1alpha1::{OperationType, StoredStatus, TokenCache, TokenCacheStatus, crd},
+    capability::operation::Request,
     condition::ConditionType,
     entries::flush::{Input, Reads, What, Wish, read},
-    request::Request,
 };
 
 use super::world::{START, World, shop};

@@ -16,8 +16,7 @@ use tokencache_operator::{
     kubernetes::{
         identity::{APPLIED_ANNOTATION, FIELD_MANAGER, Found},
         object::Object,
-        process::Processes,
-        workload::Consumers,
+        read::{process::Processes, workload::Consumers},
         write::Write,
     },
     redis::{

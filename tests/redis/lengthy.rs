@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokencache_operator::{
     api::v1alpha1::Amount,
-    entries::look::census::{Entries, Expiry, Population, Prefix},
+    entries::{
+        look::census::{Entries, Expiry, Population, Prefix},
+        sweep::{Selection, Step},
+    },
     probe::Probe,
     redis::{
         look::{
@@ -15,7 +18,6 @@ use tokencache_operator::{
         },
         settings::{MaxMemory, client_limits::ClientLimits},
     },
-    sweep::{Selection, Step},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

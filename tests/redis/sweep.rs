@@ -10,10 +10,12 @@ use tokencache_operator::{
         payload::Purposes,
         ring::open::KeyRing,
     },
-    entries::entry::reader::Reader,
+    entries::{
+        entry::reader::Reader,
+        sweep::{Selection, Step, Sweep, SweepId, Tally},
+    },
     probe::sweep::sweep,
     redis::look::Fault,
-    sweep::{Selection, Step, Sweep, SweepId, Tally},
 };
 
 use crate::scene::{admin, config, config_without, login, now, server_of};

@@ -6,10 +6,12 @@ use tokencache_operator::{
     api::v1alpha1::OperationType,
     controller::Key,
     data_protection::ring::open::KeyRing,
-    entries::entry::reader::Reader,
+    entries::{
+        entry::reader::Reader,
+        sweep::{Progress, Selection, State, Step, Sweep, SweepId},
+    },
     probe::sweeper::Sweeper,
     redis::Aim,
-    sweep::{Progress, Selection, State, Step, Sweep, SweepId},
 };
 
 use crate::scene::{admin, config, login, now, server_of, want};

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use kube::Client;
-use tokencache_operator::controller::{self, Options, Scope, written};
-use tokencache_operator::telemetry::metrics::Metrics;
+use tokencache_operator::{
+    controller::{self, Options, Scope, memory},
+    telemetry::metrics::Metrics,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -45,7 +47,7 @@ impl Operator {
     /// As [`Self::start`], with the time between two writes of a status that it has in a cluster.
     pub async fn start_unhurried(namespace: &str) -> Self {
         let client = api_server().client(USER_AGENT).await;
-        Self::start_as(client, Scope::Namespace(namespace.to_owned()), PROBE_PERIOD, written::PAUSE)
+        Self::start_as(client, Scope::Namespace(namespace.to_owned()), PROBE_PERIOD, memory::PAUSE)
     }
 
     /// As [`Self::start_with`], in any scope.

@@ -24,12 +24,12 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{KeyRingStatus, KeyState as State, KeyStatus},
+    capability::operation,
     condition::{ConditionType::KeyRingReady, Finding, Reason},
     kubernetes::{
         identity::{Found, ORPHANED},
         name,
     },
-    request,
 };
 use changes::{Corrected, has_owner};
 
@@ -82,15 +82,15 @@ pub fn status(settings: &Settings, observed: &Observed, standing: &Standing, now
     let key = |member: &Member| KeyStatus {
         id: member.id.to_string(),
         state: state(ring.ring.state(member, now)),
-        created: request::time(member.created),
-        activates: request::time(member.activates),
-        expires: request::time(member.expires),
+        created: operation::time(member.created),
+        activates: operation::time(member.activates),
+        expires: operation::time(member.expires),
         in_use: None,
     };
     Some(KeyRingStatus {
         secret: name::keys(&settings.owner.name),
         active: ring.ring.active(now).map(|active| active.id.short()),
-        next_rotation: ring.due.map(request::time),
+        next_rotation: ring.due.map(operation::time),
         application_name: None,
         keys: members.into_iter().map(key).collect(),
     })
@@ -122,7 +122,7 @@ impl Told<'_> {
         let holder = match &self.observed.ring {
             Found::Foreign(holder) => holder,
             Found::Restored(manager) => {
-                let message = request::restored(&self.settings.owner, "Secret", &self.secret, manager);
+                let message = operation::restored(&self.settings.owner, "Secret", &self.secret, manager);
                 return Some(fails(Reason::NameTaken, format!("{message}, and no key is made")));
             }
             Found::Nothing | Found::Ours(_) | Found::Earlier => return None,
@@ -226,7 +226,7 @@ impl Told<'_> {
         Some(fails(
             Reason::Provisioning,
             if self.settings.held {
-                format!("there is no key, and none is made: {}", request::paused())
+                format!("there is no key, and none is made: {}", operation::paused())
             } else {
                 "the first key is being made".to_owned()
             },
@@ -246,7 +246,7 @@ impl Told<'_> {
     /// What is not as it should be, and is being put right, or left alone.
     pub fn drifts(&self, what: &str, repair: &str) -> Finding {
         if self.settings.held {
-            fails(Reason::DriftWhilePaused, format!("{what}. It is left alone: {}", request::paused()))
+            fails(Reason::DriftWhilePaused, format!("{what}. It is left alone: {}", operation::paused()))
         } else {
             fails(Reason::Provisioning, format!("{what}; {repair}"))
         }
@@ -282,7 +282,7 @@ impl Told<'_> {
         };
         let next = match self.ring.ring.next(self.now) {
             Some(next) => format!("{} takes over at {}", next.id.short(), next.activates),
-            None if self.settings.held => format!("Another one is not made: {}", request::paused()),
+            None if self.settings.held => format!("Another one is not made: {}", operation::paused()),
             None => "Another one is being made".to_owned(),
         };
         Some(fails(

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_KEY_ANNOTATION},
+    capability::operation::{self, Request, is},
     data_protection::{
         DataProtection,
         key::{id::KeyId, read},
@@ -16,7 +17,6 @@ use crate::{
         state,
     },
     kubernetes::name,
-    request::{self, Request, is},
 };
 
 /// The annotation of a key's Secret that says which request it answered.
@@ -30,11 +30,11 @@ pub fn answer(
     ring: Option<&DataProtection>,
     now: Timestamp,
 ) -> (Option<OperationStatus>, Option<Timestamp>) {
-    let before = request::entry_in(&observed.beside.operations, OperationType::RotateKey);
+    let before = operation::entry_in(&observed.beside.operations, OperationType::RotateKey);
     let requested = match &settings.request {
         None => return (before.filter(|before| before.stage.outlasts_request()).cloned(), None),
         Some(Request::Malformed(value)) => {
-            let message = request::malformed(&settings.owner, ROTATE_KEY_ANNOTATION, value);
+            let message = operation::malformed(&settings.owner, ROTATE_KEY_ANNOTATION, value);
             return (Some(entry(OperationStage::Ignored, None, message)), None);
         }
         Some(Request::At(time)) => *time,
@@ -44,7 +44,7 @@ pub fn answer(
         return (Some(before.clone()), None);
     }
     let ignored = |why: &str| {
-        let message = request::ignored(&settings.owner, ROTATE_KEY_ANNOTATION, why);
+        let message = operation::ignored(&settings.owner, ROTATE_KEY_ANNOTATION, why);
         Some(entry(OperationStage::Ignored, Some(requested), message))
     };
     let waiting = |why: &str| Some(entry(OperationStage::Waiting, Some(requested), why.to_owned()));
@@ -53,7 +53,7 @@ pub fn answer(
     };
     if let Some((_, file)) = observed.answered().find(|(answered, _)| *answered == requested) {
         // After a restore from a backup the Secrets tell of what was asked for before it.
-        if let Some(why) = request::precedes(requested, settings.created).filter(|_| before.is_none()) {
+        if let Some(why) = operation::precedes(requested, settings.created).filter(|_| before.is_none()) {
             return (ignored(&why), None);
         }
         let live = observed.live().into_iter().find(|(name, _)| *name == file);
@@ -66,11 +66,11 @@ pub fn answer(
         return (ignored("a later request was carried out already"), None);
     }
     // One that was seen in time is followed, however long it had to wait.
-    if let Some(why) = request::refused(requested, settings.created, now).filter(|_| before.is_none()) {
+    if let Some(why) = operation::refused(requested, settings.created, now).filter(|_| before.is_none()) {
         return (ignored(&why), None);
     }
     if settings.held {
-        return (waiting(&format!("the new key is not made yet: {}", request::paused())), None);
+        return (waiting(&format!("the new key is not made yet: {}", operation::paused())), None);
     }
     if !state::may_make(observed, ring) {
         return (waiting("the new key cannot be made yet: see KeyRingReady"), None);
@@ -79,7 +79,7 @@ pub fn answer(
 }
 
 fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
-    request::entry(OperationType::RotateKey, stage, requested, message)
+    operation::entry(OperationType::RotateKey, stage, requested, message)
 }
 
 fn completed(settings: &Settings, requested: Timestamp, id: KeyId, now: Timestamp) -> OperationStatus {
@@ -91,5 +91,5 @@ fn completed(settings: &Settings, requested: Timestamp, id: KeyId, now: Timestam
         name::keys(&settings.owner.name)
     );
     let entry = entry(OperationStage::Completed, Some(requested), message);
-    OperationStatus { finished: Some(request::time(now)), ..entry }
+    OperationStatus { finished: Some(operation::time(now)), ..entry }
 }

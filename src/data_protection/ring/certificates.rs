@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 
 use super::default_key::later;
 use crate::{
+    capability::time::whole,
     data_protection::{
         certificate::{Certificate, Pair, PrivateKey, Thumbprint, pfx},
         key::{Key, encrypted_xml::EncryptedSecret},
     },
-    time::whole,
 };
 
 /// How long kubelet may take to bring a Secret to a pod.

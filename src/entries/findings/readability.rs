@@ -17,7 +17,7 @@ use crate::{
     },
     kubernetes::{
         name,
-        workload::{Consumers, Source},
+        read::workload::{Consumers, Source},
     },
     redis::{findings::load, look::load::Usage, settings::Settings},
 };

@@ -16,12 +16,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::ListParams};
 use tokio::{sync::Mutex as AsyncMutex, time::timeout};
 
-use crate::kubernetes::{
-    name,
+use super::{
     process::Processes,
-    words,
     workload::{self, Consumers, Source, Uses},
 };
+use crate::kubernetes::{name, words};
 
 /// How long an answer is kept.
 const KEPT: SignedDuration = SignedDuration::from_mins(1);

@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::ServerStatus,
+    capability::{operation, time::whole},
     condition::{
         ConditionType::{
             AccessAllowed, Durable, EntriesReadable, EvictionPolicyVerified, MemorySufficient, RedisAvailable,
@@ -40,8 +41,6 @@ use crate::{
     },
     entries::findings::readability,
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
-    request,
-    time::whole,
 };
 use pod::{is_ready, readiness_changed_after, trouble, was_started_after};
 
@@ -180,7 +179,7 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
     if let Some(taken) = observed.taken(owner) {
         let (kind, name) = (taken.kind, taken.name);
         if taken.is_restored {
-            let message = request::restored(&settings.owner, kind, &name, &taken.holder);
+            let message = operation::restored(&settings.owner, kind, &name, &taken.holder);
             return unavailable(Reason::NameTaken, format!("{message}, and nothing else is made"));
         }
         return unavailable(

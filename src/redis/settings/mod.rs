@@ -12,13 +12,13 @@ use crate::{
         Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, ImagePullPolicy, Inspect, NetworkPolicyMode, PersistenceSpec,
         PodSpec, ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
+    capability::operation::{self, Request},
     entries::flush,
     kubernetes::{
         identity::Owner,
         name,
         quantity::{self, format_bytes},
     },
-    request::{self, Request},
 };
 
 /// The port that Redis listens on without TLS.
@@ -249,7 +249,7 @@ impl Settings {
                 name,
                 uid: cache.uid().unwrap_or_default(),
             },
-            is_restored: request::is_restored(cache),
+            is_restored: operation::is_restored(cache),
             image: redis.image.clone(),
             image_pull_policy: redis.image_pull_policy,
             accepted_version: redis.accepted_version.clone(),
@@ -328,20 +328,20 @@ fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
     Ok(Wish {
         wait: cache.spec.redis.password_rotation.wait,
         overlap: schedule::overlap(written).ok_or_else(|| SettingsError::Overlap(written.clone()))?,
-        request: request::annotation(cache, ROTATE_PASSWORD_ANNOTATION).map(Request::parse),
-        created: request::created(cache),
-        held: request::is_paused(cache),
+        request: operation::annotation(cache, ROTATE_PASSWORD_ANNOTATION).map(Request::parse),
+        created: operation::created(cache),
+        held: operation::is_paused(cache),
     })
 }
 
 /// What a cache wants of its entries.
 fn flush_wish(cache: &TokenCache) -> flush::Wish {
-    let written = request::annotation(cache, FLUSH_ANNOTATION);
+    let written = operation::annotation(cache, FLUSH_ANNOTATION);
     flush::Wish {
         request: written.map(Request::parse),
         what: flush::What::parse(written.unwrap_or_default()),
-        created: request::created(cache),
-        held: request::is_paused(cache),
+        created: operation::created(cache),
+        held: operation::is_paused(cache),
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::{
 use x509_parser::{extensions::GeneralName, prelude::*};
 use zeroize::Zeroizing;
 
-use crate::kubernetes::handshake;
+use crate::kubernetes::words::handshake;
 
 /// SHA-256 of a certificate, in lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use super::{
     certificate::{Distrust, Fingerprint},
 };
 use crate::{
+    capability::time::whole,
     redis::{
         live::Observed,
         look::{Fault, Untrusted},
@@ -25,7 +26,6 @@ use crate::{
         server_in,
         settings::Settings,
     },
-    time::whole,
 };
 
 /// How long is waited where a restart brings every entry back: as long as kubelet may take to bring a Secret to a pod.

@@ -6,10 +6,14 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use tokencache_operator::controller::observe::published;
-use tokencache_operator::kubernetes::process::Processes;
-use tokencache_operator::kubernetes::read::consumers::ConsumerLookup;
-use tokencache_operator::kubernetes::workload::{Consumers, Source};
+use tokencache_operator::{
+    controller::observe::published,
+    kubernetes::read::{
+        consumers::ConsumerLookup,
+        process::Processes,
+        workload::{Consumers, Source},
+    },
+};
 
 use super::scene::SHOP;
 use crate::support::api_server::api_server;

@@ -2,8 +2,7 @@
 //! end.
 
 use serde_json::{Map, Value, json};
-use tokencache_operator::api::v1alpha1::LONGEST_MESSAGE;
-use tokencache_operator::controller::written::PAUSE;
+use tokencache_operator::{api::v1alpha1::LONGEST_MESSAGE, controller::memory::PAUSE};
 
 use super::spare::pause;
 use super::world::{SHOP, World, condition};

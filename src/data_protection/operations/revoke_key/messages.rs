@@ -6,7 +6,7 @@ use super::Input;
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
     data_protection::DataProtection,
-    kubernetes::{name, workload::listed},
+    kubernetes::{name, read::workload::listed},
 };
 
 impl Input<'_> {

@@ -22,6 +22,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
+    capability::{
+        operation::{self, Request, is},
+        time::{after, whole_or_later},
+    },
     data_protection::{
         DataProtection,
         key::{id::KeyId, revocation::Revocation},
@@ -30,11 +34,11 @@ use crate::{
         settings::Settings,
         state,
     },
-    entries::entry::reader::Reader,
+    entries::{
+        entry::reader::Reader,
+        sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, number},
+    },
     kubernetes::name,
-    request::{self, Request, is},
-    sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, number},
-    time::{after, whole_or_later},
 };
 use removal::{Next, Removal};
 pub use wish::{REPLACES_ANNOTATION, Replaced, Wish};
@@ -80,20 +84,20 @@ pub struct Order {
 pub fn looks_since(settings: &Settings, operations: &[OperationStatus], now: Timestamp) -> Option<Timestamp> {
     let wish = settings.revoke.as_ref().filter(|wish| wish.removes)?;
     let Request::At(requested) = wish.request else { return None };
-    let entry = request::entry_in(operations, OperationType::RevokeKey).filter(|entry| is(entry, requested));
+    let entry = operation::entry_in(operations, OperationType::RevokeKey).filter(|entry| is(entry, requested));
     removal::looks_since(entry.filter(|entry| !entry.stage.is_final())?, now)
 }
 
 /// Reads how far it is.
 #[must_use]
 pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtection>, now: Timestamp) -> Revoke {
-    let before = request::entry_in(&observed.beside.operations, OperationType::RevokeKey);
+    let before = operation::entry_in(&observed.beside.operations, OperationType::RevokeKey);
     let Some(wish) = &settings.revoke else {
         return said(before.filter(|before| before.stage.outlasts_request()).cloned());
     };
     let requested = match &wish.request {
         Request::Malformed(value) => {
-            let message = request::malformed(&settings.owner, REVOKE_KEY_ANNOTATION, value);
+            let message = operation::malformed(&settings.owner, REVOKE_KEY_ANNOTATION, value);
             return said(Some(entry(OperationStage::Ignored, None, message)));
         }
         Request::At(time) => *time,
@@ -103,7 +107,7 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
         return said(Some(before.clone()));
     }
     let ignored = |why: &str| {
-        let message = request::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why);
+        let message = operation::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why);
         said(Some(entry(OperationStage::Ignored, Some(requested), message)))
     };
     let Some(ring) = ring else {
@@ -121,7 +125,7 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
         );
     }
     // One that was seen in time is followed, however long it had to wait.
-    if let Some(why) = request::refused(requested, settings.created, now).filter(|_| before.is_none() && !is_begun) {
+    if let Some(why) = operation::refused(requested, settings.created, now).filter(|_| before.is_none() && !is_begun) {
         return ignored(&why);
     }
     let keys = match begun.map_or_else(|| find(ring, wish), Ok) {
@@ -132,11 +136,12 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
     let left = input.left(ring);
     if left.is_empty() {
         // After a restore from a backup the Secrets tell of what was asked for before it.
-        let old = request::precedes(requested, settings.created).filter(|_| before.is_none());
+        let old = operation::precedes(requested, settings.created).filter(|_| before.is_none());
         return old.map_or_else(|| input.revoked(ring), |why| ignored(&why));
     }
     if settings.held {
-        return input.kept(OperationStage::Waiting, format!("{} not revoked yet: {}", input.are(), request::paused()));
+        return input
+            .kept(OperationStage::Waiting, format!("{} not revoked yet: {}", input.are(), operation::paused()));
     }
     let order = input.order(ring, &left);
     if let Some(why) = lacks_room(&settings.owner.name, ring, &order).filter(|_| !is_begun) {
@@ -306,7 +311,7 @@ impl Input<'_> {
             let stage = self.before.map_or(OperationStage::Published, |before| before.stage);
             self.kept(
                 stage,
-                format!("{revoked}. What {} encrypted is not removed yet: {}", self.they(), request::paused()),
+                format!("{revoked}. What {} encrypted is not removed yet: {}", self.they(), operation::paused()),
             )
         } else if self.wish.removes {
             self.remove(&revoked)
@@ -314,7 +319,7 @@ impl Input<'_> {
             self.completed(&format!("{revoked}. {}", self.restart()), None)
         };
         if let Some(entry) = &mut revoke.operation {
-            entry.published = entry.published.clone().or_else(|| Some(request::time(whole_or_later(self.now))));
+            entry.published = entry.published.clone().or_else(|| Some(operation::time(whole_or_later(self.now))));
         }
         revoke
     }
@@ -372,7 +377,7 @@ impl Input<'_> {
     fn completed(&self, told: &str, removed: Option<i64>) -> Revoke {
         let mut revoke = self.kept(OperationStage::Completed, format!("{told}. {}", self.outcome(removed)));
         if let Some(entry) = &mut revoke.operation {
-            let finished = request::time(self.now);
+            let finished = operation::time(self.now);
             let started = entry.started.as_ref().map_or(self.now, |started| started.0);
             entry.seconds = Some(finished.0.duration_since(started).as_secs().max(0));
             entry.removed = removed.or(entry.removed);
@@ -416,7 +421,7 @@ impl Input<'_> {
             Some(before) => OperationStatus { stage: fresh.stage, message: fresh.message, ..before.clone() },
         };
         if stage != OperationStage::Waiting {
-            entry.started = entry.started.or_else(|| Some(request::time(self.now)));
+            entry.started = entry.started.or_else(|| Some(operation::time(self.now)));
         }
         said(Some(entry))
     }
@@ -427,5 +432,5 @@ fn said(operation: Option<OperationStatus>) -> Revoke {
 }
 
 fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
-    request::entry(OperationType::RevokeKey, stage, requested, message)
+    operation::entry(OperationType::RevokeKey, stage, requested, message)
 }

@@ -16,10 +16,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
+    capability::time::{after, whole},
     data_protection::ring::schedule::RELOAD,
-    kubernetes::process::{KUBELET_DELAY, Outdated, Processes},
-    sweep::{Progress, State, Step},
-    time::{after, whole},
+    entries::sweep::{Progress, State, Step},
+    kubernetes::read::process::{KUBELET_DELAY, Outdated, Processes},
 };
 
 /// How often the pods are looked at while they are waited for: nobody tells when they are restarted.

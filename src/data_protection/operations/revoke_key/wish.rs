@@ -6,7 +6,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{data_protection::key::id::KeyId, request::Request};
+use crate::{capability::operation::Request, data_protection::key::id::KeyId};
 
 /// The annotation of a key's Secret that says which keys it replaces: the time of the request that revoked all, and their ids.
 pub const REPLACES_ANNOTATION: &str = "tokencache.dev/replaces";

@@ -8,9 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Input, Marks, Order, Rotation, in_order, messages, record::Record, schedule};
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
+    capability::operation::{self, Request, is},
     kubernetes::name,
     redis::credentials::Standing,
-    request::{self, Request, is},
 };
 
 impl Input<'_> {
@@ -61,7 +61,7 @@ impl Input<'_> {
         if self.marks().is_some_and(|done| requested < done.requested) {
             return Some("a later request was carried out already".to_owned());
         }
-        request::refused(requested, self.wish().created, self.now)
+        operation::refused(requested, self.wish().created, self.now)
     }
 
     /// Why a rotation cannot be begun.

@@ -10,19 +10,19 @@ use super::{
     schedule::{Unseen, after, whole},
     term::Term,
 };
-pub use crate::request::{paused, time};
+pub use crate::capability::operation::{paused, time};
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_PASSWORD_ANNOTATION},
+    capability::operation::{self, CLOCKS_DIFFER_BY, Request},
     condition::Reason,
     kubernetes::name,
     redis::settings::Settings,
-    request::{self, CLOCKS_DIFFER_BY, Request},
 };
 
 /// The entry of a stage, and nothing else said yet.
 #[must_use]
 pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
-    request::entry(OperationType::RotatePassword, stage, requested, message)
+    operation::entry(OperationType::RotatePassword, stage, requested, message)
 }
 
 /// The event about a stage that was reached; `None` where nothing was.
@@ -45,13 +45,13 @@ pub fn reason(stage: OperationStage) -> Option<Reason> {
 /// What nobody can read as a time.
 #[must_use]
 pub fn malformed(settings: &Settings, value: &str) -> String {
-    request::malformed(&settings.owner, ROTATE_PASSWORD_ANNOTATION, value)
+    operation::malformed(&settings.owner, ROTATE_PASSWORD_ANNOTATION, value)
 }
 
 /// A request that is not followed.
 #[must_use]
 pub fn ignored(settings: &Settings, why: &str) -> String {
-    request::ignored(&settings.owner, ROTATE_PASSWORD_ANNOTATION, why)
+    operation::ignored(&settings.owner, ROTATE_PASSWORD_ANNOTATION, why)
 }
 
 /// A request that cannot be begun yet.

@@ -41,6 +41,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::Standing;
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, PasswordWait},
+    capability::operation::{self, Request, is},
     condition::Finding,
     kubernetes::{identity::Found, name, write::Write},
     redis::{
@@ -52,7 +53,6 @@ use crate::{
         look::{Correction, Drift, Parameter, Refusal},
         settings::Settings,
     },
-    request::{self, Request, is},
 };
 use record::Record;
 pub use record::{Marks, Order};
@@ -150,7 +150,7 @@ impl Rotation {
                 input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected")))
             }
             Found::Restored(manager) => {
-                input.at_rest(Some(request::restored(&input.settings.owner, "Secret", &secret, manager)))
+                input.at_rest(Some(operation::restored(&input.settings.owner, "Secret", &secret, manager)))
             }
             Found::Foreign(holder) => input
                 .at_rest(Some(format!("Secret {secret} exists already and belongs to {holder}: delete or rename it"))),
@@ -211,7 +211,7 @@ pub fn who_has_the_earlier_one(settings: &Settings, observed: &Observed, now: Ti
 }
 
 fn entry_in(operations: &[OperationStatus]) -> Option<&OperationStatus> {
-    request::entry_in(operations, OperationType::RotatePassword)
+    operation::entry_in(operations, OperationType::RotatePassword)
 }
 
 fn in_order(hashes: impl Iterator<Item = PasswordHash>) -> Vec<PasswordHash> {

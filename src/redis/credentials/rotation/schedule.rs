@@ -10,9 +10,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use crate::time::{after, whole, whole_or_later};
+pub use crate::capability::time::{after, whole, whole_or_later};
 use crate::{
-    kubernetes::process::KUBELET_DELAY,
+    capability::time::duration,
+    kubernetes::read::process::KUBELET_DELAY,
     redis::{
         access::{
             acl::{APP, Passwords},
@@ -25,7 +26,6 @@ use crate::{
         server_in,
         settings::Settings,
     },
-    time::duration,
 };
 
 /// When a look that is on its way is asked for again.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
+    capability::operation::{Request, is},
     kubernetes::{
         name,
         write::{Write, upkeep::upkeep_secret},
@@ -20,7 +21,6 @@ use crate::{
         access::password::{Password, PasswordHash},
         credentials::Standing,
     },
-    request::{Request, is},
 };
 
 impl Input<'_> {

@@ -13,13 +13,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::schedule::{after, mounted_at};
 use crate::{
     api::v1alpha1::PasswordWait,
+    capability::time::whole,
     condition::{ConditionType::PasswordRolledOut, Finding, Reason},
     kubernetes::{
         name,
-        process::{Outdated, Processes},
+        read::process::{Outdated, Processes},
     },
     redis::settings::Settings,
-    time::whole,
 };
 
 /// How long before the end those are named that will be refused.

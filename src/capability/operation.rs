@@ -7,13 +7,13 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::time::whole;
 use crate::{
     api::v1alpha1::{
         ADOPT_ANNOTATION, OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, RESTORED,
         TokenCache,
     },
     kubernetes::identity::Owner,
-    time::whole,
 };
 
 /// How old a request may be when it is first seen.

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt, runtime::watcher::Event};
 use tokio::sync::watch;
 
-use super::identity::named_owner;
+use crate::kubernetes::identity::named_owner;
 
 /// A namespace, and a name in it.
 type Place = (String, String);

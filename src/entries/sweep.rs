@@ -7,11 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{
-    api::v1alpha1::OperationType,
-    data_protection::key::id::KeyId,
-    entries::entry::{Entry, Undecryptable, reader::Reader},
-};
+use super::entry::{Entry, Undecryptable, reader::Reader};
+use crate::{api::v1alpha1::OperationType, data_protection::key::id::KeyId};
 
 /// After how long a sweep that failed is begun again.
 pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);

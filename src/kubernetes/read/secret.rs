@@ -16,12 +16,8 @@ use kube::{
     core::{PartialObjectMeta, PartialObjectMetaExt},
 };
 
-use super::{
-    cache::Cache,
-    identity::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version},
-    managed_fields,
-    read::named::Sight,
-};
+use super::{cache::Cache, named::Sight};
+use crate::kubernetes::identity::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version, managed_fields};
 
 /// Where passes read Secrets.
 pub struct SecretReader {

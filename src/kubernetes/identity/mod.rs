@@ -1,12 +1,12 @@
 //! Who owns an object: labels, owner references, field managers. Label keys live here and nowhere else.
 
+pub mod managed_fields;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Resource;
 use serde::Serialize;
-
-use super::managed_fields;
 
 /// Field manager of everything that the operator owns.
 pub const FIELD_MANAGER: &str = "tokencache-operator";

@@ -6,7 +6,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Map, Value, json};
 
-use super::identity::{APPLIED_ANNOTATION, FIELD_MANAGER, ORPHANED, STATUS_FIELD_MANAGER};
+use super::{APPLIED_ANNOTATION, FIELD_MANAGER, ORPHANED, STATUS_FIELD_MANAGER};
 
 /// The managers that set the reference to the owner with this UID; `None` for one without a name.
 #[must_use]

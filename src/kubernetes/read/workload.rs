@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, EnvFromSource, EnvVar, Pod, Volume};
 use kube::ResourceExt;
 
-use super::{identity::POD_TEMPLATE_HASH, process::Process};
+use super::process::Process;
+use crate::kubernetes::identity::POD_TEMPLATE_HASH;
 
 /// How many of a kind a sentence names.
 const NAMED: usize = 3;

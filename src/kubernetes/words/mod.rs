@@ -4,13 +4,13 @@
 //! order of causes, local ports, the time of day, the ids of requests. A status that holds it settles. And without what only
 //! those understand who have the source of the client at hand.
 
+pub mod handshake;
+
 use std::{collections::BTreeSet, error::Error, io, net::SocketAddr};
 
 use jiff::Timestamp;
 use kube::core::Status;
 use uuid::Uuid;
-
-use super::handshake;
 
 /// How many causes are named.
 const NAMED: usize = 3;

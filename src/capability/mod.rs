@@ -1,0 +1,4 @@
+//! TODO-DOC
+
+pub mod operation;
+pub mod time;
