@@ -232,8 +232,11 @@ impl Latest {
             let Ok(answer) = &mut sample.outcome else { continue };
             let untold = self.untold.entry(sample.server.clone()).or_default();
             untold.retain(|drift| answer.drift.iter().all(|newer| newer.parameter != drift.parameter));
-            let corrected: Vec<Drift> =
-                answer.drift.iter().filter(|drift| drift.correction.is_done()).cloned().collect();
+            let mut corrected = Vec::new();
+            for drift in answer.drift.iter_mut().filter(|drift| drift.correction.is_done()) {
+                drift.corrected_at = Some(sample.taken);
+                corrected.push(drift.clone());
+            }
             answer.drift.extend_from_slice(untold);
             untold.extend(corrected);
         }

@@ -115,7 +115,7 @@ fn of_usage(usage: Usage, tell: &impl Fn(String) -> String) -> Usage {
 }
 
 fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
-    let Drift { parameter, found, correction } = drift;
+    let Drift { parameter, found, correction, corrected_at } = drift;
     let correction = match correction {
         Correction::Refused(words) => Correction::Refused(tell(words)),
         Correction::Ineffective(found) => Correction::Ineffective(tell(found)),
@@ -123,7 +123,7 @@ fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
             wordless
         }
     };
-    Drift { parameter, found: tell(found), correction }
+    Drift { parameter, found: tell(found), correction, corrected_at }
 }
 
 fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {

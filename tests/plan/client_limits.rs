@@ -6,7 +6,7 @@ use super::pods::running;
 use super::seen::{Seen, well};
 
 fn drift(setting: &'static str, found: &str, correction: Correction) -> Vec<Drift> {
-    vec![Drift { parameter: Parameter::Clients(setting), found: found.to_owned(), correction }]
+    vec![Drift { parameter: Parameter::Clients(setting), found: found.to_owned(), correction, corrected_at: None }]
 }
 
 #[test]

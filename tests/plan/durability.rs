@@ -14,7 +14,7 @@ use super::world::{World, shop};
 const VOLUME: &str = "{redis: {persistence: {size: 2Gi, storageClassName: fast}}}";
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Answer {
-    Answer { drift: vec![Drift { parameter, found: found.to_owned(), correction }], ..well() }
+    Answer { drift: vec![Drift { parameter, found: found.to_owned(), correction, corrected_at: None }], ..well() }
 }
 
 fn persistent(answer: Answer) -> Seen {

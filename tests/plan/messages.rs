@@ -27,7 +27,7 @@ use super::seen::{Seen, started_at, well};
 use super::world::{World, shop};
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
-    Drift { parameter, found: found.to_owned(), correction }
+    Drift { parameter, found: found.to_owned(), correction, corrected_at: None }
 }
 
 #[test]

@@ -539,7 +539,12 @@ fn nothing_is_published_before_every_server_was_seen_with_both_since_its_files_a
     assert!(rotation.publish.is_none() && message.ends_with("waiting for the next look at shop-redis-0"), "{message}");
     assert_eq!(rotation.wake_at, Some(shop.world.now + SignedDuration::from_secs(2)));
     let mut keeps = |correction, part: &str| {
-        let drift = Drift { parameter: Parameter::AppPassword, found: "another password".to_owned(), correction };
+        let drift = Drift {
+            parameter: Parameter::AppPassword,
+            found: "another password".to_owned(),
+            correction,
+            corrected_at: None,
+        };
         shop.look();
         shop.world.observed.samples[0].outcome = Ok(Answer { drift: vec![drift], ..well() });
         let rotation = shop.world.credentials().rotation;
@@ -639,7 +644,8 @@ fn somebody_elses_secret_of_that_name_stands_in_the_way_of_nothing_else() {
 fn a_server_that_lacks_or_still_has_a_password_of_the_rotation_was_not_meddled_with() {
     use Correction::{Corrected, Refused, Withheld};
     let explains = |shop: &Shop, found: &str, correction| {
-        let drift = Drift { parameter: Parameter::AppPassword, found: found.to_owned(), correction };
+        let drift =
+            Drift { parameter: Parameter::AppPassword, found: found.to_owned(), correction, corrected_at: None };
         shop.world.credentials().rotation.explains(&drift, shop.world.observed.samples[0].taken)
     };
     let some = "only some of its passwords";
@@ -659,8 +665,17 @@ fn a_server_that_lacks_or_still_has_a_password_of_the_rotation_was_not_meddled_w
         shop.stage() == Some(Stage::Completed) && explains(&shop, "2 passwords", Corrected),
         "the last look is of before"
     );
+    let before = shop.world.observed.samples[0].taken;
     shop.later(MINUTE);
     assert!(!explains(&shop, "2 passwords", Corrected));
+    let kept = Drift {
+        parameter: Parameter::AppPassword,
+        found: "2 passwords".to_owned(),
+        correction: Corrected,
+        corrected_at: Some(before),
+    };
+    let taken = shop.world.observed.samples[0].taken;
+    assert!(shop.world.credentials().rotation.explains(&kept, taken), "it was kept since the last look of before");
     assert!(!explains(&Shop::settled(), "2 passwords", Corrected));
 }
 
@@ -668,7 +683,7 @@ fn a_server_that_lacks_or_still_has_a_password_of_the_rotation_was_not_meddled_w
 fn what_is_said_of_a_server_that_does_not_take_both() {
     let drift = |correction| {
         let found = "only some of its passwords".to_owned();
-        vec![Drift { parameter: Parameter::AppPassword, found, correction }]
+        vec![Drift { parameter: Parameter::AppPassword, found, correction, corrected_at: None }]
     };
     let noperm =
         Correction::Refused("NOPERM User operator has no permissions to run the 'acl|setuser' command".to_owned());

@@ -178,7 +178,9 @@ async fn a_port_for_plain_text_that_somebody_opened_is_told_and_closed() {
         assert_eq!(admin_over_tls(&redis, &["CONFIG", "SET", "port", &port.to_string()]), "OK", "{program}");
         let open = async || tokio::net::TcpStream::connect((redis.address(), port)).await.is_ok();
         assert!(open().await, "{program}");
-        let drift = |correction| [Drift { parameter: Parameter::PlainPort, found: port.to_string(), correction }];
+        let drift = |correction| {
+            [Drift { parameter: Parameter::PlainPort, found: port.to_string(), correction, corrected_at: None }]
+        };
         let paused = Want { correct: false, ..want.clone() };
         let seen = look(&probe, &server, &login(), &paused).await.unwrap();
         assert_eq!(seen.drift, drift(Correction::Withheld), "{program}");

@@ -67,7 +67,12 @@ async fn a_limit_that_somebody_changed_is_set_back_and_told() {
         for (setting, found) in others {
             assert_eq!(admin(&redis, &["CONFIG", "SET", setting, found]), "OK", "{program}: {setting}");
             let found = found.to_owned();
-            let told = Drift { parameter: Parameter::Clients(setting), found, correction: Correction::Corrected };
+            let told = Drift {
+                parameter: Parameter::Clients(setting),
+                found,
+                correction: Correction::Corrected,
+                corrected_at: None,
+            };
             assert_eq!(first_look(&redis).await.unwrap().drift, [told], "{program}: {setting}");
             assert_eq!(first_look(&redis).await.unwrap().drift, [], "{program}: told once");
         }

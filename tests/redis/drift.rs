@@ -7,7 +7,7 @@ use crate::scene::{admin, config, config_without, first_look, login, look, probe
 use crate::support::redis_server::RedisServer;
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Vec<Drift> {
-    vec![Drift { parameter, found: found.to_owned(), correction }]
+    vec![Drift { parameter, found: found.to_owned(), correction, corrected_at: None }]
 }
 
 fn memory(answer: &Answer) -> &MemorySettings {

@@ -25,7 +25,7 @@ async fn keeping() -> RedisServer {
 }
 
 fn drift(parameter: Parameter, found: &str) -> Vec<Drift> {
-    vec![Drift { parameter, found: found.to_owned(), correction: Correction::Corrected }]
+    vec![Drift { parameter, found: found.to_owned(), correction: Correction::Corrected, corrected_at: None }]
 }
 
 async fn see(probe: &Probe, redis: &RedisServer, want: &Want) -> Answer {

@@ -23,7 +23,7 @@ use crate::servers::each;
 use crate::support::redis_server::{RedisServer, say};
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
-    Drift { parameter, found: found.to_owned(), correction }
+    Drift { parameter, found: found.to_owned(), correction, corrected_at: None }
 }
 
 async fn look_for(redis: &RedisServer, want: &Want) -> Answer {

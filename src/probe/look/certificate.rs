@@ -180,7 +180,7 @@ fn strays(named: &Files, files: &Files) -> Option<String> {
 }
 
 fn corrected(found: String) -> Drift {
-    Drift { parameter: Parameter::CertificateFiles, found, correction: Correction::Corrected }
+    Drift { parameter: Parameter::CertificateFiles, found, correction: Correction::Corrected, corrected_at: None }
 }
 
 fn is_wanted(shown: &Shown, wanted: &Wanted) -> bool {

@@ -26,7 +26,12 @@ pub(crate) async fn end(connection: &mut Connection) -> Result<Option<Drift>, Fa
         match connection.change(&name, &kill).await? {
             Ok(()) if serves(connection).await? => {
                 let found = format!("a {kind} that had run for seconds and kept everybody else waiting");
-                return Ok(Some(Drift { parameter: Parameter::Script, found, correction: Correction::Corrected }));
+                return Ok(Some(Drift {
+                    parameter: Parameter::Script,
+                    found,
+                    correction: Correction::Corrected,
+                    corrected_at: None,
+                }));
             }
             Ok(()) => return Err(Fault::Busy(Kill::Ineffective)),
             Err(words) if words.starts_with("UNKILLABLE") => return Err(Fault::Busy(Kill::Unkillable)),

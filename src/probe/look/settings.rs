@@ -194,7 +194,7 @@ pub(crate) fn drift(difference: Difference, attempt: Attempt, left: &[Difference
             Some(left) => Correction::Ineffective(left.found.clone()),
         },
     };
-    Drift { parameter, found, correction }
+    Drift { parameter, found, correction, corrected_at: None }
 }
 
 #[cfg(test)]
@@ -236,6 +236,7 @@ mod tests {
             parameter: Parameter::Clients(MAX_CLIENTS),
             found: found.to_owned(),
             correction,
+            corrected_at: None,
         };
         let refused = || Correction::Refused("ERR Unable to set".to_owned());
         assert!(is_of_no_one(&drift("992", refused()), &want(), false));

@@ -71,7 +71,7 @@ pub(crate) async fn bring_in_line(
             let gone = remember(connection, &listed, after, user);
             let rights = Parameter::Rights(user.name);
             if let Some(found) = gone.filter(|_| drifts.iter().all(|drift| drift.parameter != rights)) {
-                drifts.push(Drift { parameter: rights, found, correction: Correction::Corrected });
+                drifts.push(Drift { parameter: rights, found, correction: Correction::Corrected, corrected_at: None });
             }
         }
     }
@@ -101,7 +101,8 @@ fn remember(connection: &mut Connection, before: &Listed, after: &Listed, user: 
 /// Gives the user that is logged in its rights back, and tells so; `None` where it may not even do that.
 pub(crate) async fn restore(connection: &mut Connection, own: &User) -> Result<Option<Drift>, Fault> {
     let found = "lacks what the operator needs".to_owned();
-    let drift = Drift { parameter: Parameter::Rights(own.name), found, correction: Correction::Corrected };
+    let drift =
+        Drift { parameter: Parameter::Rights(own.name), found, correction: Correction::Corrected, corrected_at: None };
     let changed = connection.change("acl|setuser", &connection::set_user(own, false)).await?;
     Ok(changed.is_ok().then_some(drift))
 }

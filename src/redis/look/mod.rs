@@ -392,6 +392,8 @@ pub struct Drift {
     pub found: String,
     /// What came of correcting it.
     pub correction: Correction,
+    /// When the look was taken that corrected it: what no pass has reported yet is told of later looks too.
+    pub corrected_at: Option<Timestamp>,
 }
 
 /// The settings that a probe compares.
@@ -574,8 +576,12 @@ mod tests {
     #[test]
     fn what_was_wanted_before_is_no_drift_and_what_nobody_wanted_is() {
         let (before, now) = (want(100, "volatile-lru"), want(200, "allkeys-lru"));
-        let drift =
-            |parameter, found: &str| Drift { parameter, found: found.to_owned(), correction: Correction::Corrected };
+        let drift = |parameter, found: &str| Drift {
+            parameter,
+            found: found.to_owned(),
+            correction: Correction::Corrected,
+            corrected_at: None,
+        };
         assert!(before.was_met_by(&drift(Parameter::EvictionPolicy, "volatile-lru"), &now));
         assert!(before.was_met_by(&drift(Parameter::MaxMemory, "100"), &now));
         assert!(!before.was_met_by(&drift(Parameter::EvictionPolicy, "noeviction"), &now));
@@ -612,6 +618,7 @@ mod tests {
             parameter: Parameter::Rights(name),
             found: found.to_owned(),
             correction: Correction::Corrected,
+            corrected_at: None,
         };
         assert!(before.was_met_by(&drift("app", &found), &now));
         assert!(!before.was_met_by(&drift("app", "also has +flushall"), &now));

@@ -163,7 +163,8 @@ impl Rotation {
     pub fn explains(&self, drift: &Drift, taken: Timestamp) -> bool {
         let Some(operation) = &self.operation else { return false };
         let failed = matches!(drift.correction, Correction::Refused(_) | Correction::Ineffective(_));
-        let is_of_before = || operation.finished.as_ref().is_some_and(|finished| schedule::whole(taken) <= finished.0);
+        let found = schedule::whole(drift.corrected_at.unwrap_or(taken));
+        let is_of_before = || operation.finished.as_ref().is_some_and(|finished| found <= finished.0);
         let expected = match operation.stage {
             OperationStage::Adding | OperationStage::Published => drift.found == SOME_PASSWORDS,
             OperationStage::Removing => drift.found.ends_with("passwords"),
