@@ -9,6 +9,7 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokencache_operator::{
     api::v1alpha1::OperationType,
+    capability::progress::{Step, SweepId, Tally},
     data_protection::{
         key::{Key, KeyOrder},
         payload::Purposes,
@@ -16,7 +17,7 @@ use tokencache_operator::{
     },
     entries::{
         entry::reader::Reader,
-        sweep::{Selection, Step, Sweep, SweepId, Tally},
+        sweep::{Selection, Sweep},
     },
     probe::{Limits, Probe, sweep::sweep},
     redis::look::Want,

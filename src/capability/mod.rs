@@ -1,4 +1,5 @@
 //! TODO-DOC
 
 pub mod operation;
+pub mod progress;
 pub mod time;

@@ -120,7 +120,7 @@ impl Decision {
     /// The sweep of entries that is to be made.
     #[must_use]
     pub fn sweep(&self) -> Option<Sweep> {
-        self.standing.revoke.sweep.clone().or_else(|| self.flush.sweep.clone())
+        self.standing.revoke.sweep.clone().map(Sweep::from).or_else(|| self.flush.sweep.clone())
     }
 
     /// When something changes by itself.

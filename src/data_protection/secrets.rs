@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::OperationStatus,
-    entries::sweep::Progress,
+    capability::progress::Progress,
     kubernetes::{identity::Found, read::process::Processes},
 };
 

@@ -12,11 +12,14 @@ use jiff::Timestamp;
 
 use super::{
     entry::reader::Reader,
-    sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, Tally, number},
+    sweep::{Selection, Sweep},
 };
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, OperationStage, OperationStatus, OperationType},
-    capability::operation::{self, Request, is},
+    capability::{
+        operation::{self, Request, is},
+        progress::{AGAIN_AFTER, Progress, State, Step, SweepId, Tally, number},
+    },
     kubernetes::identity::Owner,
 };
 
@@ -207,18 +210,18 @@ impl Input<'_> {
 
     /// It is followed, and can be.
     fn under_way(&self, requested: Timestamp, before: Option<&OperationStatus>) -> Flush {
-        let progress = self.progress.filter(|progress| {
-            progress.sweep.id.operation == OperationType::Flush && progress.sweep.id.requested == requested
-        });
+        let progress = self
+            .progress
+            .filter(|progress| progress.id.operation == OperationType::Flush && progress.id.requested == requested);
         let (step, tally) = match progress {
             None if self.wish.what.is_told_by_payloads() => (Step::Count, Tally::default()),
             None => (Step::Remove, Tally::default()),
-            Some(Progress { sweep, tally, state: State::Done }) => match sweep.id.step {
+            Some(Progress { id, tally, state: State::Done }) => match id.step {
                 Step::Remove | Step::RemoveLast => return said(Some(self.completed(requested, before, *tally))),
                 Step::Count if tally.meant == 0 => return said(Some(self.completed(requested, before, *tally))),
                 Step::Count => (Step::Remove, Tally::default()),
             },
-            Some(progress) => (progress.sweep.id.step, progress.tally),
+            Some(progress) => (progress.id.step, progress.tally),
         };
         // Anew at every pass, with the ring as it is now: what a key that was added meanwhile reads is not to go.
         let sweep = self.sweep(requested, step, before);
@@ -234,8 +237,8 @@ impl Input<'_> {
         let message = self.goes_on(step, tally, before) + &again;
         let mut entry = kept(before, stage, requested, message);
         entry.started = entry.started.or_else(|| Some(operation::time(self.now)));
-        if let Some(Progress { sweep, tally, state: State::Done }) = progress
-            && sweep.id.step == Step::Count
+        if let Some(Progress { id, tally, state: State::Done }) = progress
+            && id.step == Step::Count
         {
             (entry.entries, entry.affected) = (Some(number(tally.keys)), Some(number(tally.meant)));
         }

@@ -5,13 +5,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::entry::{Entry, Undecryptable, reader::Reader};
-use crate::{api::v1alpha1::OperationType, data_protection::key::id::KeyId};
-
-/// After how long a sweep that failed is begun again.
-pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
+use crate::{
+    capability::progress::{SweepId, Tally},
+    data_protection::{
+        key::id::KeyId,
+        ring::{in_use::EntriesOfKeys, open::KeyRing},
+    },
+};
 
 /// A sweep that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,41 +27,19 @@ pub struct Sweep {
     pub removed_before: u64,
 }
 
+impl From<EntriesOfKeys> for Sweep {
+    fn from(EntriesOfKeys { id, keys, removed_before }: EntriesOfKeys) -> Self {
+        // With which key an entry was encrypted can be told without any.
+        let reader = Reader::new(KeyRing::default(), Vec::new());
+        Self { id, selection: Selection::OfKeys(keys), reader: Some(Arc::new(reader)), removed_before }
+    }
+}
+
 impl Sweep {
     /// Whether the two mean the same entries.
     #[must_use]
     pub fn means_the_same_as(&self, other: &Self) -> bool {
         self.selection == other.selection && self.reader == other.reader
-    }
-}
-
-/// What a sweep is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SweepId {
-    /// The kind of request.
-    pub operation: OperationType,
-    /// The time that the request names.
-    pub requested: Timestamp,
-    /// Whether what is meant is counted, or removed.
-    pub step: Step,
-}
-
-/// What is done with what is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// It is counted.
-    Count,
-    /// It is removed.
-    Remove,
-    /// It is removed once more, and nobody stores it any more.
-    RemoveLast,
-}
-
-impl Step {
-    /// Whether what is meant is removed.
-    #[must_use]
-    pub fn removes(self) -> bool {
-        self != Self::Count
     }
 }
 
@@ -76,52 +55,6 @@ pub enum Selection {
     Encrypted,
     /// Entries that were encrypted with one of these keys, whatever they are.
     OfKeys(BTreeSet<KeyId>),
-}
-
-/// What was counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Keys under the prefix.
-    pub keys: u64,
-    /// Those of them that are meant.
-    pub meant: u64,
-    /// Token entries that were decrypted.
-    pub readable: u64,
-    /// Token entries that no known application name decrypts, though their key is there.
-    pub foreign: u64,
-    /// What is encrypted as Data Protection does it, and is not shown to be a token entry by anything.
-    pub unidentified: u64,
-    /// Entries that were too big to be read, and are left alone.
-    pub too_big: u64,
-    /// Those that were removed.
-    pub removed: u64,
-}
-
-/// How far a sweep is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// Of which sweep.
-    pub sweep: Sweep,
-    /// What was counted so far.
-    pub tally: Tally,
-    /// How it stands.
-    pub state: State,
-}
-
-/// How a sweep stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// It goes on.
-    Running,
-    /// It failed, and is begun anew a while later.
-    Failing {
-        /// Why, in words.
-        why: String,
-        /// When it failed.
-        at: Timestamp,
-    },
-    /// Every key was looked at.
-    Done,
 }
 
 impl Selection {
@@ -154,26 +87,18 @@ impl Selection {
     }
 }
 
-impl Tally {
-    /// Adds an entry that was read.
-    pub fn note(&mut self, entry: &Entry, is_meant: bool) {
-        self.meant += u64::from(is_meant);
-        self.readable += u64::from(matches!(entry, Entry::Readable(_)));
-        self.foreign += u64::from(matches!(entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. }));
-        self.unidentified += u64::from(matches!(entry, Entry::Strange { key: Some(_) }));
-    }
-}
-
-/// A count, as the status has it.
-#[must_use]
-pub fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+/// Adds to a tally an entry that was read.
+pub fn note(tally: &mut Tally, entry: &Entry, is_meant: bool) {
+    tally.meant += u64::from(is_meant);
+    tally.readable += u64::from(matches!(entry, Entry::Readable(_)));
+    tally.foreign += u64::from(matches!(entry, Entry::Undecryptable { why: Undecryptable::OtherApplication, .. }));
+    tally.unidentified += u64::from(matches!(entry, Entry::Strange { key: Some(_) }));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data_protection::{key::Closed, key::Foreign};
+    use crate::data_protection::key::{Closed, Foreign};
 
     fn key(of: u8) -> KeyId {
         KeyId::from_payload([of; 16])

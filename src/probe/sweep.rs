@@ -16,9 +16,10 @@ use super::{
     },
 };
 use crate::{
+    capability::progress::Tally,
     entries::{
         entry::reader::Reader,
-        sweep::{Selection, Sweep, Tally},
+        sweep::{Selection, Sweep, note},
     },
     redis::{
         access::acl,
@@ -209,7 +210,7 @@ async fn look<'names>(
             let key = name.strip_prefix(eye.prefix).unwrap_or(name);
             let read = eye.reader.read(key, &Zeroizing::new(payload));
             let is_meant = eye.sweep.selection.means(&read.entry);
-            part.note(&read.entry, is_meant);
+            note(&mut part, &read.entry, is_meant);
             if is_meant {
                 meant.push(name);
             }

@@ -18,8 +18,9 @@ use tokio::{
 };
 
 use crate::{
+    capability::progress::{AGAIN_AFTER, Progress, State, Tally},
     controller::Key,
-    entries::sweep::{AGAIN_AFTER, Progress, State, Sweep, Tally},
+    entries::sweep::Sweep,
     probe,
     redis::{Aim, findings::unanswered},
 };
@@ -38,6 +39,7 @@ pub struct Sweeper {
 }
 
 struct Run {
+    sweep: Sweep,
     progress: Arc<Mutex<Progress>>,
     task: AbortHandle,
 }
@@ -80,8 +82,8 @@ impl Sweeper {
         let Some(server) = aim.servers.first().cloned() else { return };
         if let Some(run) = runs.get(key) {
             let before = current(&run.progress);
-            if before.sweep.id == sweep.id {
-                let is_overtaken = before.state == State::Running && !before.sweep.means_the_same_as(&sweep);
+            if before.id == sweep.id {
+                let is_overtaken = before.state == State::Running && !run.sweep.means_the_same_as(&sweep);
                 if !is_overtaken && !may_begin_again(&before.state, (self.clock)()) {
                     return;
                 }
@@ -90,12 +92,13 @@ impl Sweeper {
         }
         let progress = Progress {
             tally: Tally { removed: sweep.removed_before, ..Tally::default() },
-            sweep: sweep.clone(),
+            id: sweep.id,
             state: State::Running,
         };
         let progress = Arc::new(Mutex::new(progress));
         let (permits, clock, news) = (Arc::clone(&self.permits), self.clock, self.news.clone());
         let (key_of_run, told, aim) = (key.clone(), Arc::clone(&progress), aim.clone());
+        let wanted = sweep.clone();
         let task = tokio::spawn(async move {
             // The semaphore is never closed.
             let _permit = permits.acquire_owned().await.ok();
@@ -115,7 +118,7 @@ impl Sweeper {
             };
             let _ = news.send(key_of_run);
         });
-        runs.insert(key.clone(), Run { progress, task: task.abort_handle() });
+        runs.insert(key.clone(), Run { sweep: wanted, progress, task: task.abort_handle() });
     }
 
     /// Ends the sweep of a cache that is gone.

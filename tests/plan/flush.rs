@@ -5,12 +5,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::{
     api::v1alpha1::{OperationStage as Stage, OperationStatus},
-    capability::operation::Request,
+    capability::{
+        operation::Request,
+        progress::{AGAIN_AFTER, Progress, State, Step, Tally},
+    },
     data_protection::ring::open::KeyRing,
     entries::{
         entry::reader::Reader,
         flush::{Flush, Input, Reads, What, Wish, read},
-        sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Tally},
+        sweep::{Selection, Sweep},
     },
 };
 
@@ -39,6 +42,8 @@ struct Asked {
     ring: Ring,
     before: Option<OperationStatus>,
     progress: Option<Progress>,
+    /// The sweep that is wanted.
+    begun: Option<Sweep>,
     obstacle: Option<&'static str>,
     now: Timestamp,
 }
@@ -49,7 +54,7 @@ impl Asked {
             Wish { request: Some(Request::parse(value)), what: What::parse(value), created: Some(START), held: false };
         let now = ASKED.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(5);
         let ring = Ring::Whole(ring("/app"));
-        Self { wish, encrypt: true, ring, before: None, progress: None, obstacle: None, now }
+        Self { wish, encrypt: true, ring, before: None, progress: None, begun: None, obstacle: None, now }
     }
 
     fn read(&self) -> Flush {
@@ -77,12 +82,12 @@ impl Asked {
     /// Reports, and begins the sweep that is wanted, unless it is under way.
     fn pass(&mut self) -> (Stage, String) {
         let Flush { operation, sweep, .. } = self.read();
-        let begun =
-            self.progress.take().filter(|progress| sweep.as_ref().is_some_and(|sweep| sweep.id == progress.sweep.id));
+        self.begun.clone_from(&sweep);
+        let begun = self.progress.take().filter(|progress| sweep.as_ref().is_some_and(|sweep| sweep.id == progress.id));
         self.progress = begun.or_else(|| {
             let sweep = sweep?;
             let tally = Tally { removed: sweep.removed_before, ..Tally::default() };
-            Some(Progress { sweep, tally, state: State::Running })
+            Some(Progress { id: sweep.id, tally, state: State::Running })
         });
         self.before = operation;
         let before = self.before.as_ref().unwrap();
@@ -101,7 +106,8 @@ impl Asked {
     }
 
     fn swept(&self) -> (Step, Selection) {
-        let sweep = &self.progress.as_ref().unwrap().sweep;
+        let sweep = self.begun.as_ref().unwrap();
+        assert_eq!(sweep.id, self.progress.as_ref().unwrap().id);
         (sweep.id.step, sweep.selection.clone())
     }
 }
@@ -241,7 +247,7 @@ fn an_operator_that_ends_meanwhile_begins_again_and_what_was_removed_is_told() {
     assert!(asked.pass().1.contains("400 so far"));
     asked.progress = None;
     asked.pass();
-    assert_eq!(asked.progress.as_ref().unwrap().sweep.removed_before, 400);
+    assert_eq!(asked.begun.as_ref().unwrap().removed_before, 400);
     asked.done(Tally { keys: 600, removed: 1000, ..Tally::default() });
     asked.pass();
     assert_eq!(asked.before.unwrap().removed, Some(1000));

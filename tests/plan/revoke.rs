@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::{
     api::v1alpha1::{Inspect, KeyState, OperationStage as Stage, OperationStatus},
-    data_protection::key::id::KeyId,
-    entries::sweep::{Progress, Selection, State, Step, Tally},
+    capability::progress::{Progress, State, Step, Tally},
+    data_protection::{key::id::KeyId, ring::in_use::EntriesOfKeys},
     kubernetes::read::{
         process::{Process, Processes},
         workload::Workload,
@@ -35,8 +35,8 @@ impl Keys {
         let written = self.pass();
         let wanted = self.before.revoke.sweep.clone();
         let begun = self.beside.sweep.take();
-        let begun = begun.filter(|begun| wanted.as_ref().is_some_and(|wanted| wanted.id == begun.sweep.id));
-        let at_first = |sweep| Progress { sweep, tally: Tally::default(), state: State::Running };
+        let begun = begun.filter(|begun| wanted.as_ref().is_some_and(|wanted| wanted.id == begun.id));
+        let at_first = |sweep: EntriesOfKeys| Progress { id: sweep.id, tally: Tally::default(), state: State::Running };
         self.beside.sweep = begun.or_else(|| wanted.map(at_first));
         (written, self.revocation().stage)
     }
@@ -80,8 +80,8 @@ fn what_becomes_unreadable_is_counted_and_said_before_the_key_is_revoked() {
     let id = ring.revoke("");
     assert_eq!(ring.step(), (vec![], Stage::Counting));
     let progress = ring.beside.sweep.clone().unwrap();
-    assert_eq!(progress.sweep.id.step, Step::Count);
-    assert_eq!(progress.sweep.selection, Selection::OfKeys([KeyId::parse(&id).unwrap()].into()));
+    assert_eq!(progress.id.step, Step::Count);
+    assert_eq!(ring.before.revoke.sweep.as_ref().unwrap().keys, [KeyId::parse(&id).unwrap()].into());
     assert_eq!(ring.step(), (vec![], Stage::Counting), "it is under way");
     ring.swept(Tally { keys: 50, meant: 30, ..Tally::default() });
     assert_eq!(ring.step(), (vec![], Stage::Counting), "it is said first");
@@ -137,7 +137,7 @@ fn a_count_that_does_not_end_delays_a_revocation_by_two_minutes_and_one_that_fai
 fn what_it_encrypted_is_removed_where_that_is_asked_for() {
     let mut ring = Keys::revoked_with(Processes::Known(Vec::new()));
     assert_eq!(ring.step(), (vec![], Stage::Removing));
-    assert_eq!(ring.beside.sweep.as_ref().unwrap().sweep.id.step, Step::RemoveLast, "nobody uses the ring");
+    assert_eq!(ring.beside.sweep.as_ref().unwrap().id.step, Step::RemoveLast, "nobody uses the ring");
     ring.swept(Tally { keys: 50, meant: 30, removed: 30, ..Tally::default() });
     assert_eq!(ring.step(), (vec![], Stage::Completed));
     assert!(ring.revocation().message.contains("30 stored entries that it encrypted were removed"));
@@ -292,8 +292,7 @@ fn what_older_processes_store_after_a_sweep_is_removed_by_another_when_none_of_t
     assert!(ring.message().contains("Restart them: `kubectl"), "{}", ring.message());
     ring.beside.processes = web(published + MINUTE * 3);
     assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
-    let sweep = ring.beside.sweep.clone().unwrap().sweep;
-    assert_eq!(sweep.removed_before, 30);
+    assert_eq!(ring.before.revoke.sweep.as_ref().unwrap().removed_before, 30);
     ring.swept(Tally { removed: 34, ..ALL_OF_30 });
     assert_eq!(ring.step(), (vec![], Stage::Completed));
     assert!(ring.message().contains("34 stored entries that it encrypted were removed"), "{}", ring.message());

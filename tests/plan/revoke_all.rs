@@ -8,6 +8,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokencache_operator::{
     api::v1alpha1::{KeyState, OperationStage as Stage, OperationStatus},
+    capability::progress::{Step, Tally},
     data_protection::{
         key::{
             KeyOrder,
@@ -18,7 +19,6 @@ use tokencache_operator::{
         objects::file_secret,
         plan::plan,
     },
-    entries::sweep::{Selection, Step, Tally},
     kubernetes::read::process::Processes,
 };
 
@@ -97,8 +97,8 @@ fn every_key_that_there_is_is_revoked_by_itself_and_one_new_key_encrypts_in_the_
     ring.revoke_all("");
     ring.step();
     let meant: BTreeSet<KeyId> = before.difference(&was_revoked).map(|id| KeyId::parse(id).unwrap()).collect();
-    let sweep = ring.beside.sweep.clone().unwrap().sweep;
-    assert_eq!((sweep.id.step, sweep.selection), (Step::Count, Selection::OfKeys(meant)), "what is revoked is left");
+    let sweep = ring.before.revoke.sweep.clone().unwrap();
+    assert_eq!((sweep.id.step, sweep.keys), (Step::Count, meant), "what is revoked is left");
     ring.swept(COUNTED);
     ring.step();
     assert!(ring.message().starts_with("40 of 50 stored entries become unreadable"), "{}", ring.message());

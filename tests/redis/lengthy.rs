@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokencache_operator::{
     api::v1alpha1::Amount,
+    capability::progress::Step,
     entries::{
         look::census::{Entries, Expiry, Population, Prefix},
-        sweep::{Selection, Step},
+        sweep::Selection,
     },
     probe::Probe,
     redis::{

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokencache_operator::{
     api::v1alpha1::OperationType,
+    capability::progress::{Step, SweepId, Tally},
     data_protection::{
         key::{Key, KeyOrder, id::KeyId},
         payload::Purposes,
@@ -12,7 +13,7 @@ use tokencache_operator::{
     },
     entries::{
         entry::reader::Reader,
-        sweep::{Selection, Step, Sweep, SweepId, Tally},
+        sweep::{Selection, Sweep},
     },
     probe::sweep::sweep,
     redis::look::Fault,

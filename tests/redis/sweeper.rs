@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokencache_operator::{
     api::v1alpha1::OperationType,
+    capability::progress::{Progress, State, Step, SweepId},
     controller::Key,
     data_protection::ring::open::KeyRing,
     entries::{
         entry::reader::Reader,
-        sweep::{Progress, Selection, State, Step, Sweep, SweepId},
+        sweep::{Selection, Sweep},
     },
     probe::sweeper::Sweeper,
     redis::Aim,

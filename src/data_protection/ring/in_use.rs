@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::v1alpha1::{KeyRingStatus, KeyStatus},
+    capability::progress::SweepId,
     data_protection::{key::id::KeyId, settings::Settings},
 };
 
@@ -19,6 +20,17 @@ pub struct InUse {
     pub names: BTreeSet<String>,
     /// Whether every entry was looked at, or as many as it takes to tell.
     pub is_whole: bool,
+}
+
+/// The entries that were encrypted with these keys, whatever they are: they are to be counted, or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntriesOfKeys {
+    /// What it is asked for.
+    pub id: SweepId,
+    /// The keys.
+    pub keys: BTreeSet<KeyId>,
+    /// How many were removed for the same request before the operator was restarted.
+    pub removed_before: u64,
 }
 
 impl InUse {

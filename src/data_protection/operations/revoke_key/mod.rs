@@ -16,27 +16,22 @@ pub mod messages;
 mod removal;
 mod wish;
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
     capability::{
         operation::{self, Request, is},
+        progress::{AGAIN_AFTER, Progress, State, Step, SweepId, number},
         time::{after, whole_or_later},
     },
     data_protection::{
         DataProtection,
         key::{id::KeyId, revocation::Revocation},
-        ring::{default_key::Member, open::KeyRing, published::CAPACITY},
+        ring::{default_key::Member, in_use::EntriesOfKeys, published::CAPACITY},
         secrets::Observed,
         settings::Settings,
         state,
-    },
-    entries::{
-        entry::reader::Reader,
-        sweep::{AGAIN_AFTER, Progress, Selection, State, Step, Sweep, SweepId, number},
     },
     kubernetes::name,
 };
@@ -61,7 +56,7 @@ pub struct Revoke {
     /// The revocation that is to be made.
     pub order: Option<Order>,
     /// The sweep that is to be made.
-    pub sweep: Option<Sweep>,
+    pub sweep: Option<EntriesOfKeys>,
     /// When it is to be looked at again.
     pub wake_at: Option<Timestamp>,
 }
@@ -388,7 +383,7 @@ impl Input<'_> {
 
     fn progress(&self, step: Step) -> Option<&Progress> {
         let id = self.id(step);
-        self.observed.beside.sweep.as_ref().filter(|progress| progress.sweep.id == id)
+        self.observed.beside.sweep.as_ref().filter(|progress| progress.id == id)
     }
 
     /// How far the latest sweep is that removes.
@@ -400,15 +395,13 @@ impl Input<'_> {
         SweepId { operation: OperationType::RevokeKey, requested: self.requested, step }
     }
 
-    fn sweep(&self, step: Step) -> Sweep {
+    fn sweep(&self, step: Step) -> EntriesOfKeys {
         let removed = self.before.and_then(|before| before.removed).and_then(|removed| u64::try_from(removed).ok());
         // The sweep before this one may not have been told of to its end.
         let removed = removed.max(self.removal().map(|progress| progress.tally.removed));
-        Sweep {
+        EntriesOfKeys {
             id: self.id(step),
-            selection: Selection::OfKeys(self.keys.iter().copied().collect()),
-            // With which key an entry was encrypted can be told without any.
-            reader: Some(Arc::new(Reader::new(KeyRing::default(), Vec::new()))),
+            keys: self.keys.iter().copied().collect(),
             removed_before: removed.unwrap_or_default(),
         }
     }

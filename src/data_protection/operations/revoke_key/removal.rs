@@ -16,9 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
-    capability::time::{after, whole},
+    capability::{
+        progress::{Progress, State, Step},
+        time::{after, whole},
+    },
     data_protection::ring::schedule::RELOAD,
-    entries::sweep::{Progress, State, Step},
     kubernetes::read::process::{KUBELET_DELAY, Outdated, Processes},
 };
 
@@ -77,8 +79,7 @@ impl Removal<'_> {
     pub fn next(&self) -> Next {
         let Some(published) = self.before.and_then(|before| before.published.as_ref()) else { return Next::Published };
         let waits = self.waits(published.0);
-        let state =
-            |step| self.progress.filter(|progress| progress.sweep.id.step == step).map(|progress| &progress.state);
+        let state = |step| self.progress.filter(|progress| progress.id.step == step).map(|progress| &progress.state);
         let was_swept = self.before.is_some_and(|before| before.stage == OperationStage::AwaitingRestart);
         match (state(Step::Remove), state(Step::RemoveLast), waits) {
             // It was begun when nobody had to be waited for, and whoever has started since has read the revocation.
