@@ -5,21 +5,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    DataProtection, File, KeyMint,
-    import::provided::IMPORTED_ANNOTATION,
-    objects,
-    operations::{
-        revoke_key::{Order, REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
-        rotate_key::REQUESTED_ANNOTATION,
-    },
-    ring::{certificates, schedule::Why},
-    secrets::Observed,
+    File, objects,
+    operations::revoke_key::Order,
+    ring::{DataProtection, certificates, schedule::Why},
+    secrets::{IMPORTED_ANNOTATION, Observed, REVOKED_ANNOTATION},
     settings::Settings,
-    state::Standing,
+    state::{Mint, Standing},
 };
 use crate::kubernetes::{
     identity::{Found, Lacking, is_own},
@@ -27,9 +21,6 @@ use crate::kubernetes::{
     object::{Kind, Reference},
     write::{Draft, Write, subset},
 };
-
-/// The annotation of a key's Secret that says why the key was made.
-pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";
 
 /// What is to be written, in this order: certificates before the keys that need them, and the Secret of a key before the key is
 /// published, so that none is ever in one place only that somebody may write to.
@@ -39,17 +30,6 @@ pub struct Plan {
     pub begins: bool,
     /// The writes.
     pub writes: Vec<Write>,
-}
-
-/// A key that is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mint {
-    /// The key.
-    pub key: KeyMint,
-    /// The request that it answers.
-    pub requested: Option<Timestamp>,
-    /// The keys in whose place it comes, where a request revokes all of them.
-    pub replaces: Option<Replaced>,
 }
 
 impl Plan {
@@ -74,20 +54,6 @@ impl Draft for NewKey {
 
     fn secret(&self, random: &[u8]) -> Option<Secret> {
         self.mint.secret(&self.settings, random)
-    }
-}
-
-impl Mint {
-    /// The key's Secret, from random bytes; `None` where they do not suffice.
-    #[must_use]
-    pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
-        let mut secret = objects::file_secret(&settings.owner, &self.key.file(random).ok()?)?;
-        let requested = self.requested.map(|requested| (REQUESTED_ANNOTATION.to_owned(), requested.to_string()));
-        let replaces = self.replaces.as_ref().map(|replaced| (REPLACES_ANNOTATION.to_owned(), replaced.to_string()));
-        let why = (WHY_ANNOTATION.to_owned(), self.key.why.to_string());
-        let marks = requested.into_iter().chain(replaces).chain([why]);
-        secret.metadata.annotations.get_or_insert_default().extend(marks);
-        Some(secret)
     }
 }
 

@@ -6,13 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    import::provided::IMPORTED_ANNOTATION,
     key::{id::KeyId, read::Element},
-    operations::{
-        revoke_key::{REPLACES_ANNOTATION, REVOKED_ANNOTATION, Replaced},
-        rotate_key::REQUESTED_ANNOTATION,
-    },
-    plan::WHY_ANNOTATION,
     ring::{
         published,
         schedule::{self, Why},
@@ -251,3 +245,45 @@ fn name(secret: &Secret) -> &str {
 fn data(secret: &Secret) -> impl Iterator<Item = (&str, &[u8])> {
     secret.data.iter().flatten().map(|(name, bytes)| (name.as_str(), bytes.0.as_slice()))
 }
+
+/// The annotation of a key's Secret that says which keys it replaces: the time of the request that revoked all, and their ids.
+pub const REPLACES_ANNOTATION: &str = "tokencache.dev/replaces";
+
+/// What a key replaces that was made because a request revoked all that there were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// The time of the request.
+    pub requested: Timestamp,
+    /// The keys that it revokes.
+    pub keys: Vec<KeyId>,
+}
+
+impl Replaced {
+    /// Reads what [`REPLACES_ANNOTATION`] says; `None` where it is something else.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let mut words = value.split_ascii_whitespace();
+        let requested = words.next()?.parse().ok()?;
+        let keys: Option<Vec<KeyId>> = words.map(KeyId::parse).collect();
+        Some(Self { requested, keys: keys? })
+    }
+}
+
+impl fmt::Display for Replaced {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.requested)?;
+        self.keys.iter().try_for_each(|key| write!(formatter, " {key}"))
+    }
+}
+
+/// The annotation of a revocation's Secret that says which request it answered.
+pub const REVOKED_ANNOTATION: &str = "tokencache.dev/revocation-requested";
+
+/// The annotation of a key's Secret that says which request it answered.
+pub const REQUESTED_ANNOTATION: &str = "tokencache.dev/key-requested";
+
+/// The annotation of a key's Secret that says which Secret it was taken over from.
+pub const IMPORTED_ANNOTATION: &str = "tokencache.dev/key-imported-from";
+
+/// The annotation of a key's Secret that says why the key was made.
+pub const WHY_ANNOTATION: &str = "tokencache.dev/key-why";

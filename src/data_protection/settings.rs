@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::{
-    operations::revoke_key::Wish,
+    operations::revoke_key::wish::Wish,
     ring::rotation::{Rotation, RotationError},
 };
 use crate::{

@@ -3,20 +3,20 @@
 //! In: the settings, what was observed, the time. Out: [`Standing`]. Nothing is drawn and nothing is written here.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    DataProtection, Protection, Seen,
     import::provided::Provided,
     objects,
     operations::revoke_key::{self, Revoke},
-    plan::Mint,
     ring::{
+        DataProtection, KeyMint, Protection, Seen,
         capacity::Room,
         certificates::Copies,
         open::KeyRing,
         published::{Refusal, Refused},
     },
-    secrets::Observed,
+    secrets::{Observed, REPLACES_ANNOTATION, REQUESTED_ANNOTATION, Replaced, WHY_ANNOTATION},
     settings::Settings,
 };
 use crate::{
@@ -133,4 +133,29 @@ pub fn may_make(observed: &Observed, ring: &DataProtection) -> bool {
 #[must_use]
 pub fn room(ring: &DataProtection) -> Room {
     Room::new(ring.published.fill(), ring.encrypts_to())
+}
+
+/// A key that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mint {
+    /// The key.
+    pub key: KeyMint,
+    /// The request that it answers.
+    pub requested: Option<Timestamp>,
+    /// The keys in whose place it comes, where a request revokes all of them.
+    pub replaces: Option<Replaced>,
+}
+
+impl Mint {
+    /// The key's Secret, from random bytes; `None` where they do not suffice.
+    #[must_use]
+    pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
+        let mut secret = objects::file_secret(&settings.owner, &self.key.file(random).ok()?)?;
+        let requested = self.requested.map(|requested| (REQUESTED_ANNOTATION.to_owned(), requested.to_string()));
+        let replaces = self.replaces.as_ref().map(|replaced| (REPLACES_ANNOTATION.to_owned(), replaced.to_string()));
+        let why = (WHY_ANNOTATION.to_owned(), self.key.why.to_string());
+        let marks = requested.into_iter().chain(replaces).chain([why]);
+        secret.metadata.annotations.get_or_insert_default().extend(marks);
+        Some(secret)
+    }
 }

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::{
     data_protection::{
-        Awaited, DataProtection, File, Protection, Seen,
+        File,
         certificate::{Pair, Thumbprint},
         key::{Key, encrypted_xml::EncryptedSecret, revocation::Revocation},
         objects,
         payload::Purposes,
         ring::{
+            Awaited, DataProtection, Protection, Seen,
             certificates::Copies,
             open::{KeyRing, UnprotectError},
             rotation::Rotation,

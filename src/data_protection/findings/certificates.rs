@@ -12,12 +12,11 @@ use crate::{
     api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION},
     condition::{Finding, Reason},
     data_protection::{
-        DataProtection,
         certificate::{Certificate, CertificateError, Pair, Thumbprint},
         import::provided::Unusable,
         key::{Closed, id::KeyId},
         objects::COMPONENT,
-        ring::certificates,
+        ring::{DataProtection, certificates},
         secrets::{Observed, annotation},
     },
     kubernetes::{identity::Found, name},

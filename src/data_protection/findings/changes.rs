@@ -10,10 +10,8 @@ use super::certificates;
 use crate::{
     api::v1alpha1::KeyRingStatus,
     data_protection::{
-        operations::rotate_key::REQUESTED_ANNOTATION,
-        plan::WHY_ANNOTATION,
         ring::{default_key::Member, published::Refused},
-        secrets::{Observed, annotation, created},
+        secrets::{Observed, REQUESTED_ANNOTATION, WHY_ANNOTATION, annotation, created},
         settings::Settings,
         state::Standing,
     },

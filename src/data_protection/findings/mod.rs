@@ -11,10 +11,10 @@ pub mod import;
 use jiff::Timestamp;
 
 use super::{
-    DataProtection,
     import::provided::Provided,
     objects::COMPONENT,
     ring::{
+        DataProtection,
         default_key::{Choice, KeyState, Member},
         published::Refused,
     },

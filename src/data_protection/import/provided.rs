@@ -8,11 +8,11 @@ use k8s_openapi::api::core::v1::Secret;
 use crate::{
     condition::Reason,
     data_protection::{
-        Awaited, Protection,
         certificate::{Certificate, CertificateError, Pair},
         import,
         key::{read, write::File},
         ring::{
+            Awaited, Protection,
             capacity::{Overflow, Room},
             published::{self, Published, Refusal, Refused},
         },
@@ -25,9 +25,6 @@ use crate::{
 const CERTIFICATE_KEY: &str = "tls.crt";
 /// And the private key.
 const PRIVATE_KEY: &str = "tls.key";
-
-/// The annotation of a key's Secret that says which Secret it was taken over from.
-pub const IMPORTED_ANNOTATION: &str = "tokencache.dev/key-imported-from";
 
 /// What the user provides.
 #[derive(Debug, Clone, Default)]

@@ -10,17 +10,14 @@ use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_KEY_ANNOTATION},
     capability::operation::{self, Request, is},
     data_protection::{
-        DataProtection,
         key::{id::KeyId, read},
+        ring::DataProtection,
         secrets::Observed,
         settings::Settings,
         state,
     },
     kubernetes::name,
 };
-
-/// The annotation of a key's Secret that says which request it answered.
-pub const REQUESTED_ANNOTATION: &str = "tokencache.dev/key-requested";
 
 /// What is said of the request, and the time of one for which a key is to be made.
 #[must_use]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokencache_operator::{
     data_protection::{
         key::read::{self, Element},
-        operations::{revoke_key, rotate_key},
+        secrets,
     },
     kubernetes::identity::APPLIED_ANNOTATION,
     redis::{
@@ -68,7 +68,10 @@ fn without_the_run(object: &Value) -> Value {
     object["owned"] = owned;
     object.as_object_mut().unwrap().remove("status");
     if let Some(marks) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-        let of_keys = [rotate_key::REQUESTED_ANNOTATION, revoke_key::REVOKED_ANNOTATION];
+        let of_keys = [
+            tokencache_operator::data_protection::secrets::REQUESTED_ANNOTATION,
+            tokencache_operator::data_protection::secrets::REVOKED_ANNOTATION,
+        ];
         // It tells the operator's password of one cache from that of another.
         marks.entry(objects::TEMPLATE_ANNOTATION).and_modify(|mark| *mark = "MARK".into());
         for mark in of_keys.into_iter().chain([PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION]) {
@@ -78,7 +81,7 @@ fn without_the_run(object: &Value) -> Value {
             marks.entry(hash).and_modify(|hash| *hash = "HASH".into());
         }
         // A time, and keys.
-        if let Some(Value::String(replaced)) = marks.get_mut(revoke_key::REPLACES_ANNOTATION) {
+        if let Some(Value::String(replaced)) = marks.get_mut(secrets::REPLACES_ANNOTATION) {
             let keys = replaced.split_once(' ').map(|(_, keys)| format!("TIME {keys}"));
             *replaced = keys.unwrap_or_default();
         }

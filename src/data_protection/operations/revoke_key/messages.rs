@@ -5,7 +5,7 @@
 use super::Input;
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
-    data_protection::DataProtection,
+    data_protection::ring::DataProtection,
     kubernetes::{name, read::workload::listed},
 };
 

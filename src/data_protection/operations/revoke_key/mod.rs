@@ -14,7 +14,7 @@
 
 pub mod messages;
 mod removal;
-mod wish;
+pub mod wish;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,20 +26,16 @@ use crate::{
         time::{after, whole_or_later},
     },
     data_protection::{
-        DataProtection,
         key::{id::KeyId, revocation::Revocation},
-        ring::{default_key::Member, in_use::EntriesOfKeys, published::CAPACITY},
-        secrets::Observed,
+        ring::{DataProtection, default_key::Member, in_use::EntriesOfKeys, published::CAPACITY},
+        secrets::{Observed, Replaced},
         settings::Settings,
         state,
     },
     kubernetes::name,
 };
 use removal::{Next, Removal};
-pub use wish::{REPLACES_ANNOTATION, Replaced, Wish};
-
-/// The annotation of a revocation's Secret that says which request it answered.
-pub const REVOKED_ANNOTATION: &str = "tokencache.dev/revocation-requested";
+use wish::Wish;
 
 /// How long a revocation waits for the count.
 const COUNT_LIMIT: SignedDuration = SignedDuration::from_mins(2);

@@ -1,15 +1,9 @@
 //! What a request to revoke keys says, and what the key says that takes their place.
 //!
-//! In: the values of annotations. Out: a [`Wish`], [`Replaced`]. It decides nothing.
+//! In: the values of annotations. Out: a [`Wish`]. It decides nothing.
 
-use std::fmt;
+use crate::capability::operation::Request;
 
-use jiff::Timestamp;
-
-use crate::{capability::operation::Request, data_protection::key::id::KeyId};
-
-/// The annotation of a key's Secret that says which keys it replaces: the time of the request that revoked all, and their ids.
-pub const REPLACES_ANNOTATION: &str = "tokencache.dev/replaces";
 /// What stands in the place of a key where all are meant.
 const ALL: &str = "all";
 
@@ -43,32 +37,5 @@ impl Wish {
 
     pub(super) fn is_of_all(&self) -> bool {
         self.key.as_deref() == Some(ALL)
-    }
-}
-
-/// What a key replaces that was made because a request revoked all that there were.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replaced {
-    /// The time of the request.
-    pub requested: Timestamp,
-    /// The keys that it revokes.
-    pub keys: Vec<KeyId>,
-}
-
-impl Replaced {
-    /// Reads what [`REPLACES_ANNOTATION`] says; `None` where it is something else.
-    #[must_use]
-    pub fn parse(value: &str) -> Option<Self> {
-        let mut words = value.split_ascii_whitespace();
-        let requested = words.next()?.parse().ok()?;
-        let keys: Option<Vec<KeyId>> = words.map(KeyId::parse).collect();
-        Some(Self { requested, keys: keys? })
-    }
-}
-
-impl fmt::Display for Replaced {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.requested)?;
-        self.keys.iter().try_for_each(|key| write!(formatter, " {key}"))
     }
 }
