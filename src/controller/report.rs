@@ -17,7 +17,6 @@ use crate::{
     data_protection::{
         self,
         findings::changes::{self as ring_news, Corrected},
-        ring::in_use,
     },
     kubernetes::{
         event::Happening,
@@ -119,8 +118,13 @@ pub fn compose(
     let published = Published::of(observed);
     let report = report(snapshot.cache, previous, of_redis, published, health, outcome, now).map(|report| {
         let minted = ring_news::minted(of_ring, ring, standing, previous.key_ring.as_ref());
-        let key_ring = data_protection::findings::status(of_ring, ring, standing, now).map(|status| {
-            in_use::told(status, of_ring, redis::in_use(of_redis, observed).as_ref(), previous.key_ring.as_ref())
+        let key_ring = data_protection::findings::status::status(of_ring, ring, standing, now).map(|status| {
+            crate::data_protection::findings::status::with_use(
+                status,
+                of_ring,
+                redis::in_use(of_redis, observed).as_ref(),
+                previous.key_ring.as_ref(),
+            )
         });
         report.with_operations(operations, &previous.operations).with_key_ring(key_ring, minted)
     });

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    File, objects,
+    key::write::File,
+    objects,
     operations::revoke_key::Order,
     ring::{DataProtection, certificates, schedule::Why},
     secrets::{IMPORTED_ANNOTATION, Observed, REVOKED_ANNOTATION},

@@ -8,10 +8,13 @@ use k8s_openapi::api::core::v1::Secret;
 use super::{
     import::provided::Provided,
     objects,
-    operations::revoke_key::{self, Revoke},
+    operations::{
+        may_make,
+        revoke_key::{self, Revoke},
+        room,
+    },
     ring::{
         DataProtection, KeyMint, Protection, Seen,
-        capacity::Room,
         certificates::Copies,
         open::KeyRing,
         published::{Refusal, Refused},
@@ -121,18 +124,6 @@ impl Standing {
         let orphans = self.ring.iter().flat_map(|ring| &ring.published.orphans).chain(self.provided.pending());
         orphans.filter_map(|file| objects::file_secret(&settings.owner, file)?.metadata.name)
     }
-}
-
-/// Whether a key can be made in an emergency: there is a place to publish it, room, and what it is to be encrypted to.
-#[must_use]
-pub fn may_make(observed: &Observed, ring: &DataProtection) -> bool {
-    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && room(ring).has_for_emergency() && ring.can_mint()
-}
-
-/// How much room the ring has.
-#[must_use]
-pub fn room(ring: &DataProtection) -> Room {
-    Room::new(ring.published.fill(), ring.encrypts_to())
 }
 
 /// A key that is to be made.

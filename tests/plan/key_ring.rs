@@ -14,7 +14,8 @@ use tokencache_operator::{
     data_protection::{
         findings::{
             changes::{Corrected, corrected, minted},
-            finding, status,
+            finding,
+            status::status,
         },
         key::KeyOrder,
         objects::file_secret,

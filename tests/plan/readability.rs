@@ -4,10 +4,7 @@ use tokencache_operator::{
     api::v1alpha1::{KeyRingStatus, KeyState, KeyStatus},
     data_protection::{
         key::id::KeyId,
-        ring::{
-            in_use::{self, InUse},
-            open::KeyRing,
-        },
+        ring::{in_use::InUse, open::KeyRing},
         settings::Settings as RingSettings,
     },
     entries::{
@@ -182,7 +179,12 @@ fn in_use(keys: &[u8], names: &[&str], is_whole: bool) -> InUse {
 #[test]
 fn a_key_is_in_use_or_not_once_every_entry_was_looked_at_and_until_then_what_was_told_before_stands() {
     let told = |seen: Option<InUse>, before: Option<KeyRingStatus>| {
-        in_use::told(ring([None, None], None), &settings("{}"), seen.as_ref(), before.as_ref())
+        tokencache_operator::data_protection::findings::status::with_use(
+            ring([None, None], None),
+            &settings("{}"),
+            seen.as_ref(),
+            before.as_ref(),
+        )
     };
     let before = || Some(ring([Some(true), Some(false)], Some("/app")));
     assert_eq!(told(None, before()), ring([None, None], None), "nobody could be asked");
@@ -198,7 +200,13 @@ fn a_key_is_in_use_or_not_once_every_entry_was_looked_at_and_until_then_what_was
 #[test]
 fn the_name_is_the_specs_or_the_only_one_that_was_found() {
     let told = |spec: &str, names: &[&str]| {
-        in_use::told(ring([None, None], None), &settings(spec), Some(&in_use(&[], names, true)), None).application_name
+        tokencache_operator::data_protection::findings::status::with_use(
+            ring([None, None], None),
+            &settings(spec),
+            Some(&in_use(&[], names, true)),
+            None,
+        )
+        .application_name
     };
     assert_eq!(told("{}", &["/app"]).as_deref(), Some("/app"));
     assert_eq!(told("{}", &["/app", "shop"]), None);

@@ -7,6 +7,7 @@
 pub mod certificates;
 pub mod changes;
 pub mod import;
+pub mod status;
 
 use jiff::Timestamp;
 
@@ -15,15 +16,14 @@ use super::{
     objects::COMPONENT,
     ring::{
         DataProtection,
-        default_key::{Choice, KeyState, Member},
+        default_key::{Choice, Member},
         published::Refused,
     },
     secrets::{Observed, created},
     settings::Settings,
-    state::{self, Standing},
+    state::Standing,
 };
 use crate::{
-    api::v1alpha1::{KeyRingStatus, KeyState as State, KeyStatus},
     capability::operation,
     condition::{ConditionType::KeyRingReady, Finding, Reason},
     kubernetes::{
@@ -70,41 +70,6 @@ pub fn finding(
     .into_iter()
     .find_map(|check| check(&told));
     Some(found.unwrap_or_else(|| told.well(corrected)))
-}
-
-/// Each key; `None` where there is no ring of the cache's own.
-#[must_use]
-pub fn status(settings: &Settings, observed: &Observed, standing: &Standing, now: Timestamp) -> Option<KeyRingStatus> {
-    let ring = &standing.ring.as_ref()?;
-    observed.ring.ours()?;
-    let mut members: Vec<&Member> = ring.ring.members().iter().collect();
-    members.sort_by_key(|member| (member.activates, member.id));
-    let key = |member: &Member| KeyStatus {
-        id: member.id.to_string(),
-        state: state(ring.ring.state(member, now)),
-        created: operation::time(member.created),
-        activates: operation::time(member.activates),
-        expires: operation::time(member.expires),
-        in_use: None,
-    };
-    Some(KeyRingStatus {
-        secret: name::keys(&settings.owner.name),
-        active: ring.ring.active(now).map(|active| active.id.short()),
-        next_rotation: ring.due.map(operation::time),
-        application_name: None,
-        keys: members.into_iter().map(key).collect(),
-    })
-}
-
-fn state(state: KeyState) -> State {
-    match state {
-        KeyState::Pending => State::Pending,
-        KeyState::Active => State::Active,
-        KeyState::Superseded => State::Superseded,
-        KeyState::Expired => State::Expired,
-        KeyState::Revoked => State::Revoked,
-        KeyState::Unreadable => State::Unreadable,
-    }
 }
 
 /// What a sentence is made from.
@@ -179,7 +144,7 @@ impl Told<'_> {
     }
 
     fn full(&self) -> Option<Finding> {
-        let room = state::room(self.ring);
+        let room = crate::data_protection::operations::room(self.ring);
         if room.has_for_rotation() {
             return None;
         }

@@ -14,7 +14,6 @@ use crate::{
         ring::DataProtection,
         secrets::Observed,
         settings::Settings,
-        state,
     },
     kubernetes::name,
 };
@@ -69,7 +68,7 @@ pub fn answer(
     if settings.held {
         return (waiting(&format!("the new key is not made yet: {}", operation::paused())), None);
     }
-    if !state::may_make(observed, ring) {
+    if !crate::data_protection::operations::may_make(observed, ring) {
         return (waiting("the new key cannot be made yet: see KeyRingReady"), None);
     }
     (waiting("the new key is about to be made"), Some(requested))

@@ -5,11 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    api::v1alpha1::{KeyRingStatus, KeyStatus},
-    capability::progress::SweepId,
-    data_protection::{key::id::KeyId, settings::Settings},
-};
+use crate::{capability::progress::SweepId, data_protection::key::id::KeyId};
 
 /// What stored entries show to be in use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,33 +37,5 @@ impl InUse {
         self.names.extend(other.names);
         self.is_whole &= other.is_whole;
         self
-    }
-}
-
-/// The status of the ring with what is in use; `None` where nobody could be asked.
-#[must_use]
-pub fn told(
-    ring: KeyRingStatus,
-    settings: &Settings,
-    seen: Option<&InUse>,
-    previous: Option<&KeyRingStatus>,
-) -> KeyRingStatus {
-    let key = |key: KeyStatus| {
-        let before = previous.and_then(|previous| previous.keys.iter().find(|before| before.id == key.id));
-        let in_use = seen.and_then(|seen| {
-            let is_seen = KeyId::parse(&key.id).is_some_and(|id| seen.keys.contains(&id));
-            if is_seen || seen.is_whole { Some(is_seen) } else { before.and_then(|before| before.in_use) }
-        });
-        KeyStatus { in_use, ..key }
-    };
-    let found = seen.and_then(|seen| match (seen.names.len(), seen.names.first()) {
-        (1, Some(name)) => Some(name.clone()),
-        (0, _) if !seen.is_whole => previous.and_then(|previous| previous.application_name.clone()),
-        _ => None,
-    });
-    KeyRingStatus {
-        application_name: settings.application_name.clone().or(found),
-        keys: ring.keys.into_iter().map(key).collect(),
-        ..ring
     }
 }

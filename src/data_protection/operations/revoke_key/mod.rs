@@ -14,7 +14,6 @@
 
 pub mod messages;
 mod removal;
-pub mod wish;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,13 +28,11 @@ use crate::{
         key::{id::KeyId, revocation::Revocation},
         ring::{DataProtection, default_key::Member, in_use::EntriesOfKeys, published::CAPACITY},
         secrets::{Observed, Replaced},
-        settings::Settings,
-        state,
+        settings::{Settings, revoke::Wish},
     },
     kubernetes::name,
 };
 use removal::{Next, Removal};
-use wish::Wish;
 
 /// How long a revocation waits for the count.
 const COUNT_LIMIT: SignedDuration = SignedDuration::from_mins(2);
@@ -138,7 +135,8 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
     if let Some(why) = lacks_room(&settings.owner.name, ring, &order).filter(|_| !is_begun) {
         return ignored(&why);
     }
-    if order.needs_key && !(state::may_make(observed, ring) && ring.at_once(now).is_some()) {
+    if order.needs_key && !(crate::data_protection::operations::may_make(observed, ring) && ring.at_once(now).is_some())
+    {
         let why = "no key can be made to take its place, see KeyRingReady";
         return input.kept(OperationStage::Waiting, format!("{} not revoked yet: {why}", input.are()));
     }
@@ -192,7 +190,7 @@ fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
 
 /// Why the ring cannot hold what is to be made; `None` where it can.
 fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<String> {
-    let (room, used) = (state::room(ring), ring.published.fill().bytes);
+    let (room, used) = (crate::data_protection::operations::room(ring), ring.published.fill().bytes);
     let revocations: usize = order.revocations.iter().map(|revocation| revocation.file().content.len()).sum();
     // A revocation alone is no emergency, and leaves the room that is kept for one.
     let (needed, kept) = if order.needs_key { (revocations + room.key(), 0) } else { (revocations, room.kept()) };

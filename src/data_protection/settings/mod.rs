@@ -3,12 +3,11 @@
 //! In: a `TokenCache` as users wrote it, and what it is to its objects. Out: [`Settings`], or the sentence that goes into
 //! `SpecValid`.
 
+pub mod revoke;
+
 use jiff::Timestamp;
 
-use super::{
-    operations::revoke_key::wish::Wish,
-    ring::rotation::{Rotation, RotationError},
-};
+use super::ring::rotation::{Rotation, RotationError};
 use crate::{
     api::v1alpha1::{
         DataProtectionMode, Inspect, KeyRotationSpec, NamedSecret, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION,
@@ -20,6 +19,7 @@ use crate::{
     },
     kubernetes::identity::Owner,
 };
+use revoke::Wish;
 
 /// What a cache wants of its key ring.
 #[derive(Debug, Clone, PartialEq, Eq)]

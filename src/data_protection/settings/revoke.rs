@@ -13,11 +13,11 @@ pub struct Wish {
     /// When it is asked for.
     pub request: Request,
     /// The key's id, or its first digits, or [`ALL`], as it was written; `None` where nothing was.
-    pub(super) key: Option<String>,
+    pub(crate) key: Option<String>,
     /// Whether the entries that it encrypted are to be removed.
-    pub(super) removes: bool,
+    pub(crate) removes: bool,
     /// A word that means nothing.
-    pub(super) odd: Option<String>,
+    pub(crate) odd: Option<String>,
 }
 
 impl Wish {
@@ -35,7 +35,7 @@ impl Wish {
         Self { request: Request::parse(value), key, removes, odd }
     }
 
-    pub(super) fn is_of_all(&self) -> bool {
+    pub(crate) fn is_of_all(&self) -> bool {
         self.key.as_deref() == Some(ALL)
     }
 }

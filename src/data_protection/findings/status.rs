@@ -1,0 +1,84 @@
+//! The status of a key ring.
+//!
+//! In: the settings, what was observed, how far the ring is, what stored entries show to be in use. Out: `status.keyRing`.
+
+use jiff::Timestamp;
+
+use crate::{
+    api::v1alpha1::{KeyRingStatus, KeyState as State, KeyStatus},
+    capability::operation,
+    data_protection::{
+        key::id::KeyId,
+        ring::{
+            default_key::{KeyState, Member},
+            in_use::InUse,
+        },
+        secrets::Observed,
+        settings::Settings,
+        state::Standing,
+    },
+    kubernetes::name,
+};
+
+/// The status of the ring with what is in use; `None` where nobody could be asked.
+#[must_use]
+pub fn with_use(
+    ring: KeyRingStatus,
+    settings: &Settings,
+    seen: Option<&InUse>,
+    previous: Option<&KeyRingStatus>,
+) -> KeyRingStatus {
+    let key = |key: KeyStatus| {
+        let before = previous.and_then(|previous| previous.keys.iter().find(|before| before.id == key.id));
+        let in_use = seen.and_then(|seen| {
+            let is_seen = KeyId::parse(&key.id).is_some_and(|id| seen.keys.contains(&id));
+            if is_seen || seen.is_whole { Some(is_seen) } else { before.and_then(|before| before.in_use) }
+        });
+        KeyStatus { in_use, ..key }
+    };
+    let found = seen.and_then(|seen| match (seen.names.len(), seen.names.first()) {
+        (1, Some(name)) => Some(name.clone()),
+        (0, _) if !seen.is_whole => previous.and_then(|previous| previous.application_name.clone()),
+        _ => None,
+    });
+    KeyRingStatus {
+        application_name: settings.application_name.clone().or(found),
+        keys: ring.keys.into_iter().map(key).collect(),
+        ..ring
+    }
+}
+
+/// Each key; `None` where there is no ring of the cache's own.
+#[must_use]
+pub fn status(settings: &Settings, observed: &Observed, standing: &Standing, now: Timestamp) -> Option<KeyRingStatus> {
+    let ring = &standing.ring.as_ref()?;
+    observed.ring.ours()?;
+    let mut members: Vec<&Member> = ring.ring.members().iter().collect();
+    members.sort_by_key(|member| (member.activates, member.id));
+    let key = |member: &Member| KeyStatus {
+        id: member.id.to_string(),
+        state: state(ring.ring.state(member, now)),
+        created: operation::time(member.created),
+        activates: operation::time(member.activates),
+        expires: operation::time(member.expires),
+        in_use: None,
+    };
+    Some(KeyRingStatus {
+        secret: name::keys(&settings.owner.name),
+        active: ring.ring.active(now).map(|active| active.id.short()),
+        next_rotation: ring.due.map(operation::time),
+        application_name: None,
+        keys: members.into_iter().map(key).collect(),
+    })
+}
+
+pub(crate) fn state(state: KeyState) -> State {
+    match state {
+        KeyState::Pending => State::Pending,
+        KeyState::Active => State::Active,
+        KeyState::Superseded => State::Superseded,
+        KeyState::Expired => State::Expired,
+        KeyState::Revoked => State::Revoked,
+        KeyState::Unreadable => State::Unreadable,
+    }
+}
