@@ -32,7 +32,7 @@ use crate::{
     redis::{
         self, Aim,
         credentials::{Credentials, rotation},
-        server::network,
+        plan::network,
     },
 };
 

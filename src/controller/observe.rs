@@ -41,11 +41,11 @@ use crate::{
         words,
     },
     redis::{
-        credentials::{binding, rotation},
+        credentials::{binding, rotation, tls},
         live::Observed,
-        server::{fit, network::Callers, objects},
+        plan::network::Callers,
+        server::{fit, objects},
         settings::{self as redis_settings, TlsSource},
-        tls,
     },
 };
 

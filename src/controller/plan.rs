@@ -14,7 +14,7 @@ use crate::{
         self,
         credentials::Credentials,
         live::Observed,
-        server::rollout,
+        plan::rollout,
         settings::{Settings, TlsSource},
     },
 };

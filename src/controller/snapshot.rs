@@ -16,7 +16,7 @@ use crate::{
         object::Reference,
         read::{process::Processes, workload::Consumers},
     },
-    redis::{live::Observed, server::network::Callers},
+    redis::{live::Observed, plan::network::Callers},
 };
 
 /// What a round of a pass sees.

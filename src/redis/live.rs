@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
-use super::{look::Sample, server::network::Callers, tls::verified::Verified};
+use super::{look::Sample, plan::network::Callers, tls::verified::Verified};
 use crate::{
     api::v1alpha1::OperationStatus,
     kubernetes::{

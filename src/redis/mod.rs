@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod findings;
 pub mod live;
 pub mod look;
+pub mod plan;
 pub mod server;
 pub mod settings;
 pub mod tls;
@@ -37,13 +38,17 @@ use access::{
     acl::{self, Hashes, OPERATOR},
     password::{Password, PasswordHash},
 };
-use credentials::{Credentials, Standing, binding, rotation};
+use credentials::{
+    Credentials, Standing, binding, rotation,
+    tls::{AuthorityOrder, CertificateOrder},
+};
 use findings::pod;
 use live::Observed;
 use look::{Login, Question, Server, Trust, Want, Wanted};
-use server::{config, network, objects, rollout};
+use plan::{network, rollout};
+use server::{config, objects};
 use settings::{Settings, client_limits::ClientLimits};
-use tls::{AuthorityOrder, CertificateOrder, certificate::Authorities};
+use tls::certificate::Authorities;
 
 /// A Secret whose bytes are drawn when it is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,7 +167,7 @@ pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials)
             stateful_set = upkeep(&observed.stateful_set, wanted);
         }
     }
-    let certificate = tls::mounted::at_start(settings, observed, tls);
+    let certificate = credentials::tls::mounted::at_start(settings, observed, tls);
     writes.extend(secrets);
     writes.extend(upkeep(&observed.config_map, objects::config_map(settings, &certificate)));
     writes.extend(upkeep(&observed.headless_service, objects::headless_service(settings)));
@@ -292,7 +297,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
 /// By what the servers prove who they are; `None` where they need not, or where that is not known.
 fn trust(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<Trust> {
     let certificate = credentials.tls.identity().map(|identity| {
-        let place = tls::mounted::place(settings, observed, &identity.certificate);
+        let place = credentials::tls::mounted::place(settings, observed, &identity.certificate);
         Wanted { fingerprint: identity.certificate.clone(), files: config::certificate_files(&place) }
     });
     let authorities = credentials.tls.authorities()?.clone();

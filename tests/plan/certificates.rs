@@ -8,9 +8,9 @@ use tokencache_operator::{
     entries::look::payloads::Counts,
     kubernetes::identity::Found,
     redis::{
+        credentials::tls::Standing,
         look::{Sample, Server},
         tls::{
-            Standing,
             certificate::{Authorities, Certificate, Pair},
             schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP},
         },

@@ -12,6 +12,11 @@ use tokencache_operator::{
     entries::look::payloads::Counts,
     kubernetes::identity::Found,
     redis::{
+        credentials::tls::{
+            Standing,
+            mounted::Place,
+            replacement::{AGAIN, LONG_WAIT, WAIT},
+        },
         login_mark,
         look::{Fault, Foreign, Sample, Untrusted},
         server::{
@@ -21,11 +26,8 @@ use tokencache_operator::{
         },
         server_in,
         tls::{
-            Standing,
             certificate::{Distrust, Fingerprint},
             issue::{self, Issued},
-            mounted::Place,
-            replacement::{AGAIN, LONG_WAIT, WAIT},
             schedule::AUTHORITY_LIFETIME,
         },
         want,

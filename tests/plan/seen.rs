@@ -13,12 +13,9 @@ use tokencache_operator::{
     entries::look::payloads::Counts,
     kubernetes::identity::Found,
     redis::{
-        findings::{Moment, health},
+        findings::{Moment, health, release::Product},
         login_mark,
-        look::{
-            Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords, load::Usage,
-            release::Product,
-        },
+        look::{Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords, load::Usage},
         server_in,
         tls::certificate::Fingerprint,
         want,

@@ -22,8 +22,8 @@ use tokencache_operator::{
     redis::{
         credentials::Credentials,
         live::Observed,
-        plan,
-        server::{network::Callers, objects::TEMPLATE_ANNOTATION},
+        plan::{self, network::Callers},
+        server::objects::TEMPLATE_ANNOTATION,
         settings::Settings,
         tls::{issue, schedule::AUTHORITY_LIFETIME},
     },

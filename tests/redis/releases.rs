@@ -5,10 +5,8 @@ use tokencache_operator::{
     api::v1alpha1::TokenCache,
     condition::{Finding, Reason, Verdict},
     redis::{
-        look::{
-            Answer,
-            release::{Product, finding},
-        },
+        findings::release::{Product, finding},
+        look::Answer,
         settings::Settings,
     },
 };

@@ -9,7 +9,8 @@ use ::redis::Value;
 use super::bounded::Bounds;
 use crate::redis::{
     access::rules::{self, Rules},
-    look::{Fault, Impediment, MemorySettings, Refusal, Role, Saving, release::Product},
+    findings::release::Product,
+    look::{Fault, Impediment, MemorySettings, Refusal, Role, Saving},
 };
 
 /// What `INFO` says.

@@ -6,6 +6,7 @@
 
 pub mod binding;
 pub mod rotation;
+pub mod tls;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -18,10 +19,10 @@ use super::{
     live::Observed,
     server::objects,
     settings::Settings,
-    tls::Tls,
 };
 use crate::kubernetes::{identity::Found, name};
 use rotation::Rotation;
+use tls::Tls;
 
 /// What the Secrets say of one user's password.
 #[derive(Debug, Clone, PartialEq, Eq)]

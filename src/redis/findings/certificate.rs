@@ -13,14 +13,10 @@ use crate::{
     condition::{ConditionType::TlsReady, Finding, Reason, Verdict},
     kubernetes::name,
     redis::{
+        credentials::tls::{Standing, Tls, replacement::Replacement, source},
         look::{Fault, Foreign, Part, Reload, Sample, Served, Untrusted},
         settings::Settings,
-        tls::{
-            Standing, Tls,
-            certificate::{Distrust, Fingerprint},
-            replacement::Replacement,
-            source,
-        },
+        tls::certificate::{Distrust, Fingerprint},
     },
 };
 

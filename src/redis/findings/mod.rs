@@ -8,6 +8,7 @@ pub mod drift;
 pub mod durability;
 pub mod load;
 pub mod pod;
+pub mod release;
 pub mod unanswered;
 pub mod unread;
 pub mod users;
@@ -21,10 +22,8 @@ use super::{
         rotation::{self, Rotation},
     },
     live::Observed,
-    look::{
-        Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Refusal, Role, Sample, Server, release,
-    },
-    server::{network, rollout},
+    look::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Refusal, Role, Sample, Server},
+    plan::{network, rollout},
     server_in,
     settings::Settings,
     want,

@@ -17,7 +17,7 @@ use crate::{
     redis::{
         credentials::Credentials,
         look::{Fault, Kill, LONGEST_LOOK, Sample},
-        server::rollout,
+        plan::rollout,
         settings::Settings,
     },
 };

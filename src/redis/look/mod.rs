@@ -1,7 +1,6 @@
 //! What one look at one Redis server yields: values only, made by [`crate::probe`], read by [`crate::redis::findings`].
 
 pub mod load;
-pub mod release;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +17,7 @@ use super::{
         password::Password,
         rules::Rules,
     },
+    findings::release::Product,
     settings::client_limits::ClientLimits,
     tls::certificate::{Authorities, Distrust, Fingerprint},
 };
@@ -26,7 +26,6 @@ use crate::{
     entries::{entry::reader::Reader, look::payloads::Counts},
 };
 use load::Usage;
-use release::Product;
 
 /// How long one look may take as a whole, however many answers it takes.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(5);

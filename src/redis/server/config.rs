@@ -4,8 +4,8 @@
 
 use super::objects::{CONFIG_DIR, DATA_DIR, TLS_DIR, USERS_DIR};
 use crate::redis::{
+    credentials::tls::mounted::Place,
     settings::{Settings, client_limits::ClientLimits},
-    tls::mounted::Place,
 };
 
 /// The file's name in the `ConfigMap`.

@@ -30,8 +30,8 @@ use crate::{
             acl::{self, Hashes, OPERATOR, PROBE},
             password::Password,
         },
+        credentials::tls::mounted::Place,
         settings::{Persistence, Settings},
-        tls::mounted::Place,
     },
 };
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     api::v1alpha1::Amount,
     kubernetes::{name, quantity::format_bytes},
-    redis::{access::acl::PROBE, settings::Settings, tls},
+    redis::{access::acl::PROBE, credentials::tls, settings::Settings},
 };
 
 /// The user and group that the official images of Redis and Valkey make for the server.

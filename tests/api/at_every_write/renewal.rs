@@ -8,10 +8,14 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
-use tokencache_operator::redis::tls::certificate::{Authorities, Certificate, Pair, PrivateKey, signed};
-use tokencache_operator::redis::tls::issue::{self, Issued};
-use tokencache_operator::redis::tls::mounted;
-use tokencache_operator::redis::tls::schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP};
+use tokencache_operator::redis::{
+    credentials::tls::mounted,
+    tls::{
+        certificate::{Authorities, Certificate, Pair, PrivateKey, signed},
+        issue::{self, Issued},
+        schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP},
+    },
+};
 
 use crate::support::api_server::api_server;
 use crate::support::eventually::{eventually, never};

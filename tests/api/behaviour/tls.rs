@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
-use tokencache_operator::redis::tls::issue::{self, Issued};
-use tokencache_operator::redis::tls::replacement::WAIT;
-use tokencache_operator::redis::tls::schedule::AUTHORITY_LIFETIME;
+use tokencache_operator::redis::{
+    credentials::tls::replacement::WAIT,
+    tls::{
+        issue::{self, Issued},
+        schedule::AUTHORITY_LIFETIME,
+    },
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::scene::{PERIOD, POD, SHOP, World, condition, has_been, operated, operator_of, shop};

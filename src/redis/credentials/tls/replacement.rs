@@ -13,10 +13,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Tls,
-    certificate::{Distrust, Fingerprint},
-};
+use super::Tls;
 use crate::{
     capability::time::whole,
     redis::{
@@ -25,6 +22,7 @@ use crate::{
         server::objects::RESTARTED_ANNOTATION,
         server_in,
         settings::Settings,
+        tls::certificate::{Distrust, Fingerprint},
     },
 };
 

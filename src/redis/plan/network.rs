@@ -16,7 +16,6 @@ use k8s_openapi::{
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
 
-use super::objects::COMPONENT;
 use crate::{
     api::v1alpha1::{ADOPT_ANNOTATION, NetworkPolicyMode, RESTORED},
     condition::{ConditionType::NetworkRestricted, Finding, Reason},
@@ -24,7 +23,7 @@ use crate::{
         identity::{Found, NAMESPACE_LABEL, OPERATOR_LABEL},
         name,
     },
-    redis::{live::Observed, settings::Settings},
+    redis::{live::Observed, server::objects::COMPONENT, settings::Settings},
 };
 
 /// From where applications are connected to a cache without a `NetworkPolicy`.

@@ -21,17 +21,17 @@ use k8s_openapi::{
     api::core::v1::{Pod, Secret},
 };
 
-use super::{
-    AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Tls, bytes,
-    certificate::{Fingerprint, Pair, PairError},
-    verified::Verified,
-};
+use super::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Tls, bytes};
 use crate::{
     kubernetes::{identity::FIELD_MANAGER, name},
     redis::{
         live::Observed,
         server::{config, pod},
         settings::Settings,
+        tls::{
+            certificate::{Fingerprint, Pair, PairError},
+            verified::Verified,
+        },
     },
 };
 

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::{
         api::v1alpha1::DEFAULT_IMAGE,
-        redis::look::release::{Reported, Standing, pinned, standing},
+        redis::findings::release::{Reported, Standing, pinned, standing},
     };
 
     #[test]

@@ -7,20 +7,19 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 
-use super::{
-    objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
-    pod::Template,
-};
 use crate::{
     api::v1alpha1::ImagePullPolicy,
     kubernetes::{name, write::subset},
     redis::{
-        credentials::Credentials,
+        credentials::{Credentials, tls::replacement},
         findings::{durability, pod},
         live::Observed,
         login_mark,
+        server::{
+            objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
+            pod::Template,
+        },
         settings::Settings,
-        tls::replacement,
     },
 };
 

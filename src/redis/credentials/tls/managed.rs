@@ -9,14 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
-use super::{
-    AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes,
-    certificate::{Authorities, Certificate, Pair, PairError, PrivateKey},
-    issue::{self, Issued},
-    mounted,
-    schedule::{self, Input},
-    verified::Verified,
-};
+use super::{AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes, mounted};
 use crate::{
     kubernetes::{
         name,
@@ -27,6 +20,12 @@ use crate::{
         live::Observed,
         server::objects::{COMPONENT, REPLICAS},
         settings::Settings,
+        tls::{
+            certificate::{Authorities, Certificate, Pair, PairError, PrivateKey},
+            issue::{self, Issued},
+            schedule::{self, Input},
+            verified::Verified,
+        },
     },
 };
 

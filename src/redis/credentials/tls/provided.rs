@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::{
-    AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes,
-    certificate::{Authorities, Distrust, Pair, PairError},
-    managed, mounted,
-    verified::Verified,
-};
+use super::{AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes, managed, mounted};
 use crate::{
     condition::Reason,
     kubernetes::{name, write::Write},
-    redis::{live::Observed, look::Sample, settings::Settings},
+    redis::{
+        live::Observed,
+        look::Sample,
+        settings::Settings,
+        tls::{
+            certificate::{Authorities, Distrust, Pair, PairError},
+            verified::Verified,
+        },
+    },
 };
 
 pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Tls {

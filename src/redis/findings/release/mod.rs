@@ -7,11 +7,15 @@ pub mod fixes;
 
 use std::fmt;
 
-use super::{Answer, Want};
+use super::durability;
 use crate::{
     api::v1alpha1::DEFAULT_IMAGE,
     condition::{ConditionType::ServerSupported, Finding, Reason},
-    redis::{access::acl::APP, findings::durability, settings::Settings},
+    redis::{
+        access::acl::APP,
+        look::{Answer, Want},
+        settings::Settings,
+    },
 };
 use fixes::{AS_OF, About, FIXES, Fix, MAINTAINED};
 

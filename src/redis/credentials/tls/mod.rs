@@ -1,0 +1,168 @@
+//! Which certificate the servers should have, which authorities vouch for it, and what is to be made for that.
+//!
+//! In: the settings, the Secrets as observed, the time. Out: [`Tls`]. Nothing is drawn and nothing is written here:
+//! what is to be made is an order, which [`crate::redis::Mint`] carries out with random bytes.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`certificate`] | certificates, keys and bundles, read and verified |
+//! | [`managed`] | the operator's own authority and certificate |
+//! | [`provided`] | a Secret of the user's |
+//! | [`mounted`] | the Secret that servers mount, and which of its files they name |
+//! | [`replacement`] | a server that serves what nobody trusts |
+//! | [`schedule`] | when a certificate is to be made anew |
+//! | [`issue`] | making one |
+//! | [`health`] | what is said of it: `TlsReady` |
+
+mod managed;
+pub mod mounted;
+mod provided;
+pub mod replacement;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+
+use crate::{
+    condition::Reason,
+    kubernetes::{name, write::Write},
+    redis::{
+        Mint,
+        live::Observed,
+        settings::{Settings, TlsSource},
+        tls::certificate::{Authorities, Fingerprint},
+    },
+};
+pub use managed::{AuthorityOrder, CertificateOrder, SECRET_TYPE};
+use replacement::Replacement;
+
+/// The Secret's key with the server's certificate, followed by those between it and the authority.
+pub const CERTIFICATE_KEY: &str = "tls.crt";
+/// The Secret's key with the server's private key.
+pub const PRIVATE_KEY: &str = "tls.key";
+/// The Secret's key with the authorities that clients trust.
+pub const AUTHORITIES_KEY: &str = "ca.crt";
+
+/// What is known of the servers' certificate, and what is to be made.
+#[derive(Clone, PartialEq)]
+pub struct Tls {
+    /// What is known of the certificate.
+    pub standing: Standing,
+    /// Secrets whose bytes are to be drawn.
+    pub mints: Vec<Mint>,
+    /// What follows from what is there: Secrets with what they are to hold, and without the files that no server needs any more.
+    pub writes: Vec<Write>,
+    /// The pod that is to be replaced for what it serves.
+    pub replacement: Option<Replacement>,
+}
+
+// By hand: derived, it would print the content of Secrets.
+impl fmt::Debug for Tls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Tls")
+            .field("standing", &self.standing)
+            .field("mints", &self.mints)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of the servers' certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The servers speak plain text, since the spec asks for that.
+    Disabled,
+    /// The operator is about to make it. Holds whom clients trust, as soon as that is known.
+    Making(Option<Authorities>),
+    /// There is none that can be used: only the user, or whoever makes it for the user, can help.
+    Unusable {
+        /// Why, as one word.
+        reason: Reason,
+        /// What was seen, and what to do.
+        message: String,
+        /// Whom clients trust meanwhile.
+        authorities: Option<Authorities>,
+        /// The latest one that could be used, which servers keep and start with.
+        kept: Option<Box<Identity>>,
+    },
+    /// It holds.
+    Known(Identity),
+}
+
+/// A certificate that the servers should serve, and whom clients trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whom clients trust.
+    pub authorities: Authorities,
+    /// The certificate that the servers should serve.
+    pub certificate: Fingerprint,
+    /// When it expires.
+    pub not_after: Timestamp,
+    /// When the Secret that servers mount was written last, if that is known.
+    pub written: Option<Timestamp>,
+}
+
+impl Tls {
+    /// Reads the Secrets.
+    #[must_use]
+    pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
+        let mut tls = match &settings.tls {
+            TlsSource::Disabled => Self::of(Standing::Disabled),
+            TlsSource::Managed => managed::read(settings, observed, now),
+            TlsSource::Secret(secret) => provided::read(settings, observed, secret, now),
+        };
+        tls.replacement = replacement::replacement(settings, observed, &tls, now);
+        tls
+    }
+
+    fn of(standing: Standing) -> Self {
+        Self { standing, mints: Vec::new(), writes: Vec::new(), replacement: None }
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.replacement.as_ref().filter(|replacement| !replacement.is_due).map(|replacement| replacement.at)
+    }
+
+    /// The certificate that servers should serve, if there is one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.standing {
+            Standing::Known(identity) => Some(identity),
+            Standing::Unusable { kept, .. } => kept.as_deref(),
+            Standing::Making(_) | Standing::Disabled => None,
+        }
+    }
+
+    /// Whom clients trust; `None` also where they need trust nobody.
+    #[must_use]
+    pub fn authorities(&self) -> Option<&Authorities> {
+        match &self.standing {
+            Standing::Known(identity) => Some(&identity.authorities),
+            Standing::Making(authorities) | Standing::Unusable { authorities, .. } => authorities.as_ref(),
+            Standing::Disabled => None,
+        }
+    }
+
+    /// Whether servers can be started: with a certificate, or without where none is asked for.
+    #[must_use]
+    pub fn lets_start(&self) -> bool {
+        matches!(self.standing, Standing::Disabled | Standing::Known(_))
+    }
+}
+
+/// The name of the Secret that the servers' certificate comes from; `None` where they speak plain text.
+#[must_use]
+pub fn source(settings: &Settings) -> Option<String> {
+    match &settings.tls {
+        TlsSource::Disabled => None,
+        TlsSource::Managed => Some(name::redis_tls(&settings.owner.name)),
+        TlsSource::Secret(secret) => Some(secret.clone()),
+    }
+}
+
+fn bytes<'secret>(secret: &'secret Secret, key: &str) -> &'secret [u8] {
+    secret.data.as_ref().and_then(|data| data.get(key)).map_or(&[], |value| value.0.as_slice())
+}

@@ -1,0 +1,4 @@
+//! TODO-DOC
+
+pub mod network;
+pub mod rollout;
