@@ -117,7 +117,7 @@ impl Draft for Ordered {
 /// What is to be written so that Redis is as the settings want it, in this order. Passwords and certificates come first: while
 /// one is to be made, what depends on it waits for it.
 #[must_use]
-pub fn plan(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Vec<Write> {
+pub fn writes(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Vec<Write> {
     let (tls, rotation) = (&credentials.tls, &credentials.rotation);
     let authorities = tls.authorities();
     let can_publish = !settings.has_tls() || authorities.is_some();

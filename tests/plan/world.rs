@@ -22,10 +22,11 @@ use tokencache_operator::{
     redis::{
         credentials::Credentials,
         live::Observed,
-        plan::{self, network::Callers},
+        plan::network::Callers,
         server::objects::TEMPLATE_ANNOTATION,
         settings::Settings,
         tls::{issue, schedule::AUTHORITY_LIFETIME},
+        writes,
     },
 };
 
@@ -132,7 +133,7 @@ impl World {
     }
 
     pub fn plan(&self) -> Vec<Write> {
-        plan(&self.settings(), &self.observed, &self.credentials())
+        writes(&self.settings(), &self.observed, &self.credentials())
     }
 
     /// Carries the plan out. Says what was written.
