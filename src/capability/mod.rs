@@ -1,4 +1,10 @@
-//! TODO-DOC
+//! What capabilities share: words, and nothing that decides. Pure.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`time`] | durations and times |
+//! | [`progress`] | how far a sweep of entries is |
+//! | [`operation`] | what annotations ask for, and what is said of that |
 
 pub mod operation;
 pub mod progress;

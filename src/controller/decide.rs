@@ -30,8 +30,9 @@ use crate::{
     },
     kubernetes::{identity::Found, object::Reference, write::Write},
     redis::{
-        self, Aim,
+        self,
         credentials::{Credentials, rotation},
+        desired::Aim,
         plan::network,
     },
 };
@@ -65,7 +66,7 @@ pub fn decide(settings: &Settings, snapshot: &Snapshot<'_>) -> Decision {
     let (observed, now) = (&snapshot.redis, snapshot.now);
     let credentials = Credentials::read(of_redis, observed, now);
     let mut ring = snapshot.ring.clone();
-    ring.beside.obstacle = redis::obstacle(of_redis, observed, &credentials);
+    ring.beside.obstacle = redis::desired::obstacle(of_redis, observed, &credentials);
     let standing = Standing::read(of_ring, &ring, &snapshot.opened, now);
     let reader = reader(settings, &standing);
     let flush = flush(settings, &ring, &standing, reader.as_ref(), now);
@@ -114,7 +115,7 @@ impl Decision {
     /// How the servers are to be looked at.
     #[must_use]
     pub fn aim(&self, settings: &Settings, snapshot: &Snapshot<'_>, is_carried_out: bool) -> Option<Aim> {
-        redis::aim(&settings.redis, &snapshot.redis, &self.credentials, self.reader.clone(), is_carried_out)
+        redis::desired::aim(&settings.redis, &snapshot.redis, &self.credentials, self.reader.clone(), is_carried_out)
     }
 
     /// The sweep of entries that is to be made.

@@ -42,8 +42,7 @@ use crate::{
     },
     redis::{
         credentials::{binding, rotation, tls},
-        live::Observed,
-        plan::network::Callers,
+        live::{Callers, Observed},
         server::{fit, objects},
         settings::{self as redis_settings, TlsSource},
     },

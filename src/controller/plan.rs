@@ -139,7 +139,7 @@ fn of_redis(
         return (None, adoptions);
     }
     let is_free = |write: &Write| !adoptions.iter().any(|it| (it.kind(), it.name()) == (write.kind(), write.name()));
-    let mut writes = redis::writes(settings, observed, credentials);
+    let mut writes = redis::plan::writes(settings, observed, credentials);
     writes.retain(is_free);
     // What was made by a POST is taken over before anything is applied, or shown to the API server as if it were.
     if writes.iter().any(|write| matches!(write, Write::TakeOver(..))) {

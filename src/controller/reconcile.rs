@@ -34,7 +34,7 @@ use crate::{
         object::Reference,
         write::{Write, WriteError, WriteErrorClass},
     },
-    redis::{Aim, findings::Moment, plan::rollout},
+    redis::{desired::Aim, findings::Moment, plan::rollout},
 };
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.

@@ -16,7 +16,7 @@ use crate::{
         object::Reference,
         read::{process::Processes, workload::Consumers},
     },
-    redis::{live::Observed, plan::network::Callers},
+    redis::live::{Callers, Observed},
 };
 
 /// What a round of a pass sees.

@@ -23,7 +23,7 @@ use super::{Limits, Probe};
 use crate::{
     controller::{Guarded, Key},
     redis::{
-        Aim,
+        desired::Aim,
         look::{Correction, Drift, Parameter, Role, Sample, Server, Want},
     },
     telemetry::metrics::Counted,

@@ -22,7 +22,7 @@ use crate::{
     controller::Key,
     entries::sweep::Sweep,
     probe,
-    redis::{Aim, findings::unanswered},
+    redis::{desired::Aim, findings::unanswered},
 };
 
 /// How many sweeps are under way at the same time.

@@ -1,5 +1,7 @@
 //! What a pass saw of a cache's Redis: values only.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::{fmt, sync::Arc};
 
 use k8s_openapi::api::{
@@ -10,7 +12,7 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
-use super::{look::Sample, plan::network::Callers, tls::verified::Verified};
+use super::{look::Sample, plan::network::abroad, tls::verified::Verified};
 use crate::{
     api::v1alpha1::OperationStatus,
     kubernetes::{
@@ -209,4 +211,25 @@ fn place<T: Resource>(kind: Kind, name: String, found: &Found<Arc<T>>) -> Place 
         Found::Foreign(holder) => Holder::Foreign(holder.clone()),
     };
     Place { kind, name, holder }
+}
+
+/// From where applications are connected to a cache without a `NetworkPolicy`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Callers {
+    /// It was not asked, or could not be told.
+    #[default]
+    Unknown,
+    /// From pods that the policy lets through, all of them; or nobody is.
+    Inside,
+    /// From these addresses too.
+    Outside(BTreeSet<IpAddr>),
+}
+
+impl Callers {
+    /// Of the addresses from which applications are connected, those that no pod of the namespace has.
+    #[must_use]
+    pub fn of(addresses: &BTreeSet<IpAddr>, pods: &BTreeSet<IpAddr>) -> Self {
+        let outside: BTreeSet<IpAddr> = abroad(addresses).difference(pods).copied().collect();
+        if outside.is_empty() { Self::Inside } else { Self::Outside(outside) }
+    }
 }

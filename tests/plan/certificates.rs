@@ -9,12 +9,12 @@ use tokencache_operator::{
     kubernetes::identity::Found,
     redis::{
         credentials::tls::Standing,
+        desired::want,
         look::{Sample, Server},
         tls::{
             certificate::{Authorities, Certificate, Pair},
             schedule::{AUTHORITY_AHEAD, AUTHORITY_LIFETIME, OVERLAP},
         },
-        want,
     },
 };
 

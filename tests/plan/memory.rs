@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use tokencache_operator::api::v1alpha1::Amount;
-use tokencache_operator::kubernetes::identity::Found;
-use tokencache_operator::redis::want;
+use tokencache_operator::{api::v1alpha1::Amount, kubernetes::identity::Found, redis::desired::want};
 
 use super::pods::{pod, running};
 use super::world::{World, said, shop};

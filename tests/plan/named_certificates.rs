@@ -12,25 +12,25 @@ use tokencache_operator::{
     entries::look::payloads::Counts,
     kubernetes::identity::Found,
     redis::{
+        access::password::login_mark,
         credentials::tls::{
             Standing,
             mounted::Place,
             replacement::{AGAIN, LONG_WAIT, WAIT},
         },
-        login_mark,
+        desired::want,
         look::{Fault, Foreign, Sample, Untrusted},
         server::{
             config,
             objects::{RESTARTED_ANNOTATION, stateful_set},
             pod::Template,
+            pods::server_in,
         },
-        server_in,
         tls::{
             certificate::{Distrust, Fingerprint},
             issue::{self, Issued},
             schedule::AUTHORITY_LIFETIME,
         },
-        want,
     },
 };
 

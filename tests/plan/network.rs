@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use tokencache_operator::{
     kubernetes::identity::Found,
-    redis::plan::network::{Callers, asks_for_callers},
+    redis::{live::Callers, plan::network::asks_for_callers},
 };
 
 use super::pods::running;

@@ -1,6 +1,9 @@
 //! Every object of a cache, as YAML beside the `TokenCache` that it comes from.
 
-use tokencache_operator::redis::{access::password::Password, login_mark, server::objects::probe_password};
+use tokencache_operator::redis::{
+    access::password::{Password, login_mark},
+    server::objects::probe_password,
+};
 
 use super::world::{World, shop};
 

@@ -21,8 +21,9 @@ use tokencache_operator::{
             Standing, binding,
             rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
         },
+        desired::want,
         look::{Answer, Correction, Drift, Fault, Parameter, Sample},
-        server_in, want,
+        server::pods::server_in,
     },
 };
 

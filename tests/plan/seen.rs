@@ -13,12 +13,12 @@ use tokencache_operator::{
     entries::look::payloads::Counts,
     kubernetes::identity::Found,
     redis::{
+        access::password::login_mark,
+        desired::want,
         findings::{Moment, health, release::Product},
-        login_mark,
         look::{Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords, load::Usage},
-        server_in,
+        server::pods::server_in,
         tls::certificate::Fingerprint,
-        want,
     },
 };
 

@@ -8,7 +8,7 @@ use tokencache_operator::{
     api::v1alpha1::{Amount, WhenDeleted},
     kubernetes::{identity::Found, write::admitted::Admitted},
     redis::{
-        login_mark,
+        access::password::login_mark,
         server::{
             objects::{TEMPLATE_ANNOTATION, stateful_set},
             pod::Template,

@@ -21,12 +21,11 @@ use tokencache_operator::{
     },
     redis::{
         credentials::Credentials,
-        live::Observed,
-        plan::network::Callers,
+        live::{Callers, Observed},
+        plan::writes,
         server::objects::TEMPLATE_ANNOTATION,
         settings::Settings,
         tls::{issue, schedule::AUTHORITY_LIFETIME},
-        writes,
     },
 };
 

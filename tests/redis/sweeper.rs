@@ -12,7 +12,7 @@ use tokencache_operator::{
         sweep::{Selection, Sweep},
     },
     probe::sweeper::Sweeper,
-    redis::Aim,
+    redis::desired::Aim,
 };
 
 use crate::scene::{admin, config, login, now, server_of, want};

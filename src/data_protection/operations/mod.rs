@@ -1,4 +1,9 @@
-//! TODO-DOC
+//! What annotations ask of a key ring.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`rotate_key`] | another key that encrypts |
+//! | [`revoke_key`] | keys that are never to be used again |
 
 pub mod revoke_key;
 pub mod rotate_key;

@@ -1,4 +1,17 @@
-//! TODO-DOC
+//! A key ring as a whole: which keys there are, which of them encrypts, when the next one is made.
+//!
+//! In: the files of key Secrets and of the published ring, certificates, how often keys change, the time. Out:
+//! [`DataProtection`]. Nothing is drawn and nothing is written here: what is to be made is a [`KeyMint`], which random bytes turn
+//! into a file. No key is ever removed.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`default_key`], [`rotation`], [`schedule`] | which key encrypts, and when the next one is made |
+//! | [`published`], [`capacity`] | what is published, and whether there is room |
+//! | [`certificates`] | the certificates that keys need |
+//! | [`open`] | the keys that could be opened, which read payloads |
+//! | [`in_use`] | which keys and names stored entries show to be in use |
+//! | [`directory`] | the ring as an application reads it from a folder |
 
 pub mod capacity;
 pub mod certificates;

@@ -1,3 +1,3 @@
-//! TODO-DOC
+//! What is said of entries. Pure.
 
 pub mod readability;

@@ -1,4 +1,6 @@
-//! TODO-DOC
+//! What is asked of a server in one look, each question in a module. Whatever fails is told as unread.
+//!
+//! In: a connection, and what is wanted. Out: part of an answer.
 
 pub mod callers;
 pub mod certificate;

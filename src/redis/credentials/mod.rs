@@ -5,6 +5,7 @@
 //! string beside it and every running application still have the earlier one.
 
 pub mod binding;
+pub mod mint;
 pub mod rotation;
 pub mod tls;
 

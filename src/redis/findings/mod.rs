@@ -21,12 +21,12 @@ use super::{
         Credentials,
         rotation::{self, Rotation},
     },
+    desired::want,
     live::Observed,
     look::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Refusal, Role, Sample, Server},
     plan::{network, rollout},
-    server_in,
+    server::pods::{is_ready, readiness_changed_after, server_in, was_started_after},
     settings::Settings,
-    want,
 };
 use crate::{
     api::v1alpha1::ServerStatus,
@@ -41,7 +41,7 @@ use crate::{
     entries::findings::readability,
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
-use pod::{is_ready, readiness_changed_after, trouble, was_started_after};
+use pod::trouble;
 
 /// How many probe periods an answer stays good.
 const GOOD_FOR: i32 = 3;
@@ -209,7 +209,7 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
         return unavailable(Reason::Provisioning, rollout::being_started(settings, &first, ""));
     };
     // How a server ends that was told to is no trouble.
-    if let Some(trouble) = trouble(pod, moment.now).filter(|_| !rollout::is_over(pod)) {
+    if let Some(trouble) = trouble(pod, moment.now).filter(|_| !crate::redis::server::pods::is_over(pod)) {
         return unavailable(trouble.reason, trouble.message);
     }
     let Some(server) = server_in(settings, pod) else {

@@ -3,17 +3,19 @@
 //! In: a pod. Out: a reason and a sentence, or nothing where the pod is well or on its way. Words that change from minute
 //! to minute (how long kubelet will wait) are left out.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
-    PodCondition, PodSpec, PodStatus,
+    ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodSpec, PodStatus,
 };
 
 use super::FIRST_PROBES;
 use crate::{
     condition::Reason,
-    kubernetes::{quantity, words},
-    redis::server::objects::COMPONENT,
+    kubernetes::words,
+    redis::server::{
+        objects::COMPONENT,
+        pods::{is_ready, running},
+    },
 };
 
 /// How much of a crashing server's last words is told, in characters.
@@ -57,68 +59,6 @@ pub fn trouble(pod: &Pod, now: Timestamp) -> Option<Trouble> {
 struct Place<'pod> {
     namespace: &'pod str,
     pod: &'pod str,
-}
-
-/// The server's container, as a pod was asked to run it.
-#[must_use]
-pub fn container(pod: &PodSpec) -> Option<&Container> {
-    pod.containers.iter().find(|container| container.name == COMPONENT)
-}
-
-/// The memory that the server's container may take, in bytes.
-#[must_use]
-pub fn memory_limit(pod: &PodSpec) -> Option<u64> {
-    quantity::bytes(&container(pod)?.resources.as_ref()?.limits.as_ref()?.get("memory")?.0)
-}
-
-/// Whether kubelet ends the server where a script keeps it from everything else.
-#[must_use]
-pub fn ends_where_busy(pod: &Pod) -> bool {
-    let server = pod.spec.as_ref().and_then(container);
-    let probe = server.and_then(|server| server.liveness_probe.as_ref()?.exec.as_ref()?.command.as_ref());
-    probe.is_some_and(|command| command.iter().any(|word| word.contains("BUSY")))
-}
-
-/// Whether kubelet has called the pod ready since this time, give or take the second that it counts in: what was seen of
-/// the server before then is out of date.
-#[must_use]
-pub fn became_ready_after(pod: &Pod, time: Timestamp) -> bool {
-    is_ready(pod) && readiness_changed_after(pod, time - SignedDuration::from_secs(1))
-}
-
-/// Whether kubelet has begun or ceased to call the pod ready since this time.
-#[must_use]
-pub fn readiness_changed_after(pod: &Pod, time: Timestamp) -> bool {
-    let since = readiness(pod).and_then(|condition| condition.last_transition_time.as_ref());
-    since.is_some_and(|since| since.0 > time)
-}
-
-/// Whether kubelet calls the pod ready, so that Services send it traffic.
-#[must_use]
-pub fn is_ready(pod: &Pod) -> bool {
-    readiness(pod).is_some_and(|condition| condition.status == "True")
-}
-
-fn readiness(pod: &Pod) -> Option<&PodCondition> {
-    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")
-}
-
-/// Whether the server's container runs, by kubelet's last word.
-#[must_use]
-pub fn is_running(pod: &Pod) -> bool {
-    running(pod).is_some()
-}
-
-/// Whether the server's container runs, and was started after a time.
-#[must_use]
-pub fn was_started_after(pod: &Pod, time: Timestamp) -> bool {
-    running(pod).and_then(|running| running.started_at.as_ref()).is_some_and(|started| started.0 > time)
-}
-
-fn running(pod: &Pod) -> Option<&ContainerStateRunning> {
-    let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let server = containers.iter().find(|container| container.name == COMPONENT)?;
-    server.state.as_ref()?.running.as_ref()
 }
 
 fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -> Option<Trouble> {

@@ -5,12 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{
-    FIRST_PROBES,
-    drift::restart,
-    durability, full,
-    pod::{became_ready_after, ends_where_busy, is_ready, is_running, was_started_after},
-};
+use super::{FIRST_PROBES, drift::restart, durability, full};
 use crate::{
     api::v1alpha1::Acl,
     condition::{ConditionType::RedisAvailable, Finding, Reason},
@@ -18,6 +13,7 @@ use crate::{
         credentials::Credentials,
         look::{Fault, Kill, LONGEST_LOOK, Sample},
         plan::rollout,
+        server::pods::{became_ready_after, ends_where_busy, is_ready, is_running, was_started_after},
         settings::Settings,
     },
 };

@@ -23,29 +23,12 @@ use crate::{
         identity::{Found, NAMESPACE_LABEL, OPERATOR_LABEL},
         name,
     },
-    redis::{live::Observed, server::objects::COMPONENT, settings::Settings},
+    redis::{
+        live::{Callers, Observed},
+        server::objects::COMPONENT,
+        settings::Settings,
+    },
 };
-
-/// From where applications are connected to a cache without a `NetworkPolicy`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Callers {
-    /// It was not asked, or could not be told.
-    #[default]
-    Unknown,
-    /// From pods that the policy lets through, all of them; or nobody is.
-    Inside,
-    /// From these addresses too.
-    Outside(BTreeSet<IpAddr>),
-}
-
-impl Callers {
-    /// Of the addresses from which applications are connected, those that no pod of the namespace has.
-    #[must_use]
-    pub fn of(addresses: &BTreeSet<IpAddr>, pods: &BTreeSet<IpAddr>) -> Self {
-        let outside: BTreeSet<IpAddr> = abroad(addresses).difference(pods).copied().collect();
-        if outside.is_empty() { Self::Inside } else { Self::Outside(outside) }
-    }
-}
 
 /// The addresses that a policy has a say in: who connects within the server's own pod, as `kubectl port-forward` does, is
 /// never kept out.

@@ -11,13 +11,14 @@ use crate::{
     api::v1alpha1::ImagePullPolicy,
     kubernetes::{name, write::subset},
     redis::{
+        access::password::login_mark,
         credentials::{Credentials, tls::replacement},
-        findings::{durability, pod},
+        findings::durability,
         live::Observed,
-        login_mark,
         server::{
             objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
             pod::Template,
+            pods::has_ended,
         },
         settings::Settings,
     },
@@ -71,7 +72,8 @@ pub fn wanted(settings: &Settings, observed: &Observed, credentials: Option<&Cre
         marked(restarted_at(set, restarted.as_deref()))
     };
     let live = observed.stateful_set.ours();
-    let memory = |live: &StatefulSet| pod::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
+    let memory =
+        |live: &StatefulSet| crate::redis::server::pods::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
     let before = live.and_then(|live| memory(live));
     let anew = || with(settings.container(before), Template::NEWEST);
     let Some(live) = live else { return anew() };
@@ -148,17 +150,6 @@ fn is_outdated(set: &StatefulSet, pod: &Pod) -> bool {
     has_been_seen(set) && set.status.as_ref().and_then(|status| status.update_revision.as_ref()) != made_from
 }
 
-/// Whether a pod is on its way out, or has come to its end.
-#[must_use]
-pub fn is_over(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_some() || has_ended(pod)
-}
-
-fn has_ended(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Failed" | "Succeeded"))
-}
-
 /// What is said of a pod that has no address yet, or that is over.
 #[must_use]
 pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
@@ -213,10 +204,10 @@ fn restarted_for(set: Option<&Arc<StatefulSet>>, pod: &Pod) -> Option<String> {
 /// The field of the spec that a pod is replaced for, as far as its container tells.
 fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
     let pod = pod.spec.as_ref()?;
-    if !settings.suits(pod::memory_limit(pod)?) {
+    if !settings.suits(crate::redis::server::pods::memory_limit(pod)?) {
         return Some("the memory limit that derives from spec.redis.maxMemory");
     }
-    let server = pod::container(pod)?;
+    let server = crate::redis::server::pods::container(pod)?;
     let ports: Vec<i32> = server.ports.iter().flatten().map(|port| port.container_port).collect();
     if !ports.is_empty() && ports != [i32::from(settings.port())] {
         return Some("spec.redis.tls");

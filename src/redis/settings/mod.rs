@@ -3,10 +3,10 @@
 //! In: a `TokenCache` as users wrote it. Out: [`Settings`], or the sentence that goes into `SpecValid`.
 
 pub mod client_limits;
+pub mod rotation;
 
 use kube::{Resource, ResourceExt};
 
-use super::credentials::rotation::{Wish, schedule};
 use crate::{
     api::v1alpha1::{
         Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, ImagePullPolicy, Inspect, NetworkPolicyMode, PersistenceSpec,
@@ -20,6 +20,7 @@ use crate::{
         quantity::{self, format_bytes},
     },
 };
+use rotation::Wish;
 
 /// The port that Redis listens on without TLS.
 pub const PLAIN_PORT: u16 = 6379;
@@ -327,7 +328,8 @@ fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
     let written = &cache.spec.redis.password_rotation.overlap;
     Ok(Wish {
         wait: cache.spec.redis.password_rotation.wait,
-        overlap: schedule::overlap(written).ok_or_else(|| SettingsError::Overlap(written.clone()))?,
+        overlap: crate::redis::settings::rotation::overlap(written)
+            .ok_or_else(|| SettingsError::Overlap(written.clone()))?,
         request: operation::annotation(cache, ROTATE_PASSWORD_ANNOTATION).map(Request::parse),
         created: operation::created(cache),
         held: operation::is_paused(cache),

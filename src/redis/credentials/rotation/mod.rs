@@ -35,12 +35,12 @@ pub mod term;
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Standing;
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType, PasswordWait},
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType},
     capability::operation::{self, Request, is},
     condition::Finding,
     kubernetes::{identity::Found, name, write::Write},
@@ -51,27 +51,12 @@ use crate::{
         },
         live::Observed,
         look::{Correction, Drift, Parameter, Refusal},
-        settings::Settings,
+        settings::{Settings, rotation::Wish},
     },
 };
 use record::Record;
 pub use record::{Marks, Order};
 use term::Term;
-
-/// What a cache wants of rotations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// How long the earlier password stays valid.
-    pub overlap: SignedDuration,
-    /// Whom its end waits for.
-    pub wait: PasswordWait,
-    /// What its annotation asks for.
-    pub request: Option<Request>,
-    /// When the `TokenCache` was made.
-    pub created: Option<Timestamp>,
-    /// Whether nothing is to be changed: the cache is paused.
-    pub held: bool,
-}
 
 /// Which of the applications' passwords are valid, and what is to be done.
 #[derive(Clone, PartialEq)]

@@ -12,32 +12,21 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use crate::capability::time::{after, whole, whole_or_later};
 use crate::{
-    capability::time::duration,
     kubernetes::read::process::KUBELET_DELAY,
     redis::{
         access::{
             acl::{APP, Passwords},
             password::PasswordHash,
         },
-        findings::pod,
         live::Observed,
         look::{Parameter, Part},
-        server::objects::REPLICAS,
-        server_in,
+        server::{objects::REPLICAS, pods::server_in},
         settings::Settings,
     },
 };
 
 /// When a look that is on its way is asked for again.
 pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
-
-const LONGEST_OVERLAP: SignedDuration = SignedDuration::from_hours(24 * 30);
-
-/// Reads an overlap as users write it: a whole number with one of the suffixes s, m, h, d, from 1s to 30d.
-#[must_use]
-pub fn overlap(written: &str) -> Option<SignedDuration> {
-    duration(written).filter(|overlap| (SignedDuration::from_secs(1)..=LONGEST_OVERLAP).contains(overlap))
-}
 
 /// From when on a container that starts finds what a Secret has had since `added`. A server that restarts before then loads
 /// the users as they were, and would refuse the new password until the operator looks at it next, or for good where there is
@@ -85,7 +74,7 @@ pub fn seen(
         let wanted = sample.want.users.iter().find(|user| user.name == APP).map(|user| &user.passwords);
         let asked_for = matches!(wanted, Some(Passwords::These(wanted)) if wanted == hashes);
         let in_time = since.is_none_or(|since| sample.taken >= since);
-        if !asked_for || !in_time || pod::was_started_after(pod, sample.taken) {
+        if !asked_for || !in_time || crate::redis::server::pods::was_started_after(pod, sample.taken) {
             return Err(Unseen::Due(name()));
         }
         if answer.unread.contains_key(&Part::Users) {
@@ -102,22 +91,6 @@ pub fn seen(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_overlap_is_from_one_second_to_thirty_days() {
-        let hours = SignedDuration::from_hours;
-        for (written, wanted) in [
-            ("1s", SignedDuration::from_secs(1)),
-            ("90m", SignedDuration::from_mins(90)),
-            ("24h", hours(24)),
-            ("30d", hours(720)),
-        ] {
-            assert_eq!(overlap(written), Some(wanted), "{written}");
-        }
-        for written in ["", "s", "0s", "31d", "721h", "24", "-1h", "+1h", "1.5h", "1w", "ä", "99999999999999999999s"] {
-            assert_eq!(overlap(written), None, "{written}");
-        }
-    }
 
     #[test]
     fn whoever_wants_a_short_overlap_waits_no_longer_than_that_for_the_mounted_files() {

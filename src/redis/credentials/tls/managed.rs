@@ -16,7 +16,7 @@ use crate::{
         write::{Write, subset},
     },
     redis::{
-        Mint,
+        credentials::mint::Mint,
         live::Observed,
         server::objects::{COMPONENT, REPLICAS},
         settings::Settings,

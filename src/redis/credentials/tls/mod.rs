@@ -1,7 +1,7 @@
 //! Which certificate the servers should have, which authorities vouch for it, and what is to be made for that.
 //!
 //! In: the settings, the Secrets as observed, the time. Out: [`Tls`]. Nothing is drawn and nothing is written here:
-//! what is to be made is an order, which [`crate::redis::Mint`] carries out with random bytes.
+//! what is to be made is an order, which [`crate::redis::credentials::mint::Mint`] carries out with random bytes.
 //!
 //! | module | what |
 //! |---|---|
@@ -24,11 +24,11 @@ use std::fmt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
+use super::mint::Mint;
 use crate::{
     condition::Reason,
     kubernetes::{name, write::Write},
     redis::{
-        Mint,
         live::Observed,
         settings::{Settings, TlsSource},
         tls::certificate::{Authorities, Fingerprint},

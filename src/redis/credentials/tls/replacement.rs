@@ -19,8 +19,7 @@ use crate::{
     redis::{
         live::Observed,
         look::{Fault, Untrusted},
-        server::objects::RESTARTED_ANNOTATION,
-        server_in,
+        server::{objects::RESTARTED_ANNOTATION, pods::server_in},
         settings::Settings,
         tls::certificate::{Distrust, Fingerprint},
     },

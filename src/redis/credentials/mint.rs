@@ -1,0 +1,83 @@
+//! Secrets of which a part is drawn when they are written: passwords, keys and serial numbers.
+//!
+//! In: settings and, when it is written, random bytes. Out: a Secret. Nothing is drawn here.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::{
+    binding, rotation,
+    tls::{AuthorityOrder, CertificateOrder},
+};
+use crate::{
+    kubernetes::{
+        name,
+        write::{Draft, Write},
+    },
+    redis::{access::password::Password, server::objects, settings::Settings, tls::certificate::Authorities},
+};
+
+/// A Secret whose bytes are drawn when it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mint {
+    /// The operator's own login.
+    OperatorLogin,
+    /// The binding, with the applications' password, and whom they trust.
+    Connection(Option<Authorities>),
+    /// The applications' next password, in a Secret of its own.
+    NextPassword(rotation::Order),
+    /// The operator's own authority.
+    CertificateAuthority(Box<AuthorityOrder>),
+    /// The servers' certificate, signed by it.
+    ServerCertificate(Box<CertificateOrder>),
+}
+
+impl Mint {
+    /// The write that makes it.
+    #[must_use]
+    pub fn write(self, settings: &Settings) -> Write {
+        Write::Mint(Arc::new(Ordered { settings: settings.clone(), mint: self }))
+    }
+
+    fn name(&self, settings: &Settings) -> String {
+        let owner = &settings.owner.name;
+        match self {
+            Self::OperatorLogin => name::redis_operator(owner),
+            Self::NextPassword(_) => name::redis_rotation(&settings.owner.name),
+            Self::Connection(_) => name::redis(owner),
+            Self::CertificateAuthority(_) => name::redis_ca(owner),
+            Self::ServerCertificate(_) => name::redis_tls(owner),
+        }
+    }
+
+    fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
+        let password = || Password::from_random(random);
+        match self {
+            Self::OperatorLogin => Some(objects::operator_login(settings, &password()?)),
+            Self::Connection(authorities) => {
+                Some(binding::connection(settings, &password()?, authorities.as_ref(), None))
+            }
+            Self::NextPassword(order) => order.secret(settings, random),
+            Self::CertificateAuthority(order) => order.secret(settings, random),
+            Self::ServerCertificate(order) => order.secret(settings, random),
+        }
+    }
+}
+
+/// A Secret that is to be made for these settings.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    settings: Settings,
+    mint: Mint,
+}
+
+impl Draft for Ordered {
+    fn name(&self) -> String {
+        self.mint.name(&self.settings)
+    }
+
+    fn secret(&self, random: &[u8]) -> Option<Secret> {
+        self.mint.secret(&self.settings, random)
+    }
+}

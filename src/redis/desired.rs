@@ -1,0 +1,116 @@
+//! What the servers should be, and how they are looked at.
+//!
+//! In: the settings, what was observed, the passwords and the certificate. Out: an [`Aim`] for the prober.
+
+use std::sync::Arc;
+
+use super::{
+    access::acl::{self, Hashes, OPERATOR},
+    credentials::{self, Credentials},
+    live::Observed,
+    look::{Login, Question, Server, Trust, Want, Wanted},
+    plan::network,
+    server::pods::server_in,
+    server::{config, objects},
+    settings::{Settings, client_limits::ClientLimits},
+};
+use crate::{
+    api::v1alpha1::Inspect,
+    entries::{entry::reader::Reader, flush},
+};
+
+/// How the servers are to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aim {
+    /// The servers that can be reached.
+    pub servers: Vec<Server>,
+    /// Whom to log in as.
+    pub login: Login,
+    /// What they should be.
+    pub want: Want,
+    /// The pods that kubelet calls ready: one that has just become so is worth a look at once.
+    pub ready: Vec<String>,
+}
+
+/// How the servers are to be looked at; `None` while the operator's password is not known, or whom to
+/// trust. `reader` reads what entries hold.
+#[must_use]
+pub fn aim(
+    settings: &Settings,
+    observed: &Observed,
+    credentials: &Credentials,
+    reader: Option<Arc<Reader>>,
+    carried_out: bool,
+) -> Option<Aim> {
+    let password = credentials.operator_password()?.clone();
+    if settings.has_tls() && credentials.tls.authorities().is_none() {
+        return None;
+    }
+    Some(Aim {
+        servers: observed.pods.iter().filter_map(|pod| server_in(settings, pod)).collect(),
+        ready: observed
+            .pods
+            .iter()
+            .filter(|pod| crate::redis::server::pods::is_ready(pod))
+            .filter_map(|pod| pod.metadata.name.clone())
+            .collect(),
+        login: Login { username: OPERATOR.to_owned(), password },
+        want: Want {
+            reader: reader.filter(|_| settings.inspect == Inspect::Payloads),
+            correct: carried_out,
+            ..want(settings, observed, credentials)
+        },
+    })
+}
+
+/// What the servers should be.
+#[must_use]
+pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Want {
+    let limits =
+        observed.pods.iter().filter_map(|pod| pod.spec.as_ref().and_then(crate::redis::server::pods::memory_limit));
+    Want {
+        max_memory: settings.max_memory.bytes(),
+        has_room: limits.into_iter().all(|limit| settings.fits(limit)),
+        clients: ClientLimits::of(settings.max_memory),
+        eviction_policy: settings.eviction_policy.as_str().to_owned(),
+        instance_name: settings.instance_name.as_str().to_owned(),
+        append_only: settings.persistence.is_some(),
+        trust: trust(settings, observed, credentials),
+        users: users(settings, credentials),
+        inspect: settings.inspect,
+        reader: None,
+        question: network::asks_for_callers(settings, observed).then_some(Question::Callers),
+        swept: flush::last(&observed.operations),
+        correct: true,
+    }
+}
+
+/// By what the servers prove who they are; `None` where they need not, or where that is not known.
+pub(crate) fn trust(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<Trust> {
+    let certificate = credentials.tls.identity().map(|identity| {
+        let place = credentials::tls::mounted::place(settings, observed, &identity.certificate);
+        Wanted { fingerprint: identity.certificate.clone(), files: config::certificate_files(&place) }
+    });
+    let authorities = credentials.tls.authorities()?.clone();
+    Some(Trust { name: settings.host(), authorities, certificate })
+}
+
+/// The users that the servers should have; none while the operator's own password is not known.
+pub(crate) fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::User> {
+    let Some(operator) = credentials.operator_password() else { return Vec::new() };
+    let hashes = Hashes {
+        app: credentials.app_hashes(),
+        operator: operator.sha256(),
+        probe: objects::probe_password(operator).sha256(),
+    };
+    acl::users(settings.acl, &settings.instance_name, &hashes)
+}
+
+/// Why no server can be asked for anything now, in words; `None` where one can.
+#[must_use]
+pub fn obstacle(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<String> {
+    let is_known =
+        credentials.operator_password().is_some() && (!settings.has_tls() || credentials.tls.authorities().is_some());
+    let is_there = observed.pods.iter().any(|pod| server_in(settings, pod).is_some());
+    (!is_known || !is_there).then(|| "there is no Redis server that could be asked, see RedisAvailable".to_owned())
+}
