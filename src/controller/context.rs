@@ -18,7 +18,7 @@ use super::{
     Options,
     brake::Brake,
     memory::Written,
-    watch::{Caches, Key},
+    watch::{Caches, Key, token_cache},
 };
 use crate::{
     data_protection::ring::open::KeyRing,
@@ -283,8 +283,8 @@ impl Context {
         self.succeeded(key);
         self.written.forget(key);
         self.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        self.prober.forget(key);
-        self.sweeper.forget(key);
+        self.prober.forget(&token_cache(key));
+        self.sweeper.forget(&token_cache(key));
         self.follow(key, &[]);
         self.open(key, None);
         self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

@@ -33,7 +33,7 @@ pub mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::{
     Client, Resource,
     runtime::{
@@ -82,12 +82,14 @@ pub async fn run(
     let is_echo = move |cache: &Guarded| last.is_echo(&Key::from_obj(cache), cache.meta());
     let (controller, caches) = watch::controller(&client, &options.scope, is_echo);
     let token_caches = controller.store();
-    let (prober, news) = Prober::new(options.probe_period, Context::now, token_caches.clone());
+    let (prober, news) = Prober::new(options.probe_period, Context::now, {
+        let token_caches = token_caches.clone();
+        move |cache| token_caches.get(&watch::key(cache)).is_some()
+    });
     metrics.of_entries(prober.counted());
     let (named, changed) = NamedSecrets::new(client.clone());
     let (sweeper, swept) = Sweeper::new(Context::now);
-    let told =
-        |news| futures::stream::unfold(news, async |mut news: UnboundedReceiver<Key>| Some((news.recv().await?, news)));
+    let looked = |news| heard(news).map(|cache| watch::key(&cache));
     let (stop, stopping) = signal::channel(false);
     let shutdown = async move {
         shutdown.await;
@@ -118,9 +120,9 @@ pub async fn run(
         futures::future::pending::<()>().await;
     };
     let passes = controller
-        .reconcile_on(told(news))
-        .reconcile_on(told(changed))
-        .reconcile_on(told(swept))
+        .reconcile_on(looked(news))
+        .reconcile_on(heard(changed))
+        .reconcile_on(looked(swept))
         .graceful_shutdown_on(shutdown)
         .run(pass, retry_after, Arc::clone(&context))
         .for_each(|result| {
@@ -148,4 +150,9 @@ fn log(context: &Arc<Context>, result: &Result<(Key, Action), controller::Error<
         }
         Err(error) => tracing::error!(why = words::of(error), "the controller failed"),
     }
+}
+
+/// What comes over a channel, as it comes.
+fn heard<T>(news: UnboundedReceiver<T>) -> impl Stream<Item = T> {
+    futures::stream::unfold(news, async |mut news| Some((news.recv().await?, news)))
 }

@@ -22,7 +22,7 @@ use super::{
     plan, ring_secrets,
     settings::Settings,
     snapshot::{Answers, Ask, Snapshot},
-    watch::{Key, leave_to_others},
+    watch::{Key, leave_to_others, token_cache},
 };
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, OperationStatus, StoredStatus, TokenCache, TokenCacheStatus},
@@ -92,7 +92,7 @@ pub async fn snapshot<'pass>(
     let consumers = answers.consumers.clone().unwrap_or(Consumers::Unknown);
     let beside = ring::Beside {
         operations: previous.operations.clone(),
-        sweep: context.sweeper.progress(key),
+        sweep: context.sweeper.progress(&token_cache(key)),
         obstacle: None,
         consumers: consumers.named(&Source::Secret(name::redis(&key.name))),
         processes: answers.ring_processes.clone().unwrap_or(Processes::Unknown),
@@ -246,7 +246,7 @@ async fn redis(
         verified: context.verified(key),
         claim: claim(context, key, settings, pods.first().map(AsRef::as_ref)).await,
         pods,
-        samples: context.prober.latest(key),
+        samples: context.prober.latest(&token_cache(key)),
         consumers: Consumers::Unknown,
         processes: Processes::Unknown,
         operations,

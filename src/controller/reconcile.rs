@@ -22,7 +22,7 @@ use super::{
     requeue,
     settings::Settings,
     snapshot::{Answers, Snapshot},
-    watch::{Guarded, Key},
+    watch::{Guarded, Key, token_cache},
 };
 use crate::{
     api::v1alpha1::{OperationStatus, TokenCache, TokenCacheSpec},
@@ -197,10 +197,10 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     let delivery = deliver(context, key, cache, &previous, report).await?;
     if delivery != Delivery::Held {
         if is_said && tells_of_samples {
-            context.prober.told(key, &snapshot.redis.samples);
+            context.prober.told(&token_cache(key), &snapshot.redis.samples);
         }
         // After the report, so that a sweep is not forgotten before it was told of.
-        context.sweeper.run(key, decision.sweep(), aim.as_ref());
+        context.sweeper.run(&token_cache(key), decision.sweep(), aim.as_ref());
     }
     if let Some(error) = applied.failure {
         return Err(error.into());
@@ -231,8 +231,8 @@ fn target(
     let carried_out = is_carried_out(settings, snapshot, decision, is_applied);
     let aim = decision.aim(settings, snapshot, carried_out);
     match &aim {
-        Some(aim) => context.prober.aim(key, aim.clone()),
-        None if !carried_out => context.prober.hold(key),
+        Some(aim) => context.prober.aim(&token_cache(key), aim.clone()),
+        None if !carried_out => context.prober.hold(&token_cache(key)),
         None => {}
     }
     aim
@@ -273,7 +273,7 @@ async fn tell_of_objects(
 
 /// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.
 async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Finding) -> Result<Action, PassError> {
-    context.prober.hold(key);
+    context.prober.hold(&token_cache(key));
     let previous = previous(context, key, cache);
     let report = report::invalid(cache, &previous, finding, Context::now());
     let delivery = deliver(context, key, cache, &previous, Some(report)).await?;

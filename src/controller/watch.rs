@@ -33,6 +33,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     api::v1alpha1::{StoredStatus, TokenCache},
+    capability::token_cache::TokenCacheRef,
     condition::ConditionType,
     kubernetes::{
         identity::{
@@ -51,6 +52,18 @@ pub type Guarded = DeserializeGuard<TokenCache>;
 
 /// A `TokenCache` by namespace and name.
 pub type Key = ObjectRef<Guarded>;
+
+/// What prober and sweeper call it.
+#[must_use]
+pub fn token_cache(key: &Key) -> TokenCacheRef {
+    TokenCacheRef { namespace: key.namespace.clone().unwrap_or_default(), name: key.name.clone() }
+}
+
+/// What the controller calls it.
+#[must_use]
+pub fn key(cache: &TokenCacheRef) -> Key {
+    Key::new(&cache.name).within(&cache.namespace)
+}
 
 /// Where to watch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,6 @@ use std::{
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use kube::runtime::reflector::Store;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::AbortHandle,
@@ -21,7 +20,7 @@ use tokio::{
 
 use super::{Limits, Probe};
 use crate::{
-    controller::{Guarded, Key},
+    capability::token_cache::TokenCacheRef,
     redis::{
         desired::Aim,
         look::{Correction, Drift, Parameter, Role, Sample, Server, Want},
@@ -40,15 +39,15 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// When servers are looked at, and what was seen last.
 pub struct Prober {
     shared: Arc<Shared>,
-    rounds: Arc<Mutex<HashMap<Key, Round>>>,
+    rounds: Arc<Mutex<HashMap<TokenCacheRef, Round>>>,
 }
 
 struct Shared {
     probe: Probe,
     permits: Semaphore,
     period: Duration,
-    caches: Store<Guarded>,
-    news: mpsc::UnboundedSender<Key>,
+    is_there: Box<dyn Fn(&TokenCacheRef) -> bool + Send + Sync>,
+    news: mpsc::UnboundedSender<TokenCacheRef>,
 }
 
 /// The looks at one cache's servers.
@@ -67,26 +66,26 @@ struct Latest {
 }
 
 impl Prober {
-    /// A prober for the caches in a store, and the stream of those about which there is news.
+    /// A prober, which goes on while a cache is there, and the stream of those about which there is news.
     #[must_use]
     pub fn new(
         period: Duration,
         clock: fn() -> Timestamp,
-        caches: Store<Guarded>,
-    ) -> (Self, mpsc::UnboundedReceiver<Key>) {
+        is_there: impl Fn(&TokenCacheRef) -> bool + Send + Sync + 'static,
+    ) -> (Self, mpsc::UnboundedReceiver<TokenCacheRef>) {
         let (news, heard) = mpsc::unbounded_channel();
         let shared = Shared {
             probe: Probe::new(Limits { reconnect: period * RECONNECT, ..Limits::default() }, clock),
             permits: Semaphore::new(CONCURRENT_LOOKS),
             period,
-            caches,
+            is_there: Box::new(is_there),
             news,
         };
         (Self { shared: Arc::new(shared), rounds: Arc::default() }, heard)
     }
 
     /// Looks at these servers from now on; at once, where something about them is new.
-    pub fn aim(&self, key: &Key, aim: Aim) {
+    pub fn aim(&self, key: &TokenCacheRef, aim: Aim) {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key).filter(|round| !round.task.is_finished()) {
             round.aim.send_if_modified(|current| {
@@ -103,7 +102,7 @@ impl Prober {
     }
 
     /// Corrects nothing from now on, and goes on looking as before.
-    pub fn hold(&self, key: &Key) {
+    pub fn hold(&self, key: &TokenCacheRef) {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key) {
             round.aim.send_if_modified(|aim| std::mem::replace(&mut aim.want.correct, false));
@@ -112,7 +111,7 @@ impl Prober {
 
     /// The latest sample of each server of a cache.
     #[must_use]
-    pub fn latest(&self, key: &Key) -> Vec<Sample> {
+    pub fn latest(&self, key: &TokenCacheRef) -> Vec<Sample> {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         rounds
             .get(key)
@@ -126,13 +125,13 @@ impl Prober {
         move || {
             let rounds = rounds.lock().unwrap_or_else(PoisonError::into_inner);
             let mut counted: Vec<Counted> = rounds.iter().filter_map(|(key, round)| round.counted(key)).collect();
-            counted.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+            counted.sort_by(|one, other| one.of.cmp(&other.of));
             counted
         }
     }
 
     /// Takes note that a pass has reported these samples, so that what they corrected need not be kept.
-    pub fn told(&self, key: &Key, samples: &[Sample]) {
+    pub fn told(&self, key: &TokenCacheRef, samples: &[Sample]) {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key) {
             let mut latest = round.latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +142,7 @@ impl Prober {
     }
 
     /// Looks at a cache's servers no more.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &TokenCacheRef) {
         let gone = self.rounds.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         if let Some(round) = gone {
             round.task.abort();
@@ -164,20 +163,20 @@ impl Drop for Prober {
 
 impl Round {
     /// What the latest look at the primary counted; `None` where it gave no answer.
-    fn counted(&self, key: &Key) -> Option<Counted> {
+    fn counted(&self, key: &TokenCacheRef) -> Option<Counted> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let is_primary =
             |sample: &&Sample| sample.outcome.as_ref().is_ok_and(|answer| answer.role == Some(Role::Primary));
         let counts = latest.samples.iter().find(is_primary)?.counts.clone();
-        Some(Counted { namespace: key.namespace.clone().unwrap_or_default(), name: key.name.clone(), counts })
+        Some(Counted { of: key.clone(), counts })
     }
 }
 
-async fn round(shared: Arc<Shared>, key: Key, mut aim: watch::Receiver<Aim>, latest: Arc<Mutex<Latest>>) {
+async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver<Aim>, latest: Arc<Mutex<Latest>>) {
     let mut retry = FIRST_RETRY;
     let mut known: Vec<Server> = Vec::new();
     let mut wanted: Option<Want> = None;
-    while shared.caches.get(&key).is_some() {
+    while (shared.is_there)(&key) {
         let current = aim.borrow_and_update().clone();
         shared.probe.forget(|server| known.contains(server) && !current.servers.contains(server));
         let mut samples = join_all(current.servers.iter().map(|server| look(&shared, server, &current))).await;

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     capability::progress::{AGAIN_AFTER, Progress, State, Tally},
-    controller::Key,
+    capability::token_cache::TokenCacheRef,
     entries::sweep::Sweep,
     probe,
     redis::{desired::Aim, findings::unanswered},
@@ -34,8 +34,8 @@ const NEWS_PERIOD: Duration = Duration::from_secs(10);
 pub struct Sweeper {
     permits: Arc<Semaphore>,
     clock: fn() -> Timestamp,
-    news: mpsc::UnboundedSender<Key>,
-    runs: Mutex<HashMap<Key, Run>>,
+    news: mpsc::UnboundedSender<TokenCacheRef>,
+    runs: Mutex<HashMap<TokenCacheRef, Run>>,
 }
 
 struct Run {
@@ -53,7 +53,7 @@ impl Drop for Run {
 impl Sweeper {
     /// A sweeper, and the stream of the caches about which there is news.
     #[must_use]
-    pub fn new(clock: fn() -> Timestamp) -> (Self, mpsc::UnboundedReceiver<Key>) {
+    pub fn new(clock: fn() -> Timestamp) -> (Self, mpsc::UnboundedReceiver<TokenCacheRef>) {
         let (news, heard) = mpsc::unbounded_channel();
         let sweeper =
             Self { permits: Arc::new(Semaphore::new(CONCURRENT_SWEEPS)), clock, news, runs: Mutex::default() };
@@ -62,7 +62,7 @@ impl Sweeper {
 
     /// How far the latest sweep of a cache is.
     #[must_use]
-    pub fn progress(&self, key: &Key) -> Option<Progress> {
+    pub fn progress(&self, key: &TokenCacheRef) -> Option<Progress> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.get(key).map(|run| current(&run.progress).clone())
     }
@@ -70,7 +70,7 @@ impl Sweeper {
     /// Makes this sweep, unless it is under way or was made. One that is under way and reads with another ring than is there
     /// now is ended, and begun anew with that. Where none is wanted, the one that is under way is ended, and how far it came
     /// is forgotten; one that was made is known until another is wanted.
-    pub fn run(&self, key: &Key, sweep: Option<Sweep>, aim: Option<&Aim>) {
+    pub fn run(&self, key: &TokenCacheRef, sweep: Option<Sweep>, aim: Option<&Aim>) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(mut sweep), Some(aim)) = (sweep, aim) else {
             // The next pass may see a status of before it was told that this one was made, and would make it again.
@@ -122,7 +122,7 @@ impl Sweeper {
     }
 
     /// Ends the sweep of a cache that is gone.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &TokenCacheRef) {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }

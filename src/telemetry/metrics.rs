@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{data_protection::key::id::KeyId, entries::look::payloads::Counts};
+use crate::{capability::token_cache::TokenCacheRef, data_protection::key::id::KeyId, entries::look::payloads::Counts};
 
 /// The form that the text has.
 const FORM: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -33,10 +33,8 @@ pub struct Metrics(Mutex<Registry>);
 /// What was counted of a cache's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// The cache's namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// The cache.
+    pub of: TokenCacheRef,
     /// The counts.
     pub counts: Counts,
 }
@@ -93,14 +91,14 @@ impl<F: Fn() -> Vec<Counted> + Send + Sync + 'static> Collector for Entries<F> {
         let gauge = MetricType::Gauge;
         let help = "Entries with the cache's prefix, as the last complete way through the keys found them";
         let mut family = encoder.encode_descriptor("entries", help, None, gauge)?;
-        for Counted { namespace, name, counts } in &caches {
+        for Counted { of: TokenCacheRef { namespace, name }, counts } in &caches {
             let labels = [("namespace", namespace.as_str()), ("name", name.as_str())];
             ConstGauge::new(number(counts.entries)).encode(family.encode_family(&labels)?)?;
         }
         let help = "Entries that were looked into in the last window, by what they are and by their key";
         let mut family = encoder.encode_descriptor("entries_sampled", help, None, gauge)?;
         let inspected = || caches.iter().filter(|counted| counted.counts.is_inspected);
-        for Counted { namespace, name, counts } in inspected() {
+        for Counted { of: TokenCacheRef { namespace, name }, counts } in inspected() {
             for ((class, key), count) in &counts.payloads {
                 let key = key.map(KeyId::short).unwrap_or_default();
                 let labels = [
@@ -114,7 +112,7 @@ impl<F: Fn() -> Vec<Counted> + Send + Sync + 'static> Collector for Entries<F> {
         }
         let help = "Entries that are too big to be looked into, in the last window";
         let mut family = encoder.encode_descriptor("entries_passed_over", help, None, gauge)?;
-        for Counted { namespace, name, counts } in inspected() {
+        for Counted { of: TokenCacheRef { namespace, name }, counts } in inspected() {
             let labels = [("namespace", namespace.as_str()), ("name", name.as_str())];
             ConstGauge::new(number(counts.passed_over)).encode(family.encode_family(&labels)?)?;
         }
@@ -135,7 +133,7 @@ mod tests {
         let key = KeyId::parse("80732141-ec8f-4b80-af9c-c4d2d1ff8901");
         let payloads = [((Class::Readable, key), 7), ((Class::Plain, None), 2)].into();
         let counts = Counts { entries: 12, is_inspected: true, payloads, passed_over: 1, ..Counts::default() };
-        Counted { namespace: "web".to_owned(), name: name.to_owned(), counts }
+        Counted { of: TokenCacheRef { namespace: "web".to_owned(), name: name.to_owned() }, counts }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokencache_operator::{
     api::v1alpha1::OperationType,
     capability::progress::{Progress, State, Step, SweepId},
-    controller::Key,
+    capability::token_cache::TokenCacheRef,
     data_protection::ring::open::KeyRing,
     entries::{
         entry::reader::Reader,
@@ -32,7 +32,7 @@ fn aim(redis: &RedisServer) -> Aim {
     Aim { servers: vec![server_of(redis)], login: login(), want: want(), ready: Vec::new() }
 }
 
-async fn ended(sweeper: &Sweeper, cache: &Key) -> Progress {
+async fn ended(sweeper: &Sweeper, cache: &TokenCacheRef) -> Progress {
     eventually("the sweep ends", async || match sweeper.progress(cache) {
         Some(progress) if progress.state != State::Running => Ok(progress),
         progress => Err(format!("{progress:?}")),
@@ -50,7 +50,7 @@ async fn a_sweep_that_is_under_way_is_begun_anew_with_a_ring_that_reads_more() {
     }
     store(&redis, &account(21), &protected(&lost, "/app", PLAIN));
     let (sweeper, _news) = Sweeper::new(now);
-    let cache = Key::new("shop").within("web");
+    let cache = TokenCacheRef { namespace: "web".to_owned(), name: "shop".to_owned() };
     sweeper.run(&cache, Some(removal(ring(std::slice::from_ref(&known)))), Some(&aim(&redis)));
     sweeper.run(&cache, Some(removal(ring(&[known.clone(), imported.clone()]))), Some(&aim(&redis)));
     let progress = ended(&sweeper, &cache).await;

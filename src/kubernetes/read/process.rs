@@ -56,7 +56,7 @@ pub struct Outdated {
 impl Process {
     /// Whether it is there: a pod that should have been gone for long is not.
     fn is_there(&self, now: Timestamp) -> bool {
-        self.deleted.is_none_or(|deleted| now < crate::capability::time::after(deleted, ENDS_WITHIN))
+        self.deleted.is_none_or(|deleted| !deleted.checked_add(ENDS_WITHIN).is_ok_and(|until| until <= now))
     }
 }
 
