@@ -19,7 +19,7 @@ use tokencache_operator::{
         entry::reader::Reader,
         sweep::{Selection, Sweep},
     },
-    probe::{Limits, Probe, sweep::sweep},
+    probe::{Probe, sweep::sweep, wire::Limits},
     redis::look::Want,
 };
 

@@ -148,7 +148,7 @@ fn asks(
     let since = credentials.rotation.looks_since.or_else(|| rotation::refused_since(of_redis, observed));
     asks.extend(since.filter(|_| answers.connection_processes.is_none()).map(Ask::ConnectionProcesses));
     if answers.callers.is_none() && network::asks_for_callers(of_redis, observed) {
-        asks.extend(network::callers(observed).map(|addresses| Ask::Callers(network::abroad(&addresses))));
+        asks.extend(network::callers(observed).map(|addresses| Ask::Callers(crate::redis::live::abroad(&addresses))));
     }
     if answers.connection_consumers.is_none() && redis::names_consumers(of_redis, observed) {
         asks.push(Ask::ConnectionConsumers);

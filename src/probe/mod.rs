@@ -19,7 +19,7 @@
 
 pub mod look;
 pub mod prober;
-pub mod redact;
+pub(crate) mod redact;
 pub mod sweep;
 pub mod sweeper;
 pub mod wire;
@@ -27,7 +27,6 @@ pub mod wire;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
@@ -37,8 +36,8 @@ use crate::{
     redis::{
         access::acl,
         look::{
-            Answer, Drift, Fault, Impediment, Kill, LONGEST_LOOK, Login, Part, Question, Sample, Server, Trust, Unread,
-            Untrusted, Want,
+            Answer, Drift, Fault, Impediment, Kill, Login, Part, Question, Sample, Server, Trust, Unread, Untrusted,
+            Want,
             load::{History, Usage},
         },
         tls::certificate::Fingerprint,
@@ -46,42 +45,10 @@ use crate::{
 };
 use look::{callers, certificate, refusals, script, settings, usage, users};
 use wire::{
+    Limits,
     connection::{self, Connection},
     reply,
 };
-
-/// How long a probe waits, and how much it listens to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// For a connection to come up.
-    pub connect: Duration,
-    /// For each answer.
-    pub answer: Duration,
-    /// For one look as a whole, however many answers it takes.
-    pub look: Duration,
-    /// How long after a look that found a script running another one has to find it so before it is ended.
-    pub script: Duration,
-    /// Bytes kept of one answer: some kilobytes are usual.
-    pub answer_bytes: usize,
-    /// Bytes read of one answer: what is longer is not waited for.
-    pub read_bytes: usize,
-    /// How long a server must have run before it says anything who is connected: after a start, clients come again in time.
-    pub reconnect: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(2),
-            answer: Duration::from_secs(2),
-            look: LONGEST_LOOK,
-            script: Duration::from_secs(5),
-            answer_bytes: 256 * 1024,
-            read_bytes: 16 << 20,
-            reconnect: Duration::from_mins(2),
-        }
-    }
-}
 
 /// Looks at servers, and holds one connection to each of them in between.
 pub struct Probe {

@@ -18,14 +18,14 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Limits, Probe};
+use super::{Probe, wire::Limits};
 use crate::{
     capability::token_cache::TokenCacheRef,
+    entries::look::payloads::Counted,
     redis::{
         desired::Aim,
         look::{Correction, Drift, Parameter, Role, Sample, Server, Want},
     },
-    telemetry::metrics::Counted,
 };
 
 /// How many servers are looked at at the same time. A look takes at most five seconds, so even where every server of the

@@ -8,9 +8,9 @@ use ::redis::{Cmd, Value, cmd};
 use zeroize::Zeroizing;
 
 use super::{
-    Limits,
     look::usage,
     wire::{
+        Limits,
         connection::{self, Connection, Failure},
         reply,
     },

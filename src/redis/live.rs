@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::{fmt, sync::Arc};
 
 use k8s_openapi::api::{
@@ -12,7 +14,7 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
-use super::{look::Sample, plan::network::abroad, tls::verified::Verified};
+use super::{look::Sample, tls::verified::Verified};
 use crate::{
     api::v1alpha1::OperationStatus,
     kubernetes::{
@@ -232,4 +234,12 @@ impl Callers {
         let outside: BTreeSet<IpAddr> = abroad(addresses).difference(pods).copied().collect();
         if outside.is_empty() { Self::Inside } else { Self::Outside(outside) }
     }
+}
+
+/// The addresses that a policy has a say in: who connects within the server's own pod, as `kubectl port-forward` does, is
+/// never kept out.
+#[must_use]
+pub fn abroad(addresses: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+    let own = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    addresses.iter().map(IpAddr::to_canonical).filter(|address| !own.contains(address)).collect()
 }

@@ -19,7 +19,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{capability::token_cache::TokenCacheRef, data_protection::key::id::KeyId, entries::look::payloads::Counts};
+use crate::{
+    capability::token_cache::TokenCacheRef, data_protection::key::id::KeyId, entries::look::payloads::Counted,
+};
 
 /// The form that the text has.
 const FORM: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -29,15 +31,6 @@ const PREFIX: &str = "tokencache";
 /// Everything that is measured.
 #[derive(Debug)]
 pub struct Metrics(Mutex<Registry>);
-
-/// What was counted of a cache's entries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counted {
-    /// The cache.
-    pub of: TokenCacheRef,
-    /// The counts.
-    pub counts: Counts,
-}
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -127,7 +120,7 @@ fn number(count: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entries::entry::class::Class;
+    use crate::entries::{entry::class::Class, look::payloads::Counts};
 
     fn counted(name: &str) -> Counted {
         let key = KeyId::parse("80732141-ec8f-4b80-af9c-c4d2d1ff8901");

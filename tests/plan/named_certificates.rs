@@ -15,13 +15,12 @@ use tokencache_operator::{
         access::password::login_mark,
         credentials::tls::{
             Standing,
-            mounted::Place,
             replacement::{AGAIN, LONG_WAIT, WAIT},
         },
         desired::want,
         look::{Fault, Foreign, Sample, Untrusted},
         server::{
-            config,
+            config::{self, Place},
             objects::{RESTARTED_ANNOTATION, stateful_set},
             pod::Template,
             pods::server_in,

@@ -1,10 +1,7 @@
 //! What is said of a server's release.
 
 use serde_json::json;
-use tokencache_operator::redis::{
-    findings::release::Product,
-    look::{Answer, Fault},
-};
+use tokencache_operator::redis::look::{Answer, Fault, Product};
 
 use super::pods::running;
 use super::seen::{Seen, well};

@@ -15,8 +15,11 @@ use tokencache_operator::{
     redis::{
         access::password::login_mark,
         desired::want,
-        findings::{Moment, health, release::Product},
-        look::{Answer, Drift, Fault, MemorySettings, Reload, Role, Sample, Saving, Served, UnknownWords, load::Usage},
+        findings::{Moment, health},
+        look::{
+            Answer, Drift, Fault, MemorySettings, Product, Reload, Role, Sample, Saving, Served, UnknownWords,
+            load::Usage,
+        },
         server::pods::server_in,
         tls::certificate::Fingerprint,
     },

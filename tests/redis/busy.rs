@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokencache_operator::{
     api::v1alpha1::Acl,
-    probe::{Limits, Probe},
+    probe::{Probe, wire::Limits},
     redis::look::{Correction, Fault, Kill, Parameter},
 };
 use tokio::io::AsyncWriteExt;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokencache_operator::{
-    probe::{Limits, Probe},
+    probe::{Probe, wire::Limits},
     redis::look::{Question, Want},
 };
 use tokio::net::{TcpSocket, TcpStream};

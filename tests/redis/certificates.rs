@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokencache_operator::{
-    probe::{Limits, Probe},
+    probe::{Probe, wire::Limits},
     redis::{
         look::{Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted},
         tls::{

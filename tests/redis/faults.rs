@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokencache_operator::redis::{
-    findings::release::Product,
-    look::{Answer, Fault, Impediment, MemorySettings, Role, Saving},
-};
+use tokencache_operator::redis::look::{Answer, Fault, Impediment, MemorySettings, Product, Role, Saving};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 

@@ -5,8 +5,8 @@ use tokencache_operator::{
     api::v1alpha1::TokenCache,
     condition::{Finding, Reason, Verdict},
     redis::{
-        findings::release::{Product, finding},
-        look::Answer,
+        findings::release::finding,
+        look::{Answer, Product},
         settings::Settings,
     },
 };

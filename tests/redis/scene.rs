@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use tokencache_operator::{
     api::v1alpha1::{Acl, Amount, Inspect},
-    probe::{Limits, Probe},
+    probe::{Probe, wire::Limits},
     redis::{
         access::{
             acl::{self, Hashes, Passwords, User},

@@ -3,8 +3,8 @@
 //! In: PEM, as cert-manager and openssl write it. Out: values that can be used, or why not. A private key prints as
 //! `<redacted>`. Dates are told, never judged: ASP.NET Core decrypts with a certificate whatever its dates are.
 
-pub mod der;
-pub mod pfx;
+pub(crate) mod der;
+pub(crate) mod pfx;
 
 use std::fmt;
 

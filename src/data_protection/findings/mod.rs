@@ -4,9 +4,9 @@
 //! In: the settings, what was observed, how far the ring is, the time. Out: a finding and values, in which nothing moves that
 //! does not change the matter.
 
-pub mod certificates;
+pub(crate) mod certificates;
 pub mod changes;
-pub mod import;
+pub(crate) mod import;
 pub mod status;
 
 use jiff::Timestamp;

@@ -4,17 +4,17 @@
 //! key where that can be read. Nothing is drawn here, and no clock is read.
 
 pub mod algorithm;
-pub mod cipher;
+pub(crate) mod cipher;
 pub mod date;
-pub mod descriptor;
-pub mod earlier_file;
+pub(crate) mod descriptor;
+pub(crate) mod earlier_file;
 pub mod encrypted_xml;
 pub mod id;
 pub mod master_key;
 pub mod read;
 pub mod revocation;
-pub mod write;
-pub mod xml;
+pub(crate) mod write;
+pub(crate) mod xml;
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;

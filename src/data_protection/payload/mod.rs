@@ -11,7 +11,7 @@
 //! The rules are those of
 //! <https://learn.microsoft.com/aspnet/core/security/data-protection/implementation/authenticated-encryption-details>.
 
-pub mod derivation;
+pub(crate) mod derivation;
 
 use zeroize::Zeroizing;
 

@@ -3,7 +3,7 @@
 //! In: a `TokenCache` as users wrote it, and what it is to its objects. Out: [`Settings`], or the sentence that goes into
 //! `SpecValid`.
 
-pub mod revoke;
+pub(crate) mod revoke;
 
 use jiff::Timestamp;
 

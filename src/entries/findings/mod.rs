@@ -1,3 +1,3 @@
 //! What is said of entries. Pure.
 
-pub mod readability;
+pub(crate) mod readability;

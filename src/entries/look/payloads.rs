@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::Share;
 use crate::{
+    capability::token_cache::TokenCacheRef,
     data_protection::{
         key::id::KeyId,
         ring::{in_use::InUse, open::KeyRing},
@@ -129,4 +130,13 @@ impl Counts {
     pub(crate) fn keys(&self, class: Class) -> impl Iterator<Item = KeyId> {
         self.payloads.keys().filter(move |(counted, _)| *counted == class).filter_map(|(_, key)| *key)
     }
+}
+
+/// What was counted of a cache's entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// The cache.
+    pub of: TokenCacheRef,
+    /// The counts.
+    pub counts: Counts,
 }

@@ -8,13 +8,11 @@
 use std::path::Path;
 
 use crate::{
-    probe::{
+    probe::wire::{
         Limits,
-        wire::{
-            connection::{self, Connection},
-            handshake::{self, Shown},
-            reply,
-        },
+        connection::{self, Connection},
+        handshake::{self, Shown},
+        reply,
     },
     redis::look::{Correction, Drift, Fault, Impediment, Parameter, Reload, Served, Server, Trust, Untrusted, Wanted},
 };

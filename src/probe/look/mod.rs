@@ -2,12 +2,12 @@
 //!
 //! In: a connection, and what is wanted. Out: part of an answer.
 
-pub mod callers;
-pub mod certificate;
-pub mod payloads;
-pub mod reading;
-pub mod refusals;
-pub mod script;
-pub mod settings;
-pub mod usage;
-pub mod users;
+pub(crate) mod callers;
+pub(crate) mod certificate;
+pub(crate) mod payloads;
+pub(crate) mod reading;
+pub(crate) mod refusals;
+pub(crate) mod script;
+pub(crate) mod settings;
+pub(crate) mod usage;
+pub(crate) mod users;

@@ -6,7 +6,7 @@
 use crate::{
     probe::wire::{
         bounded::Bounds,
-        connection::{self, Connection, Failure},
+        connection::{self, Connection, FEWER, Failure, MOST},
         reply,
     },
     redis::{
@@ -15,27 +15,10 @@ use crate::{
     },
 };
 
-/// So many entries a server keeps, unless it is told otherwise. It joins those that say the same.
-const MOST: usize = 128;
-/// How many times fewer are asked for where these were too long.
-const FEWER: usize = 16;
 /// For how many looks none is asked for where the latest one alone is too long.
 const REST: u32 = 10;
 /// Of each string enough to tell a command, and who sent it.
 const BOUNDS: Bounds = Bounds { each: 1024, kept: 2 << 20, read: 16 << 20, beginning: false };
-
-/// How the log of a server is read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Log {
-    entries: usize,
-    rest: u32,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { entries: MOST / FEWER, rest: 0 }
-    }
-}
 
 /// What the user of the applications was refused of late, and why that is not all, where it may not be.
 pub(crate) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, Option<Unread>), Fault> {

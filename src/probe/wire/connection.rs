@@ -15,18 +15,16 @@ use tokio::task::AbortHandle;
 use tokio::time::{error::Elapsed, timeout};
 
 use super::{
+    Limits,
     bounded::{Allowance, Bounded, Bounds},
     greeting::{self, Greeting},
     handshake::{self, Shown},
     hello,
 };
-use crate::{
-    probe::{Limits, look::refusals::Log},
-    redis::{
-        access::acl::User,
-        look::{Fault, Kill, Login, Part, Server, Trust, Unread},
-        tls::certificate,
-    },
+use crate::redis::{
+    access::acl::User,
+    look::{Fault, Kill, Login, Part, Server, Trust, Unread},
+    tls::certificate,
 };
 
 const TOO_LONG: Failure = Failure::TooLong("is over the limit");
@@ -517,3 +515,22 @@ fn accepted(answer: &Value) -> Result<(), Failure> {
         _ => Err(Failure::Malformed("the answer is neither OK, a number nor an error".to_owned())),
     }
 }
+
+/// How the log of a server is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log {
+    pub(crate) entries: usize,
+    pub(crate) rest: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { entries: MOST / FEWER, rest: 0 }
+    }
+}
+
+/// So many entries a server keeps, unless it is told otherwise. It joins those that say the same.
+pub(crate) const MOST: usize = 128;
+
+/// How many times fewer are asked for where these were too long.
+pub(crate) const FEWER: usize = 16;

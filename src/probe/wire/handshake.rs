@@ -18,15 +18,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{
+    Limits,
     connection::{connect, refusal, why},
     greeting::{self, Greeting},
 };
-use crate::{
-    probe::Limits,
-    redis::{
-        look::{Fault, Foreign, Server, Trust, Untrusted},
-        tls::certificate::{self, Certificate, Distrust, Fingerprint, unix},
-    },
+use crate::redis::{
+    look::{Fault, Foreign, Server, Trust, Untrusted},
+    tls::certificate::{self, Certificate, Distrust, Fingerprint, unix},
 };
 
 /// The certificate that a server showed.

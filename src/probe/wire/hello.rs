@@ -11,11 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection;
-use crate::{
-    probe::Limits,
-    redis::look::{Fault, Server},
-};
+use super::{Limits, connection};
+use crate::redis::look::{Fault, Server};
 
 const ALERT: u8 = 0x15;
 const HANDSHAKE: u8 = 0x16;

@@ -9,8 +9,7 @@ use ::redis::Value;
 use super::bounded::Bounds;
 use crate::redis::{
     access::rules::{self, Rules},
-    findings::release::Product,
-    look::{Fault, Impediment, MemorySettings, Refusal, Role, Saving},
+    look::{Fault, Impediment, MemorySettings, Product, Refusal, Role, Saving},
 };
 
 /// What `INFO` says.

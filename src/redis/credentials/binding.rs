@@ -11,14 +11,14 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::{rotation::Marks, tls::AUTHORITIES_KEY};
+use super::rotation::Marks;
 use crate::{
     kubernetes::name,
     redis::{
         access::{acl::APP, password::Password},
         server::objects::COMPONENT,
         settings::Settings,
-        tls::certificate::Authorities,
+        tls::{AUTHORITIES_KEY, certificate::Authorities},
     },
 };
 

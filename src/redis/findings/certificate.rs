@@ -7,15 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     drift::{self, restart},
-    durability, unread,
+    unread,
 };
 use crate::{
     condition::{ConditionType::TlsReady, Finding, Reason, Verdict},
     kubernetes::name,
     redis::{
-        credentials::tls::{Standing, Tls, replacement::Replacement, source},
+        credentials::tls::{Standing, Tls, replacement::Replacement},
         look::{Fault, Foreign, Part, Reload, Sample, Served, Untrusted},
-        settings::Settings,
+        settings::{Settings, certificate_source},
         tls::certificate::{Distrust, Fingerprint},
     },
 };
@@ -79,7 +79,7 @@ fn unasked() -> Finding {
 fn of_served(settings: &Settings, pod: &str, served: &Served, is_on_its_way: bool, now: Timestamp) -> Finding {
     let (namespace, host) = (&settings.owner.namespace, settings.host());
     let described = describe(&served.fingerprint, served.not_after);
-    let secret = source(settings).unwrap_or_default();
+    let secret = certificate_source(settings).unwrap_or_default();
     // Redis refuses alike what is not there and what it cannot read.
     let reload = match &served.reload {
         Reload::Refused(_) if is_on_its_way => &Reload::Pending,
@@ -140,7 +140,7 @@ fn of_served(settings: &Settings, pod: &str, served: &Served, is_on_its_way: boo
 
 fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replacement: Option<&Replacement>) -> Finding {
     let host = settings.host();
-    let secret = source(settings).unwrap_or_default();
+    let secret = certificate_source(settings).unwrap_or_default();
     let (reason, what) = match &untrusted.why {
         Distrust::UnknownIssuer => (
             Reason::CertificateUntrusted,
@@ -173,7 +173,7 @@ fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replaceme
             });
             format!(
                 "Unless it serves the right one before, the pod is replaced at {at}, and {}{before}. Sooner: {}",
-                durability::after_an_end(settings),
+                crate::redis::plan::rollout::after_an_end(settings),
                 by_hand()
             )
         }

@@ -2,7 +2,7 @@
 //!
 //! In: the settings and a server's answer. Out: findings and sentences.
 
-use super::{durability, unread, users};
+use super::{unread, users};
 use crate::{
     condition::{
         ConditionType::{self, Durable, EvictionPolicyVerified, RedisAvailable, TlsReady, UsersVerified},
@@ -196,7 +196,7 @@ pub fn remedy(settings: &Settings, pod: &str, correction: &Correction) -> String
 /// What a restart mends, and what it costs.
 #[must_use]
 pub fn restart(settings: &Settings, pod: &str, with: &str) -> String {
-    let (namespace, cost) = (&settings.owner.namespace, durability::cost_of_restart(settings));
+    let (namespace, cost) = (&settings.owner.namespace, crate::redis::plan::rollout::cost_of_restart(settings));
     format!("`kubectl -n {namespace} delete pod {pod}` restarts it with {with}, and {cost}")
 }
 

@@ -90,21 +90,3 @@ fn in_memory(pod: &str) -> String {
          spec.redis.persistence; this one cannot get it later"
     )
 }
-
-/// What becomes of the entries when the server ends, after "and".
-#[must_use]
-pub fn after_an_end(settings: &Settings) -> &'static str {
-    match settings.persistence {
-        None => "every entry that it holds only in memory is lost",
-        Some(_) => "what is on its volume comes back",
-    }
-}
-
-/// What a restart does beside what it is for.
-#[must_use]
-pub fn cost_of_restart(settings: &Settings) -> &'static str {
-    match settings.persistence {
-        None => "empties the cache",
-        Some(_) => "brings back what is on its volume",
-    }
-}

@@ -4,14 +4,14 @@
 //! answered. Nothing is remembered from one pass to the next.
 
 pub mod certificate;
-pub mod drift;
-pub mod durability;
+pub(crate) mod drift;
+pub(crate) mod durability;
 pub mod load;
-pub mod pod;
+pub(crate) mod pod;
 pub mod release;
 pub mod unanswered;
 pub mod unread;
-pub mod users;
+pub(crate) mod users;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;

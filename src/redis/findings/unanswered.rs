@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{FIRST_PROBES, drift::restart, durability, full};
+use super::{FIRST_PROBES, drift::restart, full};
 use crate::{
     api::v1alpha1::Acl,
     condition::{ConditionType::RedisAvailable, Finding, Reason},
@@ -69,7 +69,7 @@ pub fn finding(
                 "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
                  applications wait a second for every token. kubelet restarts it after a minute; \
                  `kubectl -n {namespace} delete pod {name}` does so at once. Either {}",
-                durability::cost_of_restart(settings)
+                crate::redis::plan::rollout::cost_of_restart(settings)
             ),
         ),
         Fault::Slow => (

@@ -2,6 +2,7 @@
 
 pub mod load;
 
+use std::fmt;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -17,7 +18,6 @@ use super::{
         password::Password,
         rules::Rules,
     },
-    findings::release::Product,
     settings::client_limits::ClientLimits,
     tls::certificate::{Authorities, Distrust, Fingerprint},
 };
@@ -537,6 +537,27 @@ pub struct Foreign {
 impl From<Distrust> for Fault {
     fn from(why: Distrust) -> Self {
         Self::Certificate(Untrusted { why, shown: None, since: None })
+    }
+}
+
+/// Whose server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// Redis.
+    Redis,
+    /// Valkey.
+    Valkey,
+    /// Another one that speaks the protocol, by its name.
+    Other(&'static str),
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Redis => "Redis",
+            Self::Valkey => "Valkey",
+            Self::Other(name) => name,
+        })
     }
 }
 

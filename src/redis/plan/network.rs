@@ -4,10 +4,7 @@
 //! way from anybody who has it: where an application is connected from elsewhere than the policy lets through, there is none,
 //! unless the spec asks for it by name. One that is there stays.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use k8s_openapi::{
     api::networking::v1::{
@@ -29,14 +26,6 @@ use crate::{
         settings::Settings,
     },
 };
-
-/// The addresses that a policy has a say in: who connects within the server's own pod, as `kubectl port-forward` does, is
-/// never kept out.
-#[must_use]
-pub fn abroad(addresses: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
-    let own = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-    addresses.iter().map(IpAddr::to_canonical).filter(|address| !own.contains(address)).collect()
-}
 
 /// The `NetworkPolicy` of a cache: the pods of its namespace, and those of the operator, reach the servers' port, and nobody
 /// reaches another one. What the servers themselves connect to is left alone.

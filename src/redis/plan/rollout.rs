@@ -13,7 +13,6 @@ use crate::{
     redis::{
         access::password::login_mark,
         credentials::{Credentials, tls::replacement},
-        findings::durability,
         live::Observed,
         server::{
             objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
@@ -50,7 +49,7 @@ pub fn pending(
         return Some(format!(
             "pod {name} is about to be replaced{}, and {}; {lasts}",
             restarted_for(set, pod).unwrap_or_else(|| because(settings, pod)),
-            durability::after_an_end(settings),
+            crate::redis::plan::rollout::after_an_end(settings),
         ));
     }
     (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
@@ -162,7 +161,7 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
              if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl -n {namespace} delete \
              pod {name} --force` lets the StatefulSet go on",
             because(settings, pod),
-            durability::after_an_end(settings),
+            crate::redis::plan::rollout::after_an_end(settings),
             since.0
         );
     }
@@ -175,7 +174,7 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
         return format!(
             "pod {name} has ended{why} and is being replaced, and {}; if this lasts, `kubectl -n {namespace} describe pod {name}` \
              tells why",
-            durability::after_an_end(settings)
+            crate::redis::plan::rollout::after_an_end(settings)
         );
     }
     being_started(settings, name, &why)
@@ -225,7 +224,7 @@ pub fn new_password(settings: &Settings, pod: &Pod) -> String {
     format!(
         "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; {}",
         pod.metadata.name.as_deref().unwrap_or_default(),
-        durability::after_an_end(settings)
+        crate::redis::plan::rollout::after_an_end(settings)
     )
 }
 
@@ -234,4 +233,22 @@ pub fn new_password(settings: &Settings, pod: &Pod) -> String {
 pub fn restarts_for_password(pod: &Pod, credentials: &Credentials) -> bool {
     let started_with = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(OPERATOR_LOGIN_ANNOTATION));
     credentials.operator_password().is_some_and(|password| started_with != Some(&login_mark(&password.sha256())))
+}
+
+/// What becomes of the entries when the server ends, after "and".
+#[must_use]
+pub fn after_an_end(settings: &Settings) -> &'static str {
+    match settings.persistence {
+        None => "every entry that it holds only in memory is lost",
+        Some(_) => "what is on its volume comes back",
+    }
+}
+
+/// What a restart does beside what it is for.
+#[must_use]
+pub fn cost_of_restart(settings: &Settings) -> &'static str {
+    match settings.persistence {
+        None => "empties the cache",
+        Some(_) => "brings back what is on its volume",
+    }
 }

@@ -4,8 +4,8 @@
 
 use super::objects::{CONFIG_DIR, DATA_DIR, TLS_DIR, USERS_DIR};
 use crate::redis::{
-    credentials::tls::mounted::Place,
     settings::{Settings, client_limits::ClientLimits},
+    tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, certificate::Fingerprint},
 };
 
 /// The file's name in the `ConfigMap`.
@@ -89,4 +89,47 @@ fn listen(settings: &Settings, certificate: &Place) -> String {
 #[must_use]
 pub fn path() -> String {
     format!("{CONFIG_DIR}/{FILE}")
+}
+
+/// Where a server finds its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the file that is named after it: nothing else can be in there that counts.
+    Named(Fingerprint),
+    /// In `tls.crt` and `tls.key`, which anything may be in.
+    Unnamed,
+}
+
+impl Place {
+    /// The names of the files: with the certificate, with the key, with authorities. Of a file that is named after its pair
+    /// Redis needs nothing else; authorities are for clients that show certificates.
+    #[must_use]
+    pub fn files(&self) -> [String; 3] {
+        match self {
+            Self::Named(fingerprint) => [file(fingerprint), file(fingerprint), String::new()],
+            Self::Unnamed => [CERTIFICATE_KEY, PRIVATE_KEY, AUTHORITIES_KEY].map(str::to_owned),
+        }
+    }
+
+    /// The place of a file with a certificate, by its name; `None` where the operator names none so.
+    #[must_use]
+    pub fn of(file: &str) -> Option<Self> {
+        if file == CERTIFICATE_KEY {
+            return Some(Self::Unnamed);
+        }
+        named_after(file).map(Self::Named)
+    }
+}
+
+pub(crate) fn named_after(file: &str) -> Option<Fingerprint> {
+    Fingerprint::parse(file.strip_suffix(EXTENSION)?)
+}
+
+/// What the names of files end with that hold a pair.
+pub(crate) const EXTENSION: &str = ".pem";
+
+/// The name of the file with a pair.
+#[must_use]
+pub fn file(fingerprint: &Fingerprint) -> String {
+    [fingerprint.as_hex(), EXTENSION].concat()
 }

@@ -20,7 +20,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    config,
+    config::{self, Place},
     pod::{self, Template},
 };
 use crate::{
@@ -30,7 +30,6 @@ use crate::{
             acl::{self, Hashes, OPERATOR, PROBE},
             password::Password,
         },
-        credentials::tls::mounted::Place,
         settings::{Persistence, Settings},
     },
 };

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     api::v1alpha1::Amount,
     kubernetes::{name, quantity::format_bytes},
-    redis::{access::acl::PROBE, credentials::tls, settings::Settings},
+    redis::{access::acl::PROBE, settings::Settings},
 };
 
 /// The user and group that the official images of Redis and Valkey make for the server.
@@ -65,7 +65,7 @@ impl Template {
     /// The Secret with the certificate.
     fn certificate(self, settings: &Settings) -> Option<String> {
         match self {
-            Self::Original | Self::BusyEnds => tls::source(settings),
+            Self::Original | Self::BusyEnds => crate::redis::settings::certificate_source(settings),
             Self::NamedCertificate => settings.has_tls().then(|| name::redis_tls(&settings.owner.name)),
         }
     }

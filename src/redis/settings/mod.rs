@@ -347,6 +347,16 @@ fn flush_wish(cache: &TokenCache) -> flush::Wish {
     }
 }
 
+/// The name of the Secret that the servers' certificate comes from; `None` where they speak plain text.
+#[must_use]
+pub fn certificate_source(settings: &Settings) -> Option<String> {
+    match &settings.tls {
+        TlsSource::Disabled => None,
+        TlsSource::Managed => Some(name::redis_tls(&settings.owner.name)),
+        TlsSource::Secret(secret) => Some(secret.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

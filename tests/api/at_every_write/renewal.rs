@@ -133,7 +133,7 @@ async fn age(world: &World, renewal: Renewal) -> Seen {
     };
     edit("shop-redis-ca", content, &emptied).await;
     let pair = Pair::parse(leaf.certificate.as_bytes(), leaf.key.reveal().as_bytes()).unwrap();
-    let own_file = mounted::file(&pair.leaf.fingerprint());
+    let own_file = tokencache_operator::redis::server::config::file(&pair.leaf.fingerprint());
     let before = world.secret("shop-redis-tls").await.into_keys().filter(|name| name.strip_suffix(".pem").is_some());
     let emptied: Value = before.map(|name| (name, Value::Null)).collect();
     let text = |bytes: ByteString| Value::from(String::from_utf8(bytes.0).unwrap());

@@ -1,4 +1,4 @@
 //! The XML of key files, read as ASP.NET Core reads it, within bounds.
 
-pub mod outline;
-pub mod text;
+pub(crate) mod outline;
+pub(crate) mod text;

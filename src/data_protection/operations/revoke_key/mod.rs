@@ -12,8 +12,8 @@
 //! key is made first, and its Secret names the request and each of the keys: so whoever goes on after a crash knows which were
 //! meant, and revokes the rest of them, and no other. What follows once they are published is told in [`removal`].
 
-pub mod messages;
-mod removal;
+pub(crate) mod messages;
+pub(crate) mod removal;
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -26,11 +26,11 @@
 //! | [`term`] | when the earlier password ends, and who has it still |
 //! | [`told`] | what is said of it |
 
-mod idle;
+pub(crate) mod idle;
 pub mod messages;
 pub mod record;
 pub mod schedule;
-mod stages;
+pub(crate) mod stages;
 pub mod term;
 
 use std::fmt;

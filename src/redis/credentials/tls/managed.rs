@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
-use super::{AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes, mounted};
+use super::{Identity, Standing, Tls, bytes, mounted};
 use crate::{
     kubernetes::{
         name,
@@ -21,6 +21,7 @@ use crate::{
         server::objects::{COMPONENT, REPLICAS},
         settings::Settings,
         tls::{
+            AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY,
             certificate::{Authorities, Certificate, Pair, PairError, PrivateKey},
             issue::{self, Issued},
             schedule::{self, Input},

@@ -14,9 +14,9 @@
 //! | [`issue`] | making one |
 //! | [`health`] | what is said of it: `TlsReady` |
 
-mod managed;
+pub(crate) mod managed;
 pub mod mounted;
-mod provided;
+pub(crate) mod provided;
 pub mod replacement;
 
 use std::fmt;
@@ -27,7 +27,7 @@ use k8s_openapi::api::core::v1::Secret;
 use super::mint::Mint;
 use crate::{
     condition::Reason,
-    kubernetes::{name, write::Write},
+    kubernetes::write::Write,
     redis::{
         live::Observed,
         settings::{Settings, TlsSource},
@@ -36,13 +36,6 @@ use crate::{
 };
 pub use managed::{AuthorityOrder, CertificateOrder, SECRET_TYPE};
 use replacement::Replacement;
-
-/// The Secret's key with the server's certificate, followed by those between it and the authority.
-pub const CERTIFICATE_KEY: &str = "tls.crt";
-/// The Secret's key with the server's private key.
-pub const PRIVATE_KEY: &str = "tls.key";
-/// The Secret's key with the authorities that clients trust.
-pub const AUTHORITIES_KEY: &str = "ca.crt";
 
 /// What is known of the servers' certificate, and what is to be made.
 #[derive(Clone, PartialEq)]
@@ -150,16 +143,6 @@ impl Tls {
     #[must_use]
     pub fn lets_start(&self) -> bool {
         matches!(self.standing, Standing::Disabled | Standing::Known(_))
-    }
-}
-
-/// The name of the Secret that the servers' certificate comes from; `None` where they speak plain text.
-#[must_use]
-pub fn source(settings: &Settings) -> Option<String> {
-    match &settings.tls {
-        TlsSource::Disabled => None,
-        TlsSource::Managed => Some(name::redis_tls(&settings.owner.name)),
-        TlsSource::Secret(secret) => Some(secret.clone()),
     }
 }
 

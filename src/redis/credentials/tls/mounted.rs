@@ -21,62 +21,23 @@ use k8s_openapi::{
     api::core::v1::{Pod, Secret},
 };
 
-use super::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Tls, bytes};
+use super::{Tls, bytes};
 use crate::{
     kubernetes::{identity::FIELD_MANAGER, name},
     redis::{
         live::Observed,
-        server::{config, pod},
+        server::{
+            config::{self, Place, file, named_after},
+            pod,
+        },
         settings::Settings,
         tls::{
+            AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY,
             certificate::{Fingerprint, Pair, PairError},
             verified::Verified,
         },
     },
 };
-
-/// What the names of files end with that hold a pair.
-const EXTENSION: &str = ".pem";
-
-/// Where a server finds its certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// In the file that is named after it: nothing else can be in there that counts.
-    Named(Fingerprint),
-    /// In `tls.crt` and `tls.key`, which anything may be in.
-    Unnamed,
-}
-
-impl Place {
-    /// The names of the files: with the certificate, with the key, with authorities. Of a file that is named after its pair
-    /// Redis needs nothing else; authorities are for clients that show certificates.
-    #[must_use]
-    pub fn files(&self) -> [String; 3] {
-        match self {
-            Self::Named(fingerprint) => [file(fingerprint), file(fingerprint), String::new()],
-            Self::Unnamed => [CERTIFICATE_KEY, PRIVATE_KEY, AUTHORITIES_KEY].map(str::to_owned),
-        }
-    }
-
-    /// The place of a file with a certificate, by its name; `None` where the operator names none so.
-    #[must_use]
-    pub fn of(file: &str) -> Option<Self> {
-        if file == CERTIFICATE_KEY {
-            return Some(Self::Unnamed);
-        }
-        named_after(file).map(Self::Named)
-    }
-}
-
-/// The name of the file with a pair.
-#[must_use]
-pub fn file(fingerprint: &Fingerprint) -> String {
-    [fingerprint.as_hex(), EXTENSION].concat()
-}
-
-fn named_after(file: &str) -> Option<Fingerprint> {
-    Fingerprint::parse(file.strip_suffix(EXTENSION)?)
-}
 
 /// What a Secret holds of a pair: in its own file, and under the names that every such Secret has.
 #[must_use]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::{AUTHORITIES_KEY, CERTIFICATE_KEY, Identity, PRIVATE_KEY, Standing, Tls, bytes, managed, mounted};
+use super::{Identity, Standing, Tls, bytes, managed, mounted};
 use crate::{
     condition::Reason,
     kubernetes::{name, write::Write},
@@ -17,6 +17,7 @@ use crate::{
         look::Sample,
         settings::Settings,
         tls::{
+            AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY,
             certificate::{Authorities, Distrust, Pair, PairError},
             verified::Verified,
         },

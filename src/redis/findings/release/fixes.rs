@@ -10,7 +10,8 @@
 //! first, lines in order. For a line that upstream has begun or ended, change [`MAINTAINED`]. Then set [`AS_OF`], and see
 //! whether [`DEFAULT_IMAGE`](crate::api::v1alpha1::DEFAULT_IMAGE) still has every fix; the tests below ask for all of that.
 
-use super::{Line, Product, Version};
+use super::{Line, Version};
+use crate::redis::look::Product;
 
 /// The day on which the table was last compared with what upstream had released.
 pub const AS_OF: &str = "2026-11-28";

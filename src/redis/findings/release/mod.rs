@@ -7,13 +7,12 @@ pub mod fixes;
 
 use std::fmt;
 
-use super::durability;
 use crate::{
     api::v1alpha1::DEFAULT_IMAGE,
     condition::{ConditionType::ServerSupported, Finding, Reason},
     redis::{
         access::acl::APP,
-        look::{Answer, Want},
+        look::{Answer, Product, Want},
         settings::Settings,
     },
 };
@@ -23,27 +22,6 @@ use fixes::{AS_OF, About, FIXES, Fix, MAINTAINED};
 const FIRST_PREVIEW: u32 = 200;
 /// What a server says that was built from a branch that is no line.
 const DEVELOPMENT: u32 = 255;
-
-/// Whose server it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Product {
-    /// Redis.
-    Redis,
-    /// Valkey.
-    Valkey,
-    /// Another one that speaks the protocol, by its name.
-    Other(&'static str),
-}
-
-impl fmt::Display for Product {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Redis => "Redis",
-            Self::Valkey => "Valkey",
-            Self::Other(name) => name,
-        })
-    }
-}
 
 /// What a server says of its release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,7 +253,7 @@ fn remedy(settings: &Settings, target: Option<&str>) -> String {
         || format!("a maintained line, such as {DEFAULT_IMAGE}"),
         |version| format!("a release of {version} or later"),
     );
-    let cost = durability::cost_of_restart(settings);
+    let cost = crate::redis::plan::rollout::cost_of_restart(settings);
     if image == DEFAULT_IMAGE {
         return format!(
             "spec.redis.image is {image}, and what stands under that name here is another image: see your registry, and the \
