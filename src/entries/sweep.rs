@@ -155,6 +155,19 @@ impl Selection {
 }
 
 impl Tally {
+    /// Adds what was counted beside it.
+    pub fn add(&mut self, part: Self) {
+        // Without `..`: something that is counted and not added does not compile.
+        let Self { keys, meant, readable, foreign, unidentified, too_big, removed } = part;
+        self.keys += keys;
+        self.meant += meant;
+        self.readable += readable;
+        self.foreign += foreign;
+        self.unidentified += unidentified;
+        self.too_big += too_big;
+        self.removed += removed;
+    }
+
     /// Adds an entry that was read.
     pub fn note(&mut self, entry: &Entry, is_meant: bool) {
         self.meant += u64::from(is_meant);
