@@ -91,3 +91,18 @@ pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 pub fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+impl Tally {
+    /// Adds what was counted beside it.
+    pub fn add(&mut self, part: Self) {
+        // Without `..`: something that is counted and not added does not compile.
+        let Self { keys, meant, readable, foreign, unidentified, too_big, removed } = part;
+        self.keys += keys;
+        self.meant += meant;
+        self.readable += readable;
+        self.foreign += foreign;
+        self.unidentified += unidentified;
+        self.too_big += too_big;
+        self.removed += removed;
+    }
+}

@@ -21,6 +21,7 @@ use tokencache_operator::{
 
 use crate::scene::{admin, config, config_without, login, now, server_of};
 use crate::servers::each;
+use crate::support::eventually::eventually;
 use crate::support::redis_server::RedisServer;
 
 const PLAIN: &str = r#"{"AccessToken":{}}"#;
@@ -237,6 +238,75 @@ async fn what_keeps_a_sweep_from_its_end_is_told() {
     drop(redis);
     let gone = sweep(&server, &login(), None, "shop:", &wanted(Step::Remove, Selection::All, None), |_| {}).await;
     assert!(matches!(gone, Err(Fault::Unreachable(_))), "{gone:?}");
+}
+
+/// Entries are found over one connection and read over others: none waits for one that has failed.
+#[tokio::test]
+async fn what_keeps_any_part_of_a_sweep_from_its_end_is_told() {
+    for command in ["scan", "hstrlen", "watch", "hget", "unlink"] {
+        let redis = RedisServer::start(&config()).await;
+        admin(&redis, &["ACL", "SETUSER", "operator", &format!("-{command}")]);
+        let script = "for i = 1, 2000 do redis.call('HSET', KEYS[1] .. i .. '_AppTokenCache', 'data', '{odd') end";
+        admin(&redis, &["EVAL", script, "1", "shop:"]);
+        let sweep_ = wanted(Step::Remove, UNREADABLE, Some(Reader::new(KeyRing::default(), vec![])));
+        let refused = tokio::time::timeout(Duration::from_secs(30), swept(&redis, &sweep_)).await.unwrap().unwrap_err();
+        assert!(matches!(&refused, Fault::NoPermission { command: told, .. } if told == command), "{refused:?}");
+        assert_eq!(names(&redis).len(), 2000, "{command}: nothing is removed");
+    }
+}
+
+/// Stores so many entries that their sweep takes a while. Every second one of them goes.
+fn long_sweep(redis: &RedisServer) -> Sweep {
+    let script = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. i .. '_AppTokenCache', 'data', i % 2 == 0 and '{odd' or ARGV[1]) end";
+    admin(redis, &["EVAL", script, "1", "shop:", PLAIN]);
+    wanted(Step::Remove, UNREADABLE, Some(Reader::new(KeyRing::default(), vec![])))
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_given_up_leaves_no_connection_and_another_one_ends_it() {
+    let redis = RedisServer::start(&config()).await;
+    let sweep_ = long_sweep(&redis);
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let server = server_of(&redis);
+    let given_up = async { sweep(&server, &login(), None, "shop:", &sweep_, |tally| told.send(tally).unwrap()).await };
+    let has_begun = async { while heard.recv().await.unwrap().removed == 0 {} };
+    tokio::select! {
+        biased;
+        () = has_begun => {}
+        ended = given_up => panic!("it has ended: {ended:?}"),
+    }
+    eventually("its connections are closed", async || {
+        let clients = admin(&redis, &["CLIENT", "LIST"]);
+        if clients.contains("user=operator") { Err(clients) } else { Ok(()) }
+    })
+    .await;
+    let left = names(&redis).len();
+    assert!((10_001..20_000).contains(&left), "{left}");
+    assert_eq!(swept(&redis, &sweep_).await.unwrap().removed, u64::try_from(left).unwrap() - 10_000);
+    assert_eq!(names(&redis).len(), 10_000);
+}
+
+#[tokio::test]
+async fn others_are_served_while_a_sweep_is_under_way() {
+    let redis = RedisServer::start(&config()).await;
+    let sweep_ = long_sweep(&redis);
+    let mut other = redis.client("admin", crate::scene::ADMIN_PASSWORD).await;
+    let (mut pongs, server, login) = (0, server_of(&redis), login());
+    let told = std::cell::Cell::new(0);
+    let swept = sweep(&server, &login, None, "shop:", &sweep_, |_| told.set(told.get() + 1));
+    let asking = async {
+        loop {
+            assert_eq!(crate::support::redis_server::say(&mut other, "PING").await.trim(), "+PONG");
+            pongs += 1;
+        }
+    };
+    tokio::select! {
+        biased;
+        tally = swept => assert_eq!(tally.unwrap().removed, 10_000),
+        () = asking => {}
+    }
+    // In between of some, wherever the two have to wait for a processor.
+    assert!(pongs >= told.get() / 10, "{pongs} answers while {} parts were read", told.get());
 }
 
 /// Payloads of megabytes are read too, and one that is bigger than anything that could be read is left alone.

@@ -1,6 +1,6 @@
 //! Deriving a payload's own keys from a master key: NIST SP 800-108 in counter mode with HMAC-SHA-512.
 //!
-//! In: a master key, the payload's additional data and its key modifier. Out: keys for the ciphers. Nothing is kept.
+//! In: a master key, the payload's additional data and its key modifier. Out: keys for the ciphers, which are not kept.
 //!
 //! The rules are those of ASP.NET Core's subkey derivation and context headers:
 //! <https://learn.microsoft.com/aspnet/core/security/data-protection/implementation/subkeyderivation>,
@@ -29,24 +29,36 @@ pub struct Subkeys {
     pub validation: Zeroizing<Vec<u8>>,
 }
 
-/// Keys of a payload with this additional data and this key modifier.
-///
-/// # Errors
-/// Where the cipher refuses to work.
-pub fn subkeys(
+/// What derives the keys of payloads from a master key: what of it is the same for all of them, worked out once.
+#[derive(Clone)]
+pub struct Derivation {
     algorithm: Algorithm,
-    master: &[u8],
-    additional: &[u8],
-    modifier: &[u8],
-) -> Result<Subkeys, CipherError> {
-    let mut context = context_header(algorithm)?;
-    context.extend_from_slice(modifier);
-    Ok(split(algorithm, master, additional, &context))
+    /// aws-lc wipes it from memory when it is dropped.
+    master: hmac::Key,
+    context_header: Result<Vec<u8>, CipherError>,
+}
+
+impl Derivation {
+    /// From this master key, for payloads of this combination of ciphers.
+    #[must_use]
+    pub fn new(algorithm: Algorithm, master: &[u8]) -> Self {
+        let master = hmac::Key::new(hmac::HMAC_SHA512, master);
+        Self { algorithm, master, context_header: context_header(algorithm) }
+    }
+
+    /// Keys of a payload with this additional data and this key modifier.
+    ///
+    /// # Errors
+    /// Where the cipher refuses to work.
+    pub fn subkeys(&self, additional: &[u8], modifier: &[u8]) -> Result<Subkeys, CipherError> {
+        let header = self.context_header.as_ref().map_err(|&error| error)?;
+        Ok(split(self.algorithm, &self.master, additional, &[header, modifier]))
+    }
 }
 
 /// What tells one combination of ciphers from every other, so that no two derive the same keys.
 pub(crate) fn context_header(algorithm: Algorithm) -> Result<Vec<u8>, CipherError> {
-    let keys = split(algorithm, &[], &[], &[]);
+    let keys = split(algorithm, &hmac::Key::new(hmac::HMAC_SHA512, &[]), &[], &[]);
     let mut header = Vec::new();
     let mut number = |value: u32| header.extend_from_slice(&value.to_be_bytes());
     match algorithm {
@@ -70,7 +82,7 @@ pub(crate) fn context_header(algorithm: Algorithm) -> Result<Vec<u8>, CipherErro
     Ok(header)
 }
 
-fn split(algorithm: Algorithm, master: &[u8], label: &[u8], context: &[u8]) -> Subkeys {
+fn split(algorithm: Algorithm, master: &hmac::Key, label: &[u8], context: &[&[u8]]) -> Subkeys {
     let (size, validation) = match algorithm {
         Algorithm::Cbc(size, validation) => (size, validation.bytes()),
         Algorithm::Gcm(size) => (size, 0),
@@ -81,8 +93,7 @@ fn split(algorithm: Algorithm, master: &[u8], label: &[u8], context: &[u8]) -> S
 }
 
 /// So many bytes.
-fn derive(master: &[u8], label: &[u8], context: &[u8], bytes: usize) -> Zeroizing<Vec<u8>> {
-    let key = hmac::Key::new(hmac::HMAC_SHA512, master);
+fn derive(master: &hmac::Key, label: &[u8], context: &[&[u8]], bytes: usize) -> Zeroizing<Vec<u8>> {
     let bits = u32_of(bytes * 8).to_be_bytes();
     // Reserved at once: a buffer that grows leaves copies behind.
     let mut derived = Zeroizing::new(Vec::with_capacity(bytes + Validation::HmacSha512.bytes()));
@@ -90,8 +101,9 @@ fn derive(master: &[u8], label: &[u8], context: &[u8], bytes: usize) -> Zeroizin
         if derived.len() >= bytes {
             break;
         }
-        let mut block = hmac::Context::with_key(&key);
-        for part in [&counter.to_be_bytes(), label, &[0], context, &bits] {
+        let counter = counter.to_be_bytes();
+        let mut block = hmac::Context::with_key(master);
+        for part in [&counter, label, &[0]].into_iter().chain(context.iter().copied()).chain([&bits[..]]) {
             block.update(part);
         }
         derived.extend_from_slice(block.sign().as_ref());
@@ -127,7 +139,7 @@ mod tests {
     #[test]
     fn every_modifier_and_every_purpose_has_keys_of_its_own() {
         let of = |additional: &[u8], modifier: &[u8]| {
-            subkeys(Algorithm::NEW, &[1; 64], additional, modifier).unwrap().encryption.to_vec()
+            Derivation::new(Algorithm::NEW, &[1; 64]).subkeys(additional, modifier).unwrap().encryption.to_vec()
         };
         let one = of(b"a", &[0; 16]);
         assert_eq!(one.len(), 32);

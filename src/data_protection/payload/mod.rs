@@ -13,6 +13,8 @@
 
 pub(crate) mod derivation;
 
+use std::fmt;
+
 use zeroize::Zeroizing;
 
 use super::key::{
@@ -21,7 +23,7 @@ use super::key::{
     id::{KEY_ID_BYTES, KeyId},
     master_key::MasterKey,
 };
-use derivation::subkeys;
+use derivation::Derivation;
 
 /// What every payload begins with.
 pub const MAGIC: [u8; 4] = [0x09, 0xf0, 0xc9, 0xf0];
@@ -30,29 +32,17 @@ pub const RANDOM_BYTES: usize = MODIFIER_BYTES + IV_BYTES;
 /// What makes the keys of each payload its own.
 const MODIFIER_BYTES: usize = 16;
 
-/// What a payload is for: the application's name, then the purposes of its protectors, from the outermost on.
+/// What a payload is for: the application's name, then the purposes of its protectors, from the outermost on. As they go into
+/// the derivation of a payload's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Purposes(Vec<String>);
+pub struct Purposes(Vec<u8>);
 
 impl Purposes {
     /// Of an application.
     #[must_use]
     pub fn new(application: &str, purposes: &[&str]) -> Self {
-        Self(std::iter::once(&application).chain(purposes).map(|&purpose| purpose.to_owned()).collect())
-    }
-
-    /// Of the entries that Microsoft.Identity.Web stores.
-    #[must_use]
-    pub fn token_cache(application: &str) -> Self {
-        Self::new(application, &["msal_cache"])
-    }
-
-    /// What goes into the derivation of a payload's keys.
-    fn additional_data(&self, id: KeyId) -> Vec<u8> {
-        let mut data = MAGIC.to_vec();
-        data.extend(id.to_payload());
-        data.extend(u32::try_from(self.0.len()).unwrap_or(u32::MAX).to_be_bytes());
-        for purpose in &self.0 {
+        let mut data = u32::try_from(purposes.len() + 1).unwrap_or(u32::MAX).to_be_bytes().to_vec();
+        for purpose in std::iter::once(&application).chain(purposes) {
             let mut length = purpose.len();
             while length >= 0x80 {
                 data.push(u8::try_from(length & 0x7f).unwrap_or_default() | 0x80);
@@ -61,7 +51,18 @@ impl Purposes {
             data.push(u8::try_from(length).unwrap_or_default());
             data.extend(purpose.as_bytes());
         }
-        data
+        Self(data)
+    }
+
+    /// Of the entries that Microsoft.Identity.Web stores.
+    #[must_use]
+    pub fn token_cache(application: &str) -> Self {
+        Self::new(application, &["msal_cache"])
+    }
+
+    /// With the key: what goes into the derivation of a payload's keys.
+    fn additional_data(&self, id: KeyId) -> Vec<u8> {
+        [&MAGIC[..], &id.to_payload(), &self.0].concat()
     }
 }
 
@@ -73,17 +74,39 @@ pub fn key_id(payload: &[u8]) -> Option<KeyId> {
 }
 
 /// What makes and reads payloads: a key that was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Protector {
     /// The key's name.
     pub id: KeyId,
-    /// Its ciphers.
-    pub algorithm: Algorithm,
-    /// Its secret.
-    pub master: MasterKey,
+    algorithm: Algorithm,
+    master: MasterKey,
+    derivation: Derivation,
+}
+
+impl PartialEq for Protector {
+    fn eq(&self, other: &Self) -> bool {
+        // Everything else follows from these.
+        (self.id, self.algorithm) == (other.id, other.algorithm) && self.master == other.master
+    }
+}
+
+impl Eq for Protector {}
+
+impl fmt::Debug for Protector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, algorithm, .. } = self;
+        formatter.debug_struct("Protector").field("id", id).field("algorithm", algorithm).finish_non_exhaustive()
+    }
 }
 
 impl Protector {
+    /// A key's name, its ciphers and its secret.
+    #[must_use]
+    pub fn new(id: KeyId, algorithm: Algorithm, master: MasterKey) -> Self {
+        let derivation = Derivation::new(algorithm, master.reveal());
+        Self { id, algorithm, master, derivation }
+    }
+
     /// Protects a plaintext. `random` is never to be used again.
     ///
     /// # Errors
@@ -95,7 +118,7 @@ impl Protector {
         random: &[u8; RANDOM_BYTES],
     ) -> Result<Vec<u8>, CipherError> {
         let (modifier, vector) = random.split_first_chunk::<MODIFIER_BYTES>().ok_or(CipherError)?;
-        let keys = subkeys(self.algorithm, self.master.reveal(), &purposes.additional_data(self.id), modifier)?;
+        let keys = self.derivation.subkeys(&purposes.additional_data(self.id), modifier)?;
         let mut payload = MAGIC.to_vec();
         payload.extend(self.id.to_payload());
         payload.extend(modifier);
@@ -128,7 +151,7 @@ impl Protector {
         }
         let body = payload.get(MAGIC.len() + KEY_ID_BYTES..).ok_or(CipherError)?;
         let (modifier, body) = body.split_first_chunk::<MODIFIER_BYTES>().ok_or(CipherError)?;
-        let keys = subkeys(self.algorithm, self.master.reveal(), &purposes.additional_data(self.id), modifier)?;
+        let keys = self.derivation.subkeys(&purposes.additional_data(self.id), modifier)?;
         match self.algorithm {
             Algorithm::Cbc(_, validation) => {
                 let tagged = body.len().checked_sub(validation.bytes()).ok_or(CipherError)?;
@@ -154,7 +177,7 @@ mod tests {
 
     fn protector(algorithm: Algorithm) -> Protector {
         let id = KeyId::parse("80732141-ec8f-4b80-af9c-c4d2d1ff8901").unwrap();
-        Protector { id, algorithm, master: MasterKey::from_random(&[9; 64]) }
+        Protector::new(id, algorithm, MasterKey::from_random(&[9; 64]))
     }
 
     #[test]

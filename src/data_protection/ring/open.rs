@@ -66,7 +66,7 @@ impl KeyRing {
             if let Some(Entry { held: Held::Open(protector) | Held::Revoked(Some(protector)), .. }) = known {
                 return Ok(protector.clone());
             }
-            key.open(pairs).map(|(algorithm, master)| Protector { id: key.id, algorithm, master })
+            key.open(pairs).map(|(algorithm, master)| Protector::new(key.id, algorithm, master))
         };
         let held = |key: &Key| {
             let opened = opened(key);

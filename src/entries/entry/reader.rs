@@ -17,6 +17,8 @@ use crate::data_protection::{
 pub struct Reader {
     ring: KeyRing,
     names: Vec<String>,
+    /// Of the tokens of each of the names.
+    purposes: Vec<Purposes>,
 }
 
 // By hand: it goes wherever a look at a server goes, and the ring is of no interest there.
@@ -40,7 +42,8 @@ impl Reader {
     /// A reader that tries these names, one after the other.
     #[must_use]
     pub fn new(ring: KeyRing, names: Vec<String>) -> Self {
-        Self { ring, names }
+        let purposes = names.iter().map(|name| Purposes::token_cache(name)).collect();
+        Self { ring, names, purposes }
     }
 
     /// The names that it tries.
@@ -56,9 +59,12 @@ impl Reader {
         let Some(id) = payload::key_id(bytes) else {
             return Read { entry: Entry::unencrypted(form, bytes), name: None };
         };
-        for (index, name) in self.names.iter().enumerate() {
-            if let Ok(plaintext) = self.ring.unprotect(&Purposes::token_cache(name), bytes) {
-                return Read { entry: Entry::decrypted(id, &plaintext), name: Some(index) };
+        for (index, purposes) in self.purposes.iter().enumerate() {
+            if let Ok(mut plaintext) = self.ring.unprotect(purposes, bytes) {
+                let entry = Entry::decrypted(id, &plaintext);
+                // `Zeroizing` wipes what a vector holds byte by byte, and the room that it has left at once.
+                plaintext.clear();
+                return Read { entry, name: Some(index) };
             }
         }
         let why = match self.ring.opened(id) {
@@ -77,6 +83,6 @@ impl Reader {
 
     /// Whether a payload of a revoked key was made for tokens under one of the names.
     fn is_of_tokens(&self, payload: &[u8]) -> bool {
-        self.names.iter().any(|name| self.ring.is_of_revoked(&Purposes::token_cache(name), payload))
+        self.purposes.iter().any(|purposes| self.ring.is_of_revoked(purposes, payload))
     }
 }

@@ -279,7 +279,7 @@ pub(crate) async fn all_within(
     none_forbidden(answers)
 }
 
-fn none_forbidden(answers: Vec<Value>) -> Result<Vec<Value>, Failure> {
+pub(crate) fn none_forbidden(answers: Vec<Value>) -> Result<Vec<Value>, Failure> {
     for answer in &answers {
         if let Value::ServerError(error) = answer
             && error.code() == "NOPERM"

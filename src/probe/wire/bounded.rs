@@ -246,6 +246,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
                 return Poll::Ready(Ok(()));
             }
             this.allowance.read(part.filled().len());
+            this.ready.reserve_exact(part.filled().len() + LONGEST_LENGTH);
             this.pass(part.filled());
             if !this.allowance.keep(this.ready.len()) {
                 this.allowance.spend();
