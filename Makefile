@@ -19,9 +19,10 @@ test: ## All tests, on real Kubernetes, Redis and a real node.
 bench: ## What the operator costs. BENCH="cold --caches 100" measures one part; BENCH=--help says which there are.
 	@tests/bench $(BENCH)
 
-lint: ## Formatting and clippy.
+lint: ## Formatting, clippy, and links in the documentation.
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 image: ## target/image.tar: the operator's image, for tests and the demo; PROFILE=release for a release.
 	@tests/image

@@ -1,18 +1,20 @@
 //! An operator for the token caches of Microsoft.Identity.Web and MSAL.NET applications.
 //!
-//! | module | what | talks to |
+//! | room | what | talks to |
 //! |---|---|---|
 //! | [`api`] | the types that users write | nothing |
 //! | [`condition`] | types, reasons and merging of conditions | nothing |
-//! | [`redis`] | one capability: settings, objects, health; and [`crate::probe`] | Redis, in `probe` only |
-//! | [`data_protection`] | one capability: the shared key ring of ASP.NET Core | nothing |
-//! | [`request`] | what annotations ask for | nothing |
-//! | [`sweep`] | which stored entries are counted or removed | nothing |
-//! | [`time`] | durations and times | nothing |
-//! | [`controller`] | observe, plan, apply, report | Kubernetes |
-//! | [`kubernetes`] | identity, names, write verbs, events; knows no `TokenCache` | Kubernetes |
+//! | [`kubernetes`] | identity, names, reads, writes, Events; knows no `TokenCache` | Kubernetes |
+//! | [`capability`] | words that capabilities share | nothing |
+//! | [`data_protection`] | a capability: the shared key ring of ASP.NET Core | nothing |
+//! | [`entries`] | what stored entries are, which are removed, what is said of them | nothing |
+//! | [`redis`] | a capability: a dedicated server | nothing |
+//! | [`probe`] | looks at servers, and sweeps of their entries | Redis |
 //! | [`telemetry`] | log, health and metrics | whoever asks |
+//! | [`controller`] | observe, decide, apply, report | Kubernetes |
 //! | [`cli`] | flags and environment variables | nothing |
+//!
+//! `docs/architecture.md` tells how they work together.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod api;

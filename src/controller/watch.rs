@@ -1,7 +1,7 @@
 //! The watches: what the operator made, kept in caches, and which `TokenCache` a change belongs to.
 //!
 //! In: a client and where to watch. Out: caches and streams of changes. Secrets are watched by metadata only; everything
-//! but the `TokenCache`s themselves is watched by label. (Users' Secrets: see [`super::named`].) A watch that fails is logged and tried again by itself: an error
+//! but the `TokenCache`s themselves is watched by label. (Users' Secrets: see `kubernetes::read::named`.) A watch that fails is logged and tried again by itself: an error
 //! that reached the controller would hold up every other watch, and the news of the servers, for up to a minute.
 
 use std::{

@@ -1,7 +1,19 @@
-//! Everything that is about Redis: what a cache wants, the objects that make it, and how its health is read.
+//! Everything that is about Redis: what a cache wants, the objects that make it, and how its health is read. Pure.
 //!
-//! In: settings and what was observed. Out: what is to be written and, from [`health`], findings. Only [`probe`] talks to a server,
-//! and nothing here talks to Kubernetes.
+//! In: settings and what was observed. Out: what is to be written, what the servers should be, and [`findings`].
+//!
+//! | part | what |
+//! |---|---|
+//! | [`settings`] | what a cache wants |
+//! | [`access`] | users, their rules, their passwords |
+//! | [`tls`] | certificates: reading, verifying, making them |
+//! | [`look`] | what a server says of itself, as values |
+//! | [`server`] | the objects that make a server, and what its pod tells |
+//! | [`live`] | what a pass saw |
+//! | [`credentials`] | which passwords and which certificate hold, and what is to be made for them |
+//! | [`plan`] | what is to be written |
+//! | [`desired`] | what the servers should be |
+//! | [`findings`] | what is said of it |
 
 pub mod access;
 pub mod credentials;

@@ -3,7 +3,7 @@
 //! In: the bytes of a file. Out: a key or a revocation, or why every application would refuse the file or pass over it, or
 //! why this operator does not read it. Nothing is decrypted here, and nothing is parsed that is larger than its bounds:
 //! a file of a key has [`LARGEST_FILE`] bytes at most, a repository [`LARGEST_REPOSITORY`], and the rest is in
-//! [`xml_outline`].
+//! `outline`.
 //!
 //! What is accepted is accepted in the same sense: as `XElement.Load`, `XmlKeyManager` and
 //! `AuthenticatedEncryptorDescriptorDeserializer` do it, which 8.0.0, 8.0.31, 9.0.20 and 10.0.12 were seen to do alike but for an

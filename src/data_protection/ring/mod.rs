@@ -261,7 +261,7 @@ pub struct KeyMint {
 }
 
 impl KeyMint {
-    /// The key's file, from [`key::RANDOM_BYTES`] random bytes.
+    /// The key's file, from [`RANDOM_BYTES`](super::key::RANDOM_BYTES) random bytes.
     ///
     /// # Errors
     /// Where the bytes do not suffice, or the certificate cannot be used.

@@ -1,5 +1,5 @@
 //! What is worth knowing of a server's use, and no failure: the findings about `MemorySufficient`, `LatencyAcceptable`,
-//! `EntriesExpire` and `InUse`. What is said of `EntriesReadable` is in [`crate::entries::findings::readability`].
+//! `EntriesExpire` and `InUse`. What is said of `EntriesReadable` is in `entries::findings::readability`.
 //!
 //! In: the settings and what the looks at a server add up to. Out: findings. What takes more looks than there were is said
 //! to be on its way.

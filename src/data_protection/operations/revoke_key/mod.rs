@@ -10,7 +10,7 @@
 //!
 //! That a key was revoked is read from the Secret of its revocation, which names the request. Where all are revoked, the new
 //! key is made first, and its Secret names the request and each of the keys: so whoever goes on after a crash knows which were
-//! meant, and revokes the rest of them, and no other. What follows once they are published is told in [`removal`].
+//! meant, and revokes the rest of them, and no other. What follows once they are published is told in `removal`.
 
 pub(crate) mod messages;
 pub(crate) mod removal;

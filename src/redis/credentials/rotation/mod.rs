@@ -19,12 +19,12 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`idle`] | whether a rotation is to be begun |
-//! | [`stages`] | the steps of one that is under way |
+//! | `idle` | whether a rotation is to be begun |
+//! | `stages` | the steps of one that is under way |
 //! | [`record`] | what is kept on disk |
 //! | [`schedule`] | when the next step may be taken |
 //! | [`term`] | when the earlier password ends, and who has it still |
-//! | [`told`] | what is said of it |
+//! | [`messages`] | what is said of it |
 
 pub(crate) mod idle;
 pub mod messages;

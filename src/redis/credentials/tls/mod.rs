@@ -5,14 +5,10 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`certificate`] | certificates, keys and bundles, read and verified |
-//! | [`managed`] | the operator's own authority and certificate |
-//! | [`provided`] | a Secret of the user's |
+//! | `managed` | the operator's own authority and certificate |
+//! | `provided` | a Secret of the user's |
 //! | [`mounted`] | the Secret that servers mount, and which of its files they name |
 //! | [`replacement`] | a server that serves what nobody trusts |
-//! | [`schedule`] | when a certificate is to be made anew |
-//! | [`issue`] | making one |
-//! | [`health`] | what is said of it: `TlsReady` |
 
 pub(crate) mod managed;
 pub mod mounted;
