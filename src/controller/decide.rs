@@ -23,6 +23,7 @@ use crate::{
         ring::open::KeyRing,
         state::Standing,
     },
+    entries,
     entries::{
         entry::reader::Reader,
         flush::{self, Flush, Reads},
@@ -150,14 +151,14 @@ fn asks(
     if answers.callers.is_none() && network::asks_for_callers(of_redis, observed) {
         asks.extend(network::callers(observed).map(|addresses| Ask::Callers(crate::redis::live::abroad(&addresses))));
     }
-    if answers.connection_consumers.is_none() && redis::names_consumers(of_redis, observed) {
+    if answers.connection_consumers.is_none() && entries::findings::names_consumers(&settings.entries, observed) {
         asks.push(Ask::ConnectionConsumers);
     }
     let operations = &observed.operations;
     let since = revoke_key::looks_since(of_ring, operations, snapshot.now);
     asks.extend(since.filter(|_| answers.ring_processes.is_none()).map(Ask::RingProcesses));
     let revoked = of_ring.revoke.as_ref().map(|wish| &wish.request);
-    let is_requested = operation::is_open(of_redis.flush.request.as_ref(), operations, OperationType::Flush)
+    let is_requested = operation::is_open(settings.entries.flush.request.as_ref(), operations, OperationType::Flush)
         || operation::is_open(revoked, operations, OperationType::RevokeKey);
     if is_requested && answers.consumers.is_none() {
         asks.push(Ask::Consumers);
@@ -196,14 +197,14 @@ fn flush(
     reader: Option<&Arc<Reader>>,
     now: Timestamp,
 ) -> Flush {
-    let Settings { redis, data_protection } = settings;
+    let Settings { redis, data_protection, entries } = settings;
     let is_revoking = standing.revoke.sweep.is_some();
     let obstacle = is_revoking.then_some("a key is being revoked first");
     let reads = || {
         if data_protection.rotation.is_none() {
             return Reads::NoRing;
         }
-        if redis.inspect == Inspect::Metadata {
+        if entries.inspect == Inspect::Metadata {
             return Reads::NotAtAll;
         }
         match (standing.gap(data_protection, ring), reader) {
@@ -219,8 +220,8 @@ fn flush(
     flush::read(&flush::Input {
         owner: &redis.owner,
         prefix: redis.instance_name.as_str(),
-        wish: &redis.flush,
-        encrypt: redis.encrypt,
+        wish: &entries.flush,
+        encrypt: entries.encrypt,
         reads: reads(),
         operations: &ring.beside.operations,
         progress: ring.beside.sweep.as_ref(),

@@ -18,13 +18,13 @@ use crate::{
         self,
         findings::changes::{self as ring_news, Corrected},
     },
+    entries,
     kubernetes::{
         event::Happening,
         name, words,
         write::{WriteError, WriteErrorClass},
     },
     redis::{
-        self,
         findings::{Health, Moment, health, load},
         live::Observed,
         settings::Settings,
@@ -111,6 +111,7 @@ pub fn compose(
     let (observed, previous, now) = (&snapshot.redis, snapshot.previous, snapshot.now);
     let Decision { credentials, ring, standing, .. } = decision;
     let mut health = health(of_redis, observed, credentials, moment)
+        .with_entries(|answered| entries::findings::findings(&settings.entries, of_redis, observed, answered))
         .and(data_protection::findings::finding(of_ring, ring, standing, corrected, now))
         .advise(credentials.rotation.finding.clone());
     contest::tell(health.findings(), contests, &settings.owner().name);
@@ -122,7 +123,7 @@ pub fn compose(
             crate::data_protection::findings::status::with_use(
                 status,
                 of_ring,
-                redis::in_use(of_redis, observed).as_ref(),
+                entries::findings::keys_in_use(&settings.entries, observed).as_ref(),
                 previous.key_ring.as_ref(),
             )
         });
@@ -148,7 +149,9 @@ pub fn report(
 ) -> Option<Report> {
     let spec_valid = spec_valid(outcome);
     let (mut required, advisory, servers) = match health {
-        Health::Known { required, advisory, servers, tells_of_samples: _ } => (required, advisory, servers),
+        Health::Known { required, advisory, servers, tells_of_samples: _, answered: _ } => {
+            (required, advisory, servers)
+        }
         Health::AwaitingFirstLook if spec_valid.verdict == Verdict::True => return None,
         // What the user must mend is said at once, and what was said of the servers stays until they have been looked at.
         Health::AwaitingFirstLook => {
@@ -195,6 +198,7 @@ pub fn unobserved(cache: &TokenCache, previous: &TokenCacheStatus, why: &str, no
         .chain(is_restricted.then_some(ConditionType::NetworkRestricted))
         .map(unknown)
         .chain(load::unasked(Reason::ReadFailed, &message))
+        .chain(entries::findings::unasked(Reason::ReadFailed, &message))
         .chain([unknown(ConditionType::Durable)]);
     let findings: Vec<Finding> = summary(&required).into_iter().chain(required).chain(advisory).collect();
     assemble(cache, previous, &findings, (previous.redis.clone(), previous.binding.clone()), now)

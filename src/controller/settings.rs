@@ -4,7 +4,7 @@
 
 use crate::{
     api::v1alpha1::TokenCache,
-    data_protection,
+    data_protection, entries,
     kubernetes::identity::Owner,
     redis::{self, settings::TlsSource},
 };
@@ -12,10 +12,12 @@ use crate::{
 /// What a cache wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Of its Redis, and of the entries there.
+    /// Of its Redis.
     pub redis: redis::settings::Settings,
     /// Of its key ring.
     pub data_protection: data_protection::settings::Settings,
+    /// Of its entries.
+    pub entries: entries::settings::Settings,
 }
 
 impl Settings {
@@ -26,7 +28,8 @@ impl Settings {
     pub fn parse(cache: &TokenCache) -> Result<Self, String> {
         let redis = redis::settings::Settings::parse(cache).map_err(|error| error.to_string())?;
         let data_protection = data_protection::settings::Settings::parse(redis.owner.clone(), cache);
-        Ok(Self { data_protection: data_protection.map_err(|error| error.to_string())?, redis })
+        let entries = entries::settings::Settings::parse(cache);
+        Ok(Self { data_protection: data_protection.map_err(|error| error.to_string())?, redis, entries })
     }
 
     /// The `TokenCache`, which owns all objects.

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     entry::reader::Reader,
+    settings::{What, Wish},
     sweep::{Selection, Sweep},
 };
 use crate::{
@@ -22,50 +23,6 @@ use crate::{
     },
     kubernetes::identity::Owner,
 };
-
-/// What a cache wants of its entries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// What its annotation asks for.
-    pub request: Option<Request>,
-    /// Which entries are to go.
-    pub what: What,
-    /// When the `TokenCache` was made.
-    pub created: Option<Timestamp>,
-    /// Whether nothing is to be changed: the cache is paused.
-    pub held: bool,
-}
-
-/// Which entries are to go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// Every one.
-    All,
-    /// Those that no application can read.
-    Unreadable,
-    /// Those that are encrypted: applications do not encrypt any more.
-    Encrypted,
-    /// Nobody knows. Holds the beginning of what was written.
-    Other(String),
-}
-
-impl What {
-    /// Reads the annotation's value, in which the word follows the time. What removes least is meant where there is none.
-    #[must_use]
-    pub fn parse(value: &str) -> Self {
-        match value.split_ascii_whitespace().nth(1) {
-            None | Some("unreadable") => Self::Unreadable,
-            Some("all") => Self::All,
-            Some("encrypted") => Self::Encrypted,
-            Some(other) => Self::Other(other.chars().take(20).collect()),
-        }
-    }
-
-    /// Whether it takes a look into entries to tell which are meant.
-    fn is_told_by_payloads(&self) -> bool {
-        matches!(self, Self::Unreadable | Self::Encrypted)
-    }
-}
 
 /// What entries are read with.
 #[derive(Debug, Clone)]

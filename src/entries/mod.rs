@@ -15,4 +15,5 @@ pub mod entry;
 pub mod findings;
 pub mod flush;
 pub mod look;
+pub mod settings;
 pub mod sweep;

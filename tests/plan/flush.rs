@@ -12,7 +12,8 @@ use tokencache_operator::{
     data_protection::ring::open::KeyRing,
     entries::{
         entry::reader::Reader,
-        flush::{Flush, Input, Reads, What, Wish, read},
+        flush::{Flush, Input, Reads, read},
+        settings::{What, Wish},
         sweep::{Selection, Sweep},
     },
 };

@@ -8,6 +8,7 @@ use tokencache_operator::{
         settings::Settings as RingSettings,
     },
     entries::{
+        self,
         entry::{class::Class, reader::Reader},
         look::{
             census::{Entries, Expiry, Population, Prefix, Share},
@@ -15,10 +16,7 @@ use tokencache_operator::{
         },
     },
     kubernetes::read::workload::{Consumer, Consumers, Workload},
-    redis::{
-        self,
-        look::{Answer, load::Usage},
-    },
+    redis::look::{Answer, load::Usage},
 };
 
 use super::pods::running;
@@ -139,7 +137,15 @@ fn entries_that_are_not_looked_into_warn_of_nothing_and_show_nothing_to_be_in_us
     let told = |spec: &str| {
         let mut in_use = None;
         let seen = seen_of(spec, seen.clone());
-        let status = seen.with(|world| in_use = redis::in_use(&world.settings(), &world.observed)).status().unwrap();
+        let status = seen
+            .with(|world| {
+                in_use = tokencache_operator::entries::findings::keys_in_use(
+                    &entries::settings::Settings::parse(&world.cache),
+                    &world.observed,
+                )
+            })
+            .status()
+            .unwrap();
         let condition = status.conditions.into_iter().find(|condition| condition.type_ == "EntriesReadable").unwrap();
         (condition.status, in_use.is_some())
     };

@@ -10,7 +10,7 @@ use tokencache_operator::{
     api::v1alpha1::TokenCacheStatus,
     capability::operation,
     controller::report::{Published, report},
-    entries::look::payloads::Counts,
+    entries::{self, look::payloads::Counts},
     kubernetes::identity::Found,
     redis::{
         access::password::login_mark,
@@ -172,7 +172,9 @@ impl Seen {
         let (settings, now): (_, Timestamp) = (world.settings(), NOW.parse().unwrap());
         let carried_out = !operation::is_paused(&world.cache);
         let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
-        let health = health(&settings, &world.observed, &world.credentials(), moment);
+        let of_entries = entries::settings::Settings::parse(&world.cache);
+        let health = health(&settings, &world.observed, &world.credentials(), moment)
+            .with_entries(|answered| entries::findings::findings(&of_entries, &settings, &world.observed, answered));
         let previous = TokenCacheStatus::default();
         let published = Published::of(&world.observed);
         let report = report(&world.cache, &previous, &settings, published, health, Ok(()), now);

@@ -8,7 +8,10 @@ use tokencache_operator::{
     api::v1alpha1::{OperationType, StoredStatus, TokenCache, TokenCacheStatus, crd},
     capability::operation::Request,
     condition::ConditionType,
-    entries::flush::{Input, Reads, What, Wish, read},
+    entries::{
+        flush::{Input, Reads, read},
+        settings::{What, Wish},
+    },
 };
 
 use super::world::{START, World, shop};

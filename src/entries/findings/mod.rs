@@ -1,3 +1,106 @@
-//! What is said of entries. Pure.
+//! What is said of entries: whether they expire, whether there are any, whether applications can read them.
+//!
+//! In: the settings, which server answered, what the looks at it add up to. Out: findings.
 
+pub(crate) mod expiry;
+pub(crate) mod in_use;
 pub(crate) mod readability;
+
+use super::{look::census::Entries, settings::Settings};
+use crate::{
+    api::v1alpha1::Inspect,
+    condition::{
+        ConditionType::{self, EntriesExpire, EntriesReadable, InUse},
+        Finding, Reason,
+    },
+    data_protection::ring::in_use as keys,
+    redis::{
+        findings::{Answered, unread},
+        live::Observed,
+        look::Part,
+        settings as redis,
+    },
+};
+
+/// The conditions that go by what stands in a server.
+const CONDITIONS: [ConditionType; 3] = [EntriesExpire, InUse, EntriesReadable];
+
+/// What is said of the entries.
+#[must_use]
+pub fn findings(
+    settings: &Settings,
+    of_redis: &redis::Settings,
+    observed: &Observed,
+    answered: &Answered,
+) -> Vec<Finding> {
+    let pod = match answered {
+        Answered::Nobody { reason, why } => return unasked(*reason, why),
+        Answered::By(pod) => pod,
+    };
+    let sample = observed.samples.iter().find(|sample| sample.server.pod == *pod);
+    let Some((sample, answer)) = sample.and_then(|sample| Some((sample, sample.outcome.as_ref().ok()?))) else {
+        return Vec::new();
+    };
+    let keys = of_keys(of_redis, pod, &answer.usage.entries)
+        .map(|finding| unread::unless_read(of_redis, pod, answer, finding, Part::Keys));
+    let goes_by = [Part::Use, Part::Keys, Part::Payloads];
+    let readable = unread::finding(of_redis, pod, answer, EntriesReadable, &goes_by).unwrap_or_else(|| {
+        let tried = sample.want.reader.as_ref().map(|reader| reader.names()).unwrap_or_default();
+        readability::finding(settings, of_redis, pod, &answer.usage, tried, &observed.consumers)
+    });
+    keys.into_iter().chain([readable]).collect()
+}
+
+/// What is said where no server could be asked.
+#[must_use]
+pub fn unasked(reason: Reason, why: &str) -> Vec<Finding> {
+    CONDITIONS.map(|condition| Finding::unknown(condition, reason, why)).into()
+}
+
+pub(crate) fn sampling(condition: ConditionType, why: String) -> Finding {
+    Finding::unknown(condition, Reason::Sampling, why)
+}
+
+fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Entries) -> [Finding; 2] {
+    let both =
+        |reason, why: String| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
+    match entries {
+        Entries::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet")),
+        Entries::Refused(words) => both(Reason::PermissionDenied, unread::unseen(of_redis, pod, words)),
+        Entries::Seen(population) => {
+            [expiry::expiry(of_redis, pod, population), in_use::in_use(of_redis, pod, population)]
+        }
+    }
+}
+
+/// Whether what is to be said wants to know who uses the cache.
+#[must_use]
+pub fn names_consumers(settings: &Settings, observed: &Observed) -> bool {
+    let answers = observed.samples.iter().flat_map(|sample| &sample.outcome);
+    answers.into_iter().any(|answer| readability::names_consumers(settings, &answer.usage))
+}
+
+/// What stored entries show to be in use; `None` where no server could be asked, or they are not looked into.
+#[must_use]
+pub fn keys_in_use(settings: &Settings, observed: &Observed) -> Option<keys::InUse> {
+    if settings.inspect == Inspect::Metadata {
+        return None;
+    }
+    let answers: Vec<keys::InUse> = observed
+        .samples
+        .iter()
+        .flat_map(|sample| &sample.outcome)
+        .map(|answer| answer.usage.payloads.in_use())
+        .collect();
+    let first = answers.first().cloned()?;
+    Some(answers.into_iter().skip(1).fold(first, keys::InUse::and))
+}
+
+/// What is said where all that is known is of other keys.
+pub(crate) fn unnamed(condition: ConditionType, pod: &str) -> Finding {
+    let message = format!(
+        "there are keys on {pod} with names of 2 KiB and more, which are not looked at: whether they are entries, and expire, \
+         is not known. Nothing of Microsoft.Identity.Web writes such; what does needs a Redis of its own"
+    );
+    Finding::unknown(condition, Reason::AnswerTooLong, message)
+}

@@ -14,12 +14,13 @@ use crate::{
             census::{Entries, Share},
             payloads::{Payloads, Portion},
         },
+        settings::Settings,
     },
     kubernetes::{
         name,
         read::workload::{Consumers, Source},
     },
-    redis::{findings::load, look::load::Usage, settings::Settings},
+    redis::{look::load::Usage, settings as redis},
 };
 
 /// How many things of one kind a message names.
@@ -39,7 +40,14 @@ const ENCRYPTS: &str = "services.Configure<MsalDistributedTokenCacheAdapterOptio
 
 /// The finding about a server that answered. `tried` are the application names under which entries were read.
 #[must_use]
-pub fn finding(settings: &Settings, pod: &str, usage: &Usage, tried: &[String], consumers: &Consumers) -> Finding {
+pub fn finding(
+    settings: &Settings,
+    of_redis: &redis::Settings,
+    pod: &str,
+    usage: &Usage,
+    tried: &[String],
+    consumers: &Consumers,
+) -> Finding {
     let unknown = |reason, why: String| Finding::unknown(EntriesReadable, reason, why);
     if settings.inspect == Inspect::Metadata {
         let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
@@ -51,9 +59,11 @@ pub fn finding(settings: &Settings, pod: &str, usage: &Usage, tried: &[String], 
         Entries::NotYetKnown => {
             unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))
         }
-        Entries::Refused(words) => unknown(Reason::PermissionDenied, load::unseen(settings, pod, words)),
+        Entries::Refused(words) => {
+            unknown(Reason::PermissionDenied, crate::redis::findings::unread::unseen(of_redis, pod, words))
+        }
         Entries::Seen(_) => {
-            let told = Told { settings, pod, payloads: &usage.payloads, tried, consumers };
+            let told = Told { settings, of_redis, pod, payloads: &usage.payloads, tried, consumers };
             told.trouble().unwrap_or_else(|| told.rest())
         }
     }
@@ -96,6 +106,7 @@ fn troubles(settings: &Settings, payloads: &Payloads) -> Vec<Trouble> {
 /// What a sentence is made from.
 struct Told<'seen> {
     settings: &'seen Settings,
+    of_redis: &'seen redis::Settings,
     pod: &'seen str,
     payloads: &'seen Payloads,
     tried: &'seen [String],
@@ -127,7 +138,7 @@ impl Told<'_> {
 
     /// Nothing is wrong, as far as is known.
     fn rest(&self) -> Finding {
-        let (prefix, pod) = (self.settings.instance_name.as_str(), self.pod);
+        let (prefix, pod) = (self.of_redis.instance_name.as_str(), self.pod);
         let has = |class| self.payloads.has(class);
         if !self.payloads.is_complete {
             let message = format!("every entry that was looked into on {pod} can be read, and not all were");
@@ -184,7 +195,7 @@ impl Told<'_> {
             Some(Share::Some) => "one in ten or more",
             Some(Share::Few) | None => "some, fewer than one in ten,",
         };
-        format!("{share} of the entries with the prefix {:?} on {}", self.settings.instance_name.as_str(), self.pod)
+        format!("{share} of the entries with the prefix {:?} on {}", self.of_redis.instance_name.as_str(), self.pod)
     }
 
     /// The first few keys of a class, and what is so about them.
@@ -202,12 +213,12 @@ impl Told<'_> {
 
     /// Where the ring is, or would be.
     fn missing(&self) -> String {
-        format!("not in Secret {}", name::keys(&self.settings.owner.name))
+        format!("not in Secret {}", name::keys(&self.of_redis.owner.name))
     }
 
     /// The request that removes entries.
     fn flush(&self, which: &str) -> String {
-        let owner = &self.settings.owner;
+        let owner = &self.of_redis.owner;
         format!(
             "`kubectl -n {} annotate --overwrite tokencache {} {FLUSH_ANNOTATION}=\"$(date -u +%FT%TZ) {which}\"`",
             owner.namespace, owner.name
@@ -215,7 +226,7 @@ impl Told<'_> {
     }
 
     fn workloads(&self) -> String {
-        self.consumers.named(&Source::Secret(name::redis(&self.settings.owner.name)))
+        self.consumers.named(&Source::Secret(name::redis(&self.of_redis.owner.name)))
     }
 
     /// How entries that nobody can read are removed from everywhere.
@@ -265,7 +276,7 @@ impl Told<'_> {
         let (found, told) = (names.join(" and "), self.settings.application_name.as_ref());
         let entries = format!(
             "entries with the prefix {:?} on {} are encrypted under the application name",
-            self.settings.instance_name.as_str(),
+            self.of_redis.instance_name.as_str(),
             self.pod
         );
         let (seen, decide, name) = match (told, names.as_slice()) {
@@ -327,7 +338,7 @@ impl Told<'_> {
             "entries with the prefix {:?} on {} are encrypted, and spec.entries.encrypt is false: applications that have \
              Encrypt off cannot read them, and {FAILS}. If applications do encrypt, set spec.entries.encrypt: true. If they did \
              once, {} removes the encrypted entries, and no others. {}",
-            self.settings.instance_name.as_str(),
+            self.of_redis.instance_name.as_str(),
             self.pod,
             self.flush("encrypted"),
             self.restart()

@@ -1,17 +1,15 @@
-//! What is worth knowing of a server's use, and no failure: the findings about `MemorySufficient`, `LatencyAcceptable`,
-//! `EntriesExpire` and `InUse`. What is said of `EntriesReadable` is in `entries::findings::readability`.
+//! What is worth knowing of a server's load, and no failure: the findings about `MemorySufficient` and `LatencyAcceptable`.
 //!
 //! In: the settings and what the looks at a server add up to. Out: findings. What takes more looks than there were is said
 //! to be on its way.
 
-use super::{drift, unread};
+use super::unread;
 use crate::{
     api::v1alpha1::EvictionPolicy,
     condition::{
-        ConditionType::{self, EntriesExpire, EntriesReadable, InUse, LatencyAcceptable, MemorySufficient},
-        Finding, Reason, Verdict,
+        ConditionType::{self, LatencyAcceptable, MemorySufficient},
+        Finding, Reason,
     },
-    entries::look::census::{Entries, Expiry, Population, Prefix, Share},
     kubernetes::quantity::format_bytes,
     redis::{
         look::{
@@ -22,12 +20,12 @@ use crate::{
                 memory::{Memory, Sign},
             },
         },
-        settings::{Settings, client_limits::ClientLimits},
+        settings::{Settings, client_limits::ClientLimits, expiring_only},
     },
 };
 
-/// The conditions that go by how a server is used.
-const CONDITIONS: [ConditionType; 5] = [MemorySufficient, LatencyAcceptable, EntriesExpire, InUse, EntriesReadable];
+/// The conditions that go by its load.
+const CONDITIONS: [ConditionType; 2] = [MemorySufficient, LatencyAcceptable];
 
 /// What goes for a trouble that comes and goes.
 const GOES: &str = "This is said until ten looks running have not seen it";
@@ -35,22 +33,9 @@ const GOES: &str = "This is said until ten looks running have not seen it";
 /// The findings about a server that answered.
 #[must_use]
 pub fn findings(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
-    let Usage { memory: has_memory, latency: has_latency, entries: holds, payloads: _ } = &answer.usage;
-    let [expire, in_use] = entries(settings, pod, holds);
-    let found = [
-        (memory(settings, pod, *has_memory), Part::Errors),
-        (latency(pod, has_latency), Part::Calls),
-        (expire, Part::Keys),
-        (in_use, Part::Keys),
-    ];
-    // A trouble that was seen is told, whatever else could not be read.
-    let found = found.map(|(finding, goes_by)| {
-        match unread::finding(settings, pod, answer, finding.condition, &[Part::Use, goes_by]) {
-            Some(unknown) if finding.verdict != Verdict::False || answer.unread.contains_key(&Part::Use) => unknown,
-            _ => finding,
-        }
-    });
-    found.into()
+    let Usage { memory: has_memory, latency: has_latency, entries: _, payloads: _ } = &answer.usage;
+    let found = [(memory(settings, pod, *has_memory), Part::Errors), (latency(pod, has_latency), Part::Calls)];
+    found.map(|(finding, goes_by)| unread::unless_read(settings, pod, answer, finding, goes_by)).into()
 }
 
 /// The findings where no server could be asked.
@@ -140,13 +125,6 @@ pub fn crowded(settings: &Settings, pod: &str) -> Finding {
     )
 }
 
-fn expiring_only(policy: EvictionPolicy) -> bool {
-    match policy {
-        EvictionPolicy::VolatileLru | EvictionPolicy::VolatileLfu | EvictionPolicy::VolatileTtl => true,
-        EvictionPolicy::AllkeysLru | EvictionPolicy::AllkeysLfu | EvictionPolicy::Noeviction => false,
-    }
-}
-
 fn latency(pod: &str, latency: &Latency) -> Finding {
     let (what, at_least, cause) = match latency {
         Latency::NotYetKnown => {
@@ -198,113 +176,4 @@ fn latency(pod: &str, latency: &Latency) -> Finding {
          given up after a second. {why}. {GOES}"
     );
     Finding::fails(LatencyAcceptable, reason, message)
-}
-
-fn entries(settings: &Settings, pod: &str, entries: &Entries) -> [Finding; 2] {
-    let both =
-        |reason, why: String| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
-    match entries {
-        Entries::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet")),
-        Entries::Refused(words) => both(Reason::PermissionDenied, unseen(settings, pod, words)),
-        Entries::Seen(population) => [expiry(settings, pod, population), in_use(settings, pod, population)],
-    }
-}
-
-/// What is said where the server does not let the operator look at keys, in these words of its own.
-#[must_use]
-pub fn unseen(settings: &Settings, pod: &str, words: &str) -> String {
-    format!(
-        "{pod} does not let the operator look at its keys ({words}). {}",
-        drift::restart(settings, pod, "the users from its Secret")
-    )
-}
-
-fn expiry(settings: &Settings, pod: &str, population: &Population) -> Finding {
-    let (prefix, policy) = (settings.instance_name.as_str(), settings.eviction_policy);
-    if matches!(policy, EvictionPolicy::AllkeysLru | EvictionPolicy::AllkeysLfu) {
-        let message = format!("{} evicts entries whether or not they have an expiration", policy.as_str());
-        return Finding::holds(EntriesExpire, Reason::AnyCanBeEvicted, message);
-    }
-    let share = match population.expiry {
-        Expiry::NotYetKnown if population.unnamed => return unnamed(EntriesExpire, pod),
-        Expiry::NotYetKnown => {
-            let message = format!(
-                "every entry that was seen on {pod} expires, and not all were: some hundred are looked at each time"
-            );
-            return sampling(EntriesExpire, message);
-        }
-        Expiry::All => {
-            let message = format!("no entry with the prefix {prefix:?} on {pod} is without an expiration");
-            return Finding::holds(EntriesExpire, Reason::AllExpire, message);
-        }
-        Expiry::Never(Share::All) => "the entries",
-        Expiry::Never(Share::Most) => "half of the entries or more",
-        Expiry::Never(Share::Some) => "one in ten entries or more",
-        Expiry::Never(Share::Few) => "some entries, fewer than one in ten,",
-    };
-    let policy = if expiring_only(policy) {
-        format!(
-            "{} never evicts them, so that they fill the memory in time, and then writes are refused",
-            policy.as_str()
-        )
-    } else {
-        format!(
-            "under {} nothing else removes them, so that they fill the memory in time, and then writes are refused",
-            policy.as_str()
-        )
-    };
-    let message = format!(
-        "{share} with the prefix {prefix:?} on {pod} have no expiration: {policy}. Entries of users who sign in, and of \
-         long-running on-behalf-of sessions, have none unless the application sets one. Set SlidingExpiration or \
-         AbsoluteExpirationRelativeToNow of MsalDistributedTokenCacheAdapterOptions, and make sure that the application binds \
-         them, since nothing does so by itself: services.Configure<MsalDistributedTokenCacheAdapterOptions>(\
-         configuration.GetSection(\"TokenCache\")). Entries get it when they are written next. Or set \
-         spec.redis.evictionPolicy: allkeys-lru"
-    );
-    Finding::fails(EntriesExpire, Reason::NeverExpire, message)
-}
-
-/// What is said where all that is known is of other keys.
-fn unnamed(condition: ConditionType, pod: &str) -> Finding {
-    let message = format!(
-        "there are keys on {pod} with names of 2 KiB and more, which are not looked at: whether they are entries, and expire, \
-         is not known. Nothing of Microsoft.Identity.Web writes such; what does needs a Redis of its own"
-    );
-    Finding::unknown(condition, Reason::AnswerTooLong, message)
-}
-
-fn in_use(settings: &Settings, pod: &str, population: &Population) -> Finding {
-    let prefix = settings.instance_name.as_str();
-    let beside = match (population.others, population.other_database) {
-        (_, Some(database)) => format!(
-            ". Database {database} holds keys too, which are not looked at: an application whose connection has \
-             defaultDatabase={database} writes there"
-        ),
-        (true, None) => ". There are keys without that prefix as well".to_owned(),
-        (false, None) => String::new(),
-    };
-    match population.prefix {
-        Prefix::Unused | Prefix::NotYetKnown if population.unnamed => unnamed(InUse, pod),
-        Prefix::NotYetKnown => {
-            let message =
-                format!("no entry with the prefix {prefix:?} was seen on {pod} so far, and not all keys were");
-            sampling(InUse, message)
-        }
-        Prefix::Used => {
-            let message = format!("applications write entries with the prefix {prefix:?} to {pod}{beside}");
-            Finding::holds(InUse, Reason::Used, message)
-        }
-        Prefix::Unused => Finding::fails(
-            InUse,
-            Reason::NeverWritten,
-            format!(
-                "nothing with the prefix {prefix:?} was written to {pod} since it was started: tokens stay in the memory of \
-                 each application's pod, where the others do not find them and a restart loses them. If users have signed \
-                 in since, the usual causes are AddInMemoryTokenCaches in place of AddDistributedTokenCaches; \
-                 AddDistributedMemoryCache registered after AddStackExchangeRedisCache; another InstanceName than \
-                 {prefix:?}; a configuration section that nothing binds, such as Redis__Configuration without \
-                 Configuration.Bind(\"Redis\", options){beside}"
-            ),
-        ),
-    }
 }

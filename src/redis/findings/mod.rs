@@ -33,12 +33,11 @@ use crate::{
     capability::{operation, time::whole},
     condition::{
         ConditionType::{
-            AccessAllowed, Durable, EntriesReadable, EvictionPolicyVerified, MemorySufficient, RedisAvailable,
-            ServerSupported, UsersVerified,
+            AccessAllowed, Durable, EvictionPolicyVerified, MemorySufficient, RedisAvailable, ServerSupported,
+            UsersVerified,
         },
         Finding, Reason, Verdict,
     },
-    entries::findings::readability,
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
 use pod::trouble;
@@ -68,8 +67,24 @@ pub enum Health {
         advisory: Vec<Finding>,
         /// What each server answered.
         servers: Vec<ServerStatus>,
+        /// Which server can be said more of.
+        answered: Answered,
         /// Whether they tell of every correction that the latest samples hold.
         tells_of_samples: bool,
+    },
+}
+
+/// Which server answered, so that it is known what stands in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// The one in this pod.
+    By(String),
+    /// None, and why.
+    Nobody {
+        /// As one word.
+        reason: Reason,
+        /// As a sentence.
+        why: String,
     },
 }
 
@@ -88,6 +103,16 @@ impl Health {
     pub fn advise(mut self, finding: Option<Finding>) -> Self {
         if let Self::Known { advisory, .. } = &mut self {
             advisory.extend(finding);
+        }
+        self
+    }
+
+    /// With what is said of entries, which stands before what is said of what outlasts the server.
+    #[must_use]
+    pub fn with_entries(mut self, of_entries: impl FnOnce(&Answered) -> Vec<Finding>) -> Self {
+        if let Self::Known { advisory, answered, .. } = &mut self {
+            let before = advisory.iter().position(|finding| finding.condition == Durable).unwrap_or(advisory.len());
+            advisory.splice(before..before, of_entries(answered));
         }
         self
     }
@@ -138,10 +163,10 @@ fn of_redis(settings: &Settings, observed: &Observed, credentials: &Credentials,
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
     match health {
-        Health::Known { mut required, advisory, servers, tells_of_samples } => {
+        Health::Known { mut required, advisory, servers, answered, tells_of_samples } => {
             required.retain(|finding| finding.condition != RedisAvailable);
             required.insert(0, mismatch);
-            Health::Known { required, advisory, servers, tells_of_samples }
+            Health::Known { required, advisory, servers, answered, tells_of_samples }
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
@@ -278,6 +303,7 @@ fn of_sample(
                 |drift: &Drift| matches!(drift.parameter, Parameter::AppPassword | Parameter::Script);
             let tells_of_password = !answer.drift.iter().any(is_of_availability);
             Health::Known {
+                answered: Answered::By(sample.server.pod.clone()),
                 tells_of_samples: impeded.is_none() || tells_of_password,
                 required: vec![
                     impeded.unwrap_or_else(|| {
@@ -290,7 +316,6 @@ fn of_sample(
                     .into_iter()
                     .chain([release::finding(settings, &sample.server.pod, &sample.want, answer)])
                     .chain(advised(settings, &sample.server.pod, answer))
-                    .chain([readability(settings, observed, sample, answer)])
                     .chain([durability::finding(settings, &sample.server.pod, answer)])
                     .collect(),
                 servers: vec![ServerStatus {
@@ -327,16 +352,6 @@ fn advised(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
     findings
 }
 
-fn readability(settings: &Settings, observed: &Observed, sample: &Sample, answer: &Answer) -> Finding {
-    let pod = &sample.server.pod;
-    let goes_by = [Part::Use, Part::Keys, Part::Payloads];
-    if let Some(unknown) = unread::finding(settings, pod, answer, EntriesReadable, &goes_by) {
-        return unknown;
-    }
-    let tried = sample.want.reader.as_ref().map(|reader| reader.names()).unwrap_or_default();
-    readability::finding(settings, &sample.server.pod, &answer.usage, tried, &observed.consumers)
-}
-
 fn unavailable(why: Finding) -> Health {
     without_answer(why, Reason::RedisUnavailable, "the server could not be asked: see RedisAvailable")
 }
@@ -353,6 +368,7 @@ fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
         required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
         advisory: advisory.collect(),
         servers: Vec::new(),
+        answered: Answered::Nobody { reason, why: why.to_owned() },
         tells_of_samples: false,
     }
 }

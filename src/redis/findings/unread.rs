@@ -4,7 +4,7 @@
 
 use super::drift;
 use crate::{
-    condition::{ConditionType, Finding, Reason},
+    condition::{ConditionType, Finding, Reason, Verdict},
     redis::{
         look::{Answer, Part, Unread},
         settings::Settings,
@@ -55,6 +55,16 @@ pub fn finding(
     Some(Finding::unknown(condition, reason, message))
 }
 
+/// A finding that goes by this part and by how the server is used, unless one of them was not read. A trouble that was seen is told,
+/// whatever else could not be read.
+#[must_use]
+pub fn unless_read(settings: &Settings, pod: &str, answer: &Answer, finding: Finding, goes_by: Part) -> Finding {
+    match self::finding(settings, pod, answer, finding.condition, &[Part::Use, goes_by]) {
+        Some(unknown) if finding.verdict != Verdict::False || answer.unread.contains_key(&Part::Use) => unknown,
+        _ => finding,
+    }
+}
+
 fn asked(part: Part) -> &'static str {
     match part {
         Part::Server | Part::Use => "INFO",
@@ -101,4 +111,13 @@ fn remedy(part: Part) -> &'static str {
         Part::Users => "Somebody made very many users or rules; ACL DELUSER removes them, and so does a restart",
         _ => "No Redis does that by itself: check spec.redis.image, and what stands between the operator and the pod",
     }
+}
+
+/// What is said where the server does not let the operator look at keys, in these words of its own.
+#[must_use]
+pub fn unseen(settings: &Settings, pod: &str, words: &str) -> String {
+    format!(
+        "{pod} does not let the operator look at its keys ({words}). {}",
+        drift::restart(settings, pod, "the users from its Secret")
+    )
 }

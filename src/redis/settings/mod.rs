@@ -9,11 +9,10 @@ use kube::{Resource, ResourceExt};
 
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, FLUSH_ANNOTATION, ImagePullPolicy, Inspect, NetworkPolicyMode, PersistenceSpec,
-        PodSpec, ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
+        Acl, Amount, EvictionPolicy, ImagePullPolicy, Inspect, NetworkPolicyMode, PersistenceSpec, PodSpec,
+        ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
     capability::operation::{self, Request},
-    entries::flush,
     kubernetes::{
         identity::Owner,
         name,
@@ -56,8 +55,6 @@ pub struct Settings {
     pub network_policy: NetworkPolicyMode,
     /// Whether the applications' password is to be another one, and how it becomes so.
     pub rotation: Wish,
-    /// Whether entries are to be removed.
-    pub flush: flush::Wish,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Whether applications encrypt what they store.
@@ -266,7 +263,6 @@ impl Settings {
             acl: redis.acl,
             network_policy: redis.network_policy,
             rotation: wish(cache)?,
-            flush: flush_wish(cache),
             instance_name,
             encrypt: cache.spec.entries.encrypt,
             inspect: cache.spec.inspect(),
@@ -336,17 +332,6 @@ fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
     })
 }
 
-/// What a cache wants of its entries.
-fn flush_wish(cache: &TokenCache) -> flush::Wish {
-    let written = operation::annotation(cache, FLUSH_ANNOTATION);
-    flush::Wish {
-        request: written.map(Request::parse),
-        what: flush::What::parse(written.unwrap_or_default()),
-        created: operation::created(cache),
-        held: operation::is_paused(cache),
-    }
-}
-
 /// The name of the Secret that the servers' certificate comes from; `None` where they speak plain text.
 #[must_use]
 pub fn certificate_source(settings: &Settings) -> Option<String> {
@@ -354,6 +339,13 @@ pub fn certificate_source(settings: &Settings) -> Option<String> {
         TlsSource::Disabled => None,
         TlsSource::Managed => Some(name::redis_tls(&settings.owner.name)),
         TlsSource::Secret(secret) => Some(secret.clone()),
+    }
+}
+
+pub(crate) fn expiring_only(policy: EvictionPolicy) -> bool {
+    match policy {
+        EvictionPolicy::VolatileLru | EvictionPolicy::VolatileLfu | EvictionPolicy::VolatileTtl => true,
+        EvictionPolicy::AllkeysLru | EvictionPolicy::AllkeysLfu | EvictionPolicy::Noeviction => false,
     }
 }
 
