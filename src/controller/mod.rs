@@ -19,7 +19,6 @@ pub mod decide;
 pub mod events;
 pub mod leftovers;
 pub mod memory;
-pub mod object_events;
 pub mod observe;
 pub mod plan;
 pub mod publish;

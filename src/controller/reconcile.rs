@@ -15,7 +15,7 @@ use super::{
     contest,
     context::Context,
     decide::{Decision, decide},
-    object_events,
+    events::objects,
     observe::{self, ObserveError},
     publish::{self, Delivery, ReportError, deliver, previous},
     report::{self, Said},
@@ -265,9 +265,9 @@ async fn tell_of_objects(
     left: &[Reference],
 ) {
     let (client, reporter) = (&context.client, &context.reporter);
-    publish::publish(client, cache, &object_events::of_changes(changes), reporter, Context::now()).await;
+    publish::publish(client, cache, &objects::of_changes(changes), reporter, Context::now()).await;
     let left: Vec<Happening> =
-        context.not_told_of(key, left).into_iter().map(|child| object_events::of_copy(cache, child)).collect();
+        context.not_told_of(key, left).into_iter().map(|child| objects::of_copy(cache, child)).collect();
     publish::publish_once(client, cache, &left, reporter, Context::now()).await;
 }
 

@@ -3,6 +3,8 @@
 //! In: findings and operations, and the status that stands. Out: events about what is news. A cause is told once, however many
 //! conditions it keeps from being known.
 
+pub mod objects;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{

@@ -3,10 +3,10 @@
 //!
 //! In: what was changed, and what was left. Out: happenings. It writes nothing.
 
-use super::apply::ObjectChange;
 use crate::{
     api::v1alpha1::TokenCache,
     condition::Reason,
+    controller::apply::ObjectChange,
     kubernetes::{
         event::{EventType, Happening},
         object::Reference,
