@@ -36,19 +36,17 @@ use crate::{
     redis::{
         access::acl,
         look::{
-            Answer, Drift, Fault, Impediment, Kill, Login, Part, Question, Sample, Server, Trust, Unread, Untrusted,
-            Want,
+            Login, Question, Sample, Server, Trust, Want,
+            answer::{Answer, Impediment, Part, Unread},
+            drift::Drift,
+            fault::{Fault, Kill, Untrusted},
             load::{History, Usage},
         },
         tls::certificate::Fingerprint,
     },
 };
 use look::{callers, certificate, refusals, script, settings, usage, users};
-use wire::{
-    Limits,
-    connection::{self, Connection},
-    reply,
-};
+use wire::{Limits, connection::Connection, reply};
 
 /// Looks at servers, and holds one connection to each of them in between.
 pub struct Probe {
@@ -284,7 +282,7 @@ impl Probe {
 async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> {
     let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
     let mut unread = BTreeMap::new();
-    let about = connection.send_within(&connection::info(), usage::INFO).await;
+    let about = connection.send_within(&crate::probe::wire::commands::info(), usage::INFO).await;
     let about = reply::about(about.map_err(|failure| failure.of(Part::Server.command()))?, usage::INFO)?;
     if about.role.is_none() {
         unread.insert(Part::Server, Unread::TooLong);

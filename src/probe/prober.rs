@@ -24,7 +24,11 @@ use crate::{
     entries::look::payloads::Counted,
     redis::{
         desired::Aim,
-        look::{Correction, Drift, Parameter, Role, Sample, Server, Want},
+        look::{
+            Sample, Server, Want,
+            answer::Role,
+            drift::{Correction, Drift, Parameter},
+        },
     },
 };
 

@@ -6,8 +6,11 @@ use crate::{
     redis::{
         access::{acl::Passwords, password::PasswordHash},
         look::{
-            Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Login, MemorySettings, Refusal, Reload,
-            Served, Unread, Untrusted, Want, load::Usage,
+            Login, Want,
+            answer::{Answer, Impediment, MemorySettings, Refusal, Reload, Served, Unread},
+            drift::{Correction, Drift},
+            fault::{Fault, Foreign, Kill, Untrusted},
+            load::Usage,
         },
         tls::certificate::Distrust,
     },

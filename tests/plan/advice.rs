@@ -5,7 +5,7 @@ use tokencache_operator::{
     api::v1alpha1::EvictionPolicy as Policy,
     entries::look::census::{Entries, Expiry, Population, Prefix, Share},
     redis::look::{
-        Answer,
+        answer::Answer,
         load::{
             Usage,
             latency::{Cause, Latency, Slow},

@@ -1,6 +1,9 @@
 //! What is said of the limits for clients.
 
-use tokencache_operator::redis::look::{Answer, Correction, Drift, Parameter};
+use tokencache_operator::redis::look::{
+    answer::Answer,
+    drift::{Correction, Drift, Parameter},
+};
 
 use super::pods::running;
 use super::seen::{Seen, well};

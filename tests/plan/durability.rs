@@ -4,7 +4,11 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use tokencache_operator::{
     condition::{ConditionType, Finding, Reason},
-    redis::look::{Answer, Correction, Drift, Fault, Impediment, Parameter, Saving},
+    redis::look::{
+        answer::{Answer, Impediment, Saving},
+        drift::{Correction, Drift, Parameter},
+        fault::Fault,
+    },
 };
 
 use super::pods::{running, unschedulable};

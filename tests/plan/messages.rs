@@ -12,7 +12,9 @@ use tokencache_operator::{
     kubernetes::identity::Found,
     redis::{
         look::{
-            Answer, Correction, Drift, Fault, Foreign, Impediment, Kill, Parameter, Refusal, Reload, Role, Untrusted,
+            answer::{Answer, Impediment, Refusal, Reload, Role},
+            drift::{Correction, Drift, Parameter},
+            fault::{Fault, Foreign, Kill, Untrusted},
         },
         server::objects::RESTARTED_ANNOTATION,
         tls::{

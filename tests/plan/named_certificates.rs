@@ -18,7 +18,10 @@ use tokencache_operator::{
             replacement::{AGAIN, LONG_WAIT, WAIT},
         },
         desired::want,
-        look::{Fault, Foreign, Sample, Untrusted},
+        look::{
+            Sample,
+            fault::{Fault, Foreign, Untrusted},
+        },
         server::{
             config::{self, Place},
             objects::{RESTARTED_ANNOTATION, stateful_set},
@@ -89,7 +92,7 @@ fn run(world: &mut World, mounts: &str) {
     world.observed.pods = vec![Arc::new(serde_json::from_value::<Pod>(pod).unwrap())];
 }
 
-fn sample(world: &World, outcome: Result<tokencache_operator::redis::look::Answer, Fault>) -> Sample {
+fn sample(world: &World, outcome: Result<tokencache_operator::redis::look::answer::Answer, Fault>) -> Sample {
     let want = want(&world.settings(), &world.observed, &world.credentials());
     let server = server_in(&world.settings(), &world.observed.pods[0]).unwrap();
     Sample { server, taken: world.now, want, outcome, counts: Counts::default() }

@@ -14,7 +14,7 @@ use tokencache_operator::{
     },
     redis::{
         credentials::rotation::{Marks, refused_since},
-        look::{Answer, Refusal},
+        look::answer::{Answer, Refusal},
     },
 };
 

@@ -16,7 +16,7 @@ use tokencache_operator::{
         },
     },
     kubernetes::read::workload::{Consumer, Consumers, Workload},
-    redis::look::{Answer, load::Usage},
+    redis::look::{answer::Answer, load::Usage},
 };
 
 use super::pods::running;
@@ -142,7 +142,7 @@ fn entries_that_are_not_looked_into_warn_of_nothing_and_show_nothing_to_be_in_us
                 in_use = tokencache_operator::entries::findings::keys_in_use(
                     &entries::settings::Settings::parse(&world.cache),
                     &world.observed,
-                )
+                );
             })
             .status()
             .unwrap();

@@ -1,7 +1,10 @@
 //! What is said of a server's release.
 
 use serde_json::json;
-use tokencache_operator::redis::look::{Answer, Fault, Product};
+use tokencache_operator::redis::look::{
+    answer::{Answer, Product},
+    fault::Fault,
+};
 
 use super::pods::running;
 use super::seen::{Seen, well};

@@ -22,7 +22,12 @@ use tokencache_operator::{
             rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
         },
         desired::want,
-        look::{Answer, Correction, Drift, Fault, Parameter, Sample},
+        look::{
+            Sample,
+            answer::Answer,
+            drift::{Correction, Drift, Parameter},
+            fault::Fault,
+        },
         server::pods::server_in,
     },
 };

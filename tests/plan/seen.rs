@@ -17,7 +17,10 @@ use tokencache_operator::{
         desired::want,
         findings::{Moment, health},
         look::{
-            Answer, Drift, Fault, MemorySettings, Product, Reload, Role, Sample, Saving, Served, UnknownWords,
+            Sample,
+            answer::{Answer, MemorySettings, Product, Reload, Role, Saving, Served, UnknownWords},
+            drift::Drift,
+            fault::Fault,
             load::Usage,
         },
         server::pods::server_in,

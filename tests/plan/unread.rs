@@ -8,7 +8,7 @@ use tokencache_operator::{
         payloads::Payloads,
     },
     redis::look::{
-        Answer, Part, Unread,
+        answer::{Answer, Part, Unread},
         load::{
             Usage,
             latency::Latency,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokencache_operator::{
     api::v1alpha1::Acl,
     probe::{Probe, wire::Limits},
-    redis::look::{Correction, Fault, Kill, Parameter},
+    redis::look::{
+        drift::{Correction, Parameter},
+        fault::{Fault, Kill},
+    },
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -7,7 +7,12 @@ use tempfile::TempDir;
 use tokencache_operator::{
     probe::{Probe, wire::Limits},
     redis::{
-        look::{Answer, Correction, Drift, Fault, Parameter, Reload, Served, Server, Trust, Want, Wanted},
+        look::{
+            Server, Trust, Want, Wanted,
+            answer::{Answer, Reload, Served},
+            drift::{Correction, Drift, Parameter},
+            fault::Fault,
+        },
         tls::{
             certificate::{Authorities, Distrust, Fingerprint, Pair},
             issue::{self, Issued},

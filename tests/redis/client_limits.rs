@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use tokencache_operator::{
     api::v1alpha1::Amount,
     redis::{
-        look::{Correction, Drift, Parameter, Trust, Want},
+        look::{
+            Trust, Want,
+            drift::{Correction, Drift, Parameter},
+        },
         settings::{MaxMemory, client_limits::ClientLimits},
         tls::{certificate::Authorities, issue, schedule::AUTHORITY_LIFETIME},
     },

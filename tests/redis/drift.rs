@@ -1,6 +1,10 @@
 //! What is not as wanted is set right, read back, and told with what came of it.
 
-use tokencache_operator::redis::look::{Answer, Correction, Drift, MemorySettings, Parameter, Want};
+use tokencache_operator::redis::look::{
+    Want,
+    answer::{Answer, MemorySettings},
+    drift::{Correction, Drift, Parameter},
+};
 
 use crate::fake::Fake;
 use crate::scene::{admin, config, config_without, first_look, login, look, probe, server_of, want};

@@ -2,7 +2,11 @@
 
 use tokencache_operator::{
     probe::Probe,
-    redis::look::{Answer, Correction, Drift, Impediment, Parameter, Saving, Want},
+    redis::look::{
+        Want,
+        answer::{Answer, Impediment, Saving},
+        drift::{Correction, Drift, Parameter},
+    },
 };
 
 use crate::scene::{admin, config, login, look, probe, server_of, want};

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokencache_operator::redis::look::{Answer, Fault, Impediment, MemorySettings, Product, Role, Saving};
+use tokencache_operator::redis::look::{
+    answer::{Answer, Impediment, MemorySettings, Product, Role, Saving},
+    fault::Fault,
+};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 

@@ -1,6 +1,6 @@
 //! The connection to a server is held between looks, and given up as soon as it tells less than a new one would.
 
-use tokencache_operator::redis::look::Fault;
+use tokencache_operator::redis::look::fault::Fault;
 
 use crate::fake::Fake;
 use crate::scene::{admin, config, login, look, other_password, probe, server_of, want};

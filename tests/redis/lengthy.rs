@@ -14,7 +14,9 @@ use tokencache_operator::{
     probe::Probe,
     redis::{
         look::{
-            Answer, Correction, Parameter, Part, Refusal, Unread, Want,
+            Want,
+            answer::{Answer, Part, Refusal, Unread},
+            drift::{Correction, Parameter},
             load::{latency::Latency, memory::Memory},
         },
         settings::{MaxMemory, client_limits::ClientLimits},

@@ -6,7 +6,7 @@ use tokencache_operator::{
     condition::{Finding, Reason, Verdict},
     redis::{
         findings::release::finding,
-        look::{Answer, Product},
+        look::answer::{Answer, Product},
         settings::Settings,
     },
 };

@@ -5,7 +5,7 @@
 
 use tokencache_operator::{
     api::v1alpha1::Acl,
-    redis::look::{Refusal, Want},
+    redis::look::{Want, answer::Refusal},
 };
 
 use crate::scene::{admin, app_password, config_with, login, look, probe, server_of, users, want};

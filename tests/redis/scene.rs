@@ -12,7 +12,12 @@ use tokencache_operator::{
             password::{LENGTH, Password, PasswordHash},
         },
         findings::unanswered,
-        look::{Answer, Correction, Fault, Login, Sample, Server, Unread, Untrusted, Want},
+        look::{
+            Login, Sample, Server, Want,
+            answer::{Answer, Unread},
+            drift::Correction,
+            fault::{Fault, Untrusted},
+        },
         settings::{InstanceName, MaxMemory, client_limits::ClientLimits},
         tls::certificate::Distrust,
     },

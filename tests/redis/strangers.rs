@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokencache_operator::redis::look::{Answer, Fault, Server};
+use tokencache_operator::redis::look::{Server, answer::Answer, fault::Fault};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 

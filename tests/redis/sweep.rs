@@ -16,7 +16,7 @@ use tokencache_operator::{
         sweep::{Selection, Sweep},
     },
     probe::sweep::sweep,
-    redis::look::Fault,
+    redis::look::fault::Fault,
 };
 
 use crate::scene::{admin, config, config_without, login, now, server_of};

@@ -10,7 +10,11 @@ use tokencache_operator::{
             acl::{self, Passwords},
             password::Password,
         },
-        look::{Answer, Correction, Drift, Parameter, Refusal, Want},
+        look::{
+            Want,
+            answer::{Answer, Refusal},
+            drift::{Correction, Drift, Parameter},
+        },
     },
 };
 

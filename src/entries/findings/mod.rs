@@ -17,7 +17,7 @@ use crate::{
     redis::{
         findings::{Answered, unread},
         live::Observed,
-        look::Part,
+        look::answer::Part,
         settings as redis,
     },
 };

@@ -10,11 +10,16 @@ use std::path::Path;
 use crate::{
     probe::wire::{
         Limits,
-        connection::{self, Connection},
+        connection::Connection,
         handshake::{self, Shown},
         reply,
     },
-    redis::look::{Correction, Drift, Fault, Impediment, Parameter, Reload, Served, Server, Trust, Untrusted, Wanted},
+    redis::look::{
+        Server, Trust, Wanted,
+        answer::{Impediment, Reload, Served},
+        drift::{Correction, Drift, Parameter},
+        fault::{Fault, Untrusted},
+    },
 };
 
 type Files = [(String, String)];
@@ -141,14 +146,15 @@ async fn load(
 
 /// The files that the server names for its certificate.
 async fn files(connection: &mut Connection) -> Result<Vec<(String, String)>, Fault> {
-    let mut files = reply::files(connection.ask("config|get", &connection::certificate_files()).await?)?;
+    let mut files =
+        reply::files(connection.ask("config|get", &crate::probe::wire::commands::certificate_files()).await?)?;
     files.sort();
     Ok(files)
 }
 
 /// Has the server load these files: whether it did, or its words of refusal.
 async fn set(connection: &mut Connection, files: &Files) -> Result<Result<(), String>, Fault> {
-    connection.change("config|set", &connection::load_certificate(files)).await
+    connection.change("config|set", &crate::probe::wire::commands::load_certificate(files)).await
 }
 
 /// Where the wanted files may be: in the folder of those that the server names, and where they should be.

@@ -6,12 +6,16 @@
 use crate::{
     probe::wire::{
         bounded::Bounds,
-        connection::{self, Connection, FEWER, Failure, MOST},
+        connection::{Connection, FEWER, Failure, MOST},
         reply,
     },
     redis::{
         access::acl::APP,
-        look::{Fault, Part, REFUSALS_COUNT_FOR, Refusal, Unread},
+        look::{
+            REFUSALS_COUNT_FOR,
+            answer::{Part, Refusal, Unread},
+            fault::Fault,
+        },
     },
 };
 
@@ -28,7 +32,7 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, O
     }
     loop {
         let entries = connection.log.entries;
-        match connection.send_within(&connection::refusals(entries), BOUNDS).await {
+        match connection.send_within(&crate::probe::wire::commands::refusals(entries), BOUNDS).await {
             Ok(answer) => {
                 let told = reply::refusals(answer, APP, REFUSALS_COUNT_FOR, entries);
                 // Few at first: a server has to hold all that it is asked for, and closes connections of others for it.

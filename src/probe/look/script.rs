@@ -7,7 +7,10 @@ use ::redis::cmd;
 
 use crate::{
     probe::wire::connection::Connection,
-    redis::look::{Correction, Drift, Fault, Kill, Parameter},
+    redis::look::{
+        drift::{Correction, Drift, Parameter},
+        fault::{Fault, Kill},
+    },
 };
 
 /// What can run, and the command that ends it.

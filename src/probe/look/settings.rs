@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    probe::wire::{
-        connection::{self, Connection},
-        reply,
-    },
+    probe::wire::{connection::Connection, reply},
     redis::{
-        look::{Correction, Drift, Fault, MemorySettings, Parameter, Part, Unread, Want},
+        look::{
+            Want,
+            answer::{MemorySettings, Part, Unread},
+            drift::{Correction, Drift, Parameter},
+            fault::Fault,
+        },
         server::config,
         settings::client_limits::{MAX_CLIENTS, MOST_CLIENTS, UNSET},
     },
@@ -101,16 +103,19 @@ async fn read(
     clients: u64,
     unread: &mut BTreeMap<Part, Unread>,
 ) -> Result<Settings, Fault> {
-    let answer = connection.ask_for(Part::MemorySettings, &connection::memory_settings(), unread).await?;
+    let answer =
+        connection.ask_for(Part::MemorySettings, &crate::probe::wire::commands::memory_settings(), unread).await?;
     let memory = answer.map(reply::memory_settings).transpose()?;
-    let answer = connection.ask_for(Part::AppendSettings, &connection::append_settings(), unread).await?;
+    let answer =
+        connection.ask_for(Part::AppendSettings, &crate::probe::wire::commands::append_settings(), unread).await?;
     let append = answer.map(reply::append_settings).transpose()?;
     let plain_port = match want.trust {
-        Some(_) => connection.ask_for(Part::PlainPort, &connection::plain_port(), unread).await?,
+        Some(_) => connection.ask_for(Part::PlainPort, &crate::probe::wire::commands::plain_port(), unread).await?,
         None => None,
     };
     let limits = want.clients.settings().map(|(setting, _)| setting);
-    let limits = connection.ask_for(Part::ClientLimits, &connection::client_limits(&limits), unread).await?;
+    let limits =
+        connection.ask_for(Part::ClientLimits, &crate::probe::wire::commands::client_limits(&limits), unread).await?;
     let limits = limits.map(reply::numbers).transpose()?.unwrap_or_default();
     let most = limits.iter().find(|(setting, _)| setting == MAX_CLIENTS).and_then(|(_, most)| number(most));
     let is_crowded = clients >= want.clients.clients && most.is_some_and(|most| most > want.clients.clients);
@@ -166,15 +171,15 @@ async fn attempt(connection: &mut Connection, want: &Want, parameter: Parameter)
         return Ok(Attempt::NoRoom);
     }
     let command = match parameter {
-        Parameter::EvictionPolicy => connection::set("maxmemory-policy", &want.eviction_policy),
-        Parameter::AppendOnly => connection::set("appendonly", config::append_only(want.append_only)),
-        Parameter::AppendFsync => connection::set("appendfsync", config::APPEND_FSYNC),
-        Parameter::PlainPort => connection::set("port", config::NO_PORT),
+        Parameter::EvictionPolicy => crate::probe::wire::commands::set("maxmemory-policy", &want.eviction_policy),
+        Parameter::AppendOnly => crate::probe::wire::commands::set("appendonly", config::append_only(want.append_only)),
+        Parameter::AppendFsync => crate::probe::wire::commands::set("appendfsync", config::APPEND_FSYNC),
+        Parameter::PlainPort => crate::probe::wire::commands::set("port", config::NO_PORT),
         Parameter::Clients(setting) => {
             let wanted = want.clients.settings().into_iter().find(|(known, _)| *known == setting);
-            connection::set(setting, &wanted.map_or_else(String::new, |(_, value)| value.to_string()))
+            crate::probe::wire::commands::set(setting, &wanted.map_or_else(String::new, |(_, value)| value.to_string()))
         }
-        _ => connection::set("maxmemory", &want.max_memory.to_string()),
+        _ => crate::probe::wire::commands::set("maxmemory", &want.max_memory.to_string()),
     };
     Ok(match connection.change("config|set", &command).await? {
         Ok(()) => Attempt::Accepted,

@@ -23,7 +23,8 @@ use crate::{
         reply,
     },
     redis::look::{
-        Part, Unread, Want,
+        Want,
+        answer::{Part, Unread},
         load::{History, Reading, latency::SlowCommand},
     },
 };

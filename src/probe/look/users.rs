@@ -10,7 +10,7 @@ use super::settings::{Attempt, Difference, drift};
 use crate::{
     probe::wire::{
         bounded::Bounds,
-        connection::{self, Connection, Failure},
+        connection::{Connection, Failure},
         reply,
     },
     redis::{
@@ -18,7 +18,12 @@ use crate::{
             acl::{APP, User},
             rules::{self, Rules},
         },
-        look::{Correction, Drift, Fault, Parameter, Part, UnknownWords, Unread, Want},
+        look::{
+            Want,
+            answer::{Part, UnknownWords, Unread},
+            drift::{Correction, Drift, Parameter},
+            fault::Fault,
+        },
     },
 };
 
@@ -54,7 +59,7 @@ pub(crate) async fn bring_in_line(
         attempts.iter().any(|(difference, _)| name_in(difference.parameter) == Some(user.name))
     };
     for user in odd.iter().filter(|user| want.correct && !is_set(user, &attempts)) {
-        let _ = connection.change("acl|setuser", &connection::set_user(user, knows_7_2)).await?;
+        let _ = connection.change("acl|setuser", &crate::probe::wire::commands::set_user(user, knows_7_2)).await?;
     }
     let (mut left, mut after) = (Vec::new(), None);
     if want.correct && !(attempts.is_empty() && odd.is_empty()) {
@@ -103,13 +108,13 @@ pub(crate) async fn restore(connection: &mut Connection, own: &User) -> Result<O
     let found = "lacks what the operator needs".to_owned();
     let drift =
         Drift { parameter: Parameter::Rights(own.name), found, correction: Correction::Corrected, corrected_at: None };
-    let changed = connection.change("acl|setuser", &connection::set_user(own, false)).await?;
+    let changed = connection.change("acl|setuser", &crate::probe::wire::commands::set_user(own, false)).await?;
     Ok(changed.is_ok().then_some(drift))
 }
 
 /// `None` where the list is too long. A line of it that is too long differs from what any user should be.
 async fn list(connection: &mut Connection) -> Result<Option<Listed>, Fault> {
-    match connection.send_within(&connection::users(), BOUNDS).await {
+    match connection.send_within(&crate::probe::wire::commands::users(), BOUNDS).await {
         Ok(answer) => reply::users(answer, BOUNDS).map(Some),
         Err(Failure::TooLong(_)) => Ok(None),
         Err(failure) => Err(failure.of(Part::Users.command())),
@@ -158,8 +163,8 @@ async fn attempt(
     }
     let user = name_in(parameter).and_then(|name| want.users.iter().find(|user| user.name == name));
     let (name, command) = match user {
-        Some(user) => ("acl|setuser", connection::set_user(user, knows_7_2)),
-        None => ("acl|deluser", connection::delete_users(&strangers(listed, want))),
+        Some(user) => ("acl|setuser", crate::probe::wire::commands::set_user(user, knows_7_2)),
+        None => ("acl|deluser", crate::probe::wire::commands::delete_users(&strangers(listed, want))),
     };
     Ok(match connection.change(name, &command).await? {
         Ok(()) => Attempt::Accepted,

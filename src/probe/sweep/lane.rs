@@ -16,7 +16,7 @@ use crate::{
         look::usage,
         wire::connection::{Connection, Failure},
     },
-    redis::look::Fault,
+    redis::look::fault::Fault,
 };
 
 /// How often an entry that others write meanwhile is read.

@@ -17,16 +17,12 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     look::usage,
-    wire::{
-        Limits,
-        connection::{self, Connection},
-        reply,
-    },
+    wire::{Limits, connection::Connection, reply},
 };
 use crate::{
     capability::progress::Tally,
     entries::sweep::{Selection, Sweep},
-    redis::look::{Fault, Login, Server, Trust},
+    redis::look::{Login, Server, Trust, fault::Fault},
 };
 use lane::{Eye, Lane};
 use search::{Part, Search};
@@ -76,7 +72,7 @@ async fn open(server: &Server, login: &Login, trust: Option<&Trust>) -> Result<C
     let mut connection = Connection::open(server, trust, limits).await?;
     connection.log_in(login).await.map_err(|failure| failure.of("auth"))?;
     connection.keep().await?;
-    let about = reply::about(connection.ask("info", &connection::info()).await?, usage::INFO)?;
+    let about = reply::about(connection.ask("info", &crate::probe::wire::commands::info()).await?, usage::INFO)?;
     usage::spares_clock(&mut connection, &about.version).await.map_err(|failure| failure.of("client|no-touch"))?;
     Ok(connection)
 }

@@ -12,7 +12,7 @@ use crate::{
         look::usage,
         wire::connection::{Connection, Failure},
     },
-    redis::{access::acl, look::Fault},
+    redis::{access::acl, look::fault::Fault},
 };
 
 /// Keys that a server is asked for at a time.

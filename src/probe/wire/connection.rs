@@ -2,15 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::io;
-use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisConnectionInfo, RedisError, ServerError, Value, cmd,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{error::Elapsed, timeout};
 
@@ -20,11 +17,12 @@ use super::{
     greeting::{self, Greeting},
     handshake::{self, Shown},
     hello,
+    tcp::{connect, why},
 };
-use crate::redis::{
-    access::acl::User,
-    look::{Fault, Kill, Login, Part, Server, Trust, Unread},
-    tls::certificate,
+use crate::redis::look::{
+    Login, Server, Trust,
+    answer::{Part, Unread},
+    fault::{Fault, Kill},
 };
 
 const TOO_LONG: Failure = Failure::TooLong("is over the limit");
@@ -395,113 +393,6 @@ impl From<RedisError> for Failure {
             Self::Malformed("the answer is cut short, or not in the protocol of Redis".to_owned())
         }
     }
-}
-
-/// What went wrong with a connection. What the system or a library prints holds numbers, and names of its own types.
-pub(crate) fn why(error: &io::Error) -> String {
-    match error.get_ref().and_then(|within| within.downcast_ref()) {
-        Some(error) => certificate::refusal(error),
-        None => error.kind().to_string(),
-    }
-}
-
-/// Opens a connection to the server's address.
-pub(crate) async fn connect(server: &Server, limit: Duration) -> Result<TcpStream, Fault> {
-    let address = (server.address, server.port);
-    match timeout(limit, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(Fault::Unreachable(why(&error))),
-        Err(_) => {
-            Err(Fault::Unreachable(format!("no answer to the connection request within {} s", limit.as_secs_f64())))
-        }
-    }
-}
-
-/// `INFO` of what a probe reads. Several sections in one command: Redis 7.0 and later, every Valkey.
-pub(crate) fn info() -> Cmd {
-    let mut command = cmd("INFO");
-    command.arg("server").arg("clients").arg("replication").arg("persistence");
-    command
-}
-
-/// `CONFIG GET` of both memory settings.
-pub(crate) fn memory_settings() -> Cmd {
-    let mut command = cmd("CONFIG");
-    command.arg("GET").arg("maxmemory").arg("maxmemory-policy");
-    command
-}
-
-/// `CONFIG GET` of how what is written is saved.
-pub(crate) fn append_settings() -> Cmd {
-    let mut command = cmd("CONFIG");
-    command.arg("GET").arg("appendonly").arg("appendfsync");
-    command
-}
-
-/// `CONFIG GET` of what clients may take. What a server does not know is not in its answer.
-pub(crate) fn client_limits(settings: &[&str]) -> Cmd {
-    let mut command = cmd("CONFIG");
-    command.arg("GET").arg(settings);
-    command
-}
-
-/// `CONFIG GET` of the port for plain text.
-pub(crate) fn plain_port() -> Cmd {
-    let mut command = cmd("CONFIG");
-    command.arg("GET").arg("port");
-    command
-}
-
-/// `CONFIG SET` of one setting.
-pub(crate) fn set(parameter: &str, value: &str) -> Cmd {
-    let mut command = cmd("CONFIG");
-    command.arg("SET").arg(parameter).arg(value);
-    command
-}
-
-/// `CONFIG GET` of the files with the certificate.
-pub(crate) fn certificate_files() -> Cmd {
-    let mut command = cmd("CONFIG");
-    command.arg("GET").arg("tls-cert-file").arg("tls-key-file").arg("tls-ca-cert-file");
-    command
-}
-
-/// `CONFIG SET` of the files with the certificate, in one command: that loads them, also where their paths are the same.
-pub(crate) fn load_certificate(files: &[(String, String)]) -> Cmd {
-    let mut command = cmd("CONFIG");
-    command.arg("SET");
-    for (parameter, path) in files {
-        command.arg(parameter).arg(path);
-    }
-    command
-}
-
-/// `ACL LIST`.
-pub(crate) fn users() -> Cmd {
-    let mut command = cmd("ACL");
-    command.arg("LIST");
-    command
-}
-
-/// `ACL SETUSER` of a whole user.
-pub(crate) fn set_user(user: &User, knows_7_2: bool) -> Cmd {
-    let mut command = cmd("ACL");
-    command.arg("SETUSER").arg(user.name).arg(user.words(knows_7_2));
-    command
-}
-
-/// `ACL DELUSER`.
-pub(crate) fn delete_users(names: &[&str]) -> Cmd {
-    let mut command = cmd("ACL");
-    command.arg("DELUSER").arg(names);
-    command
-}
-
-/// `ACL LOG` of so many of the latest entries, which stay there for others to read.
-pub(crate) fn refusals(entries: usize) -> Cmd {
-    let mut command = cmd("ACL");
-    command.arg("LOG").arg(entries);
-    command
 }
 
 /// What an answer may usually have. Whoever gets one with a string that is as long as that is wary of it.

@@ -19,11 +19,15 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     Limits,
-    connection::{connect, refusal, why},
+    connection::refusal,
     greeting::{self, Greeting},
+    tcp::{connect, why},
 };
 use crate::redis::{
-    look::{Fault, Foreign, Server, Trust, Untrusted},
+    look::{
+        Server, Trust,
+        fault::{Fault, Foreign, Untrusted},
+    },
     tls::certificate::{self, Certificate, Distrust, Fingerprint, unix},
 };
 

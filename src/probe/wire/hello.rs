@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Limits, connection};
-use crate::redis::look::{Fault, Server};
+use super::Limits;
+use crate::redis::look::{Server, fault::Fault};
 
 const ALERT: u8 = 0x15;
 const HANDSHAKE: u8 = 0x16;
@@ -22,7 +22,7 @@ const HANDSHAKE: u8 = 0x16;
 /// # Errors
 /// Where it cannot be reached any more.
 pub(crate) async fn is_spoken(server: &Server, limits: Limits) -> Result<bool, Fault> {
-    let mut stream = connection::connect(server, limits.connect).await?;
+    let mut stream = crate::probe::wire::tcp::connect(server, limits.connect).await?;
     let hello = client_hello(server.address)
         .map_err(|_| Fault::Unexpected("whether the port speaks TLS could not be asked".to_owned()))?;
     Ok(timeout(limits.answer, answers(&mut stream, &hello)).await.unwrap_or(false))

@@ -3,11 +3,13 @@
 //! In: an address, whom to trust, a login. Out: a connection, and replies as values. It knows no question.
 
 pub(crate) mod bounded;
+pub(crate) mod commands;
 pub(crate) mod connection;
 pub(crate) mod greeting;
 pub(crate) mod handshake;
 pub(crate) mod hello;
 pub(crate) mod reply;
+pub(crate) mod tcp;
 
 use std::time::Duration;
 

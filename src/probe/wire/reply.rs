@@ -9,7 +9,10 @@ use ::redis::Value;
 use super::bounded::Bounds;
 use crate::redis::{
     access::rules::{self, Rules},
-    look::{Fault, Impediment, MemorySettings, Product, Refusal, Role, Saving},
+    look::{
+        answer::{Impediment, MemorySettings, Product, Refusal, Role, Saving},
+        fault::Fault,
+    },
 };
 
 /// What `INFO` says.

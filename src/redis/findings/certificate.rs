@@ -14,7 +14,11 @@ use crate::{
     kubernetes::name,
     redis::{
         credentials::tls::{Standing, Tls, replacement::Replacement},
-        look::{Fault, Foreign, Part, Reload, Sample, Served, Untrusted},
+        look::{
+            Sample,
+            answer::{Part, Reload, Served},
+            fault::{Fault, Foreign, Untrusted},
+        },
         settings::{Settings, certificate_source},
         tls::certificate::{Distrust, Fingerprint},
     },

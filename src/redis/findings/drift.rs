@@ -11,7 +11,10 @@ use crate::{
     kubernetes::quantity::{self, format_bytes},
     redis::{
         access::rules::SOME_PASSWORDS,
-        look::{Answer, Correction, Drift, Parameter, Part},
+        look::{
+            answer::{Answer, Part},
+            drift::{Correction, Drift, Parameter},
+        },
         server::config,
         settings::{
             Settings,

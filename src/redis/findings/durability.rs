@@ -13,7 +13,7 @@ use crate::{
     condition::{ConditionType::Durable, Finding, Reason, Verdict},
     kubernetes::name,
     redis::{
-        look::{Answer, Part, Saving},
+        look::answer::{Answer, Part, Saving},
         settings::{Persistence, Settings},
     },
 };

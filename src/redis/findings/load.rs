@@ -13,7 +13,7 @@ use crate::{
     kubernetes::quantity::format_bytes,
     redis::{
         look::{
-            Answer, Part,
+            answer::{Answer, Part},
             load::{
                 Usage,
                 latency::{Cause, Latency, Slow},

@@ -3,6 +3,7 @@
 //! In: the settings, what was observed, when, and the plan's view of the passwords. Out: findings, and what the servers
 //! answered. Nothing is remembered from one pass to the next.
 
+pub(crate) mod availability;
 pub mod certificate;
 pub(crate) mod drift;
 pub(crate) mod durability;
@@ -19,13 +20,17 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{
     credentials::{
         Credentials,
-        rotation::{self, Rotation},
+        rotation::{self},
     },
     desired::want,
     live::Observed,
-    look::{Answer, Correction, Drift, Impediment, LONGEST_LOOK, Parameter, Part, Refusal, Role, Sample, Server},
+    look::{
+        LONGEST_LOOK, Server,
+        answer::{Answer, Refusal, Role},
+        drift::{Drift, Parameter},
+    },
     plan::{network, rollout},
-    server::pods::{is_ready, readiness_changed_after, server_in, was_started_after},
+    server::pods::{readiness_changed_after, server_in},
     settings::Settings,
 };
 use crate::{
@@ -40,13 +45,11 @@ use crate::{
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
+use availability::{impediment, meddled};
 use pod::trouble;
 
 /// How many probe periods an answer stays good.
 const GOOD_FOR: i32 = 3;
-/// How long a server may answer before kubelet's readiness probe has to have passed.
-pub(super) const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);
-
 /// What stands in the status in place of what could not be read.
 const UNKNOWN: &str = "unknown";
 
@@ -307,7 +310,12 @@ fn of_sample(
                 tells_of_samples: impeded.is_none() || tells_of_password,
                 required: vec![
                     impeded.unwrap_or_else(|| {
-                        availability(settings, pod, answer, meddled(sample, answer, &credentials.rotation))
+                        availability::availability(
+                            settings,
+                            pod,
+                            answer,
+                            meddled(sample, answer, &credentials.rotation),
+                        )
                     }),
                     drift::verification(settings, &sample.server.pod, answer),
                     users::verification(settings, &sample.server.pod, answer),
@@ -377,115 +385,5 @@ fn role(role: Role) -> &'static str {
     match role {
         Role::Primary => "primary",
         Role::Replica => "replica",
-    }
-}
-
-/// What keeps a server that answers from serving applications.
-fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Option<Finding> {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let namespace = &settings.owner.namespace;
-    let restart = |with: &str| drift::restart(settings, name, with);
-    if let Some(unknown) = unread::finding(settings, name, answer, RedisAvailable, &[Part::Server]) {
-        return Some(unknown);
-    }
-    let (reason, message) = match (&answer.impediment, answer.role) {
-        (_, Some(Role::Replica)) => (
-            Reason::ReadOnly,
-            format!(
-                "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. {}",
-                restart("its role as a primary")
-            ),
-        ),
-        (Some(Impediment::LacksReplicas), _) => (
-            Reason::ReadOnly,
-            format!(
-                "{name} refuses writes because it has no replicas: somebody set min-replicas-to-write. {}",
-                restart("its own configuration")
-            ),
-        ),
-        (Some(Impediment::CannotSave(words)), _) => (
-            Reason::ReadOnly,
-            format!(
-                "{name} refuses writes because it could not save its data ({words}); reads go on. `kubectl -n {namespace} \
-                 logs {name}` tells why: most often {}, or somebody changed where it saves",
-                match settings.persistence {
-                    Some(_) => format!("its volume is full ({})", durability::larger(namespace, name)),
-                    None => "its node's disk is full".to_owned(),
-                }
-            ),
-        ),
-        (Some(Impediment::Full { clients }), _) => (Reason::TooManyClients, full(name, &format!(", {clients}"))),
-        // Between the server's first answer and kubelet's next look at it there always is a moment.
-        (None, _) if !is_ready(pod) => (
-            if was_started_after(pod, now - FIRST_PROBES) { Reason::Provisioning } else { Reason::PodNotReady },
-            format!(
-                "{name} answers the operator, but its readiness probe has not passed, so that the Service sends it no \
-                 traffic; if this lasts, `kubectl -n {namespace} describe pod {name}` tells why"
-            ),
-        ),
-        (None, _) => return None,
-    };
-    Some(Finding::fails(RedisAvailable, reason, message))
-}
-
-/// What is said of a server that refuses connections, because it has as many as it may.
-pub(super) fn full(name: &str, maxclients: &str) -> String {
-    format!(
-        "{name} has as many clients as it may (maxclients{maxclients}), and refuses every other connection. Most often an \
-         application opens a new one for every request, where one ConnectionMultiplexer should serve all: \
-         restarting that application frees them. Where it is right to have so many, a larger spec.redis.maxMemory allows more"
-    )
-}
-
-/// What differed of the applications' password, and not because one follows another.
-fn meddled<'answer>(sample: &Sample, answer: &'answer Answer, rotation: &Rotation) -> Option<&'answer Drift> {
-    let mut drifts = answer.drift.iter().filter(|drift| drift.parameter == Parameter::AppPassword);
-    drifts.find(|drift| !rotation.explains(drift, sample.taken))
-}
-
-/// What is said of a script that was ended.
-fn script_ended(settings: &Settings, name: &str, found: &str) -> String {
-    format!(
-        "{name} ran {found} (BUSY). It had written nothing, and was ended; every entry is there. {}",
-        unanswered::who_runs_scripts(settings)
-    )
-}
-
-/// Whether applications that have the published password can use a server that serves.
-fn availability(settings: &Settings, pod: &Pod, answer: &Answer, password: Option<&Drift>) -> Finding {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let secret = name::redis(&settings.owner.name);
-    match password.map(|drift| (drift, &drift.correction)) {
-        None if let Some(script) = answer.drift.iter().find(|drift| drift.parameter == Parameter::Script) => {
-            Finding::holds(RedisAvailable, Reason::ScriptEnded, script_ended(settings, name, &script.found))
-        }
-        None => Finding::holds(
-            RedisAvailable,
-            Reason::Available,
-            format!("{name} answers as primary at {} (version {})", settings.endpoint(), answer.version),
-        ),
-        Some((drift, Correction::Corrected)) => Finding::holds(
-            RedisAvailable,
-            Reason::DriftCorrected,
-            format!(
-                "{name} had {} for the user app; it was set to the one in Secret {secret}, and read back. Unless that \
-                 Secret is a new one, somebody or something uses ACL SETUSER",
-                drift.found
-            ),
-        ),
-        Some((_, Correction::Followed)) => Finding::holds(
-            RedisAvailable,
-            Reason::NewPassword,
-            format!(
-                "the applications' password is a new one, since Secret {secret} was made anew or replaced as a whole, and \
-                 {name} has it: applications that read the earlier one are refused (WRONGPASS) when they connect next. \
-                 Restart them"
-            ),
-        ),
-        Some((drift, correction)) => Finding::fails(
-            RedisAvailable,
-            drift::reason(correction),
-            format!("{}; {}", drift::of_app(name, &secret, &drift.found), drift::remedy(settings, name, correction)),
-        ),
     }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
     ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodSpec, PodStatus,
 };
 
-use super::FIRST_PROBES;
+use super::availability::FIRST_PROBES;
 use crate::{
     condition::Reason,
     kubernetes::words,

@@ -5,13 +5,19 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{FIRST_PROBES, drift::restart, full};
+use super::{
+    availability::{FIRST_PROBES, full},
+    drift::restart,
+};
 use crate::{
     api::v1alpha1::Acl,
     condition::{ConditionType::RedisAvailable, Finding, Reason},
     redis::{
         credentials::Credentials,
-        look::{Fault, Kill, LONGEST_LOOK, Sample},
+        look::{
+            LONGEST_LOOK, Sample,
+            fault::{Fault, Kill},
+        },
         plan::rollout,
         server::pods::{became_ready_after, ends_where_busy, is_ready, is_running, was_started_after},
         settings::Settings,

@@ -6,7 +6,7 @@ use super::drift;
 use crate::{
     condition::{ConditionType, Finding, Reason, Verdict},
     redis::{
-        look::{Answer, Part, Unread},
+        look::answer::{Answer, Part, Unread},
         settings::Settings,
     },
 };

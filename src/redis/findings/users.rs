@@ -17,7 +17,11 @@ use crate::{
             acl::{APP, OPERATOR},
             rules::names,
         },
-        look::{Answer, Drift, Parameter, Part, REFUSALS_COUNT_FOR, Refusal, UnknownWords},
+        look::{
+            REFUSALS_COUNT_FOR,
+            answer::{Answer, Part, Refusal, UnknownWords},
+            drift::{Drift, Parameter},
+        },
         settings::Settings,
     },
 };

@@ -50,7 +50,10 @@ use crate::{
             rules::SOME_PASSWORDS,
         },
         live::Observed,
-        look::{Correction, Drift, Parameter, Refusal},
+        look::{
+            answer::Refusal,
+            drift::{Correction, Drift, Parameter},
+        },
         settings::{Settings, rotation::Wish},
     },
 };

@@ -19,7 +19,7 @@ use crate::{
             password::PasswordHash,
         },
         live::Observed,
-        look::{Parameter, Part},
+        look::{answer::Part, drift::Parameter},
         server::{objects::REPLICAS, pods::server_in},
         settings::Settings,
     },

@@ -18,7 +18,7 @@ use crate::{
     capability::time::whole,
     redis::{
         live::Observed,
-        look::{Fault, Untrusted},
+        look::fault::{Fault, Untrusted},
         server::{objects::RESTARTED_ANNOTATION, pods::server_in},
         settings::Settings,
         tls::certificate::{Distrust, Fingerprint},

@@ -11,7 +11,7 @@
 //! whether [`DEFAULT_IMAGE`](crate::api::v1alpha1::DEFAULT_IMAGE) still has every fix; the tests below ask for all of that.
 
 use super::{Line, Version};
-use crate::redis::look::Product;
+use crate::redis::look::answer::Product;
 
 /// The day on which the table was last compared with what upstream had released.
 pub const AS_OF: &str = "2026-11-28";

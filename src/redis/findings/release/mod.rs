@@ -12,7 +12,10 @@ use crate::{
     condition::{ConditionType::ServerSupported, Finding, Reason},
     redis::{
         access::acl::APP,
-        look::{Answer, Product, Want},
+        look::{
+            Want,
+            answer::{Answer, Product},
+        },
         settings::Settings,
     },
 };
