@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokencache_operator::{
+    api::v1alpha1::Inspect,
     api::v1alpha1::OperationType,
     capability::progress::{Step, SweepId, Tally},
     data_protection::{
@@ -15,6 +16,7 @@ use tokencache_operator::{
         payload::Purposes,
         ring::open::KeyRing,
     },
+    entries::look::Inspection,
     entries::{
         entry::reader::Reader,
         sweep::{Selection, Sweep},
@@ -52,11 +54,13 @@ pub async fn looked_at(entries: usize, report: &mut Report) {
     fill(&redis, entries, &known, &gone);
     let server = server_of(&redis);
     let probe = Probe::new(Limits::default(), clock);
-    let want = Want { max_memory: memory_for(entries), reader: Some(Arc::new(reader(known))), ..want() };
+    let want = Want { max_memory: memory_for(entries), ..want() };
+    let reader = Some(Arc::new(reader(known)));
+    let inspection = Inspection { inspect: Inspect::Payloads, reader, swept: None };
     let (pid, own) = (redis.process().pid(), std::process::id());
     let (before, operator_before) = (cpu_of(pid), cpu_of(own));
     for _ in 0..LOOKS {
-        probe.sample(&server, &login(), &want).await.outcome.unwrap();
+        probe.sample(&server, &login(), &want, &inspection).await.0.outcome.unwrap();
         SECONDS.fetch_add(PERIOD.as_secs().cast_signed(), Ordering::Relaxed);
     }
     let of = |whose: &str| format!("looks at a server with {entries} entries: {whose} CPU time");

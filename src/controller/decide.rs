@@ -24,6 +24,7 @@ use crate::{
         state::Standing,
     },
     entries,
+    entries::look::Inspection,
     entries::{
         entry::reader::Reader,
         flush::{self, Flush, Reads},
@@ -116,7 +117,18 @@ impl Decision {
     /// How the servers are to be looked at.
     #[must_use]
     pub fn aim(&self, settings: &Settings, snapshot: &Snapshot<'_>, is_carried_out: bool) -> Option<Aim> {
-        redis::desired::aim(&settings.redis, &snapshot.redis, &self.credentials, self.reader.clone(), is_carried_out)
+        redis::desired::aim(&settings.redis, &snapshot.redis, &self.credentials, is_carried_out)
+    }
+
+    /// How entries are to be looked at.
+    #[must_use]
+    pub fn inspection(&self, settings: &Settings, snapshot: &Snapshot<'_>) -> Inspection {
+        let inspect = settings.entries.inspect;
+        Inspection {
+            inspect,
+            reader: self.reader.clone().filter(|_| inspect == Inspect::Payloads),
+            swept: flush::last(&snapshot.redis.operations),
+        }
     }
 
     /// The sweep of entries that is to be made.
@@ -151,7 +163,9 @@ fn asks(
     if answers.callers.is_none() && network::asks_for_callers(of_redis, observed) {
         asks.extend(network::callers(observed).map(|addresses| Ask::Callers(crate::redis::live::abroad(&addresses))));
     }
-    if answers.connection_consumers.is_none() && entries::findings::names_consumers(&settings.entries, observed) {
+    if answers.connection_consumers.is_none()
+        && entries::findings::names_consumers(&settings.entries, &snapshot.entries)
+    {
         asks.push(Ask::ConnectionConsumers);
     }
     let operations = &observed.operations;

@@ -85,6 +85,8 @@ pub async fn snapshot<'pass>(
     // Where nothing is written, nobody is told that a name is not free.
     let unseen = if operation::is_paused(cache) { Unseen::AskedFor } else { Unseen::TakenForAbsent };
     let mut observed = redis(context, key, &settings.redis, previous.operations.clone(), unseen).await?;
+    let (samples, entries) = context.prober.latest(&token_cache(key));
+    observed.samples = samples;
     observed.was_restricted = is_restricted(previous);
     observed.callers = answers.callers.clone().unwrap_or(Callers::Unknown);
     observed.processes = answers.connection_processes.clone().unwrap_or(Processes::Unknown);
@@ -105,6 +107,7 @@ pub async fn snapshot<'pass>(
         cache,
         previous,
         redis: observed,
+        entries,
         unmarked: ring_secrets::unmarked(context, key, &settings.data_protection, &ring),
         ring,
         opened: context.opened(key),
@@ -246,7 +249,7 @@ async fn redis(
         verified: context.verified(key),
         claim: claim(context, key, settings, pods.first().map(AsRef::as_ref)).await,
         pods,
-        samples: context.prober.latest(&token_cache(key)),
+        samples: Vec::new(),
         consumers: Consumers::Unknown,
         processes: Processes::Unknown,
         operations,

@@ -34,6 +34,7 @@ use crate::{
         object::Reference,
         write::{Write, WriteError, WriteErrorClass},
     },
+    probe::prober,
     redis::{desired::Aim, findings::Moment, plan::rollout},
 };
 
@@ -231,7 +232,10 @@ fn target(
     let carried_out = is_carried_out(settings, snapshot, decision, is_applied);
     let aim = decision.aim(settings, snapshot, carried_out);
     match &aim {
-        Some(aim) => context.prober.aim(&token_cache(key), aim.clone()),
+        Some(aim) => {
+            let target = prober::Target { aim: aim.clone(), inspection: decision.inspection(settings, snapshot) };
+            context.prober.aim(&token_cache(key), target);
+        }
         None if !carried_out => context.prober.hold(&token_cache(key)),
         None => {}
     }

@@ -111,7 +111,9 @@ pub fn compose(
     let (observed, previous, now) = (&snapshot.redis, snapshot.previous, snapshot.now);
     let Decision { credentials, ring, standing, .. } = decision;
     let mut health = health(of_redis, observed, credentials, moment)
-        .with_entries(|answered| entries::findings::findings(&settings.entries, of_redis, observed, answered))
+        .with_entries(|answered| {
+            entries::findings::findings(&settings.entries, of_redis, (observed, &snapshot.entries), answered)
+        })
         .and(data_protection::findings::finding(of_ring, ring, standing, corrected, now))
         .advise(credentials.rotation.finding.clone());
     contest::tell(health.findings(), contests, &settings.owner().name);
@@ -123,7 +125,7 @@ pub fn compose(
             crate::data_protection::findings::status::with_use(
                 status,
                 of_ring,
-                entries::findings::keys_in_use(&settings.entries, observed).as_ref(),
+                entries::findings::keys_in_use(&settings.entries, &snapshot.entries).as_ref(),
                 previous.key_ring.as_ref(),
             )
         });

@@ -11,6 +11,7 @@ use super::brake::Brake;
 use crate::{
     api::v1alpha1::{TokenCache, TokenCacheStatus},
     data_protection::{ring::open::KeyRing, secrets as ring},
+    entries::look::Look,
     kubernetes::{
         identity::Lacking,
         object::Reference,
@@ -29,6 +30,8 @@ pub struct Snapshot<'pass> {
     pub previous: &'pass TokenCacheStatus,
     /// What there is of Redis.
     pub redis: Observed,
+    /// What the latest looks show of entries.
+    pub entries: Vec<Look>,
     /// What there is of the key ring.
     pub ring: ring::Observed,
     /// The keys that were opened before.

@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    entries::look::payloads::Counts,
+    entries::look::{Inspection, Look},
     redis::{
         access::acl,
         look::{
@@ -40,12 +40,12 @@ use crate::{
             answer::{Answer, Impediment, Part, Unread},
             drift::Drift,
             fault::{Fault, Kill, Untrusted},
-            load::{History, Usage},
+            load::Usage,
         },
         tls::certificate::Fingerprint,
     },
 };
-use look::{callers, certificate, refusals, script, settings, usage, users};
+use look::{Histories, callers, certificate, refusals, script, settings, usage, users};
 use wire::{Limits, connection::Connection, reply};
 
 /// Looks at servers, and holds one connection to each of them in between.
@@ -53,7 +53,7 @@ pub struct Probe {
     limits: Limits,
     clock: fn() -> Timestamp,
     held: Mutex<HashMap<Server, Held>>,
-    histories: Mutex<HashMap<Server, History>>,
+    histories: Mutex<HashMap<Server, Histories>>,
     /// Certificates that prove nothing, and since when every look has found them.
     untrusted: Mutex<HashMap<Server, (Fingerprint, Timestamp)>>,
     /// Since when servers are kept from everything by a script, as far as looks have seen it.
@@ -81,7 +81,13 @@ impl Probe {
     }
 
     /// Looks at one server. Looks at several servers can run at the same time; none waits for another.
-    pub async fn sample(&self, server: &Server, login: &Login, want: &Want) -> Sample {
+    pub async fn sample(
+        &self,
+        server: &Server,
+        login: &Login,
+        want: &Want,
+        inspection: &Inspection,
+    ) -> (Sample, Option<Look>) {
         let answered = AtomicBool::new(false);
         let end = Instant::now() + self.limits.look;
         let look = timeout_at(end, self.look(server, login, want, &answered)).await;
@@ -91,16 +97,18 @@ impl Probe {
         if look.is_ok() {
             self.busy().remove(server);
         }
-        let (outcome, counts) = match look {
+        let (outcome, entries) = match look {
             Ok((answer, connection)) => {
-                let (usage, counts, unread) = self.usage(server, login, want, &answer, connection, end).await;
+                let (usage, entries, unread) =
+                    self.usage((server, login), (want, inspection), &answer, connection, end).await;
                 let unread = answer.unread.into_iter().chain(unread).collect();
-                (Ok(Answer { usage, unread, ..answer }), counts)
+                (Ok(Answer { usage, unread, ..answer }), Some(entries))
             }
-            Err(fault) => (Err(fault), Counts::default()),
+            Err(fault) => (Err(fault), None),
         };
         let outcome = redact::fit_to_tell(self.dated(server, want, outcome), login, want);
-        Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome, counts }
+        let entries = entries.map(|entries| redact::entries_fit_to_tell(entries, login, want));
+        (Sample { server: server.clone(), taken: (self.clock)(), want: want.clone(), outcome }, entries)
     }
 
     /// Closes the connections held to servers that are gone. One that is being looked at right now is closed by the
@@ -179,23 +187,22 @@ impl Probe {
     /// suffice, it is as it was; the connection, on which an answer may be owed, is then closed.
     async fn usage(
         &self,
-        server: &Server,
-        login: &Login,
-        want: &Want,
+        (server, login): (&Server, &Login),
+        (want, inspection): (&Want, &Inspection),
         answer: &Answer,
         mut connection: Connection,
         end: Instant,
-    ) -> (Usage, Counts, BTreeMap<Part, Unread>) {
+    ) -> (Usage, Look, BTreeMap<Part, Unread>) {
         let mut history = self.histories().remove(server).unwrap_or_default();
         let mut unread = BTreeMap::new();
-        let read = usage::read(&mut connection, &mut history, want, &answer.version, &mut unread);
+        let read = usage::read(&mut connection, &mut history, (want, inspection), &answer.version, &mut unread);
         if let Ok(Ok(())) = timeout_at(end, read).await {
             self.hold(server, login, connection);
-            history.was_in_time();
-        } else if history.was_late() {
+            history.load.was_in_time();
+        } else if history.load.was_late() {
             unread.insert(Part::Use, Unread::Late);
         }
-        let used = (history.usage().clone(), history.counts(), unread);
+        let used = (history.load.usage().clone(), history.entries.look(server, inspection), unread);
         self.histories().insert(server.clone(), history);
         used
     }
@@ -269,7 +276,7 @@ impl Probe {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn histories(&self) -> MutexGuard<'_, HashMap<Server, History>> {
+    fn histories(&self) -> MutexGuard<'_, HashMap<Server, Histories>> {
         self.histories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -22,6 +22,7 @@ use super::{Probe, wire::Limits};
 use crate::{
     capability::token_cache::TokenCacheRef,
     entries::look::payloads::Counted,
+    entries::look::{Inspection, Look},
     redis::{
         desired::Aim,
         look::{
@@ -55,8 +56,17 @@ struct Shared {
 }
 
 /// The looks at one cache's servers.
+/// What is to be looked at: servers, and their entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The servers.
+    pub aim: Aim,
+    /// Their entries.
+    pub inspection: Inspection,
+}
+
 struct Round {
-    aim: watch::Sender<Aim>,
+    aim: watch::Sender<Target>,
     latest: Arc<Mutex<Latest>>,
     task: AbortHandle,
 }
@@ -65,6 +75,8 @@ struct Round {
 #[derive(Default)]
 struct Latest {
     samples: Vec<Sample>,
+    /// What those of them that have an answer show of entries.
+    entries: Vec<Look>,
     /// What was corrected and no pass has reported yet.
     untold: HashMap<Server, Vec<Drift>>,
 }
@@ -89,7 +101,7 @@ impl Prober {
     }
 
     /// Looks at these servers from now on; at once, where something about them is new.
-    pub fn aim(&self, key: &TokenCacheRef, aim: Aim) {
+    pub fn aim(&self, key: &TokenCacheRef, aim: Target) {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key).filter(|round| !round.task.is_finished()) {
             round.aim.send_if_modified(|current| {
@@ -109,18 +121,19 @@ impl Prober {
     pub fn hold(&self, key: &TokenCacheRef) {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key) {
-            round.aim.send_if_modified(|aim| std::mem::replace(&mut aim.want.correct, false));
+            round.aim.send_if_modified(|aim| std::mem::replace(&mut aim.aim.want.correct, false));
         }
     }
 
-    /// The latest sample of each server of a cache.
+    /// The latest sample of each server of a cache, and what those with an answer show of entries.
     #[must_use]
-    pub fn latest(&self, key: &TokenCacheRef) -> Vec<Sample> {
+    pub fn latest(&self, key: &TokenCacheRef) -> (Vec<Sample>, Vec<Look>) {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
-        rounds
-            .get(key)
-            .map(|round| round.latest.lock().unwrap_or_else(PoisonError::into_inner).samples.clone())
-            .unwrap_or_default()
+        let latest = |round: &Round| {
+            let latest = round.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            (latest.samples.clone(), latest.entries.clone())
+        };
+        rounds.get(key).map(latest).unwrap_or_default()
     }
 
     /// Tells what the latest look counted of the entries of each cache, whenever it is asked.
@@ -150,7 +163,7 @@ impl Prober {
         let gone = self.rounds.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         if let Some(round) = gone {
             round.task.abort();
-            let servers = round.aim.borrow().servers.clone();
+            let servers = round.aim.borrow().aim.servers.clone();
             self.shared.probe.forget(|server| servers.contains(server));
         }
     }
@@ -171,19 +184,23 @@ impl Round {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let is_primary =
             |sample: &&Sample| sample.outcome.as_ref().is_ok_and(|answer| answer.role == Some(Role::Primary));
-        let counts = latest.samples.iter().find(is_primary)?.counts.clone();
+        let primary = latest.samples.iter().find(is_primary)?;
+        let counts = latest.entries.iter().find(|look| look.server == primary.server)?.counts.clone();
         Some(Counted { of: key.clone(), counts })
     }
 }
 
-async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver<Aim>, latest: Arc<Mutex<Latest>>) {
+async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver<Target>, latest: Arc<Mutex<Latest>>) {
     let mut retry = FIRST_RETRY;
     let mut known: Vec<Server> = Vec::new();
     let mut wanted: Option<Want> = None;
     while (shared.is_there)(&key) {
-        let current = aim.borrow_and_update().clone();
+        let target = aim.borrow_and_update().clone();
+        let current = &target.aim;
         shared.probe.forget(|server| known.contains(server) && !current.servers.contains(server));
-        let mut samples = join_all(current.servers.iter().map(|server| look(&shared, server, &current))).await;
+        let looks = join_all(current.servers.iter().map(|server| look(&shared, server, &target))).await;
+        let (mut samples, entries): (Vec<Sample>, Vec<Option<Look>>) = looks.into_iter().unzip();
+        let entries: Vec<Look> = entries.into_iter().flatten().collect();
         known.clone_from(&current.servers);
         if let Some(before) = &wanted {
             for sample in &mut samples {
@@ -193,7 +210,7 @@ async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver
         let healthy = samples.iter().all(|sample| sample.outcome.is_ok());
         // What was only looked at is still what the servers had before.
         if healthy && !samples.is_empty() && current.want.correct {
-            wanted = Some(current.want);
+            wanted = Some(current.want.clone());
         }
         // A certificate that is on its way to the pod is looked for again soon.
         let settled =
@@ -203,8 +220,11 @@ async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver
         let news = {
             let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
             latest.keep_corrections(&mut samples);
-            let news = !says_the_same(&latest.samples, &samples);
-            latest.samples = samples;
+            let same = |before: &[Look], after: &[Look]| {
+                before.len() == after.len() && before.iter().zip(after).all(|(one, other)| one.says_the_same_as(other))
+            };
+            let news = !says_the_same(&latest.samples, &samples) || !same(&latest.entries, &entries);
+            (latest.samples, latest.entries) = (samples, entries);
             news
         };
         if news && shared.news.send(key.clone()).is_err() {
@@ -221,10 +241,10 @@ async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver
     shared.probe.forget(|server| known.contains(server));
 }
 
-async fn look(shared: &Shared, server: &Server, aim: &Aim) -> Sample {
+async fn look(shared: &Shared, server: &Server, Target { aim, inspection }: &Target) -> (Sample, Option<Look>) {
     // The semaphore is never closed; a look without a permit would still be a look.
     let _permit = shared.permits.acquire().await.ok();
-    shared.probe.sample(server, &aim.login, &aim.want).await
+    shared.probe.sample(server, &aim.login, &aim.want, inspection).await
 }
 
 impl Latest {

@@ -2,7 +2,7 @@
 //! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
 
 use crate::{
-    entries::look::census::Entries,
+    entries::look::{Look, census::Entries},
     redis::{
         access::{acl::Passwords, password::PasswordHash},
         look::{
@@ -10,7 +10,6 @@ use crate::{
             answer::{Answer, Impediment, MemorySettings, Refusal, Reload, Served, Unread},
             drift::{Correction, Drift},
             fault::{Fault, Foreign, Kill, Untrusted},
-            load::Usage,
         },
         tls::certificate::Distrust,
     },
@@ -27,6 +26,22 @@ const GIVES_AWAY: usize = 6;
 
 /// The outcome with every text made fit.
 pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &Want) -> Result<Answer, Fault> {
+    with(login, want, |tell| match outcome {
+        Ok(answer) => Ok(of_answer(answer, tell)),
+        Err(fault) => Err(of_fault(fault, tell)),
+    })
+}
+
+/// What was seen of entries with every text made fit.
+pub(super) fn entries_fit_to_tell(look: Look, login: &Login, want: &Want) -> Look {
+    let entries = match look.entries {
+        Entries::Refused(words) => with(login, want, |tell| Entries::Refused(tell(words))),
+        wordless @ (Entries::NotYetKnown | Entries::Seen(_)) => wordless,
+    };
+    Look { entries, ..look }
+}
+
+fn with<T>(login: &Login, want: &Want, made_fit: impl FnOnce(&dyn Fn(String) -> String) -> T) -> T {
     let hash = login.password.sha256();
     let mut secrets = vec![login.password.reveal(), hash.as_hex()];
     let hashes = want.users.iter().flat_map(|user| match &user.passwords {
@@ -34,14 +49,10 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
         Passwords::Off | Passwords::AsFound => &[],
     });
     secrets.extend(hashes.map(PasswordHash::as_hex));
-    let tell = |text: String| short(&printable(&redacted(text, &secrets)));
-    match outcome {
-        Ok(answer) => Ok(of_answer(answer, &tell)),
-        Err(fault) => Err(of_fault(fault, &tell)),
-    }
+    made_fit(&|text: String| short(&printable(&redacted(text, &secrets))))
 }
 
-fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
+fn of_answer(answer: Answer, tell: &dyn Fn(String) -> String) -> Answer {
     let Answer {
         product,
         version,
@@ -95,12 +106,13 @@ fn of_answer(answer: Answer, tell: &impl Fn(String) -> String) -> Answer {
         refusals: refusals.collect(),
         certificate,
         callers,
-        usage: of_usage(usage, tell),
+        // The name of a slow command was cut to letters and digits where it was read.
+        usage,
         unread: unread.into_iter().map(|(part, why)| (part, of_unread(why, tell))).collect(),
     }
 }
 
-fn of_unread(why: Unread, tell: &impl Fn(String) -> String) -> Unread {
+fn of_unread(why: Unread, tell: &dyn Fn(String) -> String) -> Unread {
     match why {
         Unread::Refused(words) => Unread::Refused(tell(words)),
         Unread::Odd(words) => Unread::Odd(tell(words)),
@@ -108,16 +120,7 @@ fn of_unread(why: Unread, tell: &impl Fn(String) -> String) -> Unread {
     }
 }
 
-fn of_usage(usage: Usage, tell: &impl Fn(String) -> String) -> Usage {
-    let entries = match usage.entries {
-        Entries::Refused(words) => Entries::Refused(tell(words)),
-        wordless @ (Entries::NotYetKnown | Entries::Seen(_)) => wordless,
-    };
-    // The name of a slow command was cut to letters and digits where it was read.
-    Usage { entries, ..usage }
-}
-
-fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
+fn of_drift(drift: Drift, tell: &dyn Fn(String) -> String) -> Drift {
     let Drift { parameter, found, correction, corrected_at } = drift;
     let correction = match correction {
         Correction::Refused(words) => Correction::Refused(tell(words)),
@@ -129,7 +132,7 @@ fn of_drift(drift: Drift, tell: &impl Fn(String) -> String) -> Drift {
     Drift { parameter, found: tell(found), correction, corrected_at }
 }
 
-fn of_fault(fault: Fault, tell: &impl Fn(String) -> String) -> Fault {
+fn of_fault(fault: Fault, tell: &dyn Fn(String) -> String) -> Fault {
     match fault {
         Fault::Unreachable(reason) => Fault::Unreachable(tell(reason)),
         Fault::NotRedis(said) => Fault::NotRedis(tell(said)),
@@ -215,10 +218,7 @@ mod tests {
                 rule: String::new(),
                 since_7_2: "",
             }],
-            inspect: crate::api::v1alpha1::Inspect::Payloads,
-            reader: None,
             question: None,
-            swept: None,
             correct: true,
         };
         match fit_to_tell(Err(Fault::Unexpected(words.to_owned())), &login, &want) {

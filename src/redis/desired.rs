@@ -2,8 +2,6 @@
 //!
 //! In: the settings, what was observed, the passwords and the certificate. Out: an [`Aim`] for the prober.
 
-use std::sync::Arc;
-
 use super::{
     access::acl::{self, Hashes, OPERATOR},
     credentials::{self, Credentials},
@@ -13,10 +11,6 @@ use super::{
     server::pods::server_in,
     server::{config, objects},
     settings::{Settings, client_limits::ClientLimits},
-};
-use crate::{
-    api::v1alpha1::Inspect,
-    entries::{entry::reader::Reader, flush},
 };
 
 /// How the servers are to be looked at.
@@ -32,16 +26,9 @@ pub struct Aim {
     pub ready: Vec<String>,
 }
 
-/// How the servers are to be looked at; `None` while the operator's password is not known, or whom to
-/// trust. `reader` reads what entries hold.
+/// How the servers are to be looked at; `None` while the operator's password is not known, or whom to trust.
 #[must_use]
-pub fn aim(
-    settings: &Settings,
-    observed: &Observed,
-    credentials: &Credentials,
-    reader: Option<Arc<Reader>>,
-    carried_out: bool,
-) -> Option<Aim> {
+pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, carried_out: bool) -> Option<Aim> {
     let password = credentials.operator_password()?.clone();
     if settings.has_tls() && credentials.tls.authorities().is_none() {
         return None;
@@ -55,11 +42,7 @@ pub fn aim(
             .filter_map(|pod| pod.metadata.name.clone())
             .collect(),
         login: Login { username: OPERATOR.to_owned(), password },
-        want: Want {
-            reader: reader.filter(|_| settings.inspect == Inspect::Payloads),
-            correct: carried_out,
-            ..want(settings, observed, credentials)
-        },
+        want: Want { correct: carried_out, ..want(settings, observed, credentials) },
     })
 }
 
@@ -77,10 +60,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
         append_only: settings.persistence.is_some(),
         trust: trust(settings, observed, credentials),
         users: users(settings, credentials),
-        inspect: settings.inspect,
-        reader: None,
         question: network::asks_for_callers(settings, observed).then_some(Question::Callers),
-        swept: flush::last(&observed.operations),
         correct: true,
     }
 }

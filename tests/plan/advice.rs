@@ -34,13 +34,13 @@ fn latency(what: Slow, at_least: u64, cause: Cause) -> Seen {
 }
 
 fn entries(population: Population) -> Seen {
-    seen(Usage { entries: Entries::Seen(population), ..Usage::default() })
+    seen(Usage::default()).holds(Entries::Seen(population))
 }
 
 fn with(seen: Seen, policy: Policy) -> Seen {
-    let usage = seen.usage();
+    let (usage, entries) = seen.usage();
     let seen = Seen::pod(&running(true)).with(|world| world.cache.spec.redis.eviction_policy = policy);
-    seen.outcome(Ok(Answer { usage, ..well() }))
+    seen.outcome(Ok(Answer { usage, ..well() })).holds(entries)
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn what_is_said_of_entries() {
         entries(Population { others: true, ..unused }).told("there are other keys only"),
         entries(Population { other_database: Some(3), ..unused }).told("there are keys in another database only"),
         entries(Population { others: true, ..POPULATION }).told("there are other keys too"),
-        seen(Usage { entries: refused, ..Usage::default() }).told("the operator may not look"),
+        seen(Usage::default()).holds(refused).told("the operator may not look"),
         entries(sampling).asked("not all were seen"),
         seen(Usage::default()).asked("the server was looked at once"),
     ];

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::{
-    entries::look::payloads::Counts,
     kubernetes::identity::Found,
     redis::{
         credentials::tls::Standing,
@@ -198,7 +197,6 @@ fn look(world: &World, shown: &Certificate) -> Sample {
         taken: world.now,
         want: want(&world.settings(), &world.observed, &world.credentials()),
         outcome: Ok(answer),
-        counts: Counts::default(),
     }
 }
 

@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 use tokencache_operator::{
-    entries::look::payloads::Counts,
     kubernetes::identity::Found,
     redis::{
         access::password::login_mark,
@@ -95,7 +94,7 @@ fn run(world: &mut World, mounts: &str) {
 fn sample(world: &World, outcome: Result<tokencache_operator::redis::look::answer::Answer, Fault>) -> Sample {
     let want = want(&world.settings(), &world.observed, &world.credentials());
     let server = server_in(&world.settings(), &world.observed.pods[0]).unwrap();
-    Sample { server, taken: world.now, want, outcome, counts: Counts::default() }
+    Sample { server, taken: world.now, want, outcome }
 }
 
 /// The latest look found that the server shows the wanted certificate, loaded from the file that it should name, or from another.

@@ -2,21 +2,16 @@
 
 use tokencache_operator::{
     api::v1alpha1::{KeyRingStatus, KeyState, KeyStatus},
-    data_protection::{
-        key::id::KeyId,
-        ring::{in_use::InUse, open::KeyRing},
-        settings::Settings as RingSettings,
-    },
+    data_protection::{key::id::KeyId, ring::in_use::InUse, settings::Settings as RingSettings},
     entries::{
         self,
-        entry::{class::Class, reader::Reader},
+        entry::class::Class,
         look::{
             census::{Entries, Expiry, Population, Prefix, Share},
             payloads::{Payloads, Portion},
         },
     },
     kubernetes::read::workload::{Consumer, Consumers, Workload},
-    redis::look::{answer::Answer, load::Usage},
 };
 
 use super::pods::running;
@@ -44,16 +39,13 @@ fn payloads(of: &[(Class, Share, &[u8])], names: &[&str]) -> Payloads {
 }
 
 fn seen_of(spec: &str, payloads: Payloads) -> Seen {
-    let usage = Usage { entries: Entries::Seen(POPULATION), payloads, ..Usage::default() };
     let web = Workload { kind: "Deployment".to_owned(), name: "web".to_owned() };
     let consumers = Consumers::Known(vec![Consumer { workload: web, started: None }]);
     Seen::pod_of(spec, &running(true))
         .with(|world| world.observed.consumers = consumers)
-        .outcome(Ok(Answer { usage, ..well() }))
-        .with(|world| {
-            let names = world.ring_settings().names();
-            world.observed.samples[0].want.reader = Some(Reader::new(KeyRing::default(), names).into());
-        })
+        .outcome(Ok(well()))
+        .holds(Entries::Seen(POPULATION))
+        .with(|world| world.looks[0].payloads = payloads)
 }
 
 fn of(spec: &str, payloads: Payloads, what: &str) -> String {
@@ -121,8 +113,7 @@ fn what_is_said_of_whether_entries_can_be_read() {
         {
             let refused =
                 Entries::Refused("NOPERM User operator has no permissions to run the 'scan' command".to_owned());
-            let usage = Usage { entries: refused, ..Usage::default() };
-            let seen = Seen::pod(&running(true)).outcome(Ok(Answer { usage, ..well() }));
+            let seen = Seen::pod(&running(true)).outcome(Ok(well())).holds(refused);
             seen.said_of("EntriesReadable", "the operator may not look")
         },
     ];
@@ -141,7 +132,7 @@ fn entries_that_are_not_looked_into_warn_of_nothing_and_show_nothing_to_be_in_us
             .with(|world| {
                 in_use = tokencache_operator::entries::findings::keys_in_use(
                     &entries::settings::Settings::parse(&world.cache),
-                    &world.observed,
+                    &world.looks,
                 );
             })
             .status()

@@ -10,7 +10,6 @@ use kube::ResourceExt;
 use serde_json::json;
 use tokencache_operator::{
     api::v1alpha1::{OperationStage as Stage, OperationStatus},
-    entries::look::payloads::Counts,
     kubernetes::{identity::Found, read::process::Processes},
     redis::{
         access::{
@@ -109,8 +108,7 @@ impl Shop {
         if let (Some(Passwords::These(hashes)), true) = (app, self.answers) {
             self.live = hashes;
         }
-        self.world.observed.samples =
-            vec![Sample { server, taken: self.world.now, want, outcome, counts: Counts::default() }];
+        self.world.observed.samples = vec![Sample { server, taken: self.world.now, want, outcome }];
     }
 
     /// One pass of the controller, and the look after it.

@@ -10,7 +10,14 @@ use tokencache_operator::{
     api::v1alpha1::TokenCacheStatus,
     capability::operation,
     controller::report::{Published, report},
-    entries::{self, look::payloads::Counts},
+    entries::{
+        self,
+        look::{
+            Look,
+            census::Entries,
+            payloads::{Counts, Payloads},
+        },
+    },
     kubernetes::identity::Found,
     redis::{
         access::password::login_mark,
@@ -72,9 +79,21 @@ impl Seen {
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {
         let server = server_in(&self.0.settings(), &self.0.observed.pods[0]).unwrap();
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
-        self.0.observed.samples =
-            vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome, counts: Counts::default() }];
+        let look = Look {
+            server: server.clone(),
+            names: self.0.ring_settings().names(),
+            entries: Entries::default(),
+            payloads: Payloads::default(),
+            counts: Counts::default(),
+        };
+        self.0.looks = outcome.is_ok().then_some(look).into_iter().collect();
+        self.0.observed.samples = vec![Sample { server, taken: NOW.parse().unwrap(), want, outcome }];
         self
+    }
+
+    /// What stands in the server.
+    pub fn holds(self, entries: Entries) -> Self {
+        self.with(|world| world.looks[0].entries = entries)
     }
 
     /// A pod that is ready, and this answer of its server.
@@ -98,9 +117,9 @@ impl Seen {
         })
     }
 
-    /// How the server is used.
-    pub fn usage(self) -> Usage {
-        self.0.observed.samples[0].outcome.as_ref().unwrap().usage.clone()
+    /// How the server is used, and what stands in it.
+    pub fn usage(self) -> (Usage, Entries) {
+        (self.0.observed.samples[0].outcome.as_ref().unwrap().usage.clone(), self.0.looks[0].entries.clone())
     }
 
     /// What is reported, also of what takes more looks to tell.
@@ -176,8 +195,9 @@ impl Seen {
         let carried_out = !operation::is_paused(&world.cache);
         let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
         let of_entries = entries::settings::Settings::parse(&world.cache);
-        let health = health(&settings, &world.observed, &world.credentials(), moment)
-            .with_entries(|answered| entries::findings::findings(&of_entries, &settings, &world.observed, answered));
+        let health = health(&settings, &world.observed, &world.credentials(), moment).with_entries(|answered| {
+            entries::findings::findings(&of_entries, &settings, (&world.observed, &world.looks), answered)
+        });
         let previous = TokenCacheStatus::default();
         let published = Published::of(&world.observed);
         let report = report(&world.cache, &previous, &settings, published, health, Ok(()), now);

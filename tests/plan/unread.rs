@@ -38,16 +38,11 @@ const PARTS: [(Part, &[&str]); 11] = [
 const ALL_WELL: Population =
     Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None, unnamed: false };
 
-fn usage(memory: Memory, population: Population) -> Usage {
-    Usage {
-        memory,
-        latency: Latency::Acceptable,
-        entries: Entries::Seen(population),
-        payloads: Payloads { is_complete: true, ..Payloads::default() },
-    }
+fn usage(memory: Memory, population: Population) -> (Usage, Population) {
+    (Usage { memory, latency: Latency::Acceptable }, population)
 }
 
-fn seen(unread: &[(Part, Unread)], usage: Usage) -> Seen {
+fn seen(unread: &[(Part, Unread)], (usage, population): (Usage, Population)) -> Seen {
     let mut answer = Answer { usage, unread: unread.iter().cloned().collect(), ..well() };
     if answer.unread.contains_key(&Part::Server) {
         answer.role = None;
@@ -55,7 +50,12 @@ fn seen(unread: &[(Part, Unread)], usage: Usage) -> Seen {
     if answer.unread.contains_key(&Part::MemorySettings) {
         answer.memory = None;
     }
-    Seen::pod_of("{redis: {persistence: {size: 2Gi}}}", &running(true)).outcome(Ok(answer))
+    Seen::pod_of("{redis: {persistence: {size: 2Gi}}}", &running(true))
+        .outcome(Ok(answer))
+        .holds(Entries::Seen(population))
+        .with(|world| {
+            world.looks[0].payloads = Payloads { is_complete: true, ..Payloads::default() };
+        })
 }
 
 fn verdicts(seen: Seen) -> BTreeMap<String, String> {

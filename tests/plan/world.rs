@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use tokencache_operator::{
     api::v1alpha1::TokenCache,
     data_protection::settings::Settings as RingSettings,
+    entries::look::Look,
     kubernetes::{
         identity::{APPLIED_ANNOTATION, FIELD_MANAGER, Found},
         object::Object,
@@ -34,6 +35,8 @@ use tokencache_operator::{
 pub struct World {
     pub cache: TokenCache,
     pub observed: Observed,
+    /// What the latest looks show of entries.
+    pub looks: Vec<Look>,
     /// What the random bytes of the next mint are made of.
     pub dice: u8,
     /// The time.
@@ -103,7 +106,7 @@ impl World {
             processes: Processes::Unknown,
             operations: Vec::new(),
         };
-        let mut world = Self { cache, observed, dice: 1, now: START };
+        let mut world = Self { cache, observed, looks: Vec::new(), dice: 1, now: START };
         if world.cache.spec.redis.tls.secret_name.is_some() {
             world.observed.provided_certificate = Some(Arc::new(provided(&[&world.settings().host()], START)));
         }

@@ -21,7 +21,7 @@ use tokencache_operator::{
     },
 };
 
-use crate::scene::{admin_over_tls, config, first_look, login, look, probe, server_of, want};
+use crate::scene::{admin_over_tls, config, first_look, inspection, login, look, probe, server_of, want};
 use crate::servers::each;
 use crate::support::redis_server::RedisServer;
 
@@ -454,7 +454,7 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
     let redis = scene.start("redis-server", &files).await;
     let want = scene.want_named(&own, named(scene.folder.path(), "own.pem", &own));
     let (probe, server) = (Probe::new(Limits::default(), Timestamp::now), server_of(&redis));
-    let untrusted = async || match probe.sample(&server, &login(), &want).await.outcome {
+    let untrusted = async || match probe.sample(&server, &login(), &want, &inspection()).await.0.outcome {
         Err(Fault::Certificate(untrusted)) => untrusted,
         other => panic!("{other:?}"),
     };
@@ -465,7 +465,7 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
     assert!(first.since.is_some());
     assert_eq!(untrusted().await, first, "since the first look that found it");
     let paused = Want { correct: false, ..want.clone() };
-    match probe.sample(&server, &login(), &paused).await.outcome {
+    match probe.sample(&server, &login(), &paused, &inspection()).await.0.outcome {
         Err(Fault::Certificate(untrusted)) => {
             assert_eq!((untrusted.shown, untrusted.since), (first.shown.clone(), None));
         }
@@ -477,10 +477,10 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
     assert!(!admin_over_tls(&redis, &["CLIENT", "LIST"]).contains("user=operator"));
     // It is set right by hand.
     set(&redis, &named(scene.folder.path(), "own.pem", &own));
-    assert!(probe.sample(&server, &login(), &want).await.outcome.is_ok());
+    assert!(probe.sample(&server, &login(), &want, &inspection()).await.0.outcome.is_ok());
     set(&redis, &files);
     assert_eq!(
-        served(probe.sample(&server, &login(), &want).await.outcome).fingerprint,
+        served(probe.sample(&server, &login(), &want, &inspection()).await.0.outcome).fingerprint,
         own.fingerprint,
         "and now it is held"
     );

@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 
 use crate::fake::Fake;
 use crate::scene;
-use crate::scene::{ADMIN_PASSWORD, admin, app_password, limits, login, look, probe, server_of};
+use crate::scene::{ADMIN_PASSWORD, Looked, admin, app_password, inspection, limits, login, looked, probe, server_of};
 use crate::servers::each;
 use crate::support::eventually::eventually;
 use crate::support::redis_server::{RedisServer, say};
@@ -46,8 +46,8 @@ fn want() -> Want {
     Want { clients: wide(), ..scene::want() }
 }
 
-async fn look_with(probe: &Probe, redis: &RedisServer) -> Answer {
-    look(probe, &server_of(redis), &login(), &want()).await.unwrap()
+async fn look_with(probe: &Probe, redis: &RedisServer) -> Looked {
+    looked(probe, &server_of(redis), &login(), &want(), &inspection()).await.unwrap()
 }
 
 /// Sends a command whose words may be longer than a command line takes, and reads the beginning of its answer.
@@ -86,8 +86,8 @@ fn assert_goes_on(answer: &Answer, context: &str) {
     assert_eq!((answer.usage.memory, &answer.usage.latency), (Memory::Sufficient, &Latency::Acceptable), "{context}");
 }
 
-fn population(answer: &Answer) -> Population {
-    match &answer.usage.entries {
+fn population(answer: &Looked) -> Population {
+    match &answer.entries.entries {
         Entries::Seen(population) => *population,
         other => panic!("{other:?}"),
     }
@@ -104,7 +104,7 @@ async fn refusals_are_told_whatever_the_length_of_the_keys_and_of_the_clients_na
                 assert!(answer.starts_with("-NOPERM"), "{answer}");
             }
             for _ in 0..2 {
-                let told = look_with(&probe, &redis).await.refusals;
+                let told = look_with(&probe, &redis).await.answer.refusals;
                 assert_eq!(told, [Refusal::Key("hmget".to_owned())], "{program}: {keys} of {kilobytes}");
             }
             let answer = look_with(&probe, &redis).await;
@@ -133,12 +133,12 @@ async fn a_log_whose_latest_entry_is_too_long_makes_refusals_unknown_and_nothing
             let answer = look_with(&probe, &redis).await;
             assert_eq!((answer.refusals.len(), unread_of(&answer)), (0, unread(&[Part::Refusals])), "{program}");
         }
-        assert_goes_on(&look_with(&probe, &redis).await, &program);
+        assert_goes_on(&look_with(&probe, &redis).await.answer, &program);
         admin(&redis, &["ACL", "LOG", "RESET"]);
         tell(&mut client, &["FLUSHALL"]).await;
         eventually("the log is read again", async || {
             let answer = look_with(&probe, &redis).await;
-            if answer.unread.is_empty() { Ok(answer.refusals) } else { Err(format!("{answer:?}")) }
+            if answer.unread.is_empty() { Ok(answer.answer.refusals) } else { Err(format!("{answer:?}")) }
         })
         .await;
         assert_eq!(look_with(&probe, &redis).await.refusals, [Refusal::Command("flushall".to_owned())], "{program}");
@@ -212,7 +212,7 @@ async fn a_key_that_is_longer_than_an_answer_may_be_is_passed_over_too() {
     tell(&mut client, &["HMSET", "shop:entry", "data", "{\"AccessToken\":{}}"]).await;
     let answer = eventually("every key was seen", async || {
         let answer = look_with(&probe, &redis).await;
-        let is_seen = matches!(&answer.usage.entries, Entries::Seen(seen) if seen.expiry != Expiry::NotYetKnown);
+        let is_seen = matches!(&answer.entries.entries, Entries::Seen(seen) if seen.expiry != Expiry::NotYetKnown);
         if is_seen { Ok(answer) } else { Err(format!("{answer:?}")) }
     })
     .await;
@@ -307,7 +307,7 @@ async fn whichever_answer_is_too_long_only_what_goes_by_it_is_unknown_and_the_ne
             })
             .await;
             let probe = probe();
-            let look = async || look(&probe, &fake.server, &login(), &want()).await;
+            let look = async || looked(&probe, &fake.server, &login(), &want(), &inspection()).await;
             let answer = look().await.unwrap_or_else(|fault| panic!("{command}: {shape}: {fault:?}"));
             let told: Vec<_> = answer.unread.keys().copied().collect();
             // A payload that is too long is one of those that are passed over.
@@ -319,7 +319,7 @@ async fn whichever_answer_is_too_long_only_what_goes_by_it_is_unknown_and_the_ne
                 if answer.unread.is_empty() { Ok(answer) } else { Err(format!("{command}: {shape}: {answer:?}")) }
             })
             .await;
-            assert!(matches!(answer.usage.entries, Entries::Seen(_)), "{command}: {shape}: {answer:?}");
+            assert!(matches!(answer.entries.entries, Entries::Seen(_)), "{command}: {shape}: {answer:?}");
         }
     }
 }

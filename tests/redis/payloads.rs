@@ -11,16 +11,16 @@ use tokencache_operator::{
             class::Class::{self, Encrypted, KeyMissing, OtherApplication, Plain, Readable, Strange},
             reader::Reader,
         },
+        look::{Inspection, Look},
         look::{
             census::{Entries, Prefix, Share},
             payloads::Payloads,
         },
     },
     probe::Probe,
-    redis::look::{Sample, Want},
 };
 
-use crate::scene::{admin, config, login, probe, server_of, want};
+use crate::scene::{admin, config, inspection, login, probe, server_of, want};
 use crate::servers::each;
 use crate::support::redis_server::RedisServer;
 use crate::support::stored::{APPLICATION, KEYS, OTHER_KEY, command, ring, stored};
@@ -50,24 +50,24 @@ async fn filled(program: &str) -> RedisServer {
     redis
 }
 
-fn reader(ring: KeyRing, names: &[&str]) -> Want {
+fn reader(ring: KeyRing, names: &[&str]) -> Inspection {
     let names = names.iter().map(|&name| name.to_owned()).collect();
-    Want { reader: Some(Arc::new(Reader::new(ring, names))), ..want() }
+    Inspection { reader: Some(Arc::new(Reader::new(ring, names))), ..inspection() }
 }
 
-async fn sampled(probe: &Probe, redis: &RedisServer, want: &Want) -> Sample {
-    let sample = probe.sample(&server_of(redis), &login(), want).await;
-    let told = format!("{sample:?}");
+async fn sampled(probe: &Probe, redis: &RedisServer, inspection: &Inspection) -> Look {
+    let (sample, look) = probe.sample(&server_of(redis), &login(), &want(), inspection).await;
+    let told = format!("{sample:?} {look:?}");
     assert!(!told.contains("AccessToken") && !told.contains("masterKey"), "{told}");
-    sample
+    look.unwrap()
 }
 
-fn payloads(sample: &Sample) -> &Payloads {
-    &sample.outcome.as_ref().unwrap().usage.payloads
+fn payloads(look: &Look) -> &Payloads {
+    &look.payloads
 }
 
 /// As many looks as it takes to see every entry, and then the last one.
-async fn complete(probe: &Probe, redis: &RedisServer, want: &Want) -> Sample {
+async fn complete(probe: &Probe, redis: &RedisServer, want: &Inspection) -> Look {
     for _ in 0..LOOKS {
         let sample = sampled(probe, redis, want).await;
         if payloads(&sample).is_complete {
@@ -77,7 +77,7 @@ async fn complete(probe: &Probe, redis: &RedisServer, want: &Want) -> Sample {
     panic!("not every entry had its turn in {LOOKS} looks");
 }
 
-fn counted(sample: &Sample) -> BTreeMap<(Class, Option<KeyId>), u64> {
+fn counted(sample: &Look) -> BTreeMap<(Class, Option<KeyId>), u64> {
     sample.counts.payloads.clone()
 }
 
@@ -89,7 +89,7 @@ fn expected(of: Expected<'_>) -> BTreeMap<(Class, Option<KeyId>), u64> {
 async fn every_recorded_entry_is_told_by_class_and_key_whichever_ring_reads_them() {
     let [older, newer] = KEYS.map(Some);
     let other = Some(OTHER_KEY);
-    let cases: [(Want, Expected<'_>); 4] = [
+    let cases: [(Inspection, Expected<'_>); 4] = [
         (
             reader(ring("ring"), &["/app", APPLICATION]),
             &[
@@ -117,7 +117,7 @@ async fn every_recorded_entry_is_told_by_class_and_key_whichever_ring_reads_them
             ],
         ),
         (
-            want(),
+            inspection(),
             &[
                 (Plain, None, 13),
                 (Encrypted, older, 2),
@@ -225,14 +225,13 @@ async fn where_metadata_is_all_that_is_wanted_no_payload_is_read_and_everything_
     for program in each() {
         let redis = filled(&program).await;
         admin(&redis, &["SET", "shop:text", "text"]);
-        let metadata = Want { inspect: Inspect::Metadata, ..want() };
+        let metadata = Inspection { inspect: Inspect::Metadata, ..inspection() };
         let probe = probe();
         admin(&redis, &["CONFIG", "RESETSTAT"]);
         for _ in 0..LOOKS {
             let sample = sampled(&probe, &redis, &metadata).await;
-            let usage = &sample.outcome.as_ref().unwrap().usage;
-            assert_eq!(usage.payloads, Payloads::default(), "{program}");
-            assert!(matches!(&usage.entries, Entries::Seen(seen) if seen.prefix == Prefix::Used), "{program}");
+            assert_eq!(sample.payloads, Payloads::default(), "{program}");
+            assert!(matches!(&sample.entries, Entries::Seen(seen) if seen.prefix == Prefix::Used), "{program}");
             assert_eq!((sample.counts.looked_into(), sample.counts.is_inspected), (0, false), "{program}");
         }
         let counted = sampled(&probe, &redis, &metadata).await.counts.entries;
@@ -246,7 +245,7 @@ async fn where_metadata_is_all_that_is_wanted_no_payload_is_read_and_everything_
         complete(&probe, &redis, &payloads).await;
         assert!(asked(&redis).contains("hget"), "{program}");
         let after = sampled(&probe, &redis, &metadata).await;
-        assert_eq!(after.outcome.unwrap().usage.payloads, Payloads::default(), "{program}: what was seen is forgotten");
+        assert_eq!(after.payloads, Payloads::default(), "{program}: what was seen is forgotten");
     }
 }
 
@@ -261,7 +260,7 @@ async fn what_was_counted_before_entries_were_removed_on_request_is_told_no_more
     assert!(payloads(&sampled(&probe, &redis, &want).await).has(Strange));
     fill("{\"AccessToken\":{}}");
     assert!(payloads(&sampled(&probe, &redis, &want).await).has(Strange), "of this window");
-    let swept = Want { swept: Some(crate::scene::now()), ..want };
+    let swept = Inspection { swept: Some(crate::scene::now()), ..want };
     assert!(!payloads(&sampled(&probe, &redis, &swept).await).has(Strange));
     assert!(payloads(&sampled(&probe, &redis, &swept).await).has(Plain));
 }

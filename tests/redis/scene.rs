@@ -1,10 +1,11 @@
 //! A cache's server as the operator sets one up, and a look at it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::Deref};
 
 use jiff::Timestamp;
 use tokencache_operator::{
     api::v1alpha1::{Acl, Amount, Inspect},
+    entries::look::{Inspection, Look},
     probe::{Probe, wire::Limits},
     redis::{
         access::{
@@ -101,10 +102,7 @@ pub fn want() -> Want {
         append_only: false,
         trust: None,
         users: users(Acl::Compatible, "shop:"),
-        inspect: Inspect::Payloads,
-        reader: None,
         question: None,
-        swept: None,
         correct: true,
     }
 }
@@ -134,15 +132,46 @@ pub fn server_of(redis: &RedisServer) -> Server {
     server_at(redis.address(), redis.port())
 }
 
+/// Entries are looked into, and there is no key to read them with.
+pub fn inspection() -> Inspection {
+    Inspection { inspect: Inspect::Payloads, reader: None, swept: None }
+}
+
+/// What a look showed: of the server, and of its entries.
+#[derive(Debug)]
+pub struct Looked {
+    pub answer: Answer,
+    pub entries: Look,
+}
+
+impl Deref for Looked {
+    type Target = Answer;
+
+    fn deref(&self) -> &Answer {
+        &self.answer
+    }
+}
+
 /// One look, by which no secret came out, and nothing but words for people.
 pub async fn look(probe: &Probe, server: &Server, login: &Login, want: &Want) -> Result<Answer, Fault> {
-    let sample = probe.sample(server, login, want).await;
+    looked(probe, server, login, want, &inspection()).await.map(|looked| looked.answer)
+}
+
+/// The same, with what it showed of entries.
+pub async fn looked(
+    probe: &Probe,
+    server: &Server,
+    login: &Login,
+    want: &Want,
+    inspection: &Inspection,
+) -> Result<Looked, Fault> {
+    let (sample, entries) = probe.sample(server, login, want, inspection).await;
     assert_tells_no_secret(&sample, &login.password);
     for words in words(&sample.outcome) {
         assert_plain(&words);
     }
     assert_eq!((&sample.server, sample.taken), (server, now()));
-    sample.outcome
+    sample.outcome.map(|answer| Looked { answer, entries: entries.unwrap() })
 }
 
 /// One look at a server by a probe that never met it, for the values that it should have.

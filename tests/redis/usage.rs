@@ -7,35 +7,49 @@ use tokencache_operator::{
     entries::{
         entry::class::Class,
         look::census::{Entries, Expiry, Population, Prefix, Share},
+        look::{Inspection, Look, payloads::Payloads},
     },
     probe::Probe,
-    redis::look::{
-        Want,
-        load::{
-            TOLD_FOR, Usage,
-            latency::{Cause, Latency, Slow},
-            memory::{Memory, Sign},
-        },
+    redis::look::load::{
+        TOLD_FOR, Usage,
+        latency::{Cause, Latency, Slow},
+        memory::{Memory, Sign},
     },
 };
 
-use crate::scene::{ADMIN_PASSWORD, admin, config, config_without, login, look, probe, server_of, want};
+use crate::scene::{
+    ADMIN_PASSWORD, Looked, admin, config, config_without, inspection, login, look, looked, probe, server_of, want,
+};
 use crate::support::eventually::eventually;
 use crate::support::process::Process;
 use crate::support::redis_server::RedisServer;
 
 /// One look, and what all of them add up to.
-async fn used(probe: &Probe, redis: &RedisServer) -> Usage {
+async fn used(probe: &Probe, redis: &RedisServer) -> Used {
     used_with(probe, redis, 256, "volatile-lru").await
 }
 
-async fn used_with(probe: &Probe, redis: &RedisServer, mebibytes: u64, policy: &str) -> Usage {
+async fn used_with(probe: &Probe, redis: &RedisServer, mebibytes: u64, policy: &str) -> Used {
     let mut want = want();
     (want.max_memory, want.eviction_policy) = (mebibytes << 20, policy.to_owned());
-    look(probe, &server_of(redis), &login(), &want).await.unwrap().usage
+    of(looked(probe, &server_of(redis), &login(), &want, &inspection()).await.unwrap())
 }
 
-fn population(usage: &Usage) -> Population {
+/// What a look showed of a server's use.
+#[derive(Debug)]
+struct Used {
+    memory: Memory,
+    latency: Latency,
+    entries: Entries,
+    payloads: Payloads,
+}
+
+fn of(Looked { answer, entries: Look { entries, payloads, .. } }: Looked) -> Used {
+    let Usage { memory, latency } = answer.usage;
+    Used { memory, latency, entries, payloads }
+}
+
+fn population(usage: &Used) -> Population {
     match &usage.entries {
         Entries::Seen(population) => *population,
         other => panic!("{other:?}"),
@@ -129,22 +143,22 @@ async fn an_operator_without_the_right_to_look_at_keys_still_gets_every_other_an
     // Otherwise it would give itself the right.
     want.correct = false;
     look(&probe, &server_of(&redis), &login(), &want).await.unwrap();
-    let usage = look(&probe, &server_of(&redis), &login(), &want).await.unwrap().usage;
+    let usage = of(looked(&probe, &server_of(&redis), &login(), &want, &inspection()).await.unwrap());
     assert!(matches!(&usage.entries, Entries::Refused(words) if words.starts_with("NOPERM ")), "{usage:?}");
     assert_eq!((usage.memory, usage.latency), (Memory::Sufficient, Latency::Acceptable));
 }
 
 /// What is told of a server that sleeps again and again.
-async fn slow(redis: &RedisServer, want: &Want) -> Latency {
+async fn slow(redis: &RedisServer, inspection: &Inspection) -> Latency {
     let probe = probe();
-    look(&probe, &server_of(redis), &login(), want).await.unwrap();
+    looked(&probe, &server_of(redis), &login(), &want(), inspection).await.unwrap();
     let command = "exec redis-cli -h $0 -p $1 --user admin --pass $2 -r 1000 DEBUG SLEEP 0.15";
     let (address, port) = (redis.address().to_string(), redis.port().to_string());
     let log = redis.folder().join("sleeper.log");
     let args = ["-c".to_owned(), command.to_owned(), address, port, ADMIN_PASSWORD.to_owned()];
     let _sleeper = Process::start("sh", &args, redis.folder(), &log);
     eventually("slow answers are told", async || {
-        match look(&probe, &server_of(redis), &login(), want).await.unwrap().usage.latency {
+        match of(looked(&probe, &server_of(redis), &login(), &want(), inspection).await.unwrap()).latency {
             slow @ Latency::Slow { .. } => Ok(slow),
             other => Err(format!("{other:?}")),
         }
@@ -155,7 +169,7 @@ async fn slow(redis: &RedisServer, want: &Want) -> Latency {
 #[tokio::test]
 async fn a_slow_command_is_named_without_its_arguments() {
     let redis = RedisServer::start(&(config() + "enable-debug-command yes\n")).await;
-    match slow(&redis, &want()).await {
+    match slow(&redis, &inspection()).await {
         Latency::Slow { what: Slow::RoundTrip, cause: Cause::Command(name), .. } => assert_eq!(name, "DEBUG"),
         other => panic!("{other:?}"),
     }
@@ -165,7 +179,7 @@ async fn a_slow_command_is_named_without_its_arguments() {
 #[tokio::test]
 async fn where_no_payload_is_to_be_read_slow_commands_are_not_asked_for() {
     let redis = RedisServer::start(&(config() + "enable-debug-command yes\n")).await;
-    let metadata = Want { inspect: Inspect::Metadata, ..want() };
+    let metadata = Inspection { inspect: Inspect::Metadata, ..inspection() };
     let told = slow(&redis, &metadata).await;
     assert!(matches!(told, Latency::Slow { cause: Cause::Processor | Cause::Network, .. }), "{told:?}");
     assert!(!admin(&redis, &["INFO", "commandstats"]).contains("slowlog"));

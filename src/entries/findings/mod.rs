@@ -6,7 +6,10 @@ pub(crate) mod expiry;
 pub(crate) mod in_use;
 pub(crate) mod readability;
 
-use super::{look::census::Entries, settings::Settings};
+use super::{
+    look::{Look, census::Entries},
+    settings::Settings,
+};
 use crate::{
     api::v1alpha1::Inspect,
     condition::{
@@ -30,7 +33,7 @@ const CONDITIONS: [ConditionType; 3] = [EntriesExpire, InUse, EntriesReadable];
 pub fn findings(
     settings: &Settings,
     of_redis: &redis::Settings,
-    observed: &Observed,
+    (observed, looks): (&Observed, &[Look]),
     answered: &Answered,
 ) -> Vec<Finding> {
     let pod = match answered {
@@ -38,16 +41,15 @@ pub fn findings(
         Answered::By(pod) => pod,
     };
     let sample = observed.samples.iter().find(|sample| sample.server.pod == *pod);
-    let Some((sample, answer)) = sample.and_then(|sample| Some((sample, sample.outcome.as_ref().ok()?))) else {
+    let look = looks.iter().find(|look| look.server.pod == *pod);
+    let (Some(answer), Some(look)) = (sample.and_then(|sample| sample.outcome.as_ref().ok()), look) else {
         return Vec::new();
     };
-    let keys = of_keys(of_redis, pod, &answer.usage.entries)
+    let keys = of_keys(of_redis, pod, &look.entries)
         .map(|finding| unread::unless_read(of_redis, pod, answer, finding, Part::Keys));
     let goes_by = [Part::Use, Part::Keys, Part::Payloads];
-    let readable = unread::finding(of_redis, pod, answer, EntriesReadable, &goes_by).unwrap_or_else(|| {
-        let tried = sample.want.reader.as_ref().map(|reader| reader.names()).unwrap_or_default();
-        readability::finding(settings, of_redis, pod, &answer.usage, tried, &observed.consumers)
-    });
+    let readable = unread::finding(of_redis, pod, answer, EntriesReadable, &goes_by)
+        .unwrap_or_else(|| readability::finding(settings, of_redis, look, &observed.consumers));
     keys.into_iter().chain([readable]).collect()
 }
 
@@ -75,25 +77,17 @@ fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Entries) -> [Finding
 
 /// Whether what is to be said wants to know who uses the cache.
 #[must_use]
-pub fn names_consumers(settings: &Settings, observed: &Observed) -> bool {
-    let answers = observed.samples.iter().flat_map(|sample| &sample.outcome);
-    answers.into_iter().any(|answer| readability::names_consumers(settings, &answer.usage))
+pub fn names_consumers(settings: &Settings, looks: &[Look]) -> bool {
+    looks.iter().any(|look| readability::names_consumers(settings, look))
 }
 
 /// What stored entries show to be in use; `None` where no server could be asked, or they are not looked into.
 #[must_use]
-pub fn keys_in_use(settings: &Settings, observed: &Observed) -> Option<keys::InUse> {
+pub fn keys_in_use(settings: &Settings, looks: &[Look]) -> Option<keys::InUse> {
     if settings.inspect == Inspect::Metadata {
         return None;
     }
-    let answers: Vec<keys::InUse> = observed
-        .samples
-        .iter()
-        .flat_map(|sample| &sample.outcome)
-        .map(|answer| answer.usage.payloads.in_use())
-        .collect();
-    let first = answers.first().cloned()?;
-    Some(answers.into_iter().skip(1).fold(first, keys::InUse::and))
+    looks.iter().map(|look| look.payloads.in_use()).reduce(keys::InUse::and)
 }
 
 /// What is said where all that is known is of other keys.

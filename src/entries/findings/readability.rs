@@ -11,6 +11,7 @@ use crate::{
     entries::{
         entry::class::Class,
         look::{
+            Look,
             census::{Entries, Share},
             payloads::{Payloads, Portion},
         },
@@ -20,7 +21,7 @@ use crate::{
         name,
         read::workload::{Consumers, Source},
     },
-    redis::{look::load::Usage, settings as redis},
+    redis::settings as redis,
 };
 
 /// How many things of one kind a message names.
@@ -40,14 +41,8 @@ const ENCRYPTS: &str = "services.Configure<MsalDistributedTokenCacheAdapterOptio
 
 /// The finding about a server that answered. `tried` are the application names under which entries were read.
 #[must_use]
-pub fn finding(
-    settings: &Settings,
-    of_redis: &redis::Settings,
-    pod: &str,
-    usage: &Usage,
-    tried: &[String],
-    consumers: &Consumers,
-) -> Finding {
+pub fn finding(settings: &Settings, of_redis: &redis::Settings, look: &Look, consumers: &Consumers) -> Finding {
+    let pod = look.server.pod.as_str();
     let unknown = |reason, why: String| Finding::unknown(EntriesReadable, reason, why);
     if settings.inspect == Inspect::Metadata {
         let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
@@ -55,7 +50,7 @@ pub fn finding(
                    Payloads";
         return unknown(Reason::NotInspected, why.to_owned());
     }
-    match &usage.entries {
+    match &look.entries {
         Entries::NotYetKnown => {
             unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))
         }
@@ -63,7 +58,7 @@ pub fn finding(
             unknown(Reason::PermissionDenied, crate::redis::findings::unread::unseen(of_redis, pod, words))
         }
         Entries::Seen(_) => {
-            let told = Told { settings, of_redis, pod, payloads: &usage.payloads, tried, consumers };
+            let told = Told { settings, of_redis, pod, payloads: &look.payloads, tried: &look.names, consumers };
             told.trouble().unwrap_or_else(|| told.rest())
         }
     }
@@ -71,8 +66,8 @@ pub fn finding(
 
 /// Whether the finding would tell whom to restart, and so wants to know who uses the cache.
 #[must_use]
-pub fn names_consumers(settings: &Settings, usage: &Usage) -> bool {
-    !troubles(settings, &usage.payloads).is_empty()
+pub fn names_consumers(settings: &Settings, look: &Look) -> bool {
+    !troubles(settings, &look.payloads).is_empty()
 }
 
 /// What is wrong with entries, in the order of the harm that it does.

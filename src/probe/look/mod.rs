@@ -11,3 +11,14 @@ pub(crate) mod script;
 pub(crate) mod settings;
 pub(crate) mod usage;
 pub(crate) mod users;
+
+use crate::{entries, redis::look::load};
+
+/// What is remembered of one server from one look to the next.
+#[derive(Default)]
+pub(crate) struct Histories {
+    /// Of how it is used.
+    pub(crate) load: load::History,
+    /// Of its entries.
+    pub(crate) entries: entries::look::History,
+}

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::usage::{all, all_within, field, integer};
 use crate::{
     api::v1alpha1::Inspect,
-    entries::look::{census::Key, payloads::Payload},
+    entries::look::{Inspection, census::Key, payloads::Payload},
     probe::wire::{
         bounded::Bounds,
         connection::{Connection, Failure},
@@ -45,7 +45,7 @@ pub(crate) async fn look_into(
     connection: &mut Connection,
     entries: &mut [&mut (&Vec<u8>, Key)],
     left: usize,
-    want: &Want,
+    (want, inspection): (&Want, &Inspection),
     spares_clock: bool,
 ) -> Result<Looked, Failure> {
     let most = if spares_clock { PAYLOADS } else { FEW };
@@ -54,7 +54,7 @@ pub(crate) async fn look_into(
     for ((_, key), size) in entries.iter_mut().zip(all(connection, asked).await?) {
         key.size = integer(&size).and_then(|size| u64::try_from(size).ok());
     }
-    if want.inspect == Inspect::Metadata {
+    if inspection.inspect == Inspect::Metadata {
         return Ok(Looked { step: None, passed_over: 0 });
     }
     let sizes = entries[..measured.min(left)].iter().map(|(_, key)| key.size.unwrap_or_default());
@@ -69,7 +69,7 @@ pub(crate) async fn look_into(
         } else {
             let (name, key) = &mut *entries[index];
             let name = name.strip_prefix(want.instance_name.as_bytes()).unwrap_or(name);
-            key.payload = Some(Payload::of(name, &bytes, want.reader.as_deref()));
+            key.payload = Some(Payload::of(name, &bytes, inspection.reader.as_deref()));
         }
     }
     Ok(looked)

@@ -205,7 +205,7 @@ pub(crate) fn drift(difference: Difference, attempt: Attempt, left: &[Difference
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::v1alpha1::Inspect, redis::settings::client_limits::ClientLimits};
+    use crate::redis::settings::client_limits::ClientLimits;
 
     fn want() -> Want {
         Want {
@@ -217,10 +217,7 @@ mod tests {
             append_only: false,
             trust: None,
             users: Vec::new(),
-            reader: None,
-            inspect: Inspect::Payloads,
             question: None,
-            swept: None,
             correct: true,
         }
     }

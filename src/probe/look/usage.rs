@@ -11,12 +11,16 @@ use ::redis::{Cmd, Value, cmd};
 use tokio::time::Instant;
 
 use super::{
+    Histories,
     payloads::{self, Looked},
     reading,
 };
 use crate::{
     api::v1alpha1::Inspect,
-    entries::look::census::{Batch, Census, Key},
+    entries::look::{
+        History, Inspection,
+        census::{Batch, Census, Key},
+    },
     probe::wire::{
         bounded::Bounds,
         connection::{Connection, Failure},
@@ -25,7 +29,7 @@ use crate::{
     redis::look::{
         Want,
         answer::{Part, Unread},
-        load::{History, Reading, latency::SlowCommand},
+        load::{Reading, latency::SlowCommand},
     },
 };
 
@@ -48,23 +52,25 @@ const FEWER: u32 = 2;
 /// Reads on, and adds it to what is remembered. What could not be read is noted, and the rest is read all the same.
 pub(crate) async fn read(
     connection: &mut Connection,
-    history: &mut History,
-    want: &Want,
+    Histories { load, entries: history }: &mut Histories,
+    (want, inspection): (&Want, &Inspection),
     version: &str,
     unread: &mut BTreeMap<Part, Unread>,
 ) -> Result<(), Failure> {
     let round_trip = round_trip(connection).await?;
     let Some(mut reading) = reading(connection, unread).await? else { return Ok(()) };
-    history.meet(&reading);
-    history.complete(&mut reading, !unread.contains_key(&Part::Errors), !unread.contains_key(&Part::Calls));
-    let slow = match history.slow_since(&reading, round_trip) {
+    if load.meet(&reading) {
+        *history = History::default();
+    }
+    load.complete(&mut reading, !unread.contains_key(&Part::Errors), !unread.contains_key(&Part::Calls));
+    let slow = match load.slow_since(&reading, round_trip) {
         // The log has the beginnings of what was written.
-        Some(since) if want.inspect == Inspect::Payloads => slowest_command(connection, since).await?,
+        Some(since) if inspection.inspect == Inspect::Payloads => slowest_command(connection, since).await?,
         Some(_) | None => None,
     };
     let spares_clock = spares_clock(connection, version).await?;
-    history.read_with(want.inspect, want.reader.as_ref(), want.swept);
-    let batch = match batch(connection, history, want, spares_clock, unread).await {
+    history.read_with(inspection);
+    let batch = match batch(connection, history, (want, inspection), spares_clock, unread).await {
         Ok(batch) => Some(batch),
         Err(Failure::Refused { code, words }) if matches!(code.as_str(), "NOPERM" | "ERR") => Some(refused(words)),
         Err(Failure::TooLong(_)) => {
@@ -77,7 +83,8 @@ pub(crate) async fn read(
         }
         Err(failure) => return Err(failure),
     };
-    history.note(reading, round_trip, slow, batch);
+    history.note(batch, &reading);
+    load.note(reading, round_trip, slow, history.biggest());
     Ok(())
 }
 
@@ -176,7 +183,7 @@ fn knows_no_touch(version: &str) -> bool {
 async fn batch(
     connection: &mut Connection,
     history: &mut History,
-    want: &Want,
+    (want, inspection): (&Want, &Inspection),
     spares_clock: bool,
     unread: &mut BTreeMap<Part, Unread>,
 ) -> Result<Batch, Failure> {
@@ -198,7 +205,7 @@ async fn batch(
     let mut entries: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry).collect();
     let (first, left) = history.turn(entries.len());
     entries.rotate_left(first);
-    let looked = match payloads::look_into(connection, &mut entries, left, want, spares_clock).await {
+    let looked = match payloads::look_into(connection, &mut entries, left, (want, inspection), spares_clock).await {
         Err(Failure::TooLong(_)) => {
             unread.insert(Part::Payloads, Unread::TooLong);
             Looked { step: Some(0), passed_over: 0 }

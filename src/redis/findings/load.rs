@@ -33,7 +33,7 @@ const GOES: &str = "This is said until ten looks running have not seen it";
 /// The findings about a server that answered.
 #[must_use]
 pub fn findings(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
-    let Usage { memory: has_memory, latency: has_latency, entries: _, payloads: _ } = &answer.usage;
+    let Usage { memory: has_memory, latency: has_latency } = &answer.usage;
     let found = [(memory(settings, pod, *has_memory), Part::Errors), (latency(pod, has_latency), Part::Calls)];
     found.map(|(finding, goes_by)| unread::unless_read(settings, pod, answer, finding, goes_by)).into()
 }

@@ -5,7 +5,7 @@ pub mod drift;
 pub mod fault;
 pub mod load;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 
@@ -17,10 +17,6 @@ use super::{
     },
     settings::client_limits::ClientLimits,
     tls::certificate::{Authorities, Fingerprint},
-};
-use crate::{
-    api::v1alpha1::Inspect,
-    entries::{entry::reader::Reader, look::payloads::Counts},
 };
 use answer::Answer;
 use drift::{Drift, Parameter};
@@ -65,14 +61,8 @@ pub struct Want {
     pub trust: Option<Trust>,
     /// The users that it should have, and no other; none while they are not known, and then all are left alone.
     pub users: Vec<User>,
-    /// What is read of its entries.
-    pub inspect: Inspect,
-    /// What reads what they hold; `None` where there is no key to read them with.
-    pub reader: Option<Arc<Reader>>,
     /// What else is to be found out.
     pub question: Option<Question>,
-    /// When entries were removed last on request: what was counted before that is forgotten.
-    pub swept: Option<Timestamp>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
 }
@@ -105,8 +95,7 @@ pub struct Wanted {
 }
 
 impl Want {
-    /// Whether the two ask for the same, whether or not they have it corrected. What is read of entries by another reader,
-    /// or of others than before, says so itself: it begins anew.
+    /// Whether the two ask for the same, whether or not they have it corrected.
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
         // Without `..`: something that is wanted and not compared does not compile.
@@ -119,10 +108,7 @@ impl Want {
             append_only,
             users,
             trust,
-            inspect: _,
-            reader: _,
             question: _,
-            swept: _,
             correct: _,
         } = self;
         *max_memory == other.max_memory
@@ -206,8 +192,6 @@ pub struct Sample {
     pub want: Want,
     /// The answer, or why there is none.
     pub outcome: Result<Answer, Fault>,
-    /// What was counted of its entries, to the last one: for metrics. It moves all the time, and is no news.
-    pub counts: Counts,
 }
 
 #[cfg(test)]
@@ -234,10 +218,7 @@ mod tests {
             append_only: false,
             trust: None,
             users: Vec::new(),
-            inspect: Inspect::Payloads,
-            reader: None,
             question: None,
-            swept: None,
             correct: true,
         }
     }

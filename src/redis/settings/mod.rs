@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::{
     api::v1alpha1::{
-        Acl, Amount, EvictionPolicy, ImagePullPolicy, Inspect, NetworkPolicyMode, PersistenceSpec, PodSpec,
+        Acl, Amount, EvictionPolicy, ImagePullPolicy, NetworkPolicyMode, PersistenceSpec, PodSpec,
         ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
     capability::operation::{self, Request},
@@ -57,12 +57,6 @@ pub struct Settings {
     pub rotation: Wish,
     /// Prefix of every key.
     pub instance_name: InstanceName,
-    /// Whether applications encrypt what they store.
-    pub encrypt: bool,
-    /// What is read of entries.
-    pub inspect: Inspect,
-    /// The name under which they encrypt, where the spec tells it.
-    pub application_name: Option<String>,
     /// Where and how the pods run.
     pub pod: PodSpec,
 }
@@ -264,9 +258,6 @@ impl Settings {
             network_policy: redis.network_policy,
             rotation: wish(cache)?,
             instance_name,
-            encrypt: cache.spec.entries.encrypt,
-            inspect: cache.spec.inspect(),
-            application_name: cache.spec.data_protection.application_name.clone(),
             pod: redis.pod.clone(),
         })
     }

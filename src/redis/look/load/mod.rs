@@ -8,21 +8,8 @@
 pub mod latency;
 pub mod memory;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::{
-    api::v1alpha1::Inspect,
-    entries::{
-        entry::reader::Reader,
-        look::{
-            census::{Batch, Census, Entries},
-            ledger::Ledger,
-            payloads::{Counts, Payloads},
-        },
-    },
-};
 use latency::{Latency, SlowCommand, Slowness};
 use memory::{Memory, Pressure};
 
@@ -40,10 +27,6 @@ pub struct Usage {
     pub memory: Memory,
     /// Whether it answers fast enough.
     pub latency: Latency,
-    /// What stands in it.
-    pub entries: Entries,
-    /// What the entries hold.
-    pub payloads: Payloads,
 }
 
 /// What one look read.
@@ -92,9 +75,6 @@ pub struct History {
     before: Option<Reading>,
     pressure: Pressure,
     slowness: Slowness,
-    census: Census,
-    ledger: Ledger,
-    swept: Option<Timestamp>,
     usage: Usage,
     late: u32,
 }
@@ -106,34 +86,6 @@ impl History {
         &self.usage
     }
 
-    /// The keys that were looked at so far.
-    pub fn census(&mut self) -> &mut Census {
-        &mut self.census
-    }
-
-    /// What was counted of payloads so far, to the last one.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        self.ledger.counts()
-    }
-
-    /// Goes on with what reads payloads now: what another one read of them is forgotten, and so is what was counted before
-    /// entries were removed on request, which would be told for as long as the next way through the keys takes.
-    pub fn read_with(&mut self, inspect: Inspect, reader: Option<&Arc<Reader>>, swept: Option<Timestamp>) {
-        if self.swept != swept {
-            *self = Self { census: Census::default(), ledger: Ledger::default(), swept, ..std::mem::take(self) };
-        }
-        if self.ledger.meet(inspect, reader) {
-            self.usage.payloads = Payloads::default();
-        }
-    }
-
-    /// Of so many entries of a batch, the one from which on payloads are to be looked into, and how many are left.
-    #[must_use]
-    pub fn turn(&self, entries: usize) -> (usize, usize) {
-        self.ledger.turn(entries)
-    }
-
     /// Since when a slow command is of interest, as the server's time: the look before, where this one is slow.
     #[must_use]
     pub fn slow_since(&self, reading: &Reading, round_trip: Duration) -> Option<u64> {
@@ -141,11 +93,13 @@ impl History {
         latency::is_slow(before, reading, round_trip).then_some(before.time)
     }
 
-    /// Begins anew where the server was started since.
-    pub fn meet(&mut self, reading: &Reading) {
-        if self.before.as_ref().is_some_and(|before| before.run != reading.run) {
+    /// Begins anew where the server was started since, and says whether it was.
+    pub fn meet(&mut self, reading: &Reading) -> bool {
+        let is_new = self.before.as_ref().is_some_and(|before| before.run != reading.run);
+        if is_new {
             *self = Self::default();
         }
+        is_new
     }
 
     /// Fills in what of a reading could not be read: nothing has happened since, as far as is known.
@@ -171,16 +125,12 @@ impl History {
         self.late >= OUT_OF_DATE
     }
 
-    /// Adds what a look read. Comes after [`Self::meet`]. Without a batch what was said of keys stays.
-    pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, batch: Option<Batch>) {
+    /// Adds what a look read, where the biggest entry has this many bytes. Comes after [`Self::meet`].
+    pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, biggest: u64) {
         let before = self.before.as_ref();
-        let payloads = batch.as_ref().map_or_else(|| self.usage.payloads.clone(), |batch| self.ledger.note(batch));
-        let entries = batch.map_or_else(|| self.usage.entries.clone(), |batch| self.census.note(batch, &reading));
         self.usage = Usage {
             memory: self.pressure.note(before, &reading),
-            latency: self.slowness.note(before, &reading, round_trip, slow, self.census.biggest()),
-            entries,
-            payloads,
+            latency: self.slowness.note(before, &reading, round_trip, slow, biggest),
         };
         self.before = Some(reading);
     }
