@@ -7,8 +7,8 @@
 //! | [`kubernetes`] | identity, names, reads, writes, Events; knows no `TokenCache` | Kubernetes |
 //! | [`capability`] | words that capabilities share | nothing |
 //! | [`data_protection`] | a capability: the shared key ring of ASP.NET Core | nothing |
-//! | [`entries`] | what stored entries are, which are removed, what is said of them | nothing |
 //! | [`redis`] | a capability: a dedicated server | nothing |
+//! | [`entries`] | a capability: what is stored there, and what of it is removed | nothing |
 //! | [`probe`] | looks at servers, and sweeps of their entries | Redis |
 //! | [`telemetry`] | log, health and metrics | whoever asks |
 //! | [`controller`] | observe, decide, apply, report | Kubernetes |
