@@ -27,7 +27,7 @@ use crate::{
         name,
         object::{Kind, Object, Reference},
         read::{consumers::ConsumerLookup, named::NamedSecrets, secret::SecretReader},
-        write::admitted::Admitted,
+        write::{admitted::Admitted, settled::Settled},
     },
     probe::{prober::Prober, sweeper::Sweeper},
     redis::tls::verified::Verified,
@@ -64,6 +64,7 @@ pub struct Context {
     admitted: Mutex<HashMap<Key, Admitted>>,
     opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
     verified: Mutex<HashMap<Key, Arc<Verified>>>,
+    settled: Mutex<HashMap<Key, Arc<Settled>>>,
     left: Mutex<HashMap<Key, HashSet<String>>>,
     claims: Mutex<HashMap<Key, String>>,
     brakes: Mutex<HashMap<Key, Brake>>,
@@ -109,6 +110,7 @@ impl Context {
             admitted: Mutex::default(),
             opened: Mutex::default(),
             verified: Mutex::default(),
+            settled: Mutex::default(),
             left: Mutex::default(),
             claims: Mutex::default(),
             brakes: Mutex::default(),
@@ -211,7 +213,7 @@ impl Context {
             Kind::StatefulSet => caches.stateful_sets.get(namespace, name).map(Object::StatefulSet),
             Kind::Service => caches.services.get(namespace, name).map(Object::Service),
             Kind::ConfigMap => caches.config_maps.get(namespace, name).map(Object::ConfigMap),
-            Kind::Secret => self.secrets.fetched(namespace, name).map(Object::Secret),
+            Kind::Secret => self.secrets.last(namespace, name).map(Object::Secret),
             Kind::ServiceAccount => caches.service_accounts.get(namespace, name).map(Object::ServiceAccount),
             Kind::NetworkPolicy => caches.network_policies.get(namespace, name).map(Object::NetworkPolicy),
             Kind::PersistentVolumeClaim => None,
@@ -231,6 +233,21 @@ impl Context {
     /// What was verified of a cache's certificates before.
     pub fn verified(&self, key: &Key) -> Arc<Verified> {
         Arc::clone(self.verified.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    }
+
+    /// Which objects of a cache were found to be as they are wanted.
+    pub fn settled(&self, key: &Key) -> Arc<Settled> {
+        Arc::clone(self.settled.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    }
+
+    /// Lets go of what a pass has read: it is over.
+    pub fn rest(&self, key: &Key) {
+        let (namespace, name) = (key.namespace.as_deref().unwrap_or_default(), key.name.as_str());
+        self.caches.rest(namespace, name);
+        self.secrets.rest(namespace, name);
+        if let Some(verified) = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            verified.rest();
+        }
     }
 
     /// Remembers what a pass has opened of a cache's key ring; nothing, where it has none.
@@ -288,6 +305,7 @@ impl Context {
         self.follow(key, &[]);
         self.open(key, None);
         self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.not_told_of(key, &[]);
         self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         // Others may fight over what is left of it.

@@ -16,6 +16,7 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
@@ -99,7 +100,8 @@ pub async fn snapshot<'pass>(
         consumers: consumers.named(&Source::Secret(name::redis(&key.name))),
         processes: answers.ring_processes.clone().unwrap_or(Processes::Unknown),
     };
-    let ring = ring_secrets::observe(context, &settings.data_protection, beside, answers, unseen).await?;
+    let settled = Arc::clone(&observed.settled);
+    let ring = ring_secrets::observe(context, &settings.data_protection, (beside, settled), answers, unseen).await?;
     let (now, generation) = (Context::now(), cache.metadata.generation.unwrap_or_default());
     Ok(Snapshot {
         now,
@@ -247,6 +249,7 @@ async fn redis(
             TlsSource::Managed | TlsSource::Disabled => None,
         },
         verified: context.verified(key),
+        settled: context.settled(key),
         claim: claim(context, key, settings, pods.first().map(AsRef::as_ref)).await,
         pods,
         samples: Vec::new(),
@@ -477,7 +480,7 @@ pub fn children(context: &Context, owner: &Owner) -> Vec<Reference> {
 
 fn labelled<K>(owner: &Owner, cache: &Cache<K>, kind: Kind) -> Vec<Reference>
 where
-    K: Resource<DynamicType = ()>,
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
 {
     let labelled = cache.of_instance(&owner.namespace, &owner.name);
     let metadata = labelled.iter().map(|object| Resource::meta(object.as_ref()));

@@ -6,11 +6,12 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
-    Api, Client, ResourceExt,
+    Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
-    core::Status,
+    core::{Request, Status},
 };
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     brake::{Change, HeldUntil, Target},
@@ -18,7 +19,7 @@ use super::{
     context::Context,
     memory::Overlay,
     report::Report,
-    watch::{Guarded, Key},
+    watch::Key,
 };
 use crate::{
     api::v1alpha1::{LONGEST_MESSAGE, StoredStatus, TokenCache, TokenCacheStatus},
@@ -144,28 +145,42 @@ async fn write_status(
 ) -> Result<Option<String>, ReportError> {
     let regarding = reference(cache);
     let name = regarding.name.as_deref().unwrap_or_default();
-    // Guarded: the answer holds the spec too, and a status is written also where that cannot be read.
-    let api: Api<Guarded> = Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or_default());
     let body = json!({
         "apiVersion": regarding.api_version,
         "kind": regarding.kind,
         "metadata": {"name": name, "uid": regarding.uid},
         "status": status,
     });
+    let requests = Request::new(TokenCache::url_path(&(), regarding.namespace.as_deref()));
+    let patch = async |patch: Patch<&Value>, params: &PatchParams| {
+        let request = requests.patch_subresource("status", name, params, &patch).map_err(kube::Error::BuildRequest)?;
+        client.request::<Stored>(request).await
+    };
     let params = PatchParams::apply(STATUS_FIELD_MANAGER).force();
-    let applied = match api.patch_status(name, &params, &Patch::Apply(&body)).await {
+    let applied = match patch(Patch::Apply(&body), &params).await {
         Err(kube::Error::Api(answer)) if is_of_another_schema(&answer) => {
-            let params = PatchParams { force: false, ..params };
-            api.patch_status(name, &params, &Patch::Merge(&body)).await
+            patch(Patch::Merge(&body), &PatchParams { force: false, ..params }).await
         }
         applied => applied,
     };
     match applied {
         Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(None),
         answer => {
-            answer.map(|written| written.resource_version()).map_err(|error| ReportError::Status(Box::new(error)))
+            answer.map(|stored| stored.metadata.resource_version).map_err(|error| ReportError::Status(Box::new(error)))
         }
     }
+}
+
+/// What is read of the answer to a write: a status is written also where the spec cannot be read.
+#[derive(Deserialize)]
+struct Stored {
+    metadata: StoredMetadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredMetadata {
+    resource_version: Option<String>,
 }
 
 /// Whether a status holds a value of another type than the schema has, as another version's schema may have had it. Then the
@@ -202,7 +217,7 @@ pub async fn publish_once(
 }
 
 fn reference(cache: &TokenCache) -> ObjectReference {
-    kube::Resource::object_ref(cache, &())
+    cache.object_ref(&())
 }
 
 #[cfg(test)]

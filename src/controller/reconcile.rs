@@ -94,6 +94,7 @@ pub async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, 
     }
     let key = Key::from_obj(cache.as_ref());
     let outcome = timeout(PASS_LIMIT, unlimited_pass(&cache, &context, &key)).await.unwrap_or(Err(PassError::TimedOut));
+    context.rest(&key);
     if let Err(error) = &outcome
         && error.is_blindness()
         && (error.class() == WriteErrorClass::Forbidden || context.failures(&key) >= requeue::TOLERATED)

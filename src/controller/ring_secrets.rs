@@ -27,6 +27,7 @@ use crate::{
     kubernetes::{
         identity::{Found, Lacking, ORPHANED, Owner, Wanted},
         name,
+        write::settled::Settled,
     },
     redis::server::{fit, objects::SECRET_TYPE},
 };
@@ -39,7 +40,7 @@ use crate::{
 pub async fn observe(
     context: &Context,
     settings: &Settings,
-    beside: Beside,
+    (beside, settled): (Beside, Arc<Settled>),
     answers: &Answers,
     unseen: Unseen,
 ) -> Result<Observed, ObserveError> {
@@ -75,6 +76,7 @@ pub async fn observe(
         provided: provided(context, settings).await?,
         certificates: certificates(context, settings, answers.are_certificates_lacking, unseen).await?,
         oldest_process: answers.oldest_process,
+        settled,
     };
     Ok(Observed::new(files, ring, taken, beside).with(inputs))
 }

@@ -29,7 +29,7 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     api::v1alpha1::{StoredStatus, TokenCache},
@@ -46,6 +46,9 @@ use crate::{
 
 /// How many passes run at the same time.
 const CONCURRENT_PASSES: u16 = 16;
+
+/// How many objects of a list are read at once.
+const LIST_PAGE: u32 = 100;
 
 /// A `TokenCache` that may not be readable: one that is not must not hide the others.
 pub type Guarded = DeserializeGuard<TokenCache>;
@@ -104,6 +107,18 @@ impl Caches {
         named.into_iter().map(|(namespace, name)| Key::new(&name).within(&namespace)).collect()
     }
 
+    /// Nobody uses the objects of this instance for now.
+    pub fn rest(&self, namespace: &str, instance: &str) {
+        // The Secrets rest where they are read.
+        let Self { service_accounts, network_policies, services, config_maps, stateful_sets, pods, .. } = self;
+        service_accounts.rest(namespace, instance);
+        network_policies.rest(namespace, instance);
+        services.rest(namespace, instance);
+        config_maps.rest(namespace, instance);
+        stateful_sets.rest(namespace, instance);
+        pods.rest(namespace, instance);
+    }
+
     /// Waits until every watch has listed what was there at its start.
     ///
     /// # Errors
@@ -140,7 +155,7 @@ pub fn controller(
     is_echo: impl Fn(&Guarded) -> bool + Send + Sync + 'static,
 ) -> (Controller<Guarded>, Caches) {
     let (token_caches, writer) = reflector::store();
-    let events = watcher(scope.api::<Guarded>(client), watcher::Config::default());
+    let events = watcher(scope.api::<Guarded>(client), paged());
     let events = events.default_backoff().modify(slim_cache);
     let events = events.reflect(writer).filter_map(|event| ready(told("TokenCache", event)));
     let changed = events.filter_map(move |event| {
@@ -153,7 +168,7 @@ pub fn controller(
     });
     let controller =
         Controller::for_stream(changed, token_caches).with_config(Config::default().concurrency(CONCURRENT_PASSES));
-    let ours = || watcher::Config::default().labels(MANAGED_SELECTOR);
+    let ours = || paged().labels(MANAGED_SELECTOR);
     let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours(), owners);
     let controller = controller.reconcile_on(changed);
     let (network_policies, changed) = kept::<NetworkPolicy>(client, scope, ours(), owners);
@@ -164,12 +179,12 @@ pub fn controller(
     let controller = controller.reconcile_on(changed);
     let (stateful_sets, changed) = kept::<StatefulSet>(client, scope, ours(), owners);
     let controller = controller.reconcile_on(changed);
-    let of_pods = watcher::Config::default().labels(POD_SELECTOR);
+    let of_pods = paged().labels(POD_SELECTOR);
     let (pods, changed) = kept::<Pod>(client, scope, of_pods, |pod| instance(pod).into_iter().collect());
     let controller = controller.reconcile_on(changed);
     let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours(), owners);
     let controller = controller.reconcile_on(changed);
-    let earlier = watcher::Config::default().labels(EARLIER_SELECTOR);
+    let earlier = paged().labels(EARLIER_SELECTOR);
     let (earlier_secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, earlier, owners);
     let controller = controller.reconcile_on(changed);
     let caches = Caches {
@@ -195,6 +210,7 @@ fn kept<K>(
 ) -> (Cache<K>, impl Stream<Item = Key> + Send + 'static)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Serialize
         + DeserializeOwned
         + Clone
         + Debug
@@ -207,6 +223,11 @@ where
     let events = watcher(scope.api::<K>(client), config).default_backoff().modify(slim);
     let changes = events.filter_map(move |event| ready(told(&K::kind(&()), event).and_then(|event| noted.note(event))));
     (cache, changes.flat_map(move |object| stream::iter(concerned(&object))).boxed())
+}
+
+/// What a watch begins with comes in parts, of which each is in memory as a whole.
+fn paged() -> watcher::Config {
+    watcher::Config::default().page_size(LIST_PAGE)
 }
 
 /// What a watch tells; that it failed is logged.

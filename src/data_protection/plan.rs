@@ -164,7 +164,8 @@ fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataPro
             }
             leave_annotations(live, &mut secret);
             let strays = strays(live, |name| secret.data.as_ref().is_some_and(|data| data.contains_key(name)));
-            if strays.is_empty() && subset::holds(live.as_ref(), &secret) {
+            let is_as_wanted = || subset::holds(live.as_ref(), &secret);
+            if strays.is_empty() && observed.inputs().settled.holds(&live.metadata, &secret, is_as_wanted) {
                 return None;
             }
             secret.metadata.uid.clone_from(&live.metadata.uid);
@@ -214,7 +215,8 @@ fn publication(settings: &Settings, observed: &Observed, standing: &Standing) ->
     secret.data.get_or_insert_default().extend(revocations);
     let Some(live) = observed.ring.ours() else { return Some(Write::Create(secret.into())) };
     let strays = strays(live, |name| published.files().contains_key(name));
-    if !grows && strays.is_empty() && subset::holds(live.as_ref(), &secret) {
+    let is_as_wanted = || subset::holds(live.as_ref(), &secret);
+    if !grows && strays.is_empty() && observed.inputs().settled.holds(&live.metadata, &secret, is_as_wanted) {
         return None;
     }
     secret.metadata.uid.clone_from(&live.metadata.uid);

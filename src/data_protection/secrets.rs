@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::v1alpha1::OperationStatus,
     capability::progress::Progress,
-    kubernetes::{identity::Found, read::process::Processes},
+    kubernetes::{identity::Found, read::process::Processes, write::settled::Settled},
 };
 
 /// What a pass saw of a cache's key ring.
@@ -56,6 +56,8 @@ pub struct Inputs {
     pub certificates: Found<Arc<Secret>>,
     /// The start of the oldest process that uses the ring; `None` where there is no process.
     pub oldest_process: Option<Timestamp>,
+    /// Which objects were found to be as they are wanted.
+    pub settled: Arc<Settled>,
 }
 
 // By hand: derived, it would print keys.

@@ -66,7 +66,7 @@ pub struct Target {
 }
 
 struct Round {
-    aim: watch::Sender<Target>,
+    aim: watch::Sender<Arc<Target>>,
     latest: Arc<Mutex<Latest>>,
     task: AbortHandle,
 }
@@ -105,13 +105,15 @@ impl Prober {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key).filter(|round| !round.task.is_finished()) {
             round.aim.send_if_modified(|current| {
-                let changed = *current != aim;
-                *current = aim;
+                let changed = **current != aim;
+                if changed {
+                    *current = Arc::new(aim);
+                }
                 changed
             });
             return;
         }
-        let (sender, receiver) = watch::channel(aim);
+        let (sender, receiver) = watch::channel(Arc::new(aim));
         let latest = Arc::new(Mutex::default());
         let task = tokio::spawn(round(Arc::clone(&self.shared), key.clone(), receiver, Arc::clone(&latest)));
         rounds.insert(key.clone(), Round { aim: sender, latest, task: task.abort_handle() });
@@ -121,7 +123,13 @@ impl Prober {
     pub fn hold(&self, key: &TokenCacheRef) {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = rounds.get(key) {
-            round.aim.send_if_modified(|aim| std::mem::replace(&mut aim.aim.want.correct, false));
+            round.aim.send_if_modified(|target| {
+                let corrects = target.aim.want.correct;
+                if corrects {
+                    Arc::make_mut(target).aim.want.correct = false;
+                }
+                corrects
+            });
         }
     }
 
@@ -190,10 +198,15 @@ impl Round {
     }
 }
 
-async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver<Target>, latest: Arc<Mutex<Latest>>) {
+async fn round(
+    shared: Arc<Shared>,
+    key: TokenCacheRef,
+    mut aim: watch::Receiver<Arc<Target>>,
+    latest: Arc<Mutex<Latest>>,
+) {
     let mut retry = FIRST_RETRY;
     let mut known: Vec<Server> = Vec::new();
-    let mut wanted: Option<Want> = None;
+    let mut wanted: Option<Arc<Target>> = None;
     while (shared.is_there)(&key) {
         let target = aim.borrow_and_update().clone();
         let current = &target.aim;
@@ -204,13 +217,13 @@ async fn round(shared: Arc<Shared>, key: TokenCacheRef, mut aim: watch::Receiver
         known.clone_from(&current.servers);
         if let Some(before) = &wanted {
             for sample in &mut samples {
-                tell_from_drift(sample, before, &current.want);
+                tell_from_drift(sample, &before.aim.want, &current.want);
             }
         }
         let healthy = samples.iter().all(|sample| sample.outcome.is_ok());
         // What was only looked at is still what the servers had before.
         if healthy && !samples.is_empty() && current.want.correct {
-            wanted = Some(current.want.clone());
+            wanted = Some(Arc::clone(&target));
         }
         // A certificate that is on its way to the pod is looked for again soon.
         let settled =

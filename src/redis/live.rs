@@ -21,7 +21,7 @@ use crate::{
         identity::Found,
         object::{Kind, Reference},
         read::{process::Processes, workload::Consumers},
-        write::admitted::Admitted,
+        write::{admitted::Admitted, settled::Settled},
     },
 };
 
@@ -67,6 +67,8 @@ pub struct Observed {
     pub provided_certificate: Option<Arc<Secret>>,
     /// What was verified of certificates before.
     pub verified: Arc<Verified>,
+    /// Which objects were found to be as they are wanted.
+    pub settled: Arc<Settled>,
     /// The claim of the pod's volume, while it is not known to be labelled as what outlives the cache is.
     pub claim: Option<ObjectMeta>,
     /// The pods of the `StatefulSet`, by name.
@@ -152,6 +154,7 @@ impl Observed {
             server_certificate,
             provided_certificate: _,
             verified: _,
+            settled: _,
             claim: _,
             pods: _,
             samples: _,

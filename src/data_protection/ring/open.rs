@@ -3,7 +3,7 @@
 //! In: keys, revocations, and the certificates at hand. Out: payloads, protected and read. A master key is opened once, which
 //! with a certificate takes milliseconds, and is wiped from memory when the ring is dropped.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use zeroize::Zeroizing;
 
@@ -14,9 +14,9 @@ use crate::data_protection::{
     payload::{self, Protector, Purposes},
 };
 
-/// Keys that payloads are read with.
+/// Keys that payloads are read with. Its clones share them: each is in memory once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyRing(BTreeMap<KeyId, Entry>);
+pub struct KeyRing(Arc<BTreeMap<KeyId, Box<Entry>>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
@@ -63,7 +63,7 @@ impl KeyRing {
         };
         let opened = |key: &Key| {
             let known = earlier.0.get(&key.id).filter(|known| known.key == *key && has_certificate(key));
-            if let Some(Entry { held: Held::Open(protector) | Held::Revoked(Some(protector)), .. }) = known {
+            if let Some(Held::Open(protector) | Held::Revoked(Some(protector))) = known.map(|known| &known.held) {
                 return Ok(protector.clone());
             }
             key.open(pairs).map(|(algorithm, master)| Protector::new(key.id, algorithm, master))
@@ -75,21 +75,26 @@ impl KeyRing {
             }
             opened.map_or_else(Held::Closed, Held::Open)
         };
-        Self(keys.iter().map(|key| (key.id, Entry { key: key.clone(), held: held(key) })).collect())
+        let entry = |key: &Key| (key.id, Box::new(Entry { key: key.clone(), held: held(key) }));
+        let ring = Self(Arc::new(keys.iter().map(entry).collect()));
+        if ring == *earlier { earlier.clone() } else { ring }
     }
 
     /// The ring as its dates tell it.
     #[must_use]
     pub fn dates(&self) -> Ring {
-        let member = |Entry { key, held }: &Entry| Member {
-            id: key.id,
-            created: key.created.timestamp(),
-            activates: key.activates.timestamp(),
-            expires: key.expires.timestamp(),
-            is_revoked: matches!(held, Held::Revoked(_)),
-            is_readable: !matches!(held, Held::Closed(_)),
+        let member = |entry: &Entry| {
+            let Entry { key, held } = entry;
+            Member {
+                id: key.id,
+                created: key.created.timestamp(),
+                activates: key.activates.timestamp(),
+                expires: key.expires.timestamp(),
+                is_revoked: matches!(held, Held::Revoked(_)),
+                is_readable: !matches!(held, Held::Closed(_)),
+            }
         };
-        self.0.values().map(member).collect()
+        self.0.values().map(AsRef::as_ref).map(member).collect()
     }
 
     /// What protects with a key; `None` where there is no such key, or it cannot be used.

@@ -6,18 +6,16 @@
 //! of the others. It asks the API server nothing.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Resource, ResourceExt, runtime::watcher::Event};
+use kube::{Resource, runtime::watcher::Event};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
-use crate::kubernetes::identity::named_owner;
-
-/// A namespace, and a name in it.
-type Place = (String, String);
+use super::packed::{Packed, Place, Version, instance, parts, place};
 
 /// The objects of one kind.
 pub struct Cache<K> {
@@ -33,8 +31,12 @@ impl<K> Clone for Cache<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        let state =
-            State { watched: HashMap::new(), written: HashMap::new(), names: HashMap::new(), listed: HashMap::new() };
+        let state = State {
+            watched: Packed::default(),
+            written: HashMap::new(),
+            names: HashMap::new(),
+            listed: Packed::default(),
+        };
         Self { state: Arc::new(RwLock::new(state)), ready: Arc::new(watch::Sender::new(false)) }
     }
 }
@@ -44,14 +46,14 @@ impl<K> Default for Cache<K> {
 #[error("the watch has ended")]
 pub struct WatchEnded;
 
-impl<K: Resource<DynamicType = ()>> Cache<K> {
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Cache<K> {
     /// Takes note of an event of the watch. Returns its object, where it tells anything that was not known.
     pub fn note(&self, event: Event<K>) -> Option<Arc<K>> {
         let mut state = self.write();
         match event {
             Event::Apply(object) => {
                 let object = Arc::new(object);
-                state.set(Arc::clone(&object)).then_some(object)
+                state.set(&object).then_some(object)
             }
             Event::Delete(object) => state.remove(&object).then(|| Arc::new(object)),
             Event::Init => {
@@ -59,11 +61,11 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
                 None
             }
             Event::InitApply(object) => {
-                let (place, object) = (place(&object), Arc::new(object));
+                let (place, object) = (place_of(&object), Arc::new(object));
+                let version = Version::of(object.meta());
                 // Of the first list nothing is told: there is no pass yet that could have missed it.
-                let is_news =
-                    *self.ready.borrow() && !state.get(&place).is_some_and(|known| is_same(known.as_ref(), &object));
-                state.listed.insert(place, Arc::clone(&object));
+                let is_news = *self.ready.borrow() && (!version.is_known() || state.version(&place) != Some(version));
+                state.listed.insert(place, &object);
                 is_news.then_some(object)
             }
             Event::InitDone => {
@@ -79,22 +81,22 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
     /// will show it, its labels tell.
     pub fn absorb(&self, object: Arc<K>, is_watched: bool) {
         let mut state = self.write();
-        let place = place(object.as_ref());
-        let version = version(object.as_ref());
-        if state.watched.get(&place).is_some_and(|watched| self::version(watched.as_ref()) >= version) {
+        let place = place_of(object.as_ref());
+        let version = Version::of(object.meta());
+        if state.watched.version(&place).is_some_and(|watched| watched >= version) {
             return;
         }
-        state.index(&place, Some(object.as_ref()));
+        state.index(&place, instance(object.as_ref()));
         state.written.insert(place, Written { version, object: Some(object), is_watched, is_before_list: false });
     }
 
     /// Takes note of a deletion: of the object of this name and version.
     pub fn absorb_deletion(&self, gone: &ObjectMeta) {
         let mut state = self.write();
-        let place = (gone.namespace.clone().unwrap_or_default(), gone.name.clone().unwrap_or_default());
-        let version = gone.resource_version.as_ref().and_then(|version| version.parse().ok());
+        let place = place(gone.namespace.as_deref().unwrap_or_default(), gone.name.as_deref().unwrap_or_default());
+        let version = Version::of(gone);
         state.index(&place, None);
-        if state.watched.get(&place).is_some_and(|watched| self::version(watched.as_ref()) <= version) {
+        if state.watched.version(&place).is_some_and(|watched| watched <= version) {
             let gone = Written { version, object: None, is_watched: true, is_before_list: false };
             state.written.insert(place, gone);
         } else {
@@ -104,8 +106,8 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
 
     /// Forgets what was written under this name, or found there.
     pub fn forget(&self, namespace: &str, name: &str) {
-        let (mut state, place) = (self.write(), (namespace.to_owned(), name.to_owned()));
-        let watched = state.watched.get(&place).cloned();
+        let (mut state, place) = (self.write(), place(namespace, name));
+        let watched = state.watched.instance(&place).map(str::to_owned);
         state.index(&place, watched.as_deref());
         state.written.remove(&place);
     }
@@ -114,30 +116,53 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
     #[must_use]
     pub fn unwatched(&self, namespace: &str) -> Vec<String> {
         let state = self.read();
-        let unwatched = state.written.iter().filter(|(place, written)| !written.is_watched && place.0 == namespace);
-        unwatched.map(|(place, _)| place.1.clone()).collect()
+        let unwatched = state.written.iter().filter(|(_, written)| !written.is_watched);
+        let places = unwatched.map(|(place, _)| parts(place));
+        places.filter(|(of, _)| *of == namespace).map(|(_, name)| name.to_owned()).collect()
     }
 
     /// The object of this name.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.read().get(&(namespace.to_owned(), name.to_owned())).cloned()
+        self.read().get(&place(namespace, name))
+    }
+
+    /// The version of the object of this name.
+    #[must_use]
+    pub fn version(&self, namespace: &str, name: &str) -> Option<Version> {
+        self.read().version(&place(namespace, name))
     }
 
     /// The objects of a namespace whose labels name this instance, by name.
     #[must_use]
     pub fn of_instance(&self, namespace: &str, instance: &str) -> Vec<Arc<K>> {
         let state = self.read();
-        let names = state.names.get(&(namespace.to_owned(), instance.to_owned()));
-        let places = names.into_iter().flatten().map(|name| (namespace.to_owned(), name.clone()));
-        let objects = places.filter_map(|place| state.get(&place));
-        objects.filter(|object| named_owner(object.labels()) == Some(instance)).cloned().collect()
+        let names = state.names.get(&place(namespace, instance)).into_iter().flatten();
+        let places = names.map(|name| place(namespace, name));
+        let places = places.filter(|place| state.instance(place) == Some(instance));
+        places.filter_map(|place| state.get(&place)).collect()
+    }
+
+    /// The names of the objects of a namespace whose labels name this instance.
+    #[must_use]
+    pub fn names(&self, namespace: &str, instance: &str) -> Vec<Box<str>> {
+        self.read().names.get(&place(namespace, instance)).cloned().unwrap_or_default()
+    }
+
+    /// Nobody uses the objects of this instance for now.
+    pub fn rest(&self, namespace: &str, instance: &str) {
+        let state = self.read();
+        for name in state.names.get(&place(namespace, instance)).into_iter().flatten() {
+            state.watched.rest(&place(namespace, name));
+        }
     }
 
     /// The namespace and name of every instance that has an object.
     #[must_use]
     pub fn instances(&self) -> Vec<(String, String)> {
-        self.read().names.keys().cloned().collect()
+        let state = self.read();
+        let places = state.names.keys().map(|place| parts(place));
+        places.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect()
     }
 
     /// Whether the watch has listed what was there at its start.
@@ -165,19 +190,20 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
 
 struct State<K> {
     /// As the watch shows them.
-    watched: HashMap<Place, Arc<K>>,
+    watched: Packed<K>,
     /// What was written since.
     written: HashMap<Place, Written<K>>,
-    /// The names of the objects of an instance. It may name one that is of another instance by now, and never lacks one.
-    names: HashMap<Place, BTreeSet<String>>,
+    /// The names of the objects of an instance, in their order. It may name one that is of another instance by now, and never
+    /// lacks one.
+    names: HashMap<Place, Vec<Box<str>>>,
     /// The objects of a list that is being read.
-    listed: HashMap<Place, Arc<K>>,
+    listed: Packed<K>,
 }
 
 /// What a write has left under a name.
 struct Written<K> {
     /// The version of the object; of one that was deleted, the last one.
-    version: Option<u64>,
+    version: Version,
     /// The object; `None` where it was deleted.
     object: Option<Arc<K>>,
     /// Whether the watch will show it.
@@ -186,33 +212,51 @@ struct Written<K> {
     is_before_list: bool,
 }
 
-impl<K: Resource<DynamicType = ()>> State<K> {
-    fn get(&self, place: &Place) -> Option<&Arc<K>> {
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> State<K> {
+    fn get(&self, place: &str) -> Option<Arc<K>> {
         match self.written.get(place) {
-            Some(written) => written.object.as_ref(),
+            Some(written) => written.object.clone(),
             None => self.watched.get(place),
         }
     }
 
-    fn set(&mut self, object: Arc<K>) -> bool {
-        let (place, version) = (place(object.as_ref()), version(object.as_ref()));
+    fn version(&self, place: &str) -> Option<Version> {
+        match self.written.get(place) {
+            Some(written) => written.object.as_ref().map(|_| written.version),
+            None => self.watched.version(place),
+        }
+    }
+
+    fn instance(&self, place: &str) -> Option<&str> {
+        match self.written.get(place) {
+            Some(written) => written.object.as_ref().and_then(|object| instance(object.as_ref())),
+            None => self.watched.instance(place),
+        }
+    }
+
+    fn set(&mut self, object: &Arc<K>) -> bool {
+        let (place, version) = (place_of(object.as_ref()), Version::of(object.meta()));
         let (is_behind, is_news) = match self.written.get(&place) {
             None => (false, true),
             Some(Written { version: written, object: Some(_), .. }) => {
-                (version < *written, version > *written || version.is_none())
+                (version < *written, version > *written || !version.is_known())
             }
             Some(Written { version: deleted, object: None, .. }) => (version <= *deleted, version > *deleted),
         };
         if !is_behind {
-            self.index(&place, Some(object.as_ref()));
-            self.written.remove(&place);
+            self.index(&place, instance(object.as_ref()));
         }
-        self.watched.insert(place, object);
+        if !is_behind && self.written.remove(&place).is_some() {
+            // The pass that has written it may not be over yet.
+            self.watched.insert_used(place, object);
+        } else {
+            self.watched.insert(place, object);
+        }
         is_news
     }
 
     fn remove(&mut self, object: &K) -> bool {
-        let (place, version) = (place(object), version(object));
+        let (place, version) = (place_of(object), Version::of(object.meta()));
         let is_news = match self.written.get(&place) {
             // Another one was made meanwhile.
             Some(Written { version: written, object: Some(_), .. }) if version < *written => {
@@ -229,7 +273,7 @@ impl<K: Resource<DynamicType = ()>> State<K> {
     }
 
     fn begin_list(&mut self) {
-        self.listed.clear();
+        self.listed = Packed::default();
         for written in self.written.values_mut() {
             written.is_before_list = true;
         }
@@ -240,58 +284,55 @@ impl<K: Resource<DynamicType = ()>> State<K> {
         self.watched = std::mem::take(&mut self.listed);
         let watched = &self.watched;
         self.written.retain(|place, written| {
-            let is_caught_up = watched.get(place).is_some_and(|object| version(object.as_ref()) >= written.version);
+            let is_caught_up = watched.version(place).is_some_and(|version| version >= written.version);
             !written.is_watched || !(written.is_before_list || is_caught_up)
         });
         self.names.clear();
-        let written = self.written.iter().filter_map(|(place, written)| Some((place, written.object.as_ref()?)));
-        for (place, object) in self.watched.iter().chain(written) {
-            if let Some(of) = instance(place, object.as_ref()) {
-                self.names.entry(of).or_default().insert(place.1.clone());
-            }
+        let written = self.written.iter().filter_map(|(place, written)| {
+            let object = written.object.as_ref()?;
+            Some((place, instance(object.as_ref())))
+        });
+        for (place, of) in self.watched.instances().chain(written) {
+            let Some(of) = of else { continue };
+            let (namespace, name) = parts(place);
+            add(self.names.entry(self::place(namespace, of)).or_default(), name);
         }
     }
 
-    /// Takes note of whose the object is that stands under a name from now on, if any does.
-    fn index(&mut self, place: &Place, object: Option<&K>) {
-        let before = self.get(place).and_then(|before| instance(place, before.as_ref()));
-        let now = object.and_then(|object| instance(place, object));
-        if let Some(before) = before.filter(|before| now.as_ref() != Some(before))
-            && let Some(names) = self.names.get_mut(&before)
-        {
-            names.remove(&place.1);
-            if names.is_empty() {
-                self.names.remove(&before);
+    /// Takes note of the instance that the labels of the object name that stands under a name from now on, if any does.
+    fn index(&mut self, place: &str, now: Option<&str>) {
+        let (namespace, name) = parts(place);
+        if let Some(before) = self.instance(place).filter(|before| now != Some(before)) {
+            let before = self::place(namespace, before);
+            if let Some(names) = self.names.get_mut(&before) {
+                names.retain(|known| known.as_ref() != name);
+                if names.is_empty() {
+                    self.names.remove(&before);
+                }
             }
         }
         if let Some(now) = now {
-            self.names.entry(now).or_default().insert(place.1.clone());
+            add(self.names.entry(self::place(namespace, now)).or_default(), name);
         }
     }
 }
 
-fn instance<K: Resource>(place: &Place, object: &K) -> Option<Place> {
-    Some((place.0.clone(), named_owner(object.labels())?.to_owned()))
+/// Adds a name to those that there are, in its place.
+fn add(names: &mut Vec<Box<str>>, name: &str) {
+    if let Err(at) = names.binary_search_by(|known| known.as_ref().cmp(name)) {
+        names.insert(at, name.into());
+        names.shrink_to_fit();
+    }
 }
 
-/// The version as a number, by which the API server counts all objects of a kind; of two that cannot be told apart so the later
-/// event counts.
-fn version<K: Resource>(object: &K) -> Option<u64> {
-    object.meta().resource_version.as_ref()?.parse().ok()
-}
-
-fn is_same<K: Resource>(one: &K, other: &K) -> bool {
-    let version = |object: &K| object.meta().resource_version.clone();
-    version(one).is_some() && version(one) == version(other) && one.meta().uid == other.meta().uid
-}
-
-fn place<K: Resource>(object: &K) -> Place {
-    (ResourceExt::namespace(object).unwrap_or_default(), object.name_any())
+fn place_of<K: Resource>(object: &K) -> Place {
+    place(object.meta().namespace.as_deref().unwrap_or_default(), object.meta().name.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+    use kube::ResourceExt;
 
     use super::*;
     use crate::kubernetes::identity::OWNER_LABEL;

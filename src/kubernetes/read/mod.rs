@@ -4,6 +4,7 @@
 pub mod cache;
 pub mod consumers;
 pub mod named;
+pub mod packed;
 pub mod process;
 pub mod secret;
 pub mod workload;

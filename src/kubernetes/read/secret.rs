@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,14 +16,18 @@ use kube::{
     core::{PartialObjectMeta, PartialObjectMetaExt},
 };
 
-use super::{cache::Cache, named::Sight};
+use super::{
+    cache::Cache,
+    named::Sight,
+    packed::{Packed, Version, parts, place},
+};
 use crate::kubernetes::identity::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version, managed_fields};
 
 /// Where passes read Secrets.
 pub struct SecretReader {
     client: Client,
     metadata: [Cache<PartialObjectMeta<Secret>>; 2],
-    fetched: Mutex<HashMap<(String, String), Arc<Secret>>>,
+    fetched: Mutex<Packed<Secret>>,
     unlabelled: tokio::sync::Mutex<HashMap<String, Listed>>,
 }
 
@@ -46,8 +50,8 @@ impl SecretReader {
     /// # Errors
     /// What the API server or the way to it answered.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
-        let Some(known) = self.metadata(namespace, name) else { return Ok(None) };
-        self.read_at(namespace, name, known.resource_version()).await
+        let Some(version) = self.version(namespace, name) else { return Ok(None) };
+        self.read_at(namespace, name, version).await
     }
 
     /// The Secret of this name, of which another watch shows this.
@@ -62,22 +66,19 @@ impl SecretReader {
     ) -> Result<Option<Arc<Secret>>, kube::Error> {
         match seen {
             Sight::Absent => Ok(None),
-            Sight::Version(version) => self.read_at(namespace, name, Some(version)).await,
+            Sight::Version(version) => self.read_at(namespace, name, Version::parse(&version)).await,
             Sight::Unknown => self.ask(namespace, name).await,
         }
     }
 
-    async fn read_at(
-        &self,
-        namespace: &str,
-        name: &str,
-        version: Option<String>,
-    ) -> Result<Option<Arc<Secret>>, kube::Error> {
-        let key = (namespace.to_owned(), name.to_owned());
-        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let is_known = |fetched: &Arc<Secret>| version.is_some() && fetched.resource_version() == version;
-        match fetched.filter(is_known) {
-            Some(fetched) => Ok(Some(fetched)),
+    async fn read_at(&self, namespace: &str, name: &str, version: Version) -> Result<Option<Arc<Secret>>, kube::Error> {
+        let known = {
+            let (fetched, place) = (self.fetched(), place(namespace, name));
+            let is_known = version.is_known() && fetched.version(&place) == Some(version);
+            is_known.then(|| fetched.get(&place)).flatten()
+        };
+        match known {
+            Some(known) => Ok(Some(known)),
             None => self.ask(namespace, name).await,
         }
     }
@@ -87,17 +88,16 @@ impl SecretReader {
     /// # Errors
     /// What the API server or the way to it answered.
     pub async fn ask(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, kube::Error> {
-        let key = (namespace.to_owned(), name.to_owned());
         let mut live = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await?;
         if let Some(secret) = &mut live {
             managed_fields::slim_secret(&mut secret.metadata);
         }
         let live = live.map(Arc::new);
-        let mut cache = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut fetched, place) = (self.fetched(), place(namespace, name));
         match &live {
-            Some(secret) => cache.insert(key, Arc::clone(secret)),
-            None => cache.remove(&key),
-        };
+            Some(secret) => fetched.insert_used(place, secret),
+            None => drop(fetched.remove(&place)),
+        }
         Ok(live)
     }
 
@@ -110,16 +110,15 @@ impl SecretReader {
         let is_earlier = is_of_earlier_version(&metadata);
         let (watch, is_watched) = if is_earlier { (earlier, true) } else { (current, is_managed(&metadata)) };
         watch.absorb(Arc::new(metadata.into_response_partial()), is_watched);
-        let key = (secret.namespace().unwrap_or_default(), secret.name_any());
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(secret));
+        let place = place(secret.metadata.namespace.as_deref().unwrap_or_default(), &secret.name_any());
+        self.fetched().insert_used(place, &Arc::new(secret));
     }
 
     /// The Secret of this name as it was read last, if a watch shows it.
     #[must_use]
-    pub fn fetched(&self, namespace: &str, name: &str) -> Option<Arc<Secret>> {
-        self.metadata(namespace, name)?;
-        let key = (namespace.to_owned(), name.to_owned());
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    pub fn last(&self, namespace: &str, name: &str) -> Option<Arc<Secret>> {
+        self.version(namespace, name)?;
+        self.fetched().get(&place(namespace, name))
     }
 
     /// Takes note of a deletion.
@@ -127,22 +126,36 @@ impl SecretReader {
         for metadata in &self.metadata {
             metadata.absorb_deletion(secret);
         }
-        let key = (secret.namespace.clone().unwrap_or_default(), secret.name.clone().unwrap_or_default());
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let (namespace, name) = (secret.namespace.as_deref(), secret.name.as_deref());
+        self.fetched().remove(&place(namespace.unwrap_or_default(), name.unwrap_or_default()));
+    }
+
+    /// Nobody uses the Secrets of this instance for now.
+    pub fn rest(&self, namespace: &str, instance: &str) {
+        for watched in &self.metadata {
+            let names = watched.names(namespace, instance);
+            watched.rest(namespace, instance);
+            let fetched = self.fetched();
+            for name in names {
+                fetched.rest(&place(namespace, &name));
+            }
+        }
     }
 
     /// Forgets what was fetched of a namespace and these names.
     pub fn forget(&self, namespace: &str, names: &[String]) {
-        if names.is_empty() {
-            return;
+        let mut fetched = self.fetched();
+        for name in names {
+            fetched.remove(&place(namespace, name));
         }
-        self.forget_where(namespace, |name| names.iter().any(|forgotten| forgotten == name));
     }
 
     /// Forgets what was fetched of a namespace and of the names of which this holds.
     pub fn forget_where(&self, namespace: &str, is_forgotten: impl Fn(&str) -> bool) {
-        let mut cache = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.retain(|(kept_namespace, name), _| kept_namespace != namespace || !is_forgotten(name));
+        self.fetched().retain(|place| {
+            let (kept_namespace, name) = parts(place);
+            kept_namespace != namespace || !is_forgotten(name)
+        });
     }
 
     /// The names of a namespace under which Secrets were found that no watch shows.
@@ -161,11 +174,15 @@ impl SecretReader {
     /// Whether a watch shows a Secret of this name.
     #[must_use]
     pub fn is_watched(&self, namespace: &str, name: &str) -> bool {
-        self.metadata(namespace, name).is_some()
+        self.version(namespace, name).is_some()
     }
 
-    fn metadata(&self, namespace: &str, name: &str) -> Option<Arc<PartialObjectMeta<Secret>>> {
-        self.metadata.iter().find_map(|watched| watched.get(namespace, name))
+    fn version(&self, namespace: &str, name: &str) -> Option<Version> {
+        self.metadata.iter().find_map(|watched| watched.version(namespace, name))
+    }
+
+    fn fetched(&self) -> MutexGuard<'_, Packed<Secret>> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The metadata of the Secrets of an instance, as it was watched.

@@ -7,6 +7,7 @@ pub mod admitted;
 pub mod error;
 pub mod execute;
 pub mod random;
+pub mod settled;
 pub mod subset;
 pub mod upkeep;
 

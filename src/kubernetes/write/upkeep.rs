@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::Serialize;
 
-use super::{Posted, Write, subset};
+use super::{Posted, Write, settled::Settled, subset};
 use crate::kubernetes::{
     identity::{APPLIED_ANNOTATION, FIELD_MANAGER, Found},
     object::{Kind, Namespaced, Object, Reference},
@@ -19,33 +19,36 @@ use crate::kubernetes::{
 /// What is to be written so that an object is as it is wanted. With the UID of the live one, so that another that takes its
 /// place meanwhile is left alone.
 #[must_use]
-pub fn upkeep<K>(live: &Found<Arc<K>>, mut wanted: K) -> Option<Write>
+pub fn upkeep<K>(settled: &Settled, live: &Found<Arc<K>>, mut wanted: K) -> Option<Write>
 where
     K: Namespaced,
     Object: From<K>,
 {
-    let mark = mark(&wanted);
     let live = match live {
         Found::Nothing => {
-            stamp(wanted.meta_mut(), mark);
+            stamp(&mut wanted);
             return Some(Write::Create(wanted.into()));
         }
         Found::Ours(live) => live,
         Found::Earlier | Found::Restored(_) | Found::Foreign(_) => return None,
     };
-    // One that says nothing was written by an earlier version of the operator, which has left its record.
-    let is_noted = noted(live.meta()).is_some();
-    if is_noted {
-        stamp(wanted.meta_mut(), mark.clone());
-    }
-    if subset::holds(live.as_ref(), &wanted) {
+    if settled.holds(live.meta(), &wanted, || is_as_wanted(live.as_ref(), &wanted)) {
         return None;
     }
-    stamp(wanted.meta_mut(), mark);
+    stamp(&mut wanted);
     wanted.meta_mut().uid.clone_from(&live.meta().uid);
     let wanted = Object::from(wanted);
     // Then what is to be applied is decided on again.
     Some(take_over(wanted.kind(), live.meta()).unwrap_or(Write::Apply(wanted)))
+}
+
+fn is_as_wanted<K: Namespaced>(live: &K, wanted: &K) -> bool {
+    let mut wanted = wanted.clone();
+    // One that says nothing was written by an earlier version of the operator, which has left its record.
+    if noted(live.meta()).is_some() {
+        stamp(&mut wanted);
+    }
+    subset::holds(live, &wanted)
 }
 
 /// What comes before anything is applied to an object that a POST made, if one did.
@@ -57,16 +60,18 @@ pub fn take_over(kind: Kind, live: &ObjectMeta) -> Option<Write> {
 /// [`upkeep`] of a Secret, of which nothing says what was asked for: keys of its data that the operator has put there and that
 /// are not wanted any more are taken out by name.
 #[must_use]
-pub fn upkeep_secret(live: &Found<Arc<Secret>>, mut wanted: Secret) -> Option<Write> {
+pub fn upkeep_secret(settled: &Settled, live: &Found<Arc<Secret>>, mut wanted: Secret) -> Option<Write> {
     let live = match live {
         Found::Nothing => return Some(Write::Create(wanted.into())),
         Found::Ours(live) => live,
         Found::Earlier | Found::Restored(_) | Found::Foreign(_) => return None,
     };
-    let without = subset::left_behind(live, &wanted);
-    if without.is_empty() && subset::holds(live.as_ref(), &wanted) {
+    let left_behind = || subset::left_behind(live, &wanted);
+    let is_as_wanted = || left_behind().is_empty() && subset::holds(live.as_ref(), &wanted);
+    if settled.holds(&live.metadata, &wanted, is_as_wanted) {
         return None;
     }
+    let without = left_behind();
     wanted.metadata.uid.clone_from(&live.metadata.uid);
     if without.is_empty() {
         return Some(Write::Apply(wanted.into()));
@@ -91,9 +96,9 @@ fn mark(wanted: &impl Serialize) -> Option<String> {
     Some(hex::encode(digest.as_ref().get(..8)?))
 }
 
-fn stamp(wanted: &mut ObjectMeta, mark: Option<String>) {
-    let mark = mark.map(|mark| (APPLIED_ANNOTATION.to_owned(), mark));
-    wanted.annotations.get_or_insert_default().extend(mark);
+fn stamp<K: Namespaced>(wanted: &mut K) {
+    let mark = mark(wanted).map(|mark| (APPLIED_ANNOTATION.to_owned(), mark));
+    wanted.meta_mut().annotations.get_or_insert_default().extend(mark);
 }
 
 /// The record of the POST that made an object which no apply has changed since.
@@ -131,7 +136,10 @@ mod tests {
 
     /// As the API server keeps what was written for this wish: by an operation of these managers.
     fn stored(keys: &[&str], records: &[(&str, &str)]) -> Found<Arc<ConfigMap>> {
-        let Some(Write::Create(Object::ConfigMap(made))) = upkeep(&Found::Nothing, wanted(keys)) else { panic!() };
+        let Some(Write::Create(Object::ConfigMap(made))) = upkeep(&Settled::default(), &Found::Nothing, wanted(keys))
+        else {
+            panic!()
+        };
         let mut live = Arc::unwrap_or_clone(made);
         live.metadata.uid = Some("uid".to_owned());
         live.metadata.resource_version = Some("7".to_owned());
@@ -145,7 +153,7 @@ mod tests {
     }
 
     fn said(live: &Found<Arc<ConfigMap>>, keys: &[&str]) -> Option<String> {
-        upkeep(live, wanted(keys)).map(|write| format!("{write:?}"))
+        upkeep(&Settled::default(), live, wanted(keys)).map(|write| format!("{write:?}"))
     }
 
     #[test]
@@ -166,13 +174,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_to_be_as_it_is_wanted_is_written_again_once_it_or_the_wish_is_another() {
+        let settled = Settled::default();
+        let written = |live: &Found<Arc<ConfigMap>>, keys: &[&str]| upkeep(&settled, live, wanted(keys)).is_some();
+        let live = stored(&["k"], &[(FIELD_MANAGER, "Apply")]);
+        assert!(!written(&live, &["k"]) && !written(&live, &["k"]));
+        assert!(written(&live, &["k", "more"]), "another version of the operator wants more");
+        let Found::Ours(drifted) = live.clone() else { panic!() };
+        let mut drifted = Arc::unwrap_or_clone(drifted);
+        drifted.metadata.resource_version = Some("8".to_owned());
+        drifted.data = None;
+        assert!(written(&Found::Ours(Arc::new(drifted)), &["k"]), "somebody has changed it");
+        assert!(!written(&live, &["k"]), "and has put it back");
+    }
+
+    #[test]
     fn what_a_post_made_is_taken_over_before_it_is_applied_so_that_what_is_not_wanted_any_more_goes() {
         let posted = stored(&["k", "spare"], &[("kube-controller-manager", "Update"), (FIELD_MANAGER, "Update")]);
-        let Some(Write::TakeOver(object, posted)) = upkeep(&posted, wanted(&["k"])) else { panic!() };
+        let Some(Write::TakeOver(object, posted)) = upkeep(&Settled::default(), &posted, wanted(&["k"])) else {
+            panic!()
+        };
         assert_eq!((object.name(), posted), ("a", Posted { index: 1, version: "7".to_owned() }));
         let applied = stored(&["k", "spare"], &[(FIELD_MANAGER, "Apply")]);
         assert_eq!(said(&applied, &["k"]).as_deref(), Some("apply ConfigMap a"));
-        let Some(Write::Apply(Object::ConfigMap(again))) = upkeep(&applied, wanted(&["k"])) else { panic!() };
+        let Some(Write::Apply(Object::ConfigMap(again))) = upkeep(&Settled::default(), &applied, wanted(&["k"])) else {
+            panic!()
+        };
         assert_eq!(again.metadata.uid.as_deref(), Some("uid"), "another object of that name is left alone");
     }
 
@@ -205,7 +232,7 @@ mod tests {
             fields_v1: Some(FieldsV1(json!({"f:data": {"f:k": {}, "f:spare": {}}}))),
             ..ManagedFieldsEntry::default()
         }]);
-        let write = upkeep_secret(&Found::Ours(Arc::new(live)), secret(&["k"])).unwrap();
+        let write = upkeep_secret(&Settled::default(), &Found::Ours(Arc::new(live)), secret(&["k"])).unwrap();
         assert_eq!(format!("{write:?}"), "amend Secret s without [\"spare\"]");
     }
 }

@@ -33,7 +33,7 @@ use crate::kubernetes::{
 /// one is to be made, what depends on it waits for it.
 #[must_use]
 pub fn writes(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Vec<Write> {
-    let (tls, rotation) = (&credentials.tls, &credentials.rotation);
+    let (tls, rotation, settled) = (&credentials.tls, &credentials.rotation, observed.settled.as_ref());
     let authorities = tls.authorities();
     let can_publish = !settings.has_tls() || authorities.is_some();
     let mut mints = tls.mints.clone();
@@ -41,7 +41,11 @@ pub fn writes(settings: &Settings, observed: &Observed, credentials: &Credential
     match &credentials.operator {
         Standing::Missing => mints.push(Mint::OperatorLogin),
         Standing::Known(password) => {
-            secrets.extend(upkeep_secret(&observed.operator_login, objects::operator_login(settings, password)));
+            secrets.extend(upkeep_secret(
+                settled,
+                &observed.operator_login,
+                objects::operator_login(settings, password),
+            ));
         }
         Standing::Refused(_) => {}
     }
@@ -51,13 +55,14 @@ pub fn writes(settings: &Settings, observed: &Observed, credentials: &Credential
         mints.push(Mint::Connection(authorities.cloned()));
     }
     // What depends on nothing comes first: where a name is not free, nothing is drawn.
-    let mut writes: Vec<Write> = upkeep(&observed.service_account, objects::service_account(settings))
+    let mut writes: Vec<Write> = upkeep(settled, &observed.service_account, objects::service_account(settings))
         .into_iter()
-        .chain(upkeep(&observed.application_settings, binding::application_settings(settings)))
+        .chain(upkeep(settled, &observed.application_settings, binding::application_settings(settings)))
         .chain(mints.into_iter().map(|mint| mint.write(settings)))
         .collect();
     // Last of what is made: where a cluster's own policies forbid it, all else is there.
-    let policy = network::wanted(settings, observed).and_then(|wanted| upkeep(&observed.network_policy, wanted));
+    let policy =
+        network::wanted(settings, observed).and_then(|wanted| upkeep(settled, &observed.network_policy, wanted));
     let claim = observed.claim.clone().and_then(|metadata| {
         let lacking = settings.owner.lacking(objects::COMPONENT, &metadata)?;
         Some(Write::Label(Reference { kind: Kind::PersistentVolumeClaim, metadata }, lacking))
@@ -70,23 +75,24 @@ pub fn writes(settings: &Settings, observed: &Observed, credentials: &Credential
     }
     if let (Some(password), true) = (credentials.to_publish(), can_publish) {
         let wanted = binding::connection(settings, password, authorities, rotation.marks);
-        secrets.extend(upkeep_secret(&observed.connection, wanted));
+        secrets.extend(upkeep_secret(settled, &observed.connection, wanted));
     }
     let mut stateful_set = None;
     if let (Some(operator), false) = (credentials.operator_password(), rotation.valid.is_empty()) {
         let probe = objects::probe_password(operator);
         let hashes = Hashes { app: rotation.valid.clone(), operator: operator.sha256(), probe: probe.sha256() };
-        secrets.extend(upkeep_secret(&observed.users, objects::users(settings, &hashes, &probe)));
+        secrets.extend(upkeep_secret(settled, &observed.users, objects::users(settings, &hashes, &probe)));
         let wanted = rollout::wanted(settings, observed, Some(credentials));
-        if !is_admitted(observed, &wanted) {
-            stateful_set = upkeep(&observed.stateful_set, wanted);
+        let live = observed.stateful_set.ours().map(|live| &live.metadata);
+        if !live.is_some_and(|live| settled.holds(live, &wanted, || is_admitted(observed, &wanted))) {
+            stateful_set = upkeep(settled, &observed.stateful_set, wanted);
         }
     }
     let certificate = credentials::tls::mounted::at_start(settings, observed, tls);
     writes.extend(secrets);
-    writes.extend(upkeep(&observed.config_map, objects::config_map(settings, &certificate)));
-    writes.extend(upkeep(&observed.headless_service, objects::headless_service(settings)));
-    writes.extend(upkeep(&observed.service, objects::service(settings)));
+    writes.extend(upkeep(settled, &observed.config_map, objects::config_map(settings, &certificate)));
+    writes.extend(upkeep(settled, &observed.headless_service, objects::headless_service(settings)));
+    writes.extend(upkeep(settled, &observed.service, objects::service(settings)));
     writes.extend(stateful_set.into_iter().chain(last));
     writes
 }

@@ -77,16 +77,17 @@ pub fn wanted(settings: &Settings, observed: &Observed, credentials: Option<&Cre
     let anew = || with(settings.container(before), Template::NEWEST);
     let Some(live) = live else { return anew() };
     let kept = before.filter(|memory| settings.suits(*memory));
-    let as_they_were = kept.map(|memory| Template::ALL.map(|template| with(memory, template)));
-    let is_asked_for = |one: &&StatefulSet| mark(one).is_some_and(|asked| mark(live) == Some(asked));
+    let is_asked_for = |one: &StatefulSet| mark(one).is_some_and(|asked| mark(live) == Some(asked));
     let is_settled =
-        |one: &&StatefulSet| observed.admitted.as_ref().is_some_and(|it| it.holds(&live.metadata, &one.spec));
-    let stays = as_they_were.as_ref().and_then(|all| {
-        let asked = all.iter().find(is_asked_for).or_else(|| all.iter().find(is_settled));
-        asked.or_else(|| all.iter().find(|one| has_template(live, one)))
+        |one: &StatefulSet| observed.admitted.as_ref().is_some_and(|it| it.holds(&live.metadata, &one.spec));
+    let stays = kept.and_then(|memory| {
+        // One after the other: nearly always it is the first one.
+        let as_they_were = || Template::ALL.into_iter().map(|template| with(memory, template));
+        let asked = as_they_were().find(is_asked_for).or_else(|| as_they_were().find(is_settled));
+        asked.or_else(|| as_they_were().find(|one| has_template(live, one)))
     });
     match stays {
-        Some(stays) => stays.clone(),
+        Some(stays) => stays,
         // From before it was told what was asked for, and changed by an admission policy since. What changes the pod now
         // cannot be told from that, so nothing is changed beside.
         None if mark(live).is_none() => with(kept.unwrap_or_else(|| settings.container(before)), Template::Original),

@@ -1,11 +1,11 @@
 //! What was verified before, so that the same bytes are not verified again at every pass.
 //!
 //! In: what is asked, and what the answer depends on. Out: whether the answer was yes. Only digests are kept, of what was found
-//! to be good, and for how long it is.
+//! to be good, and for how long it is; what was read, only until the pass is over.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -16,9 +16,24 @@ use super::certificate::{Authorities, Certificate, Distrust, Pair, PairError, si
 /// How much is kept of one cache: more than its certificates need.
 const MOST: usize = 64;
 
+/// How much is kept of what a pass has read.
+const MOST_READ: usize = 16;
+
 /// What was verified before.
 #[derive(Debug, Default)]
-pub struct Verified(Mutex<HashMap<[u8; 32], Timestamp>>);
+pub struct Verified {
+    good: Mutex<HashMap<Digest, Timestamp>>,
+    read: Mutex<Read>,
+}
+
+type Digest = [u8; 32];
+
+/// What the pass that is under way has read: it decides several times, on the same.
+#[derive(Debug, Default)]
+struct Read {
+    pairs: HashMap<Digest, Pair>,
+    bundles: HashMap<Digest, Option<Authorities>>,
+}
 
 impl Verified {
     /// As [`Pair::parse`].
@@ -27,12 +42,35 @@ impl Verified {
     /// Where they are none, or do not belong together.
     pub fn pair(&self, certificate: &[u8], key: &[u8]) -> Result<Pair, PairError> {
         let asked = digest(b"pair", [certificate, key]);
-        if self.holds(&asked, Timestamp::MIN) {
-            return Pair::parse_unverified(certificate, key);
+        if let Some(pair) = self.read().pairs.get(&asked) {
+            return Ok(pair.clone());
         }
-        let pair = Pair::parse(certificate, key)?;
-        self.keep(asked, Timestamp::MAX);
+        let pair = if self.holds(&asked, Timestamp::MIN) {
+            Pair::parse_unverified(certificate, key)?
+        } else {
+            let pair = Pair::parse(certificate, key)?;
+            self.keep(asked, Timestamp::MAX);
+            pair
+        };
+        insert(&mut self.read().pairs, asked, &pair);
         Ok(pair)
+    }
+
+    /// As [`Authorities::parse`].
+    #[must_use]
+    pub fn authorities(&self, pem: &[u8]) -> Option<Authorities> {
+        let asked = digest(b"authorities", [pem]);
+        if let Some(bundle) = self.read().bundles.get(&asked) {
+            return bundle.clone();
+        }
+        let bundle = Authorities::parse(pem);
+        insert(&mut self.read().bundles, asked, &bundle);
+        bundle
+    }
+
+    /// Forgets what was read, and keeps what it was found to be.
+    pub fn rest(&self) {
+        *self.read() = Read::default();
     }
 
     /// As [`Authorities::accept`], of a pair's chain.
@@ -67,22 +105,33 @@ impl Verified {
         is_signed
     }
 
-    fn holds(&self, asked: &[u8; 32], now: Timestamp) -> bool {
-        let verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        verified.get(asked).is_some_and(|until| now < *until)
+    fn holds(&self, asked: &Digest, now: Timestamp) -> bool {
+        let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        good.get(asked).is_some_and(|until| now < *until)
     }
 
-    fn keep(&self, asked: [u8; 32], until: Timestamp) {
-        let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MOST {
-            verified.clear();
+    fn keep(&self, asked: Digest, until: Timestamp) {
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if good.len() >= MOST {
+            good.clear();
         }
-        verified.insert(asked, until);
+        good.insert(asked, until);
+    }
+
+    fn read(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn insert<T: Clone>(read: &mut HashMap<Digest, T>, asked: Digest, value: &T) {
+    if read.len() >= MOST_READ {
+        read.clear();
+    }
+    read.insert(asked, value.clone());
+}
+
 /// Of all parts, each with its length, so that none can pass for another.
-fn digest<'part>(question: &[u8], parts: impl IntoIterator<Item = &'part [u8]>) -> [u8; 32] {
+fn digest<'part>(question: &[u8], parts: impl IntoIterator<Item = &'part [u8]>) -> Digest {
     let mut context = Context::new(&SHA256);
     context.update(question);
     for part in parts {
@@ -131,6 +180,23 @@ mod tests {
             assert!(!verified.signed(trusted(&others).first(), &pair.leaf));
             let mixed = verified.pair(issued.certificate.as_bytes(), others.key.reveal().as_bytes());
             assert_eq!(mixed, Err(PairError::Mismatch));
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_the_same_until_it_is_forgotten_and_after() {
+        let verified = Verified::default();
+        let (mine, others) = (authority(1), authority(2));
+        for _ in 0..2 {
+            for bundle in [mine.certificate.as_bytes(), others.certificate.as_bytes(), b"nonsense"] {
+                assert_eq!(verified.authorities(bundle), Authorities::parse(bundle));
+                assert_eq!(verified.authorities(bundle), Authorities::parse(bundle));
+            }
+            let pair = verified.pair(mine.certificate.as_bytes(), mine.key.reveal().as_bytes());
+            assert_eq!(pair, Pair::parse(mine.certificate.as_bytes(), mine.key.reveal().as_bytes()));
+            assert!(verified.read().pairs.len() == 1 && verified.read().bundles.len() == 3);
+            verified.rest();
+            assert!(verified.read().pairs.is_empty() && verified.read().bundles.is_empty());
         }
     }
 

@@ -155,7 +155,7 @@ impl Input<'_> {
 
     /// The Secret of the rotation, where the live one is not as this record.
     fn written(&self, record: &Record) -> Option<Write> {
-        upkeep_secret(&self.observed.rotation, record.secret(self.settings))
+        upkeep_secret(&self.observed.settled, &self.observed.rotation, record.secret(self.settings))
     }
 
     /// A look that is due is not told of where it finds what the one before found.

@@ -78,7 +78,7 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
     let verified = observed.verified.as_ref();
     let there = There::read(live_certificate.map(AsRef::as_ref), verified);
     let host = settings.host();
-    let bundle = |secret: &Secret| Authorities::parse(bytes(secret, AUTHORITIES_KEY));
+    let bundle = |secret: &Secret| verified.authorities(bytes(secret, AUTHORITIES_KEY));
     let mounted = live_certificate.and_then(|secret| bundle(secret));
     let published = observed.connection.ours().and_then(|secret| bundle(secret));
     let known = |pair: Option<&Result<Pair, PairError>>, authorities: Authorities| {
@@ -118,7 +118,7 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
         return Tls { mints, ..Tls::of(known.unwrap_or(Standing::Making(None))) };
     };
 
-    let Some(authorities) = trusted(&current, previous.as_ref()) else {
+    let Some(authorities) = trusted(&current, previous.as_ref(), verified) else {
         return Tls { mints, ..Tls::of(Standing::Making(None)) };
     };
     let seen = live_authority.and_then(|secret| time(secret, PUBLISHED_KEY));
@@ -151,7 +151,7 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
         let mut data = secret.data.clone().unwrap_or_default();
         data.retain(|name, _| !surplus.contains(name));
         data.extend(mounted::data(served, authorities.pem()));
-        writes.extend(changed(settings, name::redis_tls(&settings.owner.name), secret, data, surplus));
+        writes.extend(changed(settings, observed, name::redis_tls(&settings.owner.name), secret, data, surplus));
     }
     let is_everywhere = [&mounted, &published]
         .into_iter()
@@ -162,7 +162,7 @@ pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> 
         } else {
             secret.data.clone().unwrap_or_default()
         };
-        writes.extend(changed(settings, name::redis_ca(&settings.owner.name), secret, data, Vec::new()));
+        writes.extend(changed(settings, observed, name::redis_ca(&settings.owner.name), secret, data, Vec::new()));
     }
     let standing = standing.unwrap_or(Standing::Making(Some(authorities)));
     Tls { mints, writes, ..Tls::of(standing) }
@@ -232,10 +232,10 @@ fn lost(served: Option<&Result<Pair, PairError>>, bundles: [&Option<Authorities>
 }
 
 /// Whom clients trust: the current authority, and the one before it.
-fn trusted(current: &Current, previous: Option<&Previous>) -> Option<Authorities> {
+fn trusted(current: &Current, previous: Option<&Previous>, verified: &Verified) -> Option<Authorities> {
     let texts = std::iter::once(&current.issued.certificate).chain(previous.map(|previous| &previous.pem));
     let bundle: String = texts.map(|pem| pem.trim_end().to_owned() + "\n").collect();
-    Authorities::parse(bundle.as_bytes())
+    verified.authorities(bundle.as_bytes())
 }
 
 /// The names that a server is reached by: of the Services, and of the pods.
@@ -307,6 +307,7 @@ pub(super) fn tls_secret(
 /// so. At the version that was read: private keys are in it, and those that were made meanwhile are not overwritten.
 pub(super) fn changed(
     settings: &Settings,
+    observed: &Observed,
     name: String,
     live: &Secret,
     data: BTreeMap<String, ByteString>,
@@ -314,7 +315,7 @@ pub(super) fn changed(
 ) -> Option<Write> {
     let mut secret = tls_secret(settings, name, None, data);
     secret.metadata.uid.clone_from(&live.metadata.uid);
-    let is_so = subset::holds(live, &secret);
+    let is_so = observed.settled.holds(&live.metadata, &secret, || subset::holds(live, &secret));
     match (is_so, surplus.is_empty()) {
         (true, true) => None,
         (true, false) => {

@@ -26,7 +26,8 @@ use crate::{
 
 pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Tls {
     // What applications were told to trust.
-    let published = observed.connection.ours().and_then(|secret| Authorities::parse(bytes(secret, AUTHORITIES_KEY)));
+    let published =
+        observed.connection.ours().and_then(|secret| observed.verified.authorities(bytes(secret, AUTHORITIES_KEY)));
     let copy = observed.server_certificate.ours();
     let written = copy.and_then(|secret| mounted::written(secret));
     let unusable = |reason: Reason, message: String, authorities: Option<Authorities>| {
@@ -91,7 +92,7 @@ fn copied(
             let mut all = live.data.clone().unwrap_or_default();
             all.retain(|name, _| !surplus.contains(name));
             all.extend(data);
-            tls.writes.extend(managed::changed(settings, name, live, all, surplus));
+            tls.writes.extend(managed::changed(settings, observed, name, live, all, surplus));
         }
     }
     tls
