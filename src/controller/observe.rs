@@ -480,7 +480,7 @@ pub fn children(context: &Context, owner: &Owner) -> Vec<Reference> {
 
 fn labelled<K>(owner: &Owner, cache: &Cache<K>, kind: Kind) -> Vec<Reference>
 where
-    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone,
 {
     let labelled = cache.of_instance(&owner.namespace, &owner.name);
     let metadata = labelled.iter().map(|object| Resource::meta(object.as_ref()));

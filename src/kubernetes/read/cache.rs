@@ -29,7 +29,7 @@ impl<K> Clone for Cache<K> {
     }
 }
 
-impl<K> Default for Cache<K> {
+impl<K: Clone> Default for Cache<K> {
     fn default() -> Self {
         let state = State {
             watched: Packed::default(),
@@ -46,7 +46,7 @@ impl<K> Default for Cache<K> {
 #[error("the watch has ended")]
 pub struct WatchEnded;
 
-impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Cache<K> {
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone> Cache<K> {
     /// Takes note of an event of the watch. Returns its object, where it tells anything that was not known.
     pub fn note(&self, event: Event<K>) -> Option<Arc<K>> {
         let mut state = self.write();
@@ -212,7 +212,7 @@ struct Written<K> {
     is_before_list: bool,
 }
 
-impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> State<K> {
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone> State<K> {
     fn get(&self, place: &str) -> Option<Arc<K>> {
         match self.written.get(place) {
             Some(written) => written.object.clone(),

@@ -1,7 +1,8 @@
 //! Objects as they are kept while nobody reads them: a few bytes, where what a pass works with takes ten times as much.
 //!
-//! In: objects, by their places. Out: the same objects again. Those that were used last are there as they are read: a pass reads
-//! each of its objects several times.
+//! In: objects, by their places. Out: the same objects again. What all objects of a kind have in common, such as the names of
+//! fields and of labels, is kept once: each is compressed with the first one as the dictionary. Those that were used last are there
+//! as they are read: a pass reads each of its objects several times.
 
 use std::{
     collections::HashMap,
@@ -10,6 +11,7 @@ use std::{
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::kubernetes::identity::named_owner;
@@ -41,6 +43,8 @@ pub struct Version(Option<u64>);
 pub struct Packed<K> {
     kept: HashMap<Place, Kept<K>>,
     in_use: Mutex<InUse<K>>,
+    example: fn(&K) -> K,
+    dictionary: Option<Box<[u8]>>,
 }
 
 /// An object as it is kept.
@@ -52,6 +56,7 @@ struct Kept<K> {
 }
 
 enum Form<K> {
+    /// Its JSON, compressed, after the length of that.
     Bytes(Box<[u8]>),
     /// One that cannot be packed, which no object is.
     Whole(Arc<K>),
@@ -65,12 +70,18 @@ struct InUse<K> {
     bytes: usize,
 }
 
-impl<K> Default for Packed<K> {
+impl<K: Clone> Default for Packed<K> {
     fn default() -> Self {
-        Self {
-            kept: HashMap::new(),
-            in_use: Mutex::new(InUse { now: HashMap::new(), before: HashMap::new(), bytes: 0 }),
-        }
+        Self::with_example(K::clone)
+    }
+}
+
+impl<K> Packed<K> {
+    /// Nothing yet. What `example` leaves of the first object becomes the dictionary, and stays when the object is gone.
+    #[must_use]
+    pub fn with_example(example: fn(&K) -> K) -> Self {
+        let in_use = Mutex::new(InUse { now: HashMap::new(), before: HashMap::new(), bytes: 0 });
+        Self { kept: HashMap::new(), in_use, example, dictionary: None }
     }
 }
 
@@ -78,10 +89,18 @@ impl<K: Resource + Serialize + DeserializeOwned> Packed<K> {
     /// Keeps an object in place of the one that is kept there.
     pub fn insert(&mut self, place: Place, object: &Arc<K>) {
         self.in_use().forget(&place);
-        let form = serde_json::to_vec(object.as_ref())
-            .map_or_else(|_| Form::Whole(Arc::clone(object)), |bytes| Form::Bytes(bytes.into_boxed_slice()));
+        let form = self.pack(object).map_or_else(|| Form::Whole(Arc::clone(object)), Form::Bytes);
         let (version, instance) = (Version::of(object.meta()), instance(object.as_ref()).map(Into::into));
         self.kept.insert(place, Kept { version, instance, form });
+    }
+
+    fn pack(&mut self, object: &K) -> Option<Box<[u8]>> {
+        let dictionary = match &mut self.dictionary {
+            Some(dictionary) => dictionary,
+            none => none.insert(serde_json::to_vec(&(self.example)(object)).ok()?.into_boxed_slice()),
+        };
+        let json = serde_json::to_vec(object).ok()?;
+        Some(compress_prepend_size_with_dict(&json, dictionary).into_boxed_slice())
     }
 
     /// Keeps an object that is in use.
@@ -102,7 +121,8 @@ impl<K: Resource + Serialize + DeserializeOwned> Packed<K> {
         if let Some(object) = self.in_use().get(place, kept.bytes()) {
             return Some(object);
         }
-        let object = Arc::new(serde_json::from_slice(bytes).ok()?);
+        let json = decompress_size_prepended_with_dict(bytes, self.dictionary.as_deref()?).ok()?;
+        let object = Arc::new(serde_json::from_slice(&json).ok()?);
         self.in_use().put(place.into(), Arc::clone(&object), kept.bytes());
         Some(object)
     }
@@ -156,9 +176,10 @@ impl<K: Resource + Serialize + DeserializeOwned> Packed<K> {
 }
 
 impl<K> Kept<K> {
+    /// The length of its JSON.
     fn bytes(&self) -> usize {
         match &self.form {
-            Form::Bytes(bytes) => bytes.len(),
+            Form::Bytes(bytes) => bytes.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize),
             Form::Whole(_) => 0,
         }
     }
@@ -259,6 +280,30 @@ mod tests {
         let mut packed = Packed::default();
         packed.insert(place("", "shop-redis"), &set);
         assert_eq!(packed.get("/shop-redis").as_deref(), Some(&*set));
+    }
+
+    #[test]
+    fn what_objects_have_in_common_is_kept_once() {
+        let mut packed = Packed::default();
+        let text = "what all of them say, at some length. ".repeat(100);
+        for name in 0..100 {
+            packed.insert(place("web", &name.to_string()), &config_map(&format!("{text} {name}")));
+        }
+        let size = |kept: &Kept<ConfigMap>| match &kept.form {
+            Form::Bytes(bytes) => bytes.len(),
+            Form::Whole(_) => panic!("it is not packed"),
+        };
+        assert!(packed.kept.values().map(size).sum::<usize>() < 2 * text.len());
+        assert_eq!(packed.get("web/99"), Some(config_map(&format!("{text} 99"))));
+    }
+
+    #[test]
+    fn of_the_first_object_nothing_stays_but_the_example() {
+        let mut packed = Packed::with_example(|_: &ConfigMap| ConfigMap::default());
+        packed.insert(place("web", "a"), &config_map("a secret of its own"));
+        packed.remove("web/a");
+        let dictionary = String::from_utf8(packed.dictionary.unwrap().into()).unwrap();
+        assert!(!dictionary.contains("secret"), "{dictionary}");
     }
 
     #[test]

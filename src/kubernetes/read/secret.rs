@@ -37,11 +37,23 @@ type Listed = (Timestamp, Arc<Vec<String>>);
 /// How long a list serves others who ask for the same.
 const SHARED: SignedDuration = SignedDuration::from_secs(1);
 
+/// What a Secret has in common with others, and nothing that may be secret: annotations may hold it all again.
+fn example(secret: &Secret) -> Secret {
+    let ObjectMeta { labels, owner_references, managed_fields, .. } = secret.metadata.clone();
+    let metadata = ObjectMeta { labels, owner_references, managed_fields, ..ObjectMeta::default() };
+    Secret { metadata, type_: secret.type_.clone(), ..Secret::default() }
+}
+
 impl SecretReader {
     /// A reader that trusts `metadata` to tell which Secrets changed: of either watch, of which a Secret is in one at most.
     #[must_use]
     pub fn new(client: Client, metadata: [Cache<PartialObjectMeta<Secret>>; 2]) -> Self {
-        Self { client, metadata, fetched: Mutex::default(), unlabelled: tokio::sync::Mutex::default() }
+        Self {
+            client,
+            metadata,
+            fetched: Mutex::new(Packed::with_example(example)),
+            unlabelled: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The Secret of this name that a watch shows, or that was written or found since; `None` where there is none. One that is
