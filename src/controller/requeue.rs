@@ -1,11 +1,12 @@
 //! When a pass comes again. Pure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 
 use super::{report::Report, snapshot::Snapshot};
-use crate::{data_protection::findings::changes::Corrected, kubernetes::write::WriteErrorClass};
+use crate::{data_protection::findings::changes::Corrected, kubernetes::write::WriteErrorClass, redis};
 
 /// When nothing changes: a watch can miss an event.
 pub const RESYNC: Duration = Duration::from_mins(5);
@@ -43,10 +44,14 @@ pub fn after_report(
         None => AWAITING_LOOK,
         Some(_) if *corrected != Corrected::default() => PUT_RIGHT,
         Some(report) if report.is_ready() => RESYNC,
-        // Whatever else it waits for is watched; and what a pod lacks may be a matter of time.
-        Some(_) if observed.pods.is_empty() && !is_unwatched() => RESYNC,
+        Some(_) if !may_change_with_time(&observed.pods) && !is_unwatched() => RESYNC,
         Some(_) => NOT_READY,
     }
+}
+
+/// Whether what a cache lacks may be a matter of time: of a server that runs. Whatever else it waits for is watched.
+fn may_change_with_time(pods: &[Arc<Pod>]) -> bool {
+    pods.iter().any(|pod| redis::is_running(pod))
 }
 
 /// When to try again after a failure, of which there were `before` others in a row.
@@ -75,6 +80,21 @@ mod tests {
         let pauses: Vec<u64> = (0..12).map(|before| after(WriteErrorClass::Transient, before).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(after(WriteErrorClass::Transient, u32::MAX), LONGEST);
+    }
+
+    #[test]
+    fn a_server_that_runs_may_become_ready_with_time_and_one_that_does_not_waits_for_what_a_watch_shows() {
+        let pod = |state: serde_json::Value| -> Arc<Pod> {
+            let container = serde_json::json!({
+                "name": "redis", "ready": false, "restartCount": 0, "image": "", "imageID": "", "state": state,
+            });
+            let pod = serde_json::json!({"metadata": {}, "status": {"containerStatuses": [container]}});
+            Arc::new(serde_json::from_value(pod).unwrap())
+        };
+        let running = pod(serde_json::json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
+        let waiting = pod(serde_json::json!({"waiting": {"reason": "ImagePullBackOff"}}));
+        assert!(may_change_with_time(&[Arc::clone(&waiting), running]));
+        assert!(!may_change_with_time(&[waiting, Arc::default()]) && !may_change_with_time(&[]));
     }
 
     #[test]

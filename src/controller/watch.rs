@@ -42,6 +42,7 @@ use crate::{
         read::cache::{Cache, WatchEnded},
         words,
     },
+    redis,
 };
 
 /// How many passes run at the same time.
@@ -169,23 +170,23 @@ pub fn controller(
     let controller =
         Controller::for_stream(changed, token_caches).with_config(Config::default().concurrency(CONCURRENT_PASSES));
     let ours = || paged().labels(MANAGED_SELECTOR);
-    let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours(), owners);
+    let (service_accounts, changed) = kept::<ServiceAccount>(client, scope, ours(), owners, never);
     let controller = controller.reconcile_on(changed);
-    let (network_policies, changed) = kept::<NetworkPolicy>(client, scope, ours(), owners);
+    let (network_policies, changed) = kept::<NetworkPolicy>(client, scope, ours(), owners, never);
     let controller = controller.reconcile_on(changed);
-    let (services, changed) = kept::<Service>(client, scope, ours(), owners);
+    let (services, changed) = kept::<Service>(client, scope, ours(), owners, never);
     let controller = controller.reconcile_on(changed);
-    let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours(), owners);
+    let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours(), owners, never);
     let controller = controller.reconcile_on(changed);
-    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope, ours(), owners);
+    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope, ours(), owners, redis::tells_the_same);
     let controller = controller.reconcile_on(changed);
     let of_pods = paged().labels(POD_SELECTOR);
-    let (pods, changed) = kept::<Pod>(client, scope, of_pods, |pod| instance(pod).into_iter().collect());
+    let (pods, changed) = kept::<Pod>(client, scope, of_pods, |pod| instance(pod).into_iter().collect(), never);
     let controller = controller.reconcile_on(changed);
-    let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours(), owners);
+    let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours(), owners, never);
     let controller = controller.reconcile_on(changed);
     let earlier = paged().labels(EARLIER_SELECTOR);
-    let (earlier_secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, earlier, owners);
+    let (earlier_secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, earlier, owners, never);
     let controller = controller.reconcile_on(changed);
     let caches = Caches {
         service_accounts,
@@ -201,12 +202,13 @@ pub fn controller(
 }
 
 /// A cache of one kind, and those whom the changes concern that have reached it. Deletions are among them; what the operator has
-/// written itself is not.
+/// written itself is not, nor what tells the same as before.
 fn kept<K>(
     client: &Client,
     scope: &Scope,
     config: watcher::Config,
     concerned: fn(&K) -> Vec<Key>,
+    tells_the_same: fn(&K, &K) -> bool,
 ) -> (Cache<K>, impl Stream<Item = Key> + Send + 'static)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -221,8 +223,14 @@ where
     let cache = Cache::default();
     let noted = cache.clone();
     let events = watcher(scope.api::<K>(client), config).default_backoff().modify(slim);
-    let changes = events.filter_map(move |event| ready(told(&K::kind(&()), event).and_then(|event| noted.note(event))));
+    let changes = events
+        .filter_map(move |event| ready(told(&K::kind(&()), event).and_then(|event| noted.note(event, tells_the_same))));
     (cache, changes.flat_map(move |object| stream::iter(concerned(&object))).boxed())
+}
+
+/// Of most objects whatever has changed may tell something.
+fn never<K>(_: &K, _: &K) -> bool {
+    false
 }
 
 /// What a watch begins with comes in parts, of which each is in memory as a whole.

@@ -25,3 +25,17 @@ pub mod plan;
 pub mod server;
 pub mod settings;
 pub mod tls;
+
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+
+/// Whether a pod's server runs, by kubelet's last word.
+#[must_use]
+pub fn is_running(pod: &Pod) -> bool {
+    server::pods::is_running(pod)
+}
+
+/// Whether two states of a `StatefulSet` tell the same: what else its controller counts in its status, the pods tell.
+#[must_use]
+pub fn tells_the_same(one: &StatefulSet, other: &StatefulSet) -> bool {
+    plan::rollout::tells_the_same(one, other)
+}

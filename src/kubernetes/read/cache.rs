@@ -47,13 +47,16 @@ impl<K: Clone> Default for Cache<K> {
 pub struct WatchEnded;
 
 impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone> Cache<K> {
-    /// Takes note of an event of the watch. Returns its object, where it tells anything that was not known.
-    pub fn note(&self, event: Event<K>) -> Option<Arc<K>> {
+    /// Takes note of an event of the watch. Returns its object, where it tells anything that was not known; of one that was there
+    /// before, where the two do not tell the same.
+    pub fn note(&self, event: Event<K>, tells_the_same: fn(&K, &K) -> bool) -> Option<Arc<K>> {
         let mut state = self.write();
         match event {
             Event::Apply(object) => {
                 let object = Arc::new(object);
-                state.set(&object).then_some(object)
+                let before = state.get(&place_of(object.as_ref()));
+                let is_news = state.set(&object) && !before.is_some_and(|before| tells_the_same(&before, &object));
+                is_news.then_some(object)
             }
             Event::Delete(object) => state.remove(&object).then(|| Arc::new(object)),
             Event::Init => {
@@ -337,6 +340,10 @@ mod tests {
     use super::*;
     use crate::kubernetes::identity::OWNER_LABEL;
 
+    fn differ(_: &ConfigMap, _: &ConfigMap) -> bool {
+        false
+    }
+
     #[derive(Default)]
     struct Watched {
         cache: Cache<ConfigMap>,
@@ -348,7 +355,7 @@ mod tests {
         }
 
         fn see(&mut self, event: &Event<ConfigMap>) -> &mut Self {
-            self.cache.note(event.clone());
+            self.cache.note(event.clone(), differ);
             self
         }
 
@@ -423,41 +430,59 @@ mod tests {
     #[test]
     fn what_was_written_counts_until_the_watch_has_caught_up_and_its_own_echo_is_no_news() {
         let cache = Cache::default();
-        assert!(cache.note(Event::Apply(versioned("a", 3, "before"))).is_some());
+        assert!(cache.note(Event::Apply(versioned("a", 3, "before")), differ).is_some());
         cache.absorb(Arc::new(versioned("a", 7, "written")), true);
         assert_eq!(text(&cache).as_deref(), Some("written"));
-        assert!(cache.note(Event::Apply(versioned("a", 5, "between"))).is_none());
+        assert!(cache.note(Event::Apply(versioned("a", 5, "between")), differ).is_none());
         assert_eq!(text(&cache).as_deref(), Some("written"));
-        assert!(cache.note(Event::Apply(versioned("a", 7, "written"))).is_none());
-        assert!(cache.note(Event::Apply(versioned("a", 9, "later"))).is_some());
+        assert!(cache.note(Event::Apply(versioned("a", 7, "written")), differ).is_none());
+        assert!(cache.note(Event::Apply(versioned("a", 9, "later")), differ).is_some());
         assert_eq!(text(&cache).as_deref(), Some("later"));
         cache.absorb(Arc::new(versioned("a", 7, "written")), true);
         assert_eq!(text(&cache).as_deref(), Some("later"), "an answer that comes late changes nothing");
     }
 
     #[test]
+    fn what_tells_the_same_as_before_is_kept_and_is_no_news() {
+        let same = |one: &ConfigMap, other: &ConfigMap| one.data == other.data;
+        let cache = Cache::default();
+        assert!(cache.note(Event::Apply(versioned("a", 3, "said")), same).is_some());
+        assert!(cache.note(Event::Apply(versioned("a", 4, "said")), same).is_none());
+        assert_eq!(cache.version("web", "a"), Some(Version::parse("4")));
+        assert!(cache.note(Event::Apply(versioned("a", 5, "other")), same).is_some());
+        cache.absorb(Arc::new(versioned("a", 6, "written")), true);
+        assert!(
+            cache.note(Event::Apply(versioned("a", 7, "written")), same).is_none(),
+            "as it was written, but counted"
+        );
+        assert!(cache.note(Event::Apply(versioned("a", 8, "other")), same).is_some(), "somebody has changed it back");
+        assert!(cache.note(Event::Delete(versioned("a", 9, "other")), same).is_some());
+        assert!(cache.note(Event::Apply(versioned("a", 10, "other")), same).is_some(), "it was made anew");
+    }
+
+    #[test]
     fn what_was_deleted_is_gone_until_the_watch_shows_something_newer() {
         let cache = Cache::default();
-        cache.note(Event::Apply(versioned("a", 3, "before")));
+        cache.note(Event::Apply(versioned("a", 3, "before")), differ);
         cache.absorb_deletion(&versioned("a", 3, "before").metadata);
         assert_eq!(text(&cache), None);
         assert!(cache.of_instance("web", "shop").is_empty());
-        assert!(cache.note(Event::Apply(versioned("a", 3, "before"))).is_none());
+        assert!(cache.note(Event::Apply(versioned("a", 3, "before")), differ).is_none());
         assert_eq!(text(&cache), None);
-        assert!(cache.note(Event::Apply(versioned("a", 4, "going, it has a finalizer"))).is_some());
+        assert!(cache.note(Event::Apply(versioned("a", 4, "going, it has a finalizer")), differ).is_some());
         assert!(text(&cache).is_some());
-        assert!(cache.note(Event::Delete(versioned("a", 5, ""))).is_some());
+        assert!(cache.note(Event::Delete(versioned("a", 5, "")), differ).is_some());
         assert_eq!((text(&cache), cache.read().names.len()), (None, 0));
     }
 
     #[test]
     fn a_deletion_of_what_was_written_anew_hides_nothing() {
         let cache = Cache::default();
-        cache.note(Event::Apply(versioned("a", 3, "first")));
+        cache.note(Event::Apply(versioned("a", 3, "first")), differ);
         cache.absorb(Arc::new(versioned("a", 8, "second")), true);
-        assert!(cache.note(Event::Delete(versioned("a", 5, "first"))).is_none());
+        assert!(cache.note(Event::Delete(versioned("a", 5, "first")), differ).is_none());
         assert_eq!((text(&cache).as_deref(), cache.of_instance("web", "shop").len()), (Some("second"), 1));
-        assert!(cache.note(Event::Delete(versioned("a", 9, "second"))).is_some());
+        assert!(cache.note(Event::Delete(versioned("a", 9, "second")), differ).is_some());
         assert_eq!((text(&cache), cache.of_instance("web", "shop").len()), (None, 0));
     }
 
@@ -465,13 +490,13 @@ mod tests {
     fn a_list_replaces_what_was_written_before_it_began_and_nothing_that_was_written_since() {
         let cache = Cache::default();
         cache.absorb(Arc::new(versioned("a", 3, "gone since")), true);
-        cache.note(Event::Init);
+        cache.note(Event::Init, differ);
         cache.absorb(Arc::new(versioned("b", 9, "since")), true);
-        cache.note(Event::InitDone);
+        cache.note(Event::InitDone, differ);
         assert!(cache.get("web", "a").is_none() && cache.get("web", "b").is_some());
-        cache.note(Event::Init);
-        cache.note(Event::InitApply(versioned("b", 9, "since")));
-        cache.note(Event::InitDone);
+        cache.note(Event::Init, differ);
+        cache.note(Event::InitApply(versioned("b", 9, "since")), differ);
+        cache.note(Event::InitDone, differ);
         assert!(cache.get("web", "b").is_some() && cache.read().written.is_empty());
     }
 
@@ -479,8 +504,8 @@ mod tests {
     fn what_the_watch_does_not_show_stays_until_it_is_forgotten() {
         let cache = Cache::default();
         cache.absorb(Arc::new(versioned("a", 3, "a stranger's")), false);
-        cache.note(Event::Init);
-        cache.note(Event::InitDone);
+        cache.note(Event::Init, differ);
+        cache.note(Event::InitDone, differ);
         assert!(cache.unwatched("web") == ["a"] && text(&cache).is_some());
         cache.forget("web", "a");
         assert!(cache.unwatched("web").is_empty() && text(&cache).is_none());

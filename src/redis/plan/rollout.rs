@@ -5,7 +5,10 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+use k8s_openapi::{
+    api::{apps::v1::StatefulSet, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 
 use crate::{
     api::v1alpha1::ImagePullPolicy,
@@ -139,6 +142,28 @@ fn has_template(live: &StatefulSet, wanted: &StatefulSet) -> bool {
     subset::holds(&template(live), &template(wanted))
 }
 
+/// Whether two states of a `StatefulSet` are the same in all that is read of one: its metadata, its spec, of which each has a
+/// generation of its own, and what its controller has seen and made of that.
+#[must_use]
+pub fn tells_the_same(one: &StatefulSet, other: &StatefulSet) -> bool {
+    let told = |set: &StatefulSet| {
+        let of = &set.metadata;
+        let metadata = ObjectMeta {
+            uid: of.uid.clone(),
+            generation: of.generation,
+            labels: of.labels.clone(),
+            annotations: of.annotations.clone(),
+            owner_references: of.owner_references.clone(),
+            finalizers: of.finalizers.clone(),
+            deletion_timestamp: of.deletion_timestamp.clone(),
+            ..ObjectMeta::default()
+        };
+        let status = set.status.as_ref();
+        (metadata, status.map(|status| (status.observed_generation, status.update_revision.clone())))
+    };
+    one.metadata.generation.is_some() && told(one) == told(other)
+}
+
 /// Whether the `StatefulSet`'s controller has seen its latest change.
 fn has_been_seen(set: &StatefulSet) -> bool {
     set.status.as_ref().is_some_and(|status| status.observed_generation >= set.metadata.generation)
@@ -251,5 +276,46 @@ pub fn cost_of_restart(settings: &Settings) -> &'static str {
     match settings.persistence {
         None => "empties the cache",
         Some(_) => "brings back what is on its volume",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn of_a_stateful_set_its_spec_and_what_its_controller_made_of_it_tell_something_and_how_many_pods_it_counts_does_not()
+     {
+        let of = |change: fn(&mut Value)| -> StatefulSet {
+            let mut set = json!({
+                "metadata": {"name": "shop-redis", "uid": "1", "generation": 2, "resourceVersion": "7", "labels": {"a": "b"}},
+                "status": {"replicas": 0, "observedGeneration": 2, "updateRevision": "a"},
+            });
+            change(&mut set);
+            serde_json::from_value(set).unwrap()
+        };
+        let same = |change| tells_the_same(&of(|_| ()), &of(change));
+        assert!(same(|set| set["metadata"]["resourceVersion"] = "8".into()));
+        assert!(same(|set| set["status"]["replicas"] = 1.into()));
+        for change in [
+            (|set| set["metadata"]["uid"] = "2".into()) as fn(&mut Value),
+            |set| set["metadata"]["generation"] = 3.into(),
+            |set| set["metadata"]["labels"]["a"] = "c".into(),
+            |set| set["metadata"]["annotations"] = json!({"a": "b"}),
+            |set| {
+                set["metadata"]["ownerReferences"] =
+                    json!([{"apiVersion": "v1", "kind": "A", "name": "a", "uid": "1"}]);
+            },
+            |set| set["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into(),
+            |set| set["status"]["observedGeneration"] = 1.into(),
+            |set| set["status"]["updateRevision"] = "b".into(),
+            |set| set["status"] = Value::Null,
+        ] {
+            assert!(!same(change), "{:?}", of(change));
+        }
+        let unknown = || of(|set| set["metadata"]["generation"] = Value::Null);
+        assert!(!tells_the_same(&unknown(), &unknown()));
     }
 }
