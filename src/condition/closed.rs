@@ -3,7 +3,7 @@
 macro_rules! closed {
     ($(#[$meta:meta])+ pub enum $list:ident { $($(#[$doc:meta])+ $name:ident),+ $(,)? }) => {
         $(#[$meta])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $list {
             $($(#[$doc])+ $name),+
         }

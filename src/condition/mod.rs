@@ -13,8 +13,13 @@ use closed::closed;
 pub use reason::Reason;
 
 closed! {
-    /// What a condition is about. In the order in which `Ready` looks for the first that fails.
+    /// What a condition is about. In the order in which they stand in the status, and in which `Ready` looks for the first that
+    /// fails.
     pub enum ConditionType {
+        /// The cache does its job: the worst of those that do not only advise.
+        Ready,
+        /// Only the user can help.
+        Stalled,
         /// The spec can be carried out.
         SpecValid,
         /// Redis answers the operator and takes writes.
@@ -27,6 +32,12 @@ closed! {
         UsersVerified,
         /// The key ring is published whole, and one of its keys encrypts.
         KeyRingReady,
+        /// Redis refused applications nothing of late: no login, no command, no key.
+        AccessAllowed,
+        /// The server's release has upstream's security fixes.
+        ServerSupported,
+        /// Only those who should reach Redis over the network.
+        NetworkRestricted,
         /// Nothing is evicted or refused for want of memory.
         MemorySufficient,
         /// Redis answers fast.
@@ -37,20 +48,10 @@ closed! {
         InUse,
         /// Applications can read every entry, as it is to be stored.
         EntriesReadable,
-        /// The cache does its job: the worst of those that do not only advise.
-        Ready,
-        /// Only the user can help.
-        Stalled,
         /// What is written outlasts the server.
         Durable,
-        /// Redis refused applications nothing of late: no login, no command, no key.
-        AccessAllowed,
         /// No pod has the applications' earlier password, which is about to end.
         PasswordRolledOut,
-        /// The server's release has upstream's security fixes.
-        ServerSupported,
-        /// Only those who should reach Redis over the network.
-        NetworkRestricted,
     }
 }
 

@@ -15,13 +15,12 @@ use kube::{Client, Resource};
 use tokio::sync::watch as signal;
 
 use super::{
-    Options,
     brake::Brake,
     memory::Written,
-    watch::{Caches, Key, token_cache},
+    watch::{Caches, Key, Scope, token_cache},
 };
 use crate::{
-    data_protection::ring::open::KeyRing,
+    data_protection::KeyRing,
     kubernetes::{
         identity::{is_managed, managed_fields},
         name,
@@ -30,8 +29,23 @@ use crate::{
         write::{admitted::Admitted, settled::Settled},
     },
     probe::{prober::Prober, sweeper::Sweeper},
-    redis::tls::verified::Verified,
+    redis::Verified,
 };
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where to watch.
+    pub scope: Scope,
+    /// The time between two looks at a Redis server.
+    pub probe_period: Duration,
+    /// The least time between two writes of one status: [`memory::PAUSE`], but in tests.
+    pub status_pause: Duration,
+    /// Who reports events: the operator's pod.
+    pub reporter: String,
+    /// The namespace of the operator's pod; `None` where it runs in none.
+    pub operator_namespace: Option<String>,
+}
 
 /// What every pass shares.
 pub struct Context {
@@ -191,9 +205,10 @@ impl Context {
     }
 
     /// Has a pass come whenever one of these Secrets changes, which the user provides, and no others.
-    pub fn follow(&self, key: &Key, secrets: &[&str]) {
+    pub fn follow(&self, key: &Key, secrets: &[String]) {
         let namespace = key.namespace.as_deref().unwrap_or_default();
-        let ended = self.named.follow(key, namespace, secrets);
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let ended = self.named.follow(key, namespace, &secrets);
         self.secrets.forget(namespace, &ended);
     }
 
@@ -286,6 +301,11 @@ impl Context {
         let marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
         let version = seen.uid.as_ref().and_then(|uid| marked.get(key)?.get(uid));
         version.is_some_and(|version| *version == seen.resource_version)
+    }
+
+    /// The objects that were labelled, by their UID, with the version at which they were.
+    pub fn marked_in_vain(&self, key: &Key) -> HashMap<String, Option<String>> {
+        self.marked.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
     }
 
     /// Remembers that an object was labelled at the version that it was seen at.

@@ -13,24 +13,18 @@
 
 pub mod apply;
 pub mod brake;
-pub mod contest;
 pub mod context;
 pub mod decide;
-pub mod events;
-pub mod leftovers;
 pub mod memory;
 pub mod observe;
-pub mod plan;
 pub mod publish;
 pub mod reconcile;
 pub mod report;
 pub mod requeue;
-pub mod ring_secrets;
 pub mod settings;
-pub mod snapshot;
 pub mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use kube::{
@@ -47,25 +41,11 @@ use crate::{
     probe::{prober::Prober, sweeper::Sweeper},
     telemetry::metrics::Metrics,
 };
-pub use context::Context;
+use apply::leftovers;
+pub use context::{Context, Options};
 pub use memory::Written;
 use reconcile::{PassError, pass, retry_after};
 pub use watch::{Guarded, Key, Scope};
-
-/// How to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// Where to watch.
-    pub scope: Scope,
-    /// The time between two looks at a Redis server.
-    pub probe_period: Duration,
-    /// The least time between two writes of one status: [`memory::PAUSE`], but in tests.
-    pub status_pause: Duration,
-    /// Who reports events: the operator's pod.
-    pub reporter: String,
-    /// The namespace of the operator's pod; `None` where it runs in none.
-    pub operator_namespace: Option<String>,
-}
 
 /// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is, and `metrics` tell from
 /// now on what is counted.

@@ -15,10 +15,9 @@ use serde_json::{Value, json};
 
 use super::{
     brake::{Change, HeldUntil, Target},
-    contest,
     context::Context,
     memory::Overlay,
-    report::Report,
+    report::{Report, contest},
     watch::Key,
 };
 use crate::{

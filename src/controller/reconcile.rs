@@ -3,39 +3,32 @@
 //! In: the `TokenCache` as the watch has it. Out: when to come again. It remembers nothing of the pass before but what
 //! [`Context`] keeps, and decides nothing itself: see [`decide`].
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
 use kube::{core::error_boundary::InvalidObject, runtime::controller::Action};
 use tokio::time::timeout;
 
 use super::{
     apply::{self, Applied, ObjectChange},
     brake::{Contest, Target},
-    contest,
     context::Context,
-    decide::{Decision, decide},
-    events::objects,
-    observe::{self, ObserveError},
+    decide::{Decision, decide, plan::Plan},
+    observe::{self, Known, ObserveError},
     publish::{self, Delivery, ReportError, deliver, previous},
-    report::{self, Said},
+    report::{self, About, contest, events::objects},
     requeue,
     settings::Settings,
-    snapshot::{Answers, Snapshot},
     watch::{Guarded, Key, token_cache},
 };
 use crate::{
-    api::v1alpha1::{OperationStatus, TokenCache, TokenCacheSpec},
-    capability::operation,
+    api::v1alpha1::{TokenCache, TokenCacheSpec},
+    capability::{ask::Answers, part::Operation},
     condition::Finding,
-    data_protection::findings::changes::Corrected,
     kubernetes::{
         event::Happening,
         object::Reference,
         write::{Write, WriteError, WriteErrorClass},
     },
-    probe::prober,
-    redis::{desired::Aim, findings::Moment, plan::rollout},
 };
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
@@ -114,7 +107,9 @@ async fn tell_of_blindness(
 ) -> Result<Delivery, ReportError> {
     let Ok(cache) = &cache.0 else { return Ok(Delivery::Unchanged) };
     let previous = previous(context, key, cache);
-    let report = report::unobserved(cache, &previous, &error.to_string(), Context::now());
+    let conditions = Settings::parse(cache).map(|settings| settings.conditions()).unwrap_or_default();
+    let about = About { cache, previous: &previous, now: Context::now() };
+    let report = report::unobserved(about, conditions, &error.to_string());
     deliver(context, key, cache, &previous, Some(report)).await
 }
 
@@ -126,7 +121,7 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
         }
         Ok(cache) => match Settings::parse(cache) {
             Ok(settings) => Box::pin(reconcile(context, key, cache, &settings)).await?,
-            Err(why) => refuse(context, key, cache, report::unreadable(why)).await?,
+            Err(error) => refuse(context, key, cache, report::unreadable(error.to_string())).await?,
         },
         Err(InvalidObject { error, metadata }) => {
             let status = observe::status(&context.client, metadata).await?;
@@ -142,40 +137,51 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
 /// What a pass has done and learned, round by round.
 #[derive(Default)]
 struct Progress {
+    answers: Answers,
     applied: Applied,
-    /// What was put right in the key ring.
-    corrected: Corrected,
+    /// What was put right, in sentences, by the name of the group of writes.
+    mended: BTreeMap<&'static str, Vec<String>>,
     /// What became of requests, by each round.
-    operations: Vec<Vec<OperationStatus>>,
+    operations: Vec<Vec<Operation>>,
 }
 
 /// One pass, as the picture in [`super`] has it.
 async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
-    // Before they are read, so that no change of them is missed.
-    context.follow(key, &settings.named());
     let previous = previous(context, key, cache);
-    observe::refresh(context, settings.owner()).await?;
-    let (mut answers, mut pass, mut rounds) = (Answers::default(), Progress::default(), 0..MOST_ROUNDS);
-    let (snapshot, decision, is_done) = loop {
-        let snapshot = observe::snapshot(context, key, cache, settings, &previous, &answers).await?;
-        let decision = decide(settings, &snapshot);
-        context.open(key, decision.opened());
-        if !decision.asks.is_empty() {
-            observe::answer(context, settings.owner(), &decision.asks, &mut answers).await?;
+    let names = settings.names(&previous.operations);
+    // Before they are read, so that no change of them is missed.
+    context.follow(key, &names.secrets);
+    observe::refresh(context, &settings.owner).await?;
+    let (mut pass, mut rounds) = (Progress::default(), 0..MOST_ROUNDS);
+    let (decision, now, is_done) = loop {
+        let known = Known {
+            cache,
+            previous: &previous,
+            names: &names,
+            answers: &pass.answers,
+            mended: &pass.mended,
+            has_failed: pass.applied.failure.is_some(),
+        };
+        let snapshot = observe::snapshot(context, key, settings, known).await?;
+        let (decision, now) = (decide(settings, &snapshot), snapshot.observed.now);
+        drop(snapshot);
+        context.open(key, decision.opened.as_ref());
+        if !decision.part.asks.is_empty() {
+            observe::answer(context, &settings.owner, &decision.part.asks, &mut pass.answers).await?;
             continue;
         }
-        pass.operations.push(decision.operations());
-        if decision.plan.is_empty() || pass.applied.failure.is_some() || rounds.next().is_none() {
-            let is_done = decision.plan.is_empty();
-            break (snapshot, decision, is_done);
+        pass.operations.push(decision.part.operations.clone());
+        let is_done = decision.plan.is_empty();
+        if is_done || pass.applied.failure.is_some() || rounds.next().is_none() {
+            break (decision, now, is_done);
         }
-        pass.corrected.add(decision.corrects.clone());
-        Box::pin(apply::carry_out(context, key, &decision.plan, &mut pass.applied)).await;
+        apply::carry_out(context, key, &decision.plan, &mut pass.applied).await;
         if !pass.applied.is_answered {
-            break (snapshot, decision, false);
+            break (decision, now, false);
         }
+        note_mended(&mut pass.mended, &decision.plan);
     };
-    let Progress { mut applied, corrected, operations } = pass;
+    let Progress { answers: _, mut applied, mended: _, operations } = pass;
     let contests = contests(context, key, cache, &decision.plan.held).await;
     tell_of_objects(context, key, cache, &applied.changes, &decision.left).await;
     // Gone by the next pass, most likely: not worth a status that says so.
@@ -184,63 +190,51 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
         return Err(error.into());
     }
     let outcome = applied.failure.as_ref().map_or(Ok(()), Err);
-    let aim = target(context, key, settings, &snapshot, &decision, outcome.is_ok());
-    let period = SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX);
-    let moment = Moment {
-        now: snapshot.now,
-        period,
-        carried_out: is_carried_out(settings, &snapshot, &decision, outcome.is_ok()),
-    };
-    let Said { report, tells_of_samples } =
-        report::compose(settings, &snapshot, &decision, moment, outcome, (&corrected, operations), &contests);
-    let is_unwatched = || observe::is_unwatched(context, settings.owner());
-    let wake = requeue::after_report(report.as_ref(), &corrected, &snapshot, is_unwatched);
+    target(context, key, &decision);
+    let about = About { cache, previous: &previous, now };
+    let report = report::compose(about, &decision.part, outcome, operations, &contests);
+    let is_unwatched = || observe::is_unwatched(context, &settings.owner);
+    let wake = requeue::after_report(report.as_ref(), &decision.part.awaits, is_unwatched);
     let is_said = report.is_some();
     let delivery = deliver(context, key, cache, &previous, report).await?;
     if delivery != Delivery::Held {
-        if is_said && tells_of_samples {
-            context.prober.told(&token_cache(key), &snapshot.redis.samples);
+        if is_said && decision.tells_of_samples {
+            context.prober.told(&token_cache(key), &decision.samples);
         }
         // After the report, so that a sweep is not forgotten before it was told of.
-        context.sweeper.run(&token_cache(key), decision.sweep(), aim.as_ref());
+        let aim = decision.target.as_ref().map(|target| &target.aim);
+        context.sweeper.run(&token_cache(key), decision.sweep, aim);
     }
     if let Some(error) = applied.failure {
         return Err(error.into());
     }
     log_pass(applied.changed, delivery, "pass");
     let wake = if is_done { wake } else { requeue::UNFINISHED };
-    let of_brake = context.brake(key, |brake| brake.wake_at(snapshot.now));
-    let wake_at = decision.wake_at().into_iter().chain(of_brake).min();
-    let wake = wake_at.map_or(wake, |at| requeue::until(at, snapshot.now).min(wake));
+    let of_brake = context.brake(key, |brake| brake.wake_at(now));
+    let wake_at = decision.part.wake_at.into_iter().chain(of_brake).min();
+    let wake = wake_at.map_or(wake, |at| requeue::until(at, now).min(wake));
     Ok(Action::requeue(context.written.sooner(key, wake, Context::now())))
 }
 
-/// Whether what is wanted has reached the `StatefulSet`: a spec that does not, reaches no server either.
-fn is_carried_out(settings: &Settings, snapshot: &Snapshot<'_>, decision: &Decision, is_applied: bool) -> bool {
-    !operation::is_paused(snapshot.cache)
-        && (is_applied || rollout::is_written(&settings.redis, &snapshot.redis, &decision.credentials))
+/// Notes what a plan that was carried out has put right.
+fn note_mended(mended: &mut BTreeMap<&'static str, Vec<String>>, plan: &Plan) {
+    for group in &plan.groups {
+        let before = mended.entry(group.name).or_default();
+        for what in &group.mends {
+            if !before.contains(what) {
+                before.push(what.clone());
+            }
+        }
+    }
 }
 
 /// Has the servers looked at. What is not carried out is looked at only.
-fn target(
-    context: &Context,
-    key: &Key,
-    settings: &Settings,
-    snapshot: &Snapshot<'_>,
-    decision: &Decision,
-    is_applied: bool,
-) -> Option<Aim> {
-    let carried_out = is_carried_out(settings, snapshot, decision, is_applied);
-    let aim = decision.aim(settings, snapshot, carried_out);
-    match &aim {
-        Some(aim) => {
-            let target = prober::Target { aim: aim.clone(), inspection: decision.inspection(settings, snapshot) };
-            context.prober.aim(&token_cache(key), target);
-        }
-        None if !carried_out => context.prober.hold(&token_cache(key)),
+fn target(context: &Context, key: &Key, decision: &Decision) {
+    match &decision.target {
+        Some(target) => context.prober.aim(&token_cache(key), target.clone()),
+        None if !decision.is_carried_out => context.prober.hold(&token_cache(key)),
         None => {}
     }
-    aim
 }
 
 /// The fights that are on, with those over these writes, which wait. One that has begun is told in an event.
@@ -280,7 +274,7 @@ async fn tell_of_objects(
 async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Finding) -> Result<Action, PassError> {
     context.prober.hold(&token_cache(key));
     let previous = previous(context, key, cache);
-    let report = report::invalid(cache, &previous, finding, Context::now());
+    let report = report::invalid(About { cache, previous: &previous, now: Context::now() }, finding);
     let delivery = deliver(context, key, cache, &previous, Some(report)).await?;
     log_pass(0, delivery, "pass: the spec is refused");
     Ok(Action::requeue(context.written.sooner(key, requeue::RESYNC, Context::now())))

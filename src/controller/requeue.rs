@@ -1,12 +1,11 @@
 //! When a pass comes again. Pure.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 
-use super::{report::Report, snapshot::Snapshot};
-use crate::{data_protection::findings::changes::Corrected, kubernetes::write::WriteErrorClass, redis};
+use super::report::Report;
+use crate::{capability::part::Awaited, kubernetes::write::WriteErrorClass};
 
 /// When nothing changes: a watch can miss an event.
 pub const RESYNC: Duration = Duration::from_mins(5);
@@ -27,31 +26,21 @@ const FORBIDDEN: Duration = Duration::from_mins(1);
 const CONFLICT: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// When to come again after what was said, with `corrected` put right in the key ring. `is_unwatched` tells whether something was
-/// found that no watch shows.
+/// When to come again after what was said, while this is waited for. `is_unwatched` tells whether something was found that no watch
+/// shows.
 #[must_use]
-pub fn after_report(
-    report: Option<&Report>,
-    corrected: &Corrected,
-    snapshot: &Snapshot<'_>,
-    is_unwatched: impl Fn() -> bool,
-) -> Duration {
-    let observed = &snapshot.redis;
-    if observed.leftover(snapshot.cache.metadata.name.as_deref().unwrap_or_default()).is_some() {
+pub fn after_report(report: Option<&Report>, awaits: &BTreeSet<Awaited>, is_unwatched: impl Fn() -> bool) -> Duration {
+    if awaits.contains(&Awaited::Collection) {
         return COLLECTING;
     }
     match report {
         None => AWAITING_LOOK,
-        Some(_) if *corrected != Corrected::default() => PUT_RIGHT,
+        Some(_) if awaits.contains(&Awaited::NextPass) => PUT_RIGHT,
         Some(report) if report.is_ready() => RESYNC,
-        Some(_) if !may_change_with_time(&observed.pods) && !is_unwatched() => RESYNC,
+        // Whatever else it waits for is watched.
+        Some(_) if !awaits.contains(&Awaited::Server) && !is_unwatched() => RESYNC,
         Some(_) => NOT_READY,
     }
-}
-
-/// Whether what a cache lacks may be a matter of time: of a server that runs. Whatever else it waits for is watched.
-fn may_change_with_time(pods: &[Arc<Pod>]) -> bool {
-    pods.iter().any(|pod| redis::is_running(pod))
 }
 
 /// When to try again after a failure, of which there were `before` others in a row.
@@ -74,6 +63,7 @@ pub fn until(time: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::v1alpha1::TokenCacheStatus;
 
     #[test]
     fn what_may_pass_by_itself_is_tried_soon_and_then_ever_less_often() {
@@ -83,18 +73,17 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_runs_may_become_ready_with_time_and_one_that_does_not_waits_for_what_a_watch_shows() {
-        let pod = |state: serde_json::Value| -> Arc<Pod> {
-            let container = serde_json::json!({
-                "name": "redis", "ready": false, "restartCount": 0, "image": "", "imageID": "", "state": state,
-            });
-            let pod = serde_json::json!({"metadata": {}, "status": {"containerStatuses": [container]}});
-            Arc::new(serde_json::from_value(pod).unwrap())
+    fn what_a_cache_waits_for_brings_the_next_pass_unless_a_watch_shows_it() {
+        let status = TokenCacheStatus::default();
+        let report = Report { status, happenings: Vec::new() };
+        let after = |awaits: &[Awaited], is_unwatched| {
+            after_report(Some(&report), &awaits.iter().copied().collect(), || is_unwatched)
         };
-        let running = pod(serde_json::json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
-        let waiting = pod(serde_json::json!({"waiting": {"reason": "ImagePullBackOff"}}));
-        assert!(may_change_with_time(&[Arc::clone(&waiting), running]));
-        assert!(!may_change_with_time(&[waiting, Arc::default()]) && !may_change_with_time(&[]));
+        assert_eq!(after(&[], false), RESYNC);
+        assert_eq!((after(&[], true), after(&[Awaited::Server], false)), (NOT_READY, NOT_READY));
+        assert_eq!(after(&[Awaited::Server, Awaited::NextPass], false), PUT_RIGHT);
+        assert_eq!(after(&[Awaited::Server, Awaited::NextPass, Awaited::Collection], true), COLLECTING);
+        assert_eq!(after_report(None, &BTreeSet::from([Awaited::Look]), || false), AWAITING_LOOK);
     }
 
     #[test]

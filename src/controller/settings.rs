@@ -3,48 +3,53 @@
 //! In: a `TokenCache` as users wrote it. Out: [`Settings`], or the sentence that goes into `SpecValid`.
 
 use crate::{
-    api::v1alpha1::TokenCache,
+    api::v1alpha1::{OperationStatus, TokenCache},
+    capability::{Capability, Names, SpecError, token_cache},
+    condition::ConditionType,
     data_protection, entries,
     kubernetes::identity::Owner,
-    redis::{self, settings::TlsSource},
+    redis,
 };
 
 /// What a cache wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// The `TokenCache`, which owns all objects.
+    pub owner: Owner,
     /// Of its Redis.
-    pub redis: redis::settings::Settings,
+    pub redis: redis::Settings,
     /// Of its key ring.
-    pub data_protection: data_protection::settings::Settings,
+    pub data_protection: data_protection::Settings,
     /// Of its entries.
-    pub entries: entries::settings::Settings,
+    pub entries: entries::Settings,
 }
 
 impl Settings {
     /// Reads a spec.
     ///
     /// # Errors
-    /// The sentence that says why it cannot be carried out.
-    pub fn parse(cache: &TokenCache) -> Result<Self, String> {
-        let redis = redis::settings::Settings::parse(cache).map_err(|error| error.to_string())?;
-        let data_protection = data_protection::settings::Settings::parse(redis.owner.clone(), cache);
-        let entries = entries::settings::Settings::parse(cache);
-        Ok(Self { data_protection: data_protection.map_err(|error| error.to_string())?, redis, entries })
+    /// Why it cannot be carried out.
+    pub fn parse(cache: &TokenCache) -> Result<Self, SpecError> {
+        Ok(Self {
+            owner: token_cache::owner(cache),
+            redis: Capability::parse(cache)?,
+            data_protection: Capability::parse(cache)?,
+            entries: Capability::parse(cache)?,
+        })
     }
 
-    /// The `TokenCache`, which owns all objects.
+    /// What is known by name.
     #[must_use]
-    pub fn owner(&self) -> &Owner {
-        &self.redis.owner
+    pub fn names(&self, operations: &[OperationStatus]) -> Names {
+        // Without `..`: a capability that is not asked does not compile.
+        let Self { owner: _, redis, data_protection, entries } = self;
+        redis.names(operations).and(data_protection.names(operations)).and(entries.names(operations))
     }
 
-    /// The user's Secrets that it names.
+    /// The conditions, none of which is known while nothing can be seen.
     #[must_use]
-    pub fn named(&self) -> Vec<&str> {
-        let of_tls = match &self.redis.tls {
-            TlsSource::Secret(name) => Some(name.as_str()),
-            TlsSource::Managed | TlsSource::Disabled => None,
-        };
-        of_tls.into_iter().chain(self.data_protection.named()).collect()
+    pub fn conditions(&self) -> Vec<ConditionType> {
+        let Self { owner: _, redis, data_protection, entries } = self;
+        [redis.conditions(), data_protection.conditions(), entries.conditions()].concat()
     }
 }

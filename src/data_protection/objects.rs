@@ -19,6 +19,8 @@ use crate::kubernetes::{identity::Owner, name};
 
 /// The component's name, in labels.
 pub const COMPONENT: &str = "data-protection";
+/// What the API server makes of a Secret for which no type is asked.
+pub const SECRET_TYPE: &str = "Opaque";
 
 /// The Secret of one key, or of one revocation: immutable, and without an owner, so that it outlives the cache. `None` for a
 /// file of another name.

@@ -12,7 +12,7 @@ use super::{
     objects,
     operations::revoke_key::Order,
     ring::{DataProtection, certificates, schedule::Why},
-    secrets::{IMPORTED_ANNOTATION, Observed, REVOKED_ANNOTATION},
+    secrets::{IMPORTED_ANNOTATION, REVOKED_ANNOTATION, RingSecrets},
     settings::Settings,
     state::{Mint, Standing},
 };
@@ -63,7 +63,7 @@ impl Draft for NewKey {
 #[must_use]
 pub fn plan(
     settings: &Settings,
-    observed: &Observed,
+    observed: &RingSecrets,
     standing: &Standing,
     unmarked: Vec<(ObjectMeta, Lacking)>,
 ) -> Plan {
@@ -80,7 +80,7 @@ pub fn plan(
 }
 
 /// What is to be written of the ring, and whether that begins it.
-fn of_ring(settings: &Settings, observed: &Observed, standing: &Standing) -> (Vec<Write>, bool) {
+fn of_ring(settings: &Settings, observed: &RingSecrets, standing: &Standing) -> (Vec<Write>, bool) {
     let Some(ring) = standing.ring.as_ref().filter(|_| !settings.held) else { return Default::default() };
     if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
         return Default::default();
@@ -148,7 +148,7 @@ fn imported(settings: &Settings, file: &File) -> Option<Secret> {
     Some(secret)
 }
 
-fn publish_certificates(settings: &Settings, observed: &Observed, ring: &DataProtection) -> Option<Write> {
+fn publish_certificates(settings: &Settings, observed: &RingSecrets, ring: &DataProtection) -> Option<Write> {
     // What was published once stays for those who mount it.
     if ring.certificates.pairs.is_empty() {
         return None;
@@ -204,7 +204,7 @@ fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     live.data.iter().flat_map(BTreeMap::keys).filter(|name| !is_wanted(name)).cloned().collect()
 }
 
-fn publication(settings: &Settings, observed: &Observed, standing: &Standing) -> Option<Write> {
+fn publication(settings: &Settings, observed: &RingSecrets, standing: &Standing) -> Option<Write> {
     let published = &standing.ring.as_ref()?.published;
     let grows = order(standing).is_some();
     if published.fill().is_over() || (published.files().is_empty() && !grows) {

@@ -20,7 +20,7 @@ use crate::{
 
 /// What a pass saw of a cache's key ring.
 #[derive(Clone)]
-pub struct Observed {
+pub struct RingSecrets {
     /// The Secrets of keys and of revocations. They have no owner: their labels say whose they are.
     files: Vec<Arc<Secret>>,
     /// The Secret that applications mount.
@@ -61,14 +61,14 @@ pub struct Inputs {
 }
 
 // By hand: derived, it would print keys.
-impl fmt::Debug for Observed {
+impl fmt::Debug for RingSecrets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let files: Vec<&str> = self.files.iter().map(|secret| name(secret)).collect();
-        formatter.debug_struct("Observed").field("files", &files).field("taken", &self.taken).finish_non_exhaustive()
+        formatter.debug_struct("RingSecrets").field("files", &files).field("taken", &self.taken).finish_non_exhaustive()
     }
 }
 
-impl Observed {
+impl RingSecrets {
     /// What was seen.
     #[must_use]
     pub fn new(

@@ -19,7 +19,7 @@ use super::{
         open::KeyRing,
         published::{Refusal, Refused},
     },
-    secrets::{Observed, REPLACES_ANNOTATION, REQUESTED_ANNOTATION, Replaced, WHY_ANNOTATION},
+    secrets::{REPLACES_ANNOTATION, REQUESTED_ANNOTATION, Replaced, RingSecrets, WHY_ANNOTATION},
     settings::Settings,
 };
 use crate::{
@@ -45,7 +45,7 @@ pub struct Standing {
 impl Standing {
     /// Reads what was seen. What `earlier` has opened is not opened again.
     #[must_use]
-    pub fn read(settings: &Settings, observed: &Observed, earlier: &KeyRing, now: Timestamp) -> Self {
+    pub fn read(settings: &Settings, observed: &RingSecrets, earlier: &KeyRing, now: Timestamp) -> Self {
         let mut provided = Provided::read(settings, observed);
         let inputs = observed.inputs();
         let copies = inputs.certificates.ours().map(|secret| Copies::read(secret)).unwrap_or_default();
@@ -106,7 +106,7 @@ impl Standing {
     /// Why keys may be missing in the ring that applications have, in words; `None` where it is there as a whole. What such a
     /// key encrypted is not lost yet.
     #[must_use]
-    pub fn gap(&self, settings: &Settings, observed: &Observed) -> Option<String> {
+    pub fn gap(&self, settings: &Settings, observed: &RingSecrets) -> Option<String> {
         let ring = self.ring.as_ref().filter(|ring| !ring.ring.members().is_empty());
         let Some(ring) = ring else { return Some("there is no key yet".to_owned()) };
         if !matches!(observed.ring, Found::Ours(_)) {

@@ -19,8 +19,10 @@ use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, OperationStage, OperationStatus, OperationType},
     capability::{
         operation::{self, Request, is},
+        part::Operation,
         progress::{AGAIN_AFTER, Progress, State, Step, SweepId, Tally, number},
     },
+    condition::Reason,
     kubernetes::identity::Owner,
 };
 
@@ -78,6 +80,18 @@ pub struct Flush {
 pub fn last(operations: &[OperationStatus]) -> Option<Timestamp> {
     let removed = operations.iter().filter(|operation| operation.removed.is_some_and(|removed| removed > 0));
     removed.filter_map(|operation| operation.finished.as_ref()).map(|finished| finished.0).max()
+}
+
+/// What is said of it, with the reason of the Event about its stage.
+#[must_use]
+pub fn told(entry: OperationStatus) -> Operation {
+    let event = match entry.stage {
+        OperationStage::Ignored => Some(Reason::RequestIgnored),
+        OperationStage::Removing => Some(Reason::RemovingEntries),
+        OperationStage::Completed => Some(Reason::EntriesRemoved),
+        _ => None,
+    };
+    Operation { entry, event }
 }
 
 fn said(operation: Option<OperationStatus>) -> Flush {

@@ -139,13 +139,41 @@ impl fmt::Debug for Object {
     }
 }
 
+/// A kind of which an [`Object`] can be.
+pub trait OfKind: Namespaced {
+    /// Which.
+    const KIND: Kind;
+
+    /// The object, if it is of this kind.
+    fn of(object: &Object) -> Option<&Arc<Self>>;
+}
+
 macro_rules! from {
     ($($kind:ident),*) => {
-        $(impl From<$kind> for Object {
-            fn from(object: $kind) -> Self {
-                Self::$kind(Arc::new(object))
+        $(
+            impl From<$kind> for Object {
+                fn from(object: $kind) -> Self {
+                    Self::$kind(Arc::new(object))
+                }
             }
-        })*
+
+            impl From<Arc<$kind>> for Object {
+                fn from(object: Arc<$kind>) -> Self {
+                    Self::$kind(object)
+                }
+            }
+
+            impl OfKind for $kind {
+                const KIND: Kind = Kind::$kind;
+
+                fn of(object: &Object) -> Option<&Arc<Self>> {
+                    match object {
+                        Object::$kind(object) => Some(object),
+                        _ => None,
+                    }
+                }
+            }
+        )*
     };
 }
 

@@ -55,7 +55,15 @@ struct Shared {
     news: mpsc::UnboundedSender<TokenCacheRef>,
 }
 
-/// The looks at one cache's servers.
+/// What the latest looks at a cache's servers show.
+#[derive(Default)]
+pub struct Looks {
+    /// Of each server.
+    pub samples: Vec<Sample>,
+    /// What those of them that have an answer show of entries.
+    pub entries: Vec<Look>,
+}
+
 /// What is to be looked at: servers, and their entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -65,6 +73,7 @@ pub struct Target {
     pub inspection: Inspection,
 }
 
+/// The looks at one cache's servers.
 struct Round {
     aim: watch::Sender<Arc<Target>>,
     latest: Arc<Mutex<Latest>>,
@@ -135,11 +144,11 @@ impl Prober {
 
     /// The latest sample of each server of a cache, and what those with an answer show of entries.
     #[must_use]
-    pub fn latest(&self, key: &TokenCacheRef) -> (Vec<Sample>, Vec<Look>) {
+    pub fn latest(&self, key: &TokenCacheRef) -> Looks {
         let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = |round: &Round| {
             let latest = round.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            (latest.samples.clone(), latest.entries.clone())
+            Looks { samples: latest.samples.clone(), entries: latest.entries.clone() }
         };
         rounds.get(key).map(latest).unwrap_or_default()
     }

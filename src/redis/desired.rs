@@ -5,7 +5,7 @@
 use super::{
     access::acl::{self, Hashes, OPERATOR},
     credentials::{self, Credentials},
-    live::Observed,
+    live::Live,
     look::{Login, Question, Server, Trust, Want, Wanted},
     plan::network,
     server::pods::server_in,
@@ -28,7 +28,7 @@ pub struct Aim {
 
 /// How the servers are to be looked at; `None` while the operator's password is not known, or whom to trust.
 #[must_use]
-pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, carried_out: bool) -> Option<Aim> {
+pub fn aim(settings: &Settings, observed: &Live, credentials: &Credentials, carried_out: bool) -> Option<Aim> {
     let password = credentials.operator_password()?.clone();
     if settings.has_tls() && credentials.tls.authorities().is_none() {
         return None;
@@ -48,7 +48,7 @@ pub fn aim(settings: &Settings, observed: &Observed, credentials: &Credentials, 
 
 /// What the servers should be.
 #[must_use]
-pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Want {
+pub fn want(settings: &Settings, observed: &Live, credentials: &Credentials) -> Want {
     let limits =
         observed.pods.iter().filter_map(|pod| pod.spec.as_ref().and_then(crate::redis::server::pods::memory_limit));
     Want {
@@ -66,7 +66,7 @@ pub fn want(settings: &Settings, observed: &Observed, credentials: &Credentials)
 }
 
 /// By what the servers prove who they are; `None` where they need not, or where that is not known.
-pub(crate) fn trust(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<Trust> {
+pub(crate) fn trust(settings: &Settings, observed: &Live, credentials: &Credentials) -> Option<Trust> {
     let certificate = credentials.tls.identity().map(|identity| {
         let place = credentials::tls::mounted::place(settings, observed, &identity.certificate);
         Wanted { fingerprint: identity.certificate.clone(), files: config::certificate_files(&place) }
@@ -88,7 +88,7 @@ pub(crate) fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::
 
 /// Why no server can be asked for anything now, in words; `None` where one can.
 #[must_use]
-pub fn obstacle(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Option<String> {
+pub fn obstacle(settings: &Settings, observed: &Live, credentials: &Credentials) -> Option<String> {
     let is_known =
         credentials.operator_password().is_some() && (!settings.has_tls() || credentials.tls.authorities().is_some());
     let is_there = observed.pods.iter().any(|pod| server_in(settings, pod).is_some());

@@ -27,7 +27,7 @@ use crate::{
 
 /// What a pass saw of a cache's Redis.
 #[derive(Clone)]
-pub struct Observed {
+pub struct Live {
     /// The account of the pods.
     pub service_account: Found<Arc<ServiceAccount>>,
     /// Who reaches the servers over the network.
@@ -84,13 +84,13 @@ pub struct Observed {
 }
 
 // By hand: derived, it would print the content of Secrets.
-impl fmt::Debug for Observed {
+impl fmt::Debug for Live {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Observed").field("samples", &self.samples).finish_non_exhaustive()
+        formatter.debug_struct("Live").field("samples", &self.samples).finish_non_exhaustive()
     }
 }
 
-impl Observed {
+impl Live {
     /// The first name that somebody else's object stands under, with its kind and holder.
     #[must_use]
     pub fn taken(&self, owner: &str) -> Option<Taken> {

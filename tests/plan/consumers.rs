@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokencache_operator::{
-    controller::observe::published,
+    capability::published,
     kubernetes::read::{
         process::{Outdated, Processes},
         workload::{Consumer, Consumers, Source, Uses, Workload, addresses},

@@ -13,7 +13,7 @@ use tokencache_operator::{
     condition::Finding,
     data_protection::{
         findings::{
-            changes::{Corrected, corrected, minted},
+            changes::{mends, minted},
             finding,
             status::status,
         },
@@ -21,7 +21,7 @@ use tokencache_operator::{
         objects::file_secret,
         plan::{Plan, plan},
         ring::open::KeyRing,
-        secrets::{Beside, Inputs, Observed},
+        secrets::{Beside, Inputs, RingSecrets},
         settings::Settings,
         state::Standing,
     },
@@ -52,7 +52,7 @@ impl Keys {
         let mut cache = shop(spec);
         cache.metadata.creation_timestamp = Some(Time(START));
         let settings = Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap();
-        let before = Standing::read(&settings, &Observed::nothing(Beside::default()), &KeyRing::default(), START);
+        let before = Standing::read(&settings, &RingSecrets::nothing(Beside::default()), &KeyRing::default(), START);
         let (files, taken, inputs) = (BTreeMap::new(), BTreeMap::new(), Inputs::default());
         Self {
             cache,
@@ -78,9 +78,9 @@ impl Keys {
         Settings::parse(World::new(self.cache.clone()).settings().owner, &self.cache).unwrap()
     }
 
-    pub fn observed(&self) -> Observed {
+    pub fn observed(&self) -> RingSecrets {
         let files = self.files.values().cloned().collect();
-        Observed::new(files, self.ring.clone(), self.taken.clone(), self.beside()).with(self.inputs.clone())
+        RingSecrets::new(files, self.ring.clone(), self.taken.clone(), self.beside()).with(self.inputs.clone())
     }
 
     fn beside(&self) -> Beside {
@@ -235,8 +235,8 @@ impl Keys {
     }
 
     /// What the next pass puts right.
-    pub fn corrected(&self) -> Corrected {
-        corrected(&self.settings(), &self.observed(), &self.standing())
+    pub fn mends(&self) -> Vec<String> {
+        mends(&self.settings(), &self.observed(), &self.standing())
     }
 
     /// What is told of keys that this status does not have.
@@ -244,8 +244,8 @@ impl Keys {
         minted(&self.settings(), &self.observed(), &self.standing(), before)
     }
 
-    pub fn finding(&self, corrected: &Corrected) -> Option<Finding> {
-        finding(&self.settings(), &self.observed(), &self.standing(), corrected, self.now)
+    pub fn finding(&self, mended: &[String]) -> Option<Finding> {
+        finding(&self.settings(), &self.observed(), &self.standing(), mended, self.now)
     }
 
     /// Why keys may be missing in it.
@@ -259,11 +259,11 @@ impl Keys {
 
     /// What is said, with the names of keys in the order of their first use.
     pub fn told(&self, what: &str) -> String {
-        self.told_with(what, &Corrected::default())
+        self.told_with(what, &[])
     }
 
-    pub fn told_with(&self, what: &str, corrected: &Corrected) -> String {
-        let Some(finding) = self.finding(corrected) else { return format!("{what}\n  (nothing is said)\n") };
+    pub fn told_with(&self, what: &str, mended: &[String]) -> String {
+        let Some(finding) = self.finding(mended) else { return format!("{what}\n  (nothing is said)\n") };
         let said = [finding.verdict.as_str(), finding.reason.as_str()].join(" ");
         let mut text = format!("{what}\n  {said}\n    {}\n", finding.message);
         if let Some(operation) = self.standing().operation {
@@ -306,9 +306,9 @@ fn keys_follow_each_other_and_none_is_ever_removed() {
 fn between_two_keys_nothing_that_is_said_moves() {
     let mut ring = Keys::begun();
     ring.now += DAY;
-    let (told, status) = (ring.finding(&Corrected::default()), ring.status());
+    let (told, status) = (ring.finding(&[]), ring.status());
     ring.until(86);
-    assert_eq!((ring.finding(&Corrected::default()), ring.status()), (told, status));
+    assert_eq!((ring.finding(&[]), ring.status()), (told, status));
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn with_mode_none_there_is_nothing_to_do_or_to_say() {
     let mut ring = Keys::begun();
     ring.cache.spec.data_protection = serde_json::from_value(serde_json::json!({"mode": "None"})).unwrap();
     assert!(ring.plan().is_empty());
-    assert_eq!(ring.finding(&Corrected::default()), None);
+    assert_eq!(ring.finding(&[]), None);
 }
 
 #[test]
@@ -487,9 +487,9 @@ fn what_is_said_of_a_key_ring() {
         {
             let mut ring = begun.clone();
             stray(&mut ring);
-            let corrected = ring.corrected();
+            let mended = ring.mends();
             ring.pass();
-            ring.told_with("strange files, after they were removed", &corrected)
+            ring.told_with("strange files, after they were removed", &mended)
         },
         after("paused until the last key is over", &|ring| {
             pause(ring);
@@ -529,7 +529,7 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
             live.extend(files.into_iter().map(|file| (file.name, ByteString(file.content.to_vec()))));
         });
         ring.now += SignedDuration::from_hours(2);
-        ring.finding(&Corrected::default()).unwrap()
+        ring.finding(&[]).unwrap()
     };
     let size = ring.published().pop_first().unwrap().1.0.len();
     let fits = |share: usize| u32::try_from((1 << 20) * share / 100 / size).unwrap();

@@ -13,7 +13,6 @@ use rcgen::{CertificateParams, KeyPair};
 use tokencache_operator::{
     data_protection::{
         certificate::Certificate,
-        findings::changes::Corrected,
         key::read::{self, Element},
         ring::certificates,
         settings::Settings,
@@ -426,7 +425,7 @@ fn a_ring_is_taken_over_as_it_is_and_goes_on_and_its_secret_may_go() {
         ring.inputs.provided.clear();
         assert!(ring.plan().is_empty());
         assert_eq!(ring.status(), before);
-        assert_eq!(ring.finding(&Corrected::default()).unwrap().verdict.as_str(), "True");
+        assert_eq!(ring.finding(&[]).unwrap().verdict.as_str(), "True");
     }
     // A file is a key and no more: byte for byte it is what was there.
     let mut ring = Keys::importing();
@@ -519,10 +518,10 @@ fn an_owner_is_taken_from_what_outlives_every_owner() {
     ring.in_certificates(|secret| secret.metadata.owner_references = Some(vec![owner]));
     let told = ring.told("before");
     assert!(told.contains("False Provisioning") && told.contains("was given an owner (Deployment web)"), "{told}");
-    let corrected = ring.corrected();
+    let mended = ring.mends();
     assert_eq!(ring.pass(), ["disown", "disown"]);
     assert!(ring.plan().is_empty());
-    let told = ring.told_with("after", &corrected);
+    let told = ring.told_with("after", &mended);
     assert!(told.contains("True DriftCorrected") && told.contains("the owner was taken away"), "{told}");
     ring.annotate("tokencache.dev/reconcile", "paused");
     let (_, key) = ring.files.iter_mut().next().unwrap();
@@ -621,9 +620,9 @@ fn what_is_said_of_certificates() {
             ring.in_certificates(|secret| {
                 secret.data.as_mut().unwrap().insert("mine.pfx".to_owned(), ByteString(vec![1]));
             });
-            let corrected = ring.corrected();
+            let mended = ring.mends();
             ring.pass();
-            named(&ring.told_with("edited, and put right", &corrected))
+            named(&ring.told_with("edited, and put right", &mended))
         },
         after("the certificate is lost, and there is another", &|ring| {
             ring.inputs.certificates = Found::Nothing;

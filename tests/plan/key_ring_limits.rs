@@ -11,7 +11,6 @@ use tokencache_operator::{
     api::v1alpha1::KeyState,
     data_protection::{
         File,
-        findings::changes::Corrected,
         key::{
             KeyOrder, RANDOM_BYTES,
             read::{self, Element},
@@ -157,7 +156,7 @@ fn a_key_that_is_due_again_within_the_hour_waits_and_one_that_is_asked_for_does_
     });
     passes(&mut ring, 10, SECOND);
     assert_eq!(secrets(&ring), 1);
-    let finding = ring.finding(&Corrected::default()).unwrap();
+    let finding = ring.finding(&[]).unwrap();
     assert_eq!(
         (finding.verdict.as_str(), finding.reason.as_str()),
         ("False", "KeysTooFrequent"),
@@ -188,7 +187,7 @@ fn a_ring_that_does_not_fit_is_refused_whole_with_the_numbers_before_anything_is
     let mut ring = Keys::importing();
     ring.provide("old-ring", (0..fits + 10).map(file).collect());
     assert!(ring.plan().is_empty());
-    let finding = ring.finding(&Corrected::default()).unwrap();
+    let finding = ring.finding(&[]).unwrap();
     assert_eq!((finding.verdict.as_str(), finding.reason.as_str()), ("False", "ImportRefused"));
     for words in ["there is no room", "1048576", &((fits + 10) as usize * size).to_string(), "no first key is made"] {
         assert!(finding.message.contains(words), "{words}: {}", finding.message);
@@ -221,7 +220,7 @@ fn the_last_room_is_kept_for_an_emergency() {
     ring.now = START + DAY * 100;
     passes(&mut ring, 2, DAY);
     assert_eq!(secrets(&ring), count as usize);
-    let finding = ring.finding(&Corrected::default()).unwrap();
+    let finding = ring.finding(&[]).unwrap();
     assert_eq!(finding.reason.as_str(), "RingFull");
     assert!(finding.message.contains("kept for an emergency"), "{}", finding.message);
     let mut asked = ring.clone();
@@ -308,13 +307,13 @@ fn every_file_that_cannot_be_taken_over_is_named() {
     files.insert("notes.txt".to_owned(), b"remember".to_vec());
     ring.provide("old-ring", files.clone());
     assert!(ring.plan().is_empty());
-    let message = ring.finding(&Corrected::default()).unwrap().message;
+    let message = ring.finding(&[]).unwrap().message;
     assert!((0..9).all(|index| message.contains(&format!("bad-{index}.xml"))), "{message}");
     // What applications pass over is named as well, and keeps nothing from being taken over.
     files.retain(|name, _| !name.starts_with("bad-"));
     ring.provide("old-ring", files);
     ring.pass();
-    let finding = ring.finding(&Corrected::default()).unwrap();
+    let finding = ring.finding(&[]).unwrap();
     assert_eq!(finding.verdict.as_str(), "True", "{}", finding.message);
     assert!(finding.message.contains("1 passed over, as by ASP.NET Core: notes.txt"), "{}", finding.message);
     assert_eq!(secrets(&ring), 3);

@@ -130,10 +130,7 @@ fn entries_that_are_not_looked_into_warn_of_nothing_and_show_nothing_to_be_in_us
         let seen = seen_of(spec, seen.clone());
         let status = seen
             .with(|world| {
-                in_use = tokencache_operator::entries::findings::keys_in_use(
-                    &entries::settings::Settings::parse(&world.cache),
-                    &world.looks,
-                );
+                in_use = entries::Settings::parse(&world.cache).in_use(&world.looks);
             })
             .status()
             .unwrap();
@@ -208,6 +205,6 @@ fn the_name_is_the_specs_or_the_only_one_that_was_found() {
     assert_eq!(told("{}", &["/app"]).as_deref(), Some("/app"));
     assert_eq!(told("{}", &["/app", "shop"]), None);
     assert_eq!(told("dataProtection: {applicationName: x}", &["/app"]).as_deref(), Some("x"));
-    assert_eq!(settings("{}").names(), ["/app", "/app/", "shop"]);
-    assert_eq!(settings("dataProtection: {applicationName: /app/}").names(), ["/app/", "/app", "shop"]);
+    assert_eq!(settings("{}").application_names(), ["/app", "/app/", "shop"]);
+    assert_eq!(settings("dataProtection: {applicationName: /app/}").application_names(), ["/app/", "/app", "shop"]);
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokencache_operator::{
     api::v1alpha1::TokenCacheStatus,
     capability::operation,
-    controller::report::{Published, report},
+    controller::report::{About, compose},
     entries::{
         self,
         look::{
@@ -22,7 +22,7 @@ use tokencache_operator::{
     redis::{
         access::password::login_mark,
         desired::want,
-        findings::{Moment, health},
+        findings::Moment,
         look::{
             Sample,
             answer::{Answer, MemorySettings, Product, Reload, Role, Saving, Served, UnknownWords},
@@ -30,6 +30,7 @@ use tokencache_operator::{
             fault::Fault,
             load::Usage,
         },
+        part::{Assessment, assessment},
         server::pods::server_in,
         tls::certificate::Fingerprint,
     },
@@ -81,7 +82,7 @@ impl Seen {
         let want = want(&self.0.settings(), &self.0.observed, &self.0.credentials());
         let look = Look {
             server: server.clone(),
-            names: self.0.ring_settings().names(),
+            names: self.0.ring_settings().application_names(),
             entries: Entries::default(),
             payloads: Payloads::default(),
             counts: Counts::default(),
@@ -195,12 +196,15 @@ impl Seen {
         let carried_out = !operation::is_paused(&world.cache);
         let moment = Moment { now, period: SignedDuration::from_secs(30), carried_out };
         let of_entries = entries::settings::Settings::parse(&world.cache);
-        let health = health(&settings, &world.observed, &world.credentials(), moment).with_entries(|answered| {
-            entries::findings::findings(&of_entries, &settings, (&world.observed, &world.looks), answered)
-        });
+        let Assessment { mut part, answered, .. } =
+            assessment(&settings, &world.observed, &world.credentials(), moment);
+        if let Some(answered) = answered {
+            let looks = (&world.observed, world.looks.as_slice());
+            part.findings.extend(entries::findings::findings(&of_entries, &settings, looks, &answered));
+        }
         let previous = TokenCacheStatus::default();
-        let published = Published::of(&world.observed);
-        let report = report(&world.cache, &previous, &settings, published, health, Ok(()), now);
+        let about = About { cache: &world.cache, previous: &previous, now };
+        let report = compose(about, &part, Ok(()), vec![], &[]);
         report.map(|report| {
             let messages = report.status.conditions.iter().map(|condition| &condition.message);
             for message in messages.chain(report.happenings.iter().map(|happening| &happening.note)) {

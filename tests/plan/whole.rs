@@ -3,18 +3,25 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 use tokencache_operator::{
-    controller::plan::{Needs, Plan, Surplus, plan, surplus},
-    data_protection::plan as ring,
+    capability::{
+        observed::Objects,
+        operation,
+        part::{Group, Needs},
+    },
+    controller::decide::plan::{Plan, Stands, left, plan},
     kubernetes::{
         identity::{FIELD_MANAGER, Found},
         object::{Kind, Reference},
         write::Write,
     },
-    redis::server::{objects::stateful_set, pod::Template},
+    redis::{
+        part,
+        server::{objects::stateful_set, pod::Template},
+    },
 };
 
 use super::world::{World, shop};
@@ -25,8 +32,27 @@ fn planned(world: &World, retirees: Vec<Reference>) -> Plan {
 
 /// While what this holds of has to wait.
 fn planned_but(world: &World, retirees: Vec<Reference>, waits: &dyn Fn(&Write) -> bool) -> Plan {
-    let ring = ring::Plan::default();
-    plan(&world.cache, &world.settings(), &world.observed, &world.credentials(), ring, retirees, waits)
+    planned_with(world, vec![], retirees, waits)
+}
+
+/// With writes of another capability.
+fn planned_with(world: &World, beside: Vec<Group>, retirees: Vec<Reference>, waits: &dyn Fn(&Write) -> bool) -> Plan {
+    let settings = world.settings();
+    let is_accepted = world
+        .cache
+        .status
+        .as_ref()
+        .is_some_and(|status| Some(status.observed_generation) == world.cache.metadata.generation);
+    let mut part = part::plan(&settings, &world.observed, &world.credentials(), is_accepted);
+    let mut objects = Objects::default();
+    for Reference { kind, metadata } in retirees {
+        assert_eq!(kind, Kind::ConfigMap);
+        part.groups[0].unneeded.push((kind, metadata.name.clone().unwrap()));
+        objects.insert(ConfigMap { metadata, ..ConfigMap::default() });
+    }
+    part.groups.extend(beside);
+    let stands = Stands { is_paused: operation::is_paused(&world.cache), is_blocked: part.is_blocked };
+    plan((&settings.owner, &objects), part.groups, stands, waits)
 }
 
 /// What a plan writes, in its order.
@@ -50,8 +76,19 @@ fn child(kind: Kind, name: &str, manager: &str) -> Reference {
 /// What of these objects is deleted, and what is left, by kind and name.
 fn split(spec: &str, children: Vec<Reference>) -> [Vec<String>; 2] {
     let world = World::settled(shop(spec));
-    let Surplus { retirees, left } = surplus(&world.settings(), &world.credentials(), children);
-    [retirees, left].map(|children| children.iter().map(ToString::to_string).collect())
+    let settings = world.settings();
+    let part = part::plan(&settings, &world.observed, &world.credentials(), true);
+    let left = left(&settings.owner, &part.groups[0].unneeded, &children);
+    let mut objects = Objects::default();
+    for Reference { kind, metadata } in children {
+        // No other kind was ever made for an earlier spec.
+        if kind == Kind::Secret {
+            objects.insert(Secret { metadata, ..Secret::default() });
+        }
+    }
+    let plan = plan((&settings.owner, &objects), part.groups, Stands::default(), &|_| false);
+    let deleted = written(&plan).into_iter().map(|write| write.strip_prefix("delete ").unwrap().to_owned());
+    [deleted.collect(), left.iter().map(ToString::to_string).collect()]
 }
 
 fn valid(world: &mut World, generation: i64) {
@@ -115,16 +152,21 @@ fn one_name_that_is_taken_keeps_everything_from_being_made() {
 
 #[test]
 fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
-    let ring = |begins: bool| ring::Plan { begins, writes: vec![Write::Create(ConfigMap::default().into())] };
+    let ring = |needs: Needs| Group {
+        name: "key ring",
+        needs,
+        is_chain: true,
+        rehearsal: None,
+        writes: vec![Write::Create(ConfigMap::default().into())],
+        unneeded: vec![],
+        mends: vec![],
+    };
     let mut world = World::new(shop("{}"));
     for found in [Found::Foreign("Deployment web".to_owned()), Found::Earlier] {
         world.observed.service = found;
-        let planned = |ring| {
-            let (settings, credentials) = (world.settings(), world.credentials());
-            plan(&world.cache, &settings, &world.observed, &credentials, ring, vec![], &|_| false)
-        };
-        assert_eq!(planned(ring(true)), Plan::default());
-        let kept_up = planned(ring(false));
+        let planned = |needs| planned_with(&world, vec![ring(needs)], vec![], &|_| false);
+        assert_eq!(planned(Needs::AcceptedSpec), Plan::default());
+        let kept_up = planned(Needs::Nothing);
         let [group] = kept_up.groups.as_slice() else { panic!("{kept_up:?}") };
         assert_eq!((group.name, group.needs, kept_up.rehearsal.clone()), ("key ring", Needs::Nothing, None));
     }

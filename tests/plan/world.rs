@@ -22,7 +22,7 @@ use tokencache_operator::{
     },
     redis::{
         credentials::Credentials,
-        live::{Callers, Observed},
+        live::{Callers, Live},
         plan::writes,
         server::objects::TEMPLATE_ANNOTATION,
         settings::Settings,
@@ -34,7 +34,7 @@ use tokencache_operator::{
 #[derive(Clone)]
 pub struct World {
     pub cache: TokenCache,
-    pub observed: Observed,
+    pub observed: Live,
     /// What the latest looks show of entries.
     pub looks: Vec<Look>,
     /// What the random bytes of the next mint are made of.
@@ -79,7 +79,7 @@ pub fn provided(names: &[&str], made: Timestamp) -> Secret {
 impl World {
     /// Nothing is there yet.
     pub fn new(cache: TokenCache) -> Self {
-        let observed = Observed {
+        let observed = Live {
             service_account: Found::Nothing,
             network_policy: Found::Nothing,
             was_restricted: false,
@@ -232,7 +232,7 @@ impl World {
     /// Every object that is there, Secrets with placeholders for what is secret.
     pub fn objects(&self) -> Vec<Value> {
         // Without `..`: an object that no snapshot shows does not compile.
-        let Observed {
+        let Live {
             service_account,
             network_policy,
             was_restricted: _,

@@ -17,7 +17,7 @@ use crate::{
         key::{Closed, id::KeyId},
         objects::COMPONENT,
         ring::{DataProtection, certificates},
-        secrets::{Observed, annotation},
+        secrets::{RingSecrets, annotation},
     },
     kubernetes::{identity::Found, name},
 };
@@ -230,7 +230,7 @@ impl Told<'_> {
 
 /// What is not as it should be in the Secret that they are published in, but for certificates that are to come and to go;
 /// `None` where nothing is.
-pub(crate) fn drift(observed: &Observed, ring: &DataProtection) -> Option<String> {
+pub(crate) fn drift(observed: &RingSecrets, ring: &DataProtection) -> Option<String> {
     let secret = observed.inputs().certificates.ours()?;
     let (live, wanted) = (there(secret), certificates::files(&ring.certificates.pairs));
     if wanted.is_empty() {

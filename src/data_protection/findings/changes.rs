@@ -6,47 +6,33 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::certificates;
+use super::{certificates, listed};
 use crate::{
     api::v1alpha1::KeyRingStatus,
     data_protection::{
-        ring::{default_key::Member, published::Refused},
-        secrets::{Observed, REQUESTED_ANNOTATION, WHY_ANNOTATION, annotation, created},
+        ring::default_key::Member,
+        secrets::{REQUESTED_ANNOTATION, RingSecrets, WHY_ANNOTATION, annotation, created},
         settings::Settings,
         state::Standing,
     },
     kubernetes::name,
 };
 
-/// What was put right a moment ago.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Corrected {
-    /// Files of the published ring, and why they did not stay.
-    pub ring: Vec<Refused>,
-    /// What was done to other Secrets, in sentences.
-    pub others: Vec<String>,
-}
-
-impl Corrected {
-    /// With what was put right after that.
-    pub fn add(&mut self, later: Self) {
-        let Self { ring, others } = later;
-        self.ring.extend(ring.into_iter().filter(|refused| !self.ring.contains(refused)).collect::<Vec<_>>());
-        self.others.extend(others.into_iter().filter(|other| !self.others.contains(other)).collect::<Vec<_>>());
-    }
-}
-
-/// What carrying the plan out puts right.
+/// What carrying the plan out puts right, in sentences.
 #[must_use]
-pub fn corrected(settings: &Settings, observed: &Observed, standing: &Standing) -> Corrected {
-    let Some(ring) = &standing.ring else { return Corrected::default() };
+pub fn mends(settings: &Settings, observed: &RingSecrets, standing: &Standing) -> Vec<String> {
+    let Some(ring) = &standing.ring else { return Vec::new() };
+    let put_right = |secret: String, what: &str| format!("Secret {secret} was put right{what}");
+    let strays = &ring.published.strays;
+    let of_ring =
+        (!strays.is_empty()).then(|| put_right(name::keys(&settings.owner.name), &format!(": {}", listed(strays))));
     let owned = observed.owned().map(|secret| {
         format!("{}, and would have been deleted with that, so the owner was taken away", has_owner(secret))
     });
     let certificates = certificates::drift(observed, ring);
-    let certificates = certificates
-        .map(|what| format!("Secret {} was put right ({what})", name::key_certificates(&settings.owner.name)));
-    Corrected { ring: ring.published.strays.clone(), others: owned.chain(certificates).collect() }
+    let certificates =
+        certificates.map(|what| put_right(name::key_certificates(&settings.owner.name), &format!(" ({what})")));
+    of_ring.into_iter().chain(owned).chain(certificates).collect()
 }
 
 /// What is told of keys that are new since this was said in the status: those that nobody asked for by a request, which has
@@ -54,7 +40,7 @@ pub fn corrected(settings: &Settings, observed: &Observed, standing: &Standing) 
 #[must_use]
 pub fn minted(
     settings: &Settings,
-    observed: &Observed,
+    observed: &RingSecrets,
     standing: &Standing,
     before: Option<&KeyRingStatus>,
 ) -> Vec<String> {

@@ -19,7 +19,7 @@ use super::{
         default_key::{Choice, Member},
         published::Refused,
     },
-    secrets::{Observed, created},
+    secrets::{RingSecrets, created},
     settings::Settings,
     state::Standing,
 };
@@ -31,7 +31,7 @@ use crate::{
         name,
     },
 };
-use changes::{Corrected, has_owner};
+use changes::has_owner;
 
 /// How many things of one kind a message names.
 pub(super) const NAMED: usize = 3;
@@ -40,9 +40,9 @@ pub(super) const NAMED: usize = 3;
 #[must_use]
 pub fn finding(
     settings: &Settings,
-    observed: &Observed,
+    observed: &RingSecrets,
     standing: &Standing,
-    corrected: &Corrected,
+    mended: &[String],
     now: Timestamp,
 ) -> Option<Finding> {
     let ring = standing.ring.as_ref()?;
@@ -69,13 +69,13 @@ pub fn finding(
     ]
     .into_iter()
     .find_map(|check| check(&told));
-    Some(found.unwrap_or_else(|| told.well(corrected)))
+    Some(found.unwrap_or_else(|| told.well(mended)))
 }
 
 /// What a sentence is made from.
 pub(super) struct Told<'seen> {
     pub settings: &'seen Settings,
-    pub observed: &'seen Observed,
+    pub observed: &'seen RingSecrets,
     pub ring: &'seen DataProtection,
     pub provided: &'seen Provided,
     pub secret: String,
@@ -257,18 +257,14 @@ impl Told<'_> {
     }
 
     /// The ring is as it should be.
-    fn well(&self, corrected: &Corrected) -> Finding {
+    fn well(&self, mended: &[String]) -> Finding {
         let fill = self.ring.published.fill();
         let mut base = self.active_and_next();
         for more in [self.beyond_net_8(), self.encrypts_to(), self.imported()].into_iter().flatten() {
             base = format!("{base}. {more}");
         }
-        let of_ring = (!corrected.ring.is_empty())
-            .then(|| format!("Secret {} was put right: {}", self.secret, listed(&corrected.ring)));
-        let put_right: Vec<String> = of_ring.into_iter().chain(corrected.others.iter().cloned()).collect();
-        if !put_right.is_empty() {
-            let told = format!("{}. {base}", put_right.join(". "));
-            return Finding::holds(KeyRingReady, Reason::DriftCorrected, told);
+        if !mended.is_empty() {
+            return Finding::holds(KeyRingReady, Reason::DriftCorrected, format!("{}. {base}", mended.join(". ")));
         }
         if let Some(told) = self.too_frequent() {
             return Finding::holds(KeyRingReady, Reason::KeysTooFrequent, format!("{base}; {told}"));

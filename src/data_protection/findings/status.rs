@@ -13,7 +13,7 @@ use crate::{
             default_key::{KeyState, Member},
             in_use::InUse,
         },
-        secrets::Observed,
+        secrets::RingSecrets,
         settings::Settings,
         state::Standing,
     },
@@ -50,7 +50,12 @@ pub fn with_use(
 
 /// Each key; `None` where there is no ring of the cache's own.
 #[must_use]
-pub fn status(settings: &Settings, observed: &Observed, standing: &Standing, now: Timestamp) -> Option<KeyRingStatus> {
+pub fn status(
+    settings: &Settings,
+    observed: &RingSecrets,
+    standing: &Standing,
+    now: Timestamp,
+) -> Option<KeyRingStatus> {
     let ring = &standing.ring.as_ref()?;
     observed.ring.ours()?;
     let mut members: Vec<&Member> = ring.ring.members().iter().collect();

@@ -16,7 +16,7 @@ use crate::{
             capacity::{Overflow, Room},
             published::{self, Published, Refusal, Refused},
         },
-        secrets::Observed,
+        secrets::RingSecrets,
         settings::Settings,
     },
 };
@@ -74,7 +74,7 @@ pub struct Import {
 impl Provided {
     /// Reads what was seen.
     #[must_use]
-    pub fn read(settings: &Settings, observed: &Observed) -> Self {
+    pub fn read(settings: &Settings, observed: &RingSecrets) -> Self {
         let read = |name: &String| pair(name, observed.provided(name));
         let (mut previous, mut unusable) = (Vec::new(), Vec::new());
         for outcome in settings.previous.iter().map(read) {
@@ -123,7 +123,7 @@ impl Import {
         is_awaited || !self.pending.is_empty() || !self.refused.is_empty() || self.overflow.is_some()
     }
 
-    fn read(name: &str, observed: &Observed) -> Self {
+    fn read(name: &str, observed: &RingSecrets) -> Self {
         let secret = observed.provided(name);
         let imported =
             import::read(secret.into_iter().flat_map(|secret| {

@@ -10,13 +10,35 @@ pub mod rotate_key;
 
 use super::{
     ring::{DataProtection, capacity::Room},
-    secrets::Observed,
+    secrets::RingSecrets,
 };
-use crate::kubernetes::identity::Found;
+use crate::{
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType},
+    capability::part::Operation,
+    condition::Reason,
+    kubernetes::identity::Found,
+};
+
+/// What is said of a request, with the reason of the Event about its stage.
+#[must_use]
+pub fn told(entry: OperationStatus) -> Operation {
+    let event = match (entry.type_, entry.stage) {
+        (_, OperationStage::Ignored) => Some(Reason::RequestIgnored),
+        (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
+        (OperationType::RotateKey, _) => None,
+        (_, OperationStage::Published) => Some(Reason::KeyRevoked),
+        (_, OperationStage::Removing) => Some(Reason::RemovingEntries),
+        (_, OperationStage::AwaitingRestart) => Some(Reason::AwaitingRestart),
+        (_, OperationStage::Completed) if entry.removed.is_none() => Some(Reason::KeyRevoked),
+        (_, OperationStage::Completed) => Some(Reason::EntriesRemoved),
+        _ => None,
+    };
+    Operation { entry, event }
+}
 
 /// Whether a key can be made in an emergency: there is a place to publish it, room, and what it is to be encrypted to.
 #[must_use]
-pub fn may_make(observed: &Observed, ring: &DataProtection) -> bool {
+pub fn may_make(observed: &RingSecrets, ring: &DataProtection) -> bool {
     matches!(observed.ring, Found::Nothing | Found::Ours(_)) && room(ring).has_for_emergency() && ring.can_mint()
 }
 

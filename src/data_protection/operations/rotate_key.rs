@@ -12,7 +12,7 @@ use crate::{
     data_protection::{
         key::{id::KeyId, read},
         ring::DataProtection,
-        secrets::Observed,
+        secrets::RingSecrets,
         settings::Settings,
     },
     kubernetes::name,
@@ -22,7 +22,7 @@ use crate::{
 #[must_use]
 pub fn answer(
     settings: &Settings,
-    observed: &Observed,
+    observed: &RingSecrets,
     ring: Option<&DataProtection>,
     now: Timestamp,
 ) -> (Option<OperationStatus>, Option<Timestamp>) {

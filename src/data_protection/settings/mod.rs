@@ -101,7 +101,7 @@ impl Settings {
     /// that images of applications have their files in, with and without the slash that some releases of ASP.NET Core trim,
     /// and the name of the `TokenCache`.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
+    pub fn application_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.application_name.iter().cloned().collect();
         for candidate in ["/app", "/app/", &self.owner.name] {
             if !names.iter().any(|name| name == candidate) {

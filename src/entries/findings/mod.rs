@@ -11,29 +11,27 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    api::v1alpha1::Inspect,
     condition::{
         ConditionType::{self, EntriesExpire, EntriesReadable, InUse},
         Finding, Reason,
     },
-    data_protection::ring::in_use as keys,
     redis::{
         findings::{Answered, unread},
-        live::Observed,
+        live::Live,
         look::answer::Part,
         settings as redis,
     },
 };
 
 /// The conditions that go by what stands in a server.
-const CONDITIONS: [ConditionType; 3] = [EntriesExpire, InUse, EntriesReadable];
+pub(super) const CONDITIONS: [ConditionType; 3] = [EntriesExpire, InUse, EntriesReadable];
 
 /// What is said of the entries.
 #[must_use]
 pub fn findings(
     settings: &Settings,
     of_redis: &redis::Settings,
-    (observed, looks): (&Observed, &[Look]),
+    (observed, looks): (&Live, &[Look]),
     answered: &Answered,
 ) -> Vec<Finding> {
     let pod = match answered {
@@ -79,15 +77,6 @@ fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Entries) -> [Finding
 #[must_use]
 pub fn names_consumers(settings: &Settings, looks: &[Look]) -> bool {
     looks.iter().any(|look| readability::names_consumers(settings, look))
-}
-
-/// What stored entries show to be in use; `None` where no server could be asked, or they are not looked into.
-#[must_use]
-pub fn keys_in_use(settings: &Settings, looks: &[Look]) -> Option<keys::InUse> {
-    if settings.inspect == Inspect::Metadata {
-        return None;
-    }
-    looks.iter().map(|look| look.payloads.in_use()).reduce(keys::InUse::and)
 }
 
 /// What is said where all that is known is of other keys.

@@ -17,7 +17,7 @@ use super::{
         acl::{self, APP},
         password::{Password, PasswordHash},
     },
-    live::Observed,
+    live::Live,
     server::objects,
     settings::Settings,
 };
@@ -52,7 +52,7 @@ pub struct Credentials {
 impl Credentials {
     /// Reads the Secrets.
     #[must_use]
-    pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
+    pub fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Self {
         let users = observed.users.ours().and_then(|users| text(users, objects::USERS_FILE));
         let in_users = users.map(|users| acl::password_hashes(users, APP)).unwrap_or_default();
         let app = app(settings, observed, &in_users);
@@ -100,7 +100,7 @@ impl Credentials {
     }
 }
 
-fn operator(settings: &Settings, observed: &Observed) -> Standing {
+fn operator(settings: &Settings, observed: &Live) -> Standing {
     let Found::Ours(secret) = &observed.operator_login else { return Standing::Missing };
     match Password::parse(bytes(secret, objects::PASSWORD_KEY)) {
         Ok(password) => Standing::Known(password),
@@ -112,7 +112,7 @@ fn operator(settings: &Settings, observed: &Observed) -> Standing {
     }
 }
 
-fn app(settings: &Settings, observed: &Observed, in_users: &[PasswordHash]) -> Standing {
+fn app(settings: &Settings, observed: &Live, in_users: &[PasswordHash]) -> Standing {
     let Found::Ours(secret) = &observed.connection else { return Standing::Missing };
     let owner = &settings.owner.name;
     let beside = text(secret, binding::CONNECTION_STRING_KEY).and_then(binding::password_in);

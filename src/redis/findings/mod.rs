@@ -23,7 +23,7 @@ use super::{
         rotation::{self},
     },
     desired::want,
-    live::Observed,
+    live::Live,
     look::{
         LONGEST_LOOK, Server,
         answer::{Answer, Refusal, Role},
@@ -150,7 +150,7 @@ pub struct Moment {
 /// Reads the health of a cache's Redis. A password that is not followed comes before whatever else is wrong: it is what
 /// only the user can mend.
 #[must_use]
-pub fn health(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
+pub fn health(settings: &Settings, observed: &Live, credentials: &Credentials, moment: Moment) -> Health {
     let mut health = of_redis(settings, observed, credentials, moment);
     if let Health::Known { advisory, .. } = &mut health {
         let after = advisory.iter().position(|finding| finding.condition == ServerSupported).map_or(0, |at| at + 1);
@@ -161,7 +161,7 @@ pub fn health(settings: &Settings, observed: &Observed, credentials: &Credential
     health
 }
 
-fn of_redis(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
+fn of_redis(settings: &Settings, observed: &Live, credentials: &Credentials, moment: Moment) -> Health {
     let health = with_tls(settings, observed, credentials, moment, of_cluster(settings, observed, credentials, moment));
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
@@ -182,7 +182,7 @@ fn of_redis(settings: &Settings, observed: &Observed, credentials: &Credentials,
 /// Adds what is to be said of the certificate.
 fn with_tls(
     settings: &Settings,
-    observed: &Observed,
+    observed: &Live,
     credentials: &Credentials,
     moment: Moment,
     mut health: Health,
@@ -200,7 +200,7 @@ fn with_tls(
     health
 }
 
-fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credentials, moment: Moment) -> Health {
+fn of_cluster(settings: &Settings, observed: &Live, credentials: &Credentials, moment: Moment) -> Health {
     let owner = &settings.owner.name;
     let unavailable = |reason: Reason, message: String| unavailable(Finding::fails(RedisAvailable, reason, message));
     if let Some(taken) = observed.taken(owner) {
@@ -258,7 +258,7 @@ fn of_cluster(settings: &Settings, observed: &Observed, credentials: &Credential
 
 fn of_sample(
     settings: &Settings,
-    observed: &Observed,
+    observed: &Live,
     pod: &Pod,
     server: &Server,
     credentials: &Credentials,
@@ -339,7 +339,7 @@ fn of_sample(
 }
 
 /// What was refused, with those who have a password that is refused by now.
-fn refusals(settings: &Settings, observed: &Observed, pod: &str, answer: &Answer, now: Timestamp) -> Finding {
+fn refusals(settings: &Settings, observed: &Live, pod: &str, answer: &Answer, now: Timestamp) -> Finding {
     let mut finding = users::refusals(settings, pod, answer);
     if answer.refusals.contains(&Refusal::Password)
         && let Some(who) = rotation::who_has_the_earlier_one(settings, observed, now)

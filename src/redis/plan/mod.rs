@@ -17,7 +17,7 @@ use super::{
     access::acl::Hashes,
     credentials::mint::Mint,
     credentials::{self, Credentials, Standing, binding},
-    live::Observed,
+    live::Live,
     server::objects,
     settings::Settings,
 };
@@ -32,7 +32,7 @@ use crate::kubernetes::{
 /// What is to be written so that Redis is as the settings want it, in this order. Passwords and certificates come first: while
 /// one is to be made, what depends on it waits for it.
 #[must_use]
-pub fn writes(settings: &Settings, observed: &Observed, credentials: &Credentials) -> Vec<Write> {
+pub fn writes(settings: &Settings, observed: &Live, credentials: &Credentials) -> Vec<Write> {
     let (tls, rotation, settled) = (&credentials.tls, &credentials.rotation, observed.settled.as_ref());
     let authorities = tls.authorities();
     let can_publish = !settings.has_tls() || authorities.is_some();
@@ -98,7 +98,7 @@ pub fn writes(settings: &Settings, observed: &Observed, credentials: &Credential
 }
 
 /// Whether the live `StatefulSet` is what the API server made of this one.
-pub(crate) fn is_admitted(observed: &Observed, wanted: &StatefulSet) -> bool {
+pub(crate) fn is_admitted(observed: &Live, wanted: &StatefulSet) -> bool {
     let (Some(live), Some(admitted)) = (observed.stateful_set.ours(), &observed.admitted) else { return false };
     let identity = |object: &StatefulSet| {
         let ObjectMeta { labels, annotations, owner_references, .. } = object.metadata.clone();

@@ -21,7 +21,7 @@ use crate::{
         name,
     },
     redis::{
-        live::{Callers, Observed},
+        live::{Callers, Live},
         server::objects::COMPONENT,
         settings::Settings,
     },
@@ -63,7 +63,7 @@ pub fn network_policy(settings: &Settings, operator_namespace: &str) -> NetworkP
 
 /// The policy that is to be there; `None` where none is, or none may be made now.
 #[must_use]
-pub fn wanted(settings: &Settings, observed: &Observed) -> Option<NetworkPolicy> {
+pub fn wanted(settings: &Settings, observed: &Live) -> Option<NetworkPolicy> {
     let may_be = match (settings.network_policy, &observed.network_policy) {
         (NetworkPolicyMode::None, _) | (_, Found::Foreign(_) | Found::Restored(_) | Found::Earlier) => false,
         (_, Found::Ours(_)) | (NetworkPolicyMode::Namespace, Found::Nothing) => true,
@@ -76,7 +76,7 @@ pub fn wanted(settings: &Settings, observed: &Observed) -> Option<NetworkPolicy>
 
 /// Whether it has to be known from where applications are connected.
 #[must_use]
-pub fn asks_for_callers(settings: &Settings, observed: &Observed) -> bool {
+pub fn asks_for_callers(settings: &Settings, observed: &Live) -> bool {
     settings.network_policy == NetworkPolicyMode::Auto
         && observed.network_policy == Found::Nothing
         && observed.operator_namespace.is_some()
@@ -85,13 +85,13 @@ pub fn asks_for_callers(settings: &Settings, observed: &Observed) -> bool {
 }
 
 /// Whether there is no server that anybody could be connected to.
-fn is_new(observed: &Observed) -> bool {
+fn is_new(observed: &Live) -> bool {
     observed.stateful_set == Found::Nothing && observed.pods.is_empty()
 }
 
 /// From where applications are connected, as the latest look at each server saw; `None` where one did not.
 #[must_use]
-pub fn callers(observed: &Observed) -> Option<BTreeSet<IpAddr>> {
+pub fn callers(observed: &Live) -> Option<BTreeSet<IpAddr>> {
     let mut all = BTreeSet::new();
     for sample in &observed.samples {
         all.extend(sample.outcome.as_ref().ok()?.callers.as_ref()?);
@@ -102,7 +102,7 @@ pub fn callers(observed: &Observed) -> Option<BTreeSet<IpAddr>> {
 /// Whether only those who should reach Redis; `None` where the spec asks for no policy. A spec that is not carried out, because
 /// it is refused or the cache is paused, makes none.
 #[must_use]
-pub fn finding(settings: &Settings, observed: &Observed, carried_out: bool) -> Option<Finding> {
+pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Option<Finding> {
     if settings.network_policy == NetworkPolicyMode::None {
         return None;
     }

@@ -16,7 +16,7 @@ use crate::{
     redis::{
         access::password::login_mark,
         credentials::{Credentials, tls::replacement},
-        live::Observed,
+        live::Live,
         server::{
             objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
             pod::Template,
@@ -34,7 +34,7 @@ const REVISION_LABEL: &str = "controller-revision-hash";
 #[must_use]
 pub fn pending(
     settings: &Settings,
-    observed: &Observed,
+    observed: &Live,
     pod: &Pod,
     credentials: &Credentials,
     carried_out: bool,
@@ -64,7 +64,7 @@ pub fn pending(
 /// [what a new one gets](Settings::container). The same live object and the same spec give the same result, and so does the
 /// result itself as the live object.
 #[must_use]
-pub fn wanted(settings: &Settings, observed: &Observed, credentials: Option<&Credentials>) -> StatefulSet {
+pub fn wanted(settings: &Settings, observed: &Live, credentials: Option<&Credentials>) -> StatefulSet {
     let login = credentials.and_then(Credentials::operator_password).map(|operator| login_mark(&operator.sha256()));
     let due = credentials.and_then(|it| it.tls.replacement.as_ref()).filter(|replacement| replacement.is_due);
     let restarted = due.map(|replacement| replacement.at.to_string());
@@ -127,7 +127,7 @@ fn mark(set: &StatefulSet) -> Option<&str> {
 /// Whether the `StatefulSet` asks for what the spec wants: its template is the wanted one, or what the API server made of
 /// that.
 #[must_use]
-pub fn is_written(settings: &Settings, observed: &Observed, credentials: &Credentials) -> bool {
+pub fn is_written(settings: &Settings, observed: &Live, credentials: &Credentials) -> bool {
     let Some(set) = observed.stateful_set.ours() else { return false };
     if credentials.operator_password().is_none() {
         return true;

@@ -5,14 +5,17 @@
 pub mod client_limits;
 pub mod rotation;
 
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 
 use crate::{
     api::v1alpha1::{
         Acl, Amount, EvictionPolicy, ImagePullPolicy, NetworkPolicyMode, PersistenceSpec, PodSpec,
         ROTATE_PASSWORD_ANNOTATION, TlsMode, TokenCache, WhenDeleted,
     },
-    capability::operation::{self, Request},
+    capability::{
+        operation::{self, Request},
+        token_cache,
+    },
     kubernetes::{
         identity::Owner,
         name,
@@ -234,13 +237,7 @@ impl Settings {
             None => InstanceName(format!("{name}:")),
         };
         Ok(Self {
-            owner: Owner {
-                api_version: TokenCache::api_version(&()).into_owned(),
-                kind: TokenCache::kind(&()).into_owned(),
-                namespace: cache.namespace().unwrap_or_default(),
-                name,
-                uid: cache.uid().unwrap_or_default(),
-            },
+            owner: token_cache::owner(cache),
             is_restored: operation::is_restored(cache),
             image: redis.image.clone(),
             image_pull_policy: redis.image_pull_policy,

@@ -16,7 +16,7 @@ use tokencache_operator::{
         objects::COMPONENT,
         plan::{Plan, plan},
         ring::open::KeyRing,
-        secrets::{Beside, Observed},
+        secrets::{Beside, RingSecrets},
         settings::Settings,
         state::Standing,
     },
@@ -157,7 +157,7 @@ impl Sight {
         let files = files.map(|(_, secret)| Arc::clone(secret)).collect();
         let ring = Wanted { component: COMPONENT, fits: &|_: &Secret| true, is_restored: false };
         let ring = self.settings.owner.found(self.secrets.get("shop-keys").cloned(), &ring);
-        let observed = Observed::new(files, ring, BTreeMap::new(), Beside::default());
+        let observed = RingSecrets::new(files, ring, BTreeMap::new(), Beside::default());
         let standing = Standing::read(&self.settings, &observed, &KeyRing::default(), Timestamp::now());
         plan(&self.settings, &observed, &standing, vec![])
     }

@@ -7,7 +7,7 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use tokencache_operator::{
-    controller::observe::published,
+    capability::published,
     kubernetes::read::{
         consumers::ConsumerLookup,
         process::Processes,

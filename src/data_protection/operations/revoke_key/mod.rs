@@ -27,7 +27,7 @@ use crate::{
     data_protection::{
         key::{id::KeyId, revocation::Revocation},
         ring::{DataProtection, default_key::Member, in_use::EntriesOfKeys, published::CAPACITY},
-        secrets::{Observed, Replaced},
+        secrets::{Replaced, RingSecrets},
         settings::{Settings, revoke::Wish},
     },
     kubernetes::name,
@@ -78,7 +78,7 @@ pub fn looks_since(settings: &Settings, operations: &[OperationStatus], now: Tim
 
 /// Reads how far it is.
 #[must_use]
-pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtection>, now: Timestamp) -> Revoke {
+pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&DataProtection>, now: Timestamp) -> Revoke {
     let before = operation::entry_in(&observed.beside.operations, OperationType::RevokeKey);
     let Some(wish) = &settings.revoke else {
         return said(before.filter(|before| before.stage.outlasts_request()).cloned());
@@ -146,7 +146,7 @@ pub fn read(settings: &Settings, observed: &Observed, ring: Option<&DataProtecti
 /// The keys that this request was seen to revoke before; `None` where nothing was done for it yet.
 fn begun(
     wish: &Wish,
-    observed: &Observed,
+    observed: &RingSecrets,
     ring: &DataProtection,
     before: Option<&OperationStatus>,
     requested: Timestamp,
@@ -208,7 +208,7 @@ fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<Strin
 
 struct Input<'seen> {
     settings: &'seen Settings,
-    observed: &'seen Observed,
+    observed: &'seen RingSecrets,
     wish: &'seen Wish,
     requested: Timestamp,
     before: Option<&'seen OperationStatus>,

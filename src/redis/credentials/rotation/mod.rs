@@ -49,7 +49,7 @@ use crate::{
             password::{Password, PasswordHash},
             rules::SOME_PASSWORDS,
         },
-        live::Observed,
+        live::Live,
         look::{
             answer::Refusal,
             drift::{Correction, Drift, Parameter},
@@ -105,7 +105,7 @@ pub struct Input<'seen> {
     /// The settings.
     pub settings: &'seen Settings,
     /// What was observed.
-    pub observed: &'seen Observed,
+    pub observed: &'seen Live,
     /// What the binding says of the applications' password.
     pub app: &'seen Standing,
     /// The hashes that the users' Secret has for the applications.
@@ -185,7 +185,7 @@ impl Rotation {
 
 /// How old a look at the pods that use the binding may be, where a server refuses a password and there was another one.
 #[must_use]
-pub fn refused_since(settings: &Settings, observed: &Observed) -> Option<Timestamp> {
+pub fn refused_since(settings: &Settings, observed: &Live) -> Option<Timestamp> {
     let answers = observed.samples.iter().flat_map(|sample| &sample.outcome);
     let is_refused = answers.into_iter().any(|answer| answer.refusals.contains(&Refusal::Password));
     let published = Marks::read(observed.connection.ours()?)?.published;
@@ -194,7 +194,7 @@ pub fn refused_since(settings: &Settings, observed: &Observed) -> Option<Timesta
 
 /// Who has the password before the one that was published last, in words; nothing where nobody is known to have it.
 #[must_use]
-pub fn who_has_the_earlier_one(settings: &Settings, observed: &Observed, now: Timestamp) -> Option<String> {
+pub fn who_has_the_earlier_one(settings: &Settings, observed: &Live, now: Timestamp) -> Option<String> {
     let published = Marks::read(observed.connection.ours()?)?.published;
     Term::of(settings, published, &observed.processes, now).who_has_it()
 }

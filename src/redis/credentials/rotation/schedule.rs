@@ -18,7 +18,7 @@ use crate::{
             acl::{APP, Passwords},
             password::PasswordHash,
         },
-        live::Observed,
+        live::Live,
         look::{answer::Part, drift::Parameter},
         server::{objects::REPLICAS, pods::server_in},
         settings::Settings,
@@ -58,7 +58,7 @@ pub enum Unseen {
 /// The first server that was not, and why.
 pub fn seen(
     settings: &Settings,
-    observed: &Observed,
+    observed: &Live,
     hashes: &[PasswordHash],
     since: Option<Timestamp>,
 ) -> Result<(), Unseen> {

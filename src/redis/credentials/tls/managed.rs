@@ -17,7 +17,7 @@ use crate::{
     },
     redis::{
         credentials::mint::Mint,
-        live::Observed,
+        live::Live,
         server::objects::{COMPONENT, REPLICAS},
         settings::Settings,
         tls::{
@@ -72,7 +72,7 @@ struct Current {
     issued: Issued,
 }
 
-pub(super) fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Tls {
+pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls {
     let live_authority = observed.certificate_authority.ours();
     let live_certificate = observed.server_certificate.ours();
     let verified = observed.verified.as_ref();
@@ -307,7 +307,7 @@ pub(super) fn tls_secret(
 /// so. At the version that was read: private keys are in it, and those that were made meanwhile are not overwritten.
 pub(super) fn changed(
     settings: &Settings,
-    observed: &Observed,
+    observed: &Live,
     name: String,
     live: &Secret,
     data: BTreeMap<String, ByteString>,

@@ -25,7 +25,7 @@ use crate::{
     condition::Reason,
     kubernetes::write::Write,
     redis::{
-        live::Observed,
+        live::Live,
         settings::{Settings, TlsSource},
         tls::certificate::{Authorities, Fingerprint},
     },
@@ -95,7 +95,7 @@ pub struct Identity {
 impl Tls {
     /// Reads the Secrets.
     #[must_use]
-    pub fn read(settings: &Settings, observed: &Observed, now: Timestamp) -> Self {
+    pub fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Self {
         let mut tls = match &settings.tls {
             TlsSource::Disabled => Self::of(Standing::Disabled),
             TlsSource::Managed => managed::read(settings, observed, now),

@@ -25,7 +25,7 @@ use super::{Tls, bytes};
 use crate::{
     kubernetes::{identity::FIELD_MANAGER, name},
     redis::{
-        live::Observed,
+        live::Live,
         server::{
             config::{self, Place, file, named_after},
             pod,
@@ -71,7 +71,7 @@ pub(super) fn named(secret: &Secret, verified: &Verified) -> Vec<Pair> {
 
 /// Files of pairs that need not stay beside the pair that is wanted: a server that starts reads that one, or the one that
 /// redis.conf names, or has read one that was named until a moment ago.
-pub(super) fn surplus(observed: &Observed, secret: &Secret, wanted: &Pair, now: Timestamp) -> Vec<String> {
+pub(super) fn surplus(observed: &Live, secret: &Secret, wanted: &Pair, now: Timestamp) -> Vec<String> {
     let wanted = wanted.leaf.fingerprint();
     let mut before: Vec<Pair> = named(secret, &observed.verified);
     before.retain(|pair| pair.leaf.fingerprint() != wanted && now < pair.leaf.not_after);
@@ -93,14 +93,14 @@ pub(super) fn written(secret: &Secret) -> Option<Timestamp> {
 }
 
 /// The place that redis.conf names now.
-fn in_configuration(observed: &Observed) -> Option<Place> {
+fn in_configuration(observed: &Live) -> Option<Place> {
     let text = observed.config_map.ours()?.data.as_ref()?.get(config::FILE)?;
     config::place(text)
 }
 
 /// The place of a certificate for a server that runs.
 #[must_use]
-pub fn place(settings: &Settings, observed: &Observed, certificate: &Fingerprint) -> Place {
+pub fn place(settings: &Settings, observed: &Live, certificate: &Fingerprint) -> Place {
     if observed.pods.first().is_none_or(|pod| mounts_named_files(settings, pod)) {
         Place::Named(certificate.clone())
     } else {
@@ -117,7 +117,7 @@ pub(super) fn mounts_named_files(settings: &Settings, pod: &Pod) -> bool {
 /// The place that redis.conf is to name for the next start: that of the wanted certificate, once the server has loaded it from
 /// there, and so its pod is known to have it. Until then the one that it names, as long as that is there.
 #[must_use]
-pub fn at_start(settings: &Settings, observed: &Observed, tls: &Tls) -> Place {
+pub fn at_start(settings: &Settings, observed: &Live, tls: &Tls) -> Place {
     let live = in_configuration(observed);
     let Some(certificate) = tls.identity().map(|identity| &identity.certificate) else {
         return live.unwrap_or(Place::Unnamed);
@@ -142,7 +142,7 @@ pub fn at_start(settings: &Settings, observed: &Observed, tls: &Tls) -> Place {
 }
 
 /// Whether the server in a pod was seen to have loaded a certificate from the file that is named after it.
-fn is_loaded(observed: &Observed, pod: &Pod, certificate: &Fingerprint) -> bool {
+fn is_loaded(observed: &Live, pod: &Pod, certificate: &Fingerprint) -> bool {
     observed.samples.iter().filter(|sample| Some(&sample.server.uid) == pod.metadata.uid.as_ref()).any(|sample| {
         let served = sample.outcome.as_ref().ok().and_then(|answer| answer.certificate.as_ref());
         served.is_some_and(|served| served.fingerprint == *certificate && served.is_named)

@@ -13,7 +13,7 @@ use crate::{
     condition::Reason,
     kubernetes::{name, write::Write},
     redis::{
-        live::Observed,
+        live::Live,
         look::Sample,
         settings::Settings,
         tls::{
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Timestamp) -> Tls {
+pub(super) fn read(settings: &Settings, observed: &Live, name: &str, now: Timestamp) -> Tls {
     // What applications were told to trust.
     let published =
         observed.connection.ours().and_then(|secret| observed.verified.authorities(bytes(secret, AUTHORITIES_KEY)));
@@ -78,7 +78,7 @@ pub(super) fn read(settings: &Settings, observed: &Observed, name: &str, now: Ti
 /// The Secret that servers mount, made from the user's: what is garbled there later reaches no server.
 fn copied(
     settings: &Settings,
-    observed: &Observed,
+    observed: &Live,
     pair: &Pair,
     data: BTreeMap<String, ByteString>,
     now: Timestamp,
@@ -99,7 +99,7 @@ fn copied(
 }
 
 /// The latest certificate that could be used, where the server's pod has it.
-fn kept(settings: &Settings, observed: &Observed, authorities: &Authorities, now: Timestamp) -> Option<Identity> {
+fn kept(settings: &Settings, observed: &Live, authorities: &Authorities, now: Timestamp) -> Option<Identity> {
     let has_it = observed.pods.first().is_none_or(|pod| mounted::mounts_named_files(settings, pod));
     let pairs = mounted::named(observed.server_certificate.ours().filter(|_| has_it)?, &observed.verified);
     let accepted =
@@ -114,7 +114,7 @@ fn kept(settings: &Settings, observed: &Observed, authorities: &Authorities, now
 }
 
 /// Whether every server showed this certificate when it was looked at last.
-fn is_served(observed: &Observed, identity: &Identity) -> bool {
+fn is_served(observed: &Live, identity: &Identity) -> bool {
     let shows = |sample: &Sample| {
         let served = sample.outcome.as_ref().ok().and_then(|answer| answer.certificate.as_ref());
         served.is_some_and(|served| served.fingerprint == identity.certificate)

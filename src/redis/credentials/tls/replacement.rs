@@ -17,7 +17,7 @@ use super::Tls;
 use crate::{
     capability::time::whole,
     redis::{
-        live::Observed,
+        live::Live,
         look::fault::{Fault, Untrusted},
         server::{objects::RESTARTED_ANNOTATION, pods::server_in},
         settings::Settings,
@@ -47,7 +47,7 @@ pub struct Replacement {
 
 /// When the pod is to be replaced; `None` where nothing is the matter.
 #[must_use]
-pub fn replacement(settings: &Settings, observed: &Observed, tls: &Tls, now: Timestamp) -> Option<Replacement> {
+pub fn replacement(settings: &Settings, observed: &Live, tls: &Tls, now: Timestamp) -> Option<Replacement> {
     // With nothing to start with, another pod would not come.
     let wanted = &tls.identity().filter(|_| tls.lets_start())?.certificate;
     let running = server_in(settings, observed.pods.first()?)?;
@@ -72,7 +72,7 @@ fn foreign_since(untrusted: &Untrusted, wanted: &Fingerprint) -> Option<Timestam
 
 /// When the pod that the `StatefulSet` asks for was last replaced for this.
 #[must_use]
-pub fn restarted(observed: &Observed) -> Option<&str> {
+pub fn restarted(observed: &Live) -> Option<&str> {
     let template = &observed.stateful_set.ours()?.spec.as_ref()?.template;
     template.metadata.as_ref()?.annotations.as_ref()?.get(RESTARTED_ANNOTATION).map(String::as_str)
 }

@@ -3,14 +3,15 @@
 //! In: a plan. Out: what was written, and what failed. A group ends with its first write that fails; the other groups go on. All end
 //! with a write that finds something else than the plan was made for.
 
-use super::{
-    context::Context,
-    plan::{Group, Needs, Plan},
-    watch::Key,
-};
-use crate::kubernetes::{
-    object::{Object, Reference},
-    write::{self, Answer, Write, WriteError, WriteErrorClass, admitted::Admitted},
+pub mod leftovers;
+
+use super::{context::Context, decide::plan::Plan, watch::Key};
+use crate::{
+    capability::part::{Group, Needs},
+    kubernetes::{
+        object::{Object, Reference},
+        write::{self, Answer, Write, WriteError, WriteErrorClass, admitted::Admitted},
+    },
 };
 
 /// What became of the plans of a pass.
@@ -53,12 +54,12 @@ pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut 
             }
             Ok(_) => applied.is_rehearsed = true,
             Err(error) => {
-                is_refused = true;
+                (is_refused, applied.is_answered) = (true, true);
                 applied.failure = Some(error);
             }
         }
     }
-    for Group { name, needs, is_chain: _, writes } in groups {
+    for Group { name, needs, is_chain: _, rehearsal: _, writes, unneeded: _, mends: _ } in groups {
         if is_refused && *needs == Needs::AcceptedSpec {
             continue;
         }

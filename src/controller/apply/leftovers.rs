@@ -5,18 +5,18 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Resource};
 
-use super::{
-    context::Context,
-    ring_secrets,
-    watch::{Guarded, Key},
-};
 use crate::{
     api::v1alpha1::TokenCache,
+    controller::{
+        context::Context,
+        watch::{Guarded, Key},
+    },
+    data_protection,
     kubernetes::{
-        identity::Owner,
+        identity::{Lacking, Owner},
         name,
         object::{Kind, Reference},
         words,
@@ -34,7 +34,7 @@ pub async fn label(context: Arc<Context>, key: Key) {
         name: key.name.clone(),
         uid: String::new(),
     };
-    let left = ring_secrets::unmarked_of(&context, &owner);
+    let left = unmarked(&context, &owner);
     if left.is_empty() {
         return;
     }
@@ -72,6 +72,18 @@ pub async fn label(context: Arc<Context>, key: Key) {
     }
 }
 
+/// The Secrets that outlive their owner and lack what says so, as a watch shows them.
+fn unmarked(context: &Context, owner: &Owner) -> Vec<(ObjectMeta, Lacking)> {
+    let component = data_protection::COMPONENT;
+    let lacks = |secret: &ObjectMeta| {
+        let outlives = name::outlives_its_owner(&owner.name, secret.name.as_deref().unwrap_or_default());
+        let is_of_ring = outlives && owner.is_labelled(component, secret);
+        Some((secret.clone(), owner.lacking(component, secret).filter(|_| is_of_ring)?))
+    };
+    let labelled = context.secrets.watched(&owner.namespace, &owner.name);
+    labelled.iter().filter_map(|secret| lacks(&secret.metadata)).collect()
+}
+
 async fn label_claim(context: &Context, owner: &Owner) {
     let name = name::data_claim(&format!("{}-0", name::redis(&owner.name)));
     let claims = Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &owner.namespace);
@@ -87,7 +99,7 @@ async fn label_claim(context: &Context, owner: &Owner) {
         }
     };
     // The StatefulSet controller has given it the labels of the selector. What has none of ours may be anybody's.
-    let component = redis::server::objects::COMPONENT;
+    let component = redis::COMPONENT;
     let Some(claim) = claim.filter(|claim| owner.is_selected(component, claim)) else { return };
     let Some(lacking) = owner.lacking(component, &claim) else { return };
     let label = Write::Label(Reference { kind: Kind::PersistentVolumeClaim, metadata: claim }, lacking);

@@ -6,9 +6,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::brake::{Brake, Change, Contest, Target};
 use crate::{
     condition::{ConditionType, Finding, Reason, Verdict},
+    controller::brake::{Brake, Change, Contest, Target},
     kubernetes::{
         event::{EventType, Happening},
         identity::{OWNER_LABEL, managed_fields::changer},

@@ -8,10 +8,10 @@ pub mod objects;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType},
+    api::v1alpha1::{OperationStage, OperationStatus},
+    capability::part::Operation,
     condition::{ConditionType, Finding, Reason, Verdict, news},
     kubernetes::event::{EventType, Happening},
-    redis::credentials::rotation::messages,
 };
 
 /// The events about conditions that have another verdict or reason than before.
@@ -106,47 +106,27 @@ fn is_normal(reason: Reason) -> bool {
 
 /// The events about stages that operations have reached since.
 #[must_use]
-pub fn of_operations(operations: &[OperationStatus], previous: &[OperationStatus]) -> Vec<Happening> {
-    let stage = |operation: &OperationStatus| (operation.type_, operation.requested.clone(), operation.stage);
-    let is_news = |operation: &&OperationStatus| !previous.iter().any(|before| stage(before) == stage(operation));
-    let event = |operation: &OperationStatus| {
-        let warns = matches!(
-            operation.stage,
-            OperationStage::Ignored | OperationStage::Blocked | OperationStage::AwaitingRestart
-        );
+pub fn of_operations(operations: &[Operation], previous: &[OperationStatus]) -> Vec<Happening> {
+    let stage = |entry: &OperationStatus| (entry.type_, entry.requested.clone(), entry.stage);
+    let is_news = |operation: &&Operation| !previous.iter().any(|before| stage(before) == stage(&operation.entry));
+    let event = |Operation { entry, event }: &Operation| {
+        let warns =
+            matches!(entry.stage, OperationStage::Ignored | OperationStage::Blocked | OperationStage::AwaitingRestart);
         Some(Happening {
             event_type: if warns { EventType::Warning } else { EventType::Normal },
-            reason: reached(operation)?.as_str(),
-            note: operation.message.clone(),
+            reason: (*event)?.as_str(),
+            note: entry.message.clone(),
         })
     };
     operations.iter().filter(is_news).filter_map(event).collect()
 }
 
-/// The event about a stage that an operation has reached; `None` where there is none.
-fn reached(operation: &OperationStatus) -> Option<Reason> {
-    match (operation.type_, operation.stage) {
-        (OperationType::RotatePassword, stage) => messages::reason(stage),
-        (_, OperationStage::Ignored) => Some(Reason::RequestIgnored),
-        (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
-        (OperationType::RevokeKey, OperationStage::Published) => Some(Reason::KeyRevoked),
-        (OperationType::RevokeKey | OperationType::Flush, OperationStage::Removing) => Some(Reason::RemovingEntries),
-        (OperationType::RevokeKey, OperationStage::AwaitingRestart) => Some(Reason::AwaitingRestart),
-        (OperationType::RevokeKey, OperationStage::Completed) if operation.removed.is_none() => {
-            Some(Reason::KeyRevoked)
-        }
-        (OperationType::RevokeKey | OperationType::Flush, OperationStage::Completed) => Some(Reason::EntriesRemoved),
-        (OperationType::RotateKey | OperationType::RevokeKey | OperationType::Flush, _) => None,
-    }
-}
-
-/// Adds the events about keys that were made, in which stands that they are published.
-pub fn add_keys(happenings: &mut Vec<Happening>, minted: Vec<String>) {
-    if !minted.is_empty() {
+/// Adds what else is told. In the event about a key that was made stands that it is published.
+pub fn add(happenings: &mut Vec<Happening>, events: &[Happening]) {
+    if events.iter().any(|event| event.reason == Reason::KeyMinted.as_str()) {
         happenings.retain(|happening| happening.reason != Reason::Published.as_str());
     }
-    let event = |note| Happening { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note };
-    happenings.extend(minted.into_iter().map(event));
+    happenings.extend_from_slice(events);
 }
 
 #[cfg(test)]
@@ -221,9 +201,10 @@ mod tests {
     fn a_key_that_is_made_and_published_is_told_once() {
         let published = Finding::holds(ConditionType::KeyRingReady, Reason::Published, "1 key");
         let mut happenings = of_conditions(&[], &[published]);
-        add_keys(&mut happenings, Vec::new());
+        add(&mut happenings, &[]);
         assert_eq!(reasons(&happenings), ["Published"]);
-        add_keys(&mut happenings, vec!["key 16a28072 was made".to_owned()]);
+        let note = "key 16a28072 was made".to_owned();
+        add(&mut happenings, &[Happening { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note }]);
         assert_eq!(reasons(&happenings), ["KeyMinted"]);
     }
 }

@@ -1,0 +1,66 @@
+//! The claims of pods' volumes, which nothing watches.
+//!
+//! In: their names. Out: those that are not known to be labelled as what outlives the cache is. It never writes.
+
+use std::sync::Arc;
+
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::Api;
+
+use crate::controller::{context::Context, watch::Key};
+use crate::{
+    capability::Claim,
+    kubernetes::{
+        identity::{OWNER_LABEL, Owner},
+        words,
+    },
+};
+
+/// The claims of pods' volumes, which the `StatefulSet` controller has made and given the labels of its selector. Each is asked for
+/// until it is known to need nothing more: once for each pod, since only with a pod another one can have come. Nothing else
+/// depends on it, so that it keeps nothing from being done where it cannot be read.
+pub(super) async fn claims(
+    context: &Context,
+    key: &Key,
+    owner: &Owner,
+    (claims, pods): (&[Claim], &[Arc<Pod>]),
+) -> Vec<ObjectMeta> {
+    let mut found = Vec::new();
+    for claim in claims {
+        let pod = pods.iter().find(|pod| pod.metadata.name.as_deref() == Some(claim.pod.as_str()));
+        if let Some(pod) = pod.filter(|pod| !context.is_claim_seen(key, pod)) {
+            found.extend(unlabelled_claim(context, key, owner, (claim, pod.as_ref())).await);
+        }
+    }
+    found
+}
+
+async fn unlabelled_claim(
+    context: &Context,
+    key: &Key,
+    owner: &Owner,
+    (Claim { name, pod: _, component }, pod): (&Claim, &Pod),
+) -> Option<ObjectMeta> {
+    let claims = Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &owner.namespace);
+    let claim = match claims.get_metadata_opt(name).await {
+        Ok(claim) => claim?.metadata,
+        Err(error) => {
+            let (why, namespace) = (words::of(&error), &owner.namespace);
+            tracing::warn!(why, claim = name, namespace, "a claim cannot be read, and is not labelled");
+            context.saw_claim(key, pod);
+            return None;
+        }
+    };
+    // It is of the pod by its name, whatever a policy has made of the labels; but not where it is said to be another cache's.
+    let named = claim.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
+    let is_ours = named.is_none_or(|named| *named == owner.name);
+    let lacks = is_ours && owner.lacking(component, &claim).is_some();
+    if lacks && !context.is_marked_in_vain(key, &claim) {
+        return Some(claim);
+    }
+    context.saw_claim(key, pod);
+    None
+}

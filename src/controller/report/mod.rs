@@ -1,0 +1,209 @@
+//! Turns what a pass found into a status and events. Pure.
+//!
+//! In: what the capabilities have decided on, how the writes went, and the status that stands. Out: the whole status, and an event
+//! for every condition that has another verdict or reason than before.
+
+pub mod contest;
+pub mod events;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::brake::Contest;
+use crate::{
+    api::v1alpha1::{LONGEST_MESSAGE, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus},
+    capability::{
+        operation,
+        part::{Awaited, Operation, Part, Share},
+    },
+    condition::{ConditionType, Finding, Reason, Verdict, merge, summary},
+    kubernetes::{
+        event::Happening,
+        words,
+        write::{WriteError, WriteErrorClass},
+    },
+};
+
+/// What a pass has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The whole status.
+    pub status: TokenCacheStatus,
+    /// What is news in it.
+    pub happenings: Vec<Happening>,
+}
+
+impl Report {
+    /// Whether the cache does its job.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let ready = self.status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
+        ready.is_some_and(|condition| condition.status == Verdict::True.as_str())
+    }
+}
+
+/// How carrying the plan out went.
+pub type Outcome<'pass> = Result<(), &'pass WriteError>;
+
+/// The `TokenCache` that a report is about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'pass> {
+    /// As it was seen.
+    pub cache: &'pass TokenCache,
+    /// The status that stands.
+    pub previous: &'pass TokenCacheStatus,
+    /// The time of the pass.
+    pub now: Timestamp,
+}
+
+/// What a pass has to say; `None` while the first look at a server is still on its way, because what was reported before a restart of
+/// the operator may well still be true. `rounds` is what became of requests in each round, and `contests` what others fight over.
+#[must_use]
+pub fn compose(
+    about: About<'_>,
+    part: &Part,
+    outcome: Outcome<'_>,
+    rounds: Vec<Vec<Operation>>,
+    contests: &[Contest],
+) -> Option<Report> {
+    let spec_valid = spec_valid(outcome);
+    let awaits_look = part.awaits.contains(&Awaited::Look);
+    if awaits_look && spec_valid.verdict == Verdict::True {
+        return None;
+    }
+    let mut report = if awaits_look {
+        before_look(about, spec_valid)
+    } else {
+        let mut findings = part.findings.clone();
+        contest::tell(findings.iter_mut(), contests, about.cache.metadata.name.as_deref().unwrap_or_default());
+        findings.push(spec_valid);
+        of_findings(about, findings, part.status.clone())
+    };
+    // Of the rounds the last one stands. Each stage that one has reached since is news, also where it is over by now.
+    let mut before = about.previous.operations.clone();
+    for operations in rounds {
+        report.happenings.extend(events::of_operations(&operations, &before));
+        before = operations.into_iter().map(|operation| operation.entry).collect();
+    }
+    report.status.operations = before;
+    report.status.key_ring.clone_from(&part.status.key_ring);
+    events::add(&mut report.happenings, &part.events);
+    Some(report)
+}
+
+/// While a look is on its way, what the user must mend is said at once, and what was said of the servers stays until they have been
+/// looked at.
+fn before_look(about: About<'_>, spec_valid: Finding) -> Report {
+    let mut report = invalid(about, spec_valid);
+    let is_said = |condition: &&Condition| report.status.conditions.iter().any(|new| new.type_ == condition.type_);
+    let kept: Vec<_> = about.previous.conditions.iter().filter(|old| !is_said(old)).cloned().collect();
+    report.status.conditions.extend(kept);
+    report
+}
+
+/// The report of these findings, in the order of their conditions.
+fn of_findings(about: About<'_>, mut findings: Vec<Finding>, share: Share) -> Report {
+    findings.sort_by_key(|finding| finding.condition);
+    let required = findings.iter().filter(|finding| !finding.condition.is_advisory());
+    let [mut ready, stalled] = summary(&required.cloned().collect::<Vec<_>>());
+    if operation::is_paused(about.cache) && ready.reason != Reason::DriftWhilePaused {
+        ready.message += ". Paused: nothing is changed or repaired while the annotation ";
+        ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
+    }
+    let findings: Vec<Finding> = [ready, stalled].into_iter().chain(findings).collect();
+    assemble(about, &findings, share)
+}
+
+/// The report about a `TokenCache` of which the operator cannot see what there is: none of its conditions is known.
+#[must_use]
+pub fn unobserved(about: About<'_>, conditions: Vec<ConditionType>, why: &str) -> Report {
+    let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
+    let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
+    let mut findings: Vec<Finding> = std::iter::once(ConditionType::SpecValid).chain(conditions).map(unknown).collect();
+    findings.sort_by_key(|finding| finding.condition);
+    let required: Vec<Finding> = findings.iter().filter(|it| !it.condition.is_advisory()).cloned().collect();
+    let findings: Vec<Finding> = summary(&required).into_iter().chain(findings).collect();
+    assemble(about, &findings, kept(about.previous))
+}
+
+/// The report about a `TokenCache` that cannot be carried out.
+#[must_use]
+pub fn invalid(about: About<'_>, spec_valid: Finding) -> Report {
+    let required = [spec_valid];
+    let [ready, stalled] = summary(&required);
+    let [spec_valid] = required;
+    // What runs already goes on running: what was published stays in the status.
+    assemble(about, &[ready, stalled, spec_valid], kept(about.previous))
+}
+
+/// What the status says of what is published.
+fn kept(previous: &TokenCacheStatus) -> Share {
+    let TokenCacheStatus { redis, binding, key_ring, .. } = previous.clone();
+    Share { redis, binding, key_ring }
+}
+
+/// The finding about a spec that cannot be read.
+#[must_use]
+pub fn unreadable(message: impl Into<String>) -> Finding {
+    Finding::fails(ConditionType::SpecValid, Reason::Invalid, message)
+}
+
+fn spec_valid(outcome: Outcome<'_>) -> Finding {
+    let Err(error) = outcome else {
+        return Finding::holds(ConditionType::SpecValid, Reason::Valid, "the spec can be carried out");
+    };
+    let (object, words) = (error.object(), error.words());
+    let remedy = if error.is_rehearsal() {
+        "Nothing was changed; correct the field of the spec that it names"
+    } else {
+        "See the object, and the cluster's admission policies"
+    };
+    match error.class() {
+        WriteErrorClass::Invalid => Finding::fails(
+            ConditionType::SpecValid,
+            Reason::RejectedByApiServer,
+            format!("the API server refuses {object}: {words}. {remedy}"),
+        ),
+        WriteErrorClass::Forbidden => Finding::fails(
+            ConditionType::SpecValid,
+            Reason::WriteForbidden,
+            format!(
+                "the operator may not write {object}: {words}. Check quotas, admission policies, and the operator's ClusterRole"
+            ),
+        ),
+        WriteErrorClass::Conflict | WriteErrorClass::Transient => Finding::fails(
+            ConditionType::SpecValid,
+            Reason::WriteFailed,
+            format!("{object} could not be written: {words}. It is tried again"),
+        ),
+    }
+}
+
+fn assemble(About { cache, previous, now }: About<'_>, findings: &[Finding], share: Share) -> Report {
+    // What is news is told by what stands in the status.
+    let fitting = |finding: &Finding| Finding {
+        message: words::cut(&finding.message, LONGEST_MESSAGE.into()),
+        ..finding.clone()
+    };
+    let findings: Vec<Finding> = findings.iter().map(fitting).collect();
+    let generation = cache.metadata.generation.unwrap_or_default();
+    let happenings = events::of_conditions(&previous.conditions, &findings);
+    let conditions = merge(&previous.conditions, &findings, generation, now);
+    let stands_false = |finding: &&Finding| {
+        let of_it = |condition: &Condition| condition.type_ == finding.condition.as_str();
+        conditions.iter().find(|condition| of_it(condition)).is_some_and(|it| it.status == Verdict::False.as_str())
+    };
+    let warns = |finding: &&Finding| finding.condition.is_advisory() && !finding.reason.is_asked_for();
+    let warnings = findings.iter().filter(warns).filter(stands_false).count();
+    let Share { redis, binding, key_ring } = share;
+    let status = TokenCacheStatus {
+        observed_generation: generation,
+        warnings: i32::try_from(warnings).unwrap_or(i32::MAX),
+        conditions,
+        redis,
+        binding,
+        key_ring,
+        operations: previous.operations.clone(),
+    };
+    Report { status, happenings }
+}

@@ -1,0 +1,72 @@
+//! The key ring's part of a pass.
+//!
+//! In: the settings, the Secrets that were seen, how far the ring is, what stored entries show. Out: what is to be written, and what
+//! is said.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{
+    findings::{
+        changes::{mends, minted},
+        finding, status,
+    },
+    operations, plan,
+    ring::in_use::InUse,
+    secrets::RingSecrets,
+    settings::Settings,
+    state::Standing,
+};
+use crate::{
+    api::v1alpha1::KeyRingStatus,
+    capability::part::{Awaited, Group, Needs, Part, Share},
+    condition::Reason,
+    kubernetes::{
+        event::{EventType, Happening},
+        identity::Lacking,
+    },
+};
+
+/// The name of the group of writes.
+pub const GROUP: &str = "key ring";
+
+/// What is to be written. What applications encrypt with does not wait for Redis; but none is begun for a spec that may be refused.
+#[must_use]
+pub fn plan(
+    settings: &Settings,
+    observed: &RingSecrets,
+    state: &Standing,
+    unmarked: Vec<(ObjectMeta, Lacking)>,
+) -> Part {
+    let plan::Plan { begins, writes } = plan::plan(settings, observed, state, unmarked);
+    let mends = if writes.is_empty() { Vec::new() } else { mends(settings, observed, state) };
+    let needs = if begins { Needs::AcceptedSpec } else { Needs::Nothing };
+    let group = Group { name: GROUP, needs, is_chain: true, rehearsal: None, writes, unneeded: Vec::new(), mends };
+    Part { groups: vec![group], ..Part::default() }
+}
+
+/// What is said of the ring. `mended` is what this pass has put right in it, `before` what the status says.
+#[must_use]
+pub fn assessment(
+    settings: &Settings,
+    observed: &RingSecrets,
+    state: &Standing,
+    in_use: Option<&InUse>,
+    (mended, before): (&[String], Option<&KeyRingStatus>),
+    now: Timestamp,
+) -> Part {
+    let event = |note| Happening { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note };
+    let key_ring =
+        status::status(settings, observed, state, now).map(|status| status::with_use(status, settings, in_use, before));
+    let operations = [&state.operation, &state.revoke.operation].into_iter().flatten().cloned();
+    Part {
+        findings: finding(settings, observed, state, mended, now).into_iter().collect(),
+        // That something was put right holds for this pass only.
+        awaits: mended.first().map(|_| Awaited::NextPass).into_iter().collect(),
+        operations: operations.map(operations::told).collect(),
+        events: minted(settings, observed, state, before).into_iter().map(event).collect(),
+        status: Share { key_ring, ..Share::default() },
+        wake_at: state.ring.as_ref().and_then(|ring| ring.wake_at).into_iter().chain(state.revoke.wake_at).min(),
+        ..Part::default()
+    }
+}

@@ -1,0 +1,106 @@
+//! Redis' part of a pass.
+//!
+//! In: the settings, what was seen of Redis, the passwords and the certificate. Out: what is to be written, and what is said.
+
+use super::{
+    credentials::Credentials,
+    findings::{Answered, Health, Moment, health},
+    live::Live,
+    plan::{rollout, writes},
+    settings::{Settings, TlsSource},
+};
+use crate::{
+    api::v1alpha1::{BindingStatus, NetworkPolicyMode, RedisStatus},
+    capability::part::{Awaited, Group, Needs, Operation, Part, Rehearsal, Share},
+    kubernetes::{name, object::Kind, write::Write},
+};
+
+/// What is to be written. `is_accepted` tells whether the API server is known to accept what the spec leads to.
+#[must_use]
+pub fn plan(settings: &Settings, live: &Live, credentials: &Credentials, is_accepted: bool) -> Part {
+    let owner = &settings.owner;
+    let is_blocked = live.taken(&owner.name).is_some() || live.leftover(&owner.name).is_some();
+    let unowned = live.unowned(&owner.name).into_iter();
+    let adoptions = unowned.map(|object| Write::Adopt(object, owner.reference()));
+    let writes = if is_blocked { Vec::new() } else { adoptions.chain(writes(settings, live, credentials)).collect() };
+    let rehearsal = (!writes.is_empty() && !is_accepted).then(|| rehearsal(settings, live));
+    let group = Group {
+        name: "redis",
+        needs: Needs::AcceptedSpec,
+        is_chain: false,
+        rehearsal,
+        writes,
+        unneeded: unneeded(settings, credentials),
+        mends: Vec::new(),
+    };
+    Part { is_blocked, groups: vec![group], ..Part::default() }
+}
+
+/// What a spec leads to that the API server may refuse.
+fn rehearsal(settings: &Settings, live: &Live) -> Rehearsal {
+    let there = live.stateful_set.ours().map(|live| &live.metadata);
+    let mut wanted = rollout::wanted(settings, live, None);
+    wanted.metadata.uid = there.and_then(|live| live.uid.clone());
+    Rehearsal { object: wanted.into(), live: there.cloned() }
+}
+
+/// The names of what another spec needs, and of what was needed for a while.
+fn unneeded(settings: &Settings, credentials: &Credentials) -> Vec<(Kind, String)> {
+    let owner = &settings.owner.name;
+    let secrets = match settings.tls {
+        TlsSource::Managed => Vec::new(),
+        TlsSource::Secret(_) => vec![name::redis_ca(owner)],
+        TlsSource::Disabled => vec![name::redis_ca(owner), name::redis_tls(owner)],
+    };
+    let rotation = credentials.rotation.spent.is_some().then(|| name::redis_rotation(owner));
+    let policy = (settings.network_policy == NetworkPolicyMode::None).then(|| name::redis(owner));
+    let secrets = secrets.into_iter().chain(rotation).map(|name| (Kind::Secret, name));
+    secrets.chain(policy.map(|name| (Kind::NetworkPolicy, name))).collect()
+}
+
+/// What is said.
+pub struct Assessment {
+    /// The findings, and what they wait for.
+    pub part: Part,
+    /// Which server answered; `None` while the first look is on its way.
+    pub answered: Option<Answered>,
+    /// Whether it tells of every correction that the latest samples hold.
+    pub tells_of_samples: bool,
+}
+
+/// What is said of Redis.
+#[must_use]
+pub fn assessment(settings: &Settings, live: &Live, credentials: &Credentials, moment: Moment) -> Assessment {
+    let owner = &settings.owner.name;
+    let rotation = &credentials.rotation;
+    let operation = rotation
+        .operation
+        .clone()
+        .map(|entry| Operation { event: crate::redis::credentials::rotation::messages::reason(entry.stage), entry });
+    let mut part = Part {
+        operations: operation.into_iter().collect(),
+        wake_at: credentials.tls.wake_at().into_iter().chain(rotation.wake_at).min(),
+        ..Part::default()
+    };
+    if live.leftover(owner).is_some() {
+        part.awaits.insert(Awaited::Collection);
+    }
+    if live.pods.iter().any(|pod| super::server::pods::is_running(pod)) {
+        part.awaits.insert(Awaited::Server);
+    }
+    match health(settings, live, credentials, moment) {
+        Health::AwaitingFirstLook => {
+            part.awaits.insert(Awaited::Look);
+            Assessment { part, answered: None, tells_of_samples: false }
+        }
+        Health::Known { required, advisory, servers, answered, tells_of_samples } => {
+            part.findings = required.into_iter().chain(advisory).chain(rotation.finding.clone()).collect();
+            part.status = Share {
+                redis: live.service.ours().map(|_| RedisStatus { endpoint: settings.endpoint(), servers }),
+                binding: live.connection.ours().map(|_| BindingStatus { name: name::redis(owner) }),
+                key_ring: None,
+            };
+            Assessment { part, answered: Some(answered), tells_of_samples }
+        }
+    }
+}
