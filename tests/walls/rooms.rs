@@ -54,17 +54,6 @@ impl fmt::Display for Arrow {
     }
 }
 
-impl Arrow {
-    /// Those of a list, one a line.
-    pub fn listed(text: &str) -> BTreeSet<Self> {
-        let arrow = |line: &str| {
-            let (from, to) = line.split_once(" -> ").unwrap_or_else(|| panic!("{line:?} is no arrow: from -> to"));
-            Self { from: from.to_owned(), to: to.to_owned() }
-        };
-        lines(text).map(|(_, line)| arrow(line)).collect()
-    }
-}
-
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let stated = text.lines().enumerate().map(|(index, line)| (index + 1, line.split('#').next().unwrap_or_default()));
     stated.map(|(number, line)| (number, line.trim_end())).filter(|(_, line)| !line.is_empty())
@@ -72,28 +61,24 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 impl Table {
     /// Reads a table: a line `room NAME pure may ROOM PART…` for each room, and below it, indented, one for each of its parts: its
-    /// name, then perhaps `only …`, then perhaps `holds MODULE…`.
+    /// name, then perhaps `only …`.
     pub fn read(text: &str) -> Self {
         let mut table = Self::default();
         for (number, line) in lines(text) {
             let words: Vec<&str> = line.split_whitespace().collect();
             let from = |word: &str| {
                 let rest = words.iter().skip_while(|it| **it != word).skip(1);
-                rest.take_while(|it| !matches!(**it, "may" | "only" | "holds"))
-                    .map(|it| (*it).to_owned())
-                    .collect::<Vec<_>>()
+                rest.take_while(|it| !matches!(**it, "may" | "only")).map(|it| (*it).to_owned()).collect::<Vec<_>>()
             };
             let has = |word: &str| words.contains(&word);
-            let spot = if line.starts_with(' ') {
+            let (name, spot) = if line.starts_with(' ') {
                 let index =
                     table.rooms.len().checked_sub(1).unwrap_or_else(|| panic!("line {number}: a part of no room"));
                 let room = &mut table.rooms[index];
                 let only = has("only").then(|| from("only"));
                 room.parts.push(Part { name: words[0].to_owned(), only });
                 let own = if words[0] == "mod" { room.name.clone() } else { format!("{}::{}", room.name, words[0]) };
-                let spot = Spot { room: index, part: Some(room.parts.len() - 1) };
-                table.places.insert(own, spot);
-                spot
+                (own, Spot { room: index, part: Some(room.parts.len() - 1) })
             } else {
                 assert!(words[0] == "room" && words.len() > 1, "line {number}: {line:?} is neither a room nor a part");
                 table.rooms.push(Room {
@@ -102,19 +87,14 @@ impl Table {
                     may: from("may"),
                     parts: Vec::new(),
                 });
-                let spot = Spot { room: table.rooms.len() - 1, part: None };
-                table.places.insert(words[1].to_owned(), spot);
-                spot
+                (words[1].to_owned(), Spot { room: table.rooms.len() - 1, part: None })
             };
-            for module in from("holds") {
-                let before = table.places.insert(module.clone(), spot);
-                assert!(before.is_none(), "line {number}: {module} has a place already");
-            }
+            table.places.insert(name, spot);
         }
         table
     }
 
-    /// What a table says that is not so: modules without a place, places for modules that are gone, rooms that are none.
+    /// What a table says that is not so: modules without a place, rooms that are none.
     pub fn errors(&self, modules: &BTreeSet<String>) -> Vec<String> {
         let mut errors = Vec::new();
         for module in modules {
@@ -124,12 +104,6 @@ impl Table {
                     errors.push(format!("{module} is in no part of the room {}", self.rooms[room].name));
                 }
                 Some(_) => {}
-            }
-        }
-        let is_own = |module: &str, spot: &Spot| module == self.name(*spot) || module == self.rooms[spot.room].name;
-        for (module, spot) in &self.places {
-            if !is_own(module, spot) && !modules.contains(module) {
-                errors.push(format!("{module} is gone, and {} still holds it", self.name(*spot)));
             }
         }
         for room in &self.rooms {
