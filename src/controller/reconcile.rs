@@ -3,19 +3,18 @@
 //! In: the `TokenCache` as the watch has it. Out: when to come again. It remembers nothing of the pass before but what
 //! [`Context`] keeps, and decides nothing itself: see [`decide`].
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use kube::{core::error_boundary::InvalidObject, runtime::controller::Action};
 use tokio::time::timeout;
 
 use super::{
-    apply::{self, Applied, ObjectChange},
-    brake::{Contest, Target},
+    apply::{self, Applied},
     context::Context,
-    decide::{Decision, decide, plan::Plan},
+    decide::{Decision, decide},
     observe::{self, Known, ObserveError},
-    publish::{self, Delivery, ReportError, deliver, previous},
-    report::{self, About, contest, events::objects},
+    publish::{Delivery, ReportError, deliver, objects, previous},
+    report::{self, About, Report},
     requeue,
     settings::Settings,
     watch::{Guarded, Key, token_cache},
@@ -24,11 +23,7 @@ use crate::{
     api::v1alpha1::{TokenCache, TokenCacheSpec},
     capability::{ask::Answers, part::Operation},
     condition::Finding,
-    kubernetes::{
-        event::Happening,
-        object::Reference,
-        write::{Write, WriteError, WriteErrorClass},
-    },
+    kubernetes::write::{WriteError, WriteErrorClass},
 };
 
 /// How long a pass may take, all its requests together. Less than kubelet gives the operator to end.
@@ -139,8 +134,6 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result
 struct Progress {
     answers: Answers,
     applied: Applied,
-    /// What was put right, in sentences, by the name of the group of writes.
-    mended: BTreeMap<&'static str, Vec<String>>,
     /// What became of requests, by each round.
     operations: Vec<Vec<Operation>>,
 }
@@ -153,83 +146,44 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     context.follow(key, &names.secrets);
     observe::refresh(context, &settings.owner).await?;
     let (mut pass, mut rounds) = (Progress::default(), 0..MOST_ROUNDS);
-    let (decision, now, is_done) = loop {
-        let known = Known {
-            cache,
-            previous: &previous,
-            names: &names,
-            answers: &pass.answers,
-            mended: &pass.mended,
-            has_failed: pass.applied.failure.is_some(),
-        };
-        let snapshot = observe::snapshot(context, key, settings, known).await?;
-        let (decision, now) = (decide(settings, &snapshot), snapshot.observed.now);
-        drop(snapshot);
+    let decision = loop {
+        let Progress { answers, applied, operations } = &mut pass;
+        let known = Known { cache, previous: &previous, names: &names, answers, applied };
+        let decision = decide(settings, &observe::snapshot(context, key, settings, known).await?);
         context.open(key, decision.opened.as_ref());
-        if !decision.part.asks.is_empty() {
-            observe::answer(context, &settings.owner, &decision.part.asks, &mut pass.answers).await?;
+        if observe::answer(context, &settings.owner, &decision.part.asks, answers).await? {
             continue;
         }
-        pass.operations.push(decision.part.operations.clone());
-        let is_done = decision.plan.is_empty();
-        if is_done || pass.applied.failure.is_some() || rounds.next().is_none() {
-            break (decision, now, is_done);
+        operations.push(decision.part.operations.clone());
+        if rounds.next().is_none() || !apply::carry_out(context, key, &decision.plan, applied).await {
+            break decision;
         }
-        apply::carry_out(context, key, &decision.plan, &mut pass.applied).await;
-        if !pass.applied.is_answered {
-            break (decision, now, false);
-        }
-        note_mended(&mut pass.mended, &decision.plan);
     };
-    let Progress { answers: _, mut applied, mended: _, operations } = pass;
-    let contests = contests(context, key, cache, &decision.plan.held).await;
-    tell_of_objects(context, key, cache, &applied.changes, &decision.left).await;
+    let Progress { answers: _, mut applied, operations } = pass;
+    let contests = objects::publish(context, key, cache, (&decision, &applied.changes)).await;
     // Gone by the next pass, most likely: not worth a status that says so.
     if let Some(error) = applied.failure.take_if(|error| error.may_pass() && context.failures(key) < requeue::TOLERATED)
     {
         return Err(error.into());
     }
-    let outcome = applied.failure.as_ref().map_or(Ok(()), Err);
-    target(context, key, &decision);
-    let about = About { cache, previous: &previous, now };
-    let report = report::compose(about, &decision.part, outcome, operations, &contests);
-    let is_unwatched = || observe::is_unwatched(context, &settings.owner);
-    let wake = requeue::after_report(report.as_ref(), &decision.part.awaits, is_unwatched);
+    let about = About { cache, previous: &previous, now: decision.now };
+    let report = report::compose(about, &decision.part, applied.failure.as_ref(), operations, &contests);
+    let wake = wake(context, key, settings, &decision, report.as_ref());
+    look(context, key, &decision);
     let is_said = report.is_some();
     let delivery = deliver(context, key, cache, &previous, report).await?;
     if delivery != Delivery::Held {
-        if is_said && decision.tells_of_samples {
-            context.prober.told(&token_cache(key), &decision.samples);
-        }
-        // After the report, so that a sweep is not forgotten before it was told of.
-        let aim = decision.target.as_ref().map(|target| &target.aim);
-        context.sweeper.run(&token_cache(key), decision.sweep, aim);
+        hand_over(context, key, decision, is_said);
     }
     if let Some(error) = applied.failure {
         return Err(error.into());
     }
     log_pass(applied.changed, delivery, "pass");
-    let wake = if is_done { wake } else { requeue::UNFINISHED };
-    let of_brake = context.brake(key, |brake| brake.wake_at(now));
-    let wake_at = decision.part.wake_at.into_iter().chain(of_brake).min();
-    let wake = wake_at.map_or(wake, |at| requeue::until(at, now).min(wake));
     Ok(Action::requeue(context.written.sooner(key, wake, Context::now())))
 }
 
-/// Notes what a plan that was carried out has put right.
-fn note_mended(mended: &mut BTreeMap<&'static str, Vec<String>>, plan: &Plan) {
-    for group in &plan.groups {
-        let before = mended.entry(group.name).or_default();
-        for what in &group.mends {
-            if !before.contains(what) {
-                before.push(what.clone());
-            }
-        }
-    }
-}
-
 /// Has the servers looked at. What is not carried out is looked at only.
-fn target(context: &Context, key: &Key, decision: &Decision) {
+fn look(context: &Context, key: &Key, decision: &Decision) {
     match &decision.target {
         Some(target) => context.prober.aim(&token_cache(key), target.clone()),
         None if !decision.is_carried_out => context.prober.hold(&token_cache(key)),
@@ -237,37 +191,27 @@ fn target(context: &Context, key: &Key, decision: &Decision) {
     }
 }
 
-/// The fights that are on, with those over these writes, which wait. One that has begun is told in an event.
-async fn contests(context: &Context, key: &Key, cache: &TokenCache, held: &[Write]) -> Vec<Contest> {
-    let namespace = key.namespace.as_deref().unwrap_or_default();
-    let live = |target: &Target| match target {
-        Target::Object(kind, name) => context.live(namespace, *kind, name),
-        Target::Status => None,
-    };
-    let now = Context::now();
-    let (contests, begun) = context.brake(key, |brake| {
-        contest::blame(brake, held, live);
-        (brake.contests(now), brake.begun(now))
-    });
-    let told = contest::events(&begun, &key.name);
-    publish::publish_once(&context.client, cache, &told, &context.reporter, now).await;
-    contests
+/// Tells the prober what was said of its looks, and has the sweep made: after the report, so that one is not forgotten before it was
+/// told of.
+fn hand_over(context: &Context, key: &Key, decision: Decision, is_said: bool) {
+    if is_said && decision.tells_of_samples {
+        context.prober.told(&token_cache(key), &decision.samples);
+    }
+    let aim = decision.target.as_ref().map(|target| &target.aim);
+    context.sweeper.run(&token_cache(key), decision.sweep, aim);
 }
 
-/// Tells in events of what was done to objects as a whole, and of those that are left alone. The status may say the same as
-/// before.
-async fn tell_of_objects(
-    context: &Context,
-    key: &Key,
-    cache: &TokenCache,
-    changes: &[ObjectChange],
-    left: &[Reference],
-) {
-    let (client, reporter) = (&context.client, &context.reporter);
-    publish::publish(client, cache, &objects::of_changes(changes), reporter, Context::now()).await;
-    let left: Vec<Happening> =
-        context.not_told_of(key, left).into_iter().map(|child| objects::of_copy(cache, child)).collect();
-    publish::publish_once(client, cache, &left, reporter, Context::now()).await;
+/// When to come again after what was said.
+fn wake(context: &Context, key: &Key, settings: &Settings, decision: &Decision, report: Option<&Report>) -> Duration {
+    let is_unwatched = || observe::is_unwatched(context, &settings.owner);
+    let wake = if decision.plan.is_empty() {
+        requeue::after_report(report, &decision.part.awaits, is_unwatched)
+    } else {
+        requeue::UNFINISHED
+    };
+    let of_brake = context.brake(key, |brake| brake.wake_at(decision.now));
+    let wake_at = decision.part.wake_at.into_iter().chain(of_brake).min();
+    wake_at.map_or(wake, |at| requeue::until(at, decision.now).min(wake))
 }
 
 /// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.

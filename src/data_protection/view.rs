@@ -76,9 +76,9 @@ pub fn ring_secrets(settings: &Settings, observed: &Observed<'_>, obstacle: Opti
     let fits = |live: &Secret| live.immutable != Some(true) && live.type_.as_deref() == Some(SECRET_TYPE);
     let wanted = Wanted { component: COMPONENT, fits: &fits, is_restored: settings.is_restored };
     let ring = owner.found(observed.objects.get::<Secret>(&name::keys(cache)), &wanted);
-    let named = |name: &str| Some((name.to_owned(), Arc::clone(observed.provided.get(name)?)));
+    let found = |name: &str| Some((name.to_owned(), Arc::clone(observed.provided.get(name)?)));
     let inputs = Inputs {
-        provided: settings.named().filter_map(named).collect(),
+        provided: settings.named().filter_map(found).collect(),
         certificates: certificates(settings, observed),
         oldest_process: oldest_process(settings, observed),
         settled: Arc::clone(&observed.settled),

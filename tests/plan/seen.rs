@@ -204,7 +204,7 @@ impl Seen {
         }
         let previous = TokenCacheStatus::default();
         let about = About { cache: &world.cache, previous: &previous, now };
-        let report = compose(about, &part, Ok(()), vec![], &[]);
+        let report = compose(about, &part, None, vec![], &[]);
         report.map(|report| {
             let messages = report.status.conditions.iter().map(|condition| &condition.message);
             for message in messages.chain(report.happenings.iter().map(|happening| &happening.note)) {

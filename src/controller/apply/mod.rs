@@ -5,6 +5,8 @@
 
 pub mod leftovers;
 
+use std::collections::BTreeMap;
+
 use super::{context::Context, decide::plan::Plan, watch::Key};
 use crate::{
     capability::part::{Group, Needs},
@@ -27,6 +29,8 @@ pub struct Applied {
     pub changes: Vec<ObjectChange>,
     /// The write that failed, of the first group that had one.
     pub failure: Option<WriteError>,
+    /// What was put right, in sentences, by the name of the group of writes.
+    pub mended: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// What was done to an object as a whole, which is told also where the plan was not finished.
@@ -39,11 +43,24 @@ pub enum ObjectChange {
 }
 
 /// Carries a plan out, and adds to `applied` what became of it. Groups do not wait for each other: none is to fail because another
-/// does.
-pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut Applied) {
+/// does. Returns whether it is to be decided anew: something was learned. After a failure nothing is carried out any more.
+pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut Applied) -> bool {
+    if applied.failure.is_some() {
+        return false;
+    }
+    applied.is_answered = false;
+    write(context, key, plan, applied).await;
+    for Group { name, mends, .. } in plan.groups.iter().filter(|_| applied.is_answered) {
+        let before = applied.mended.entry(name).or_default();
+        let new: Vec<String> = mends.iter().filter(|mend| !before.contains(mend)).cloned().collect();
+        before.extend(new);
+    }
+    applied.is_answered
+}
+
+async fn write(context: &Context, key: &Key, plan: &Plan, applied: &mut Applied) {
     // Without `..`: something that is planned and not carried out does not compile.
     let Plan { rehearsal, groups, held: _ } = plan;
-    applied.is_answered = false;
     let mut is_refused = false;
     if let Some(object) = rehearsal.as_ref().filter(|_| !applied.is_rehearsed) {
         match write::rehearse(&context.client, object).await {

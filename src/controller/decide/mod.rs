@@ -7,6 +7,8 @@
 pub mod plan;
 pub mod snapshot;
 
+use jiff::Timestamp;
+
 use super::settings::Settings;
 use crate::{
     capability::{Capability, part::Part},
@@ -23,6 +25,8 @@ use snapshot::Snapshot;
 
 /// What is to be done, and what is said.
 pub struct Decision {
+    /// The time that it was decided at.
+    pub now: Timestamp,
     /// What is to be written.
     pub plan: Plan,
     /// What looks like the cache's own and was made by somebody else.
@@ -72,5 +76,16 @@ pub fn decide(settings: &Settings, snapshot: &Snapshot<'_>) -> Decision {
     let plan = plan::plan((owner, &observed.objects), groups, stands, &waits);
     let redis::Offer { live, aim, is_carried_out, answered: _, obstacle: _, tells_of_samples } = server;
     let target = aim.map(|aim| Target { aim, inspection });
-    Decision { plan, left, part, target, is_carried_out, samples: live.samples, tells_of_samples, sweep, opened }
+    Decision {
+        now: observed.now,
+        plan,
+        left,
+        part,
+        target,
+        is_carried_out,
+        samples: live.samples,
+        tells_of_samples,
+        sweep,
+        opened,
+    }
 }

@@ -28,6 +28,7 @@ use super::{
     settings::Settings,
     watch::{Key, leave_to_others, token_cache},
 };
+use crate::controller::apply::Applied;
 use crate::{
     api::v1alpha1::{StoredStatus, TokenCache, TokenCacheStatus},
     capability::{
@@ -55,10 +56,8 @@ pub struct Known<'pass> {
     pub names: &'pass Names,
     /// What was asked for.
     pub answers: &'pass Answers,
-    /// What it has put right, in sentences, by the name of the group of writes.
-    pub mended: &'pass BTreeMap<&'static str, Vec<String>>,
-    /// Whether a write has failed.
-    pub has_failed: bool,
+    /// What was written.
+    pub applied: &'pass Applied,
 }
 
 /// Looks at what there is, as it is now.
@@ -71,7 +70,7 @@ pub async fn snapshot<'pass>(
     settings: &Settings,
     known: Known<'pass>,
 ) -> Result<Snapshot<'pass>, ObserveError> {
-    let Known { cache, previous, names, answers, mended, has_failed } = known;
+    let Known { cache, previous, names, answers, applied } = known;
     let (owner, now) = (&settings.owner, Context::now());
     let is_paused = operation::is_paused(cache);
     // Where nothing is written, nobody is told that a name is not free.
@@ -91,8 +90,8 @@ pub async fn snapshot<'pass>(
         previous,
         is_paused,
         is_accepted: is_accepted(cache),
-        has_failed,
-        mended,
+        has_failed: applied.failure.is_some(),
+        mended: &applied.mended,
         answers,
         sweep: context.sweeper.progress(&token_cache(key)),
         admitted: context.admitted(key),
@@ -112,11 +111,16 @@ pub async fn snapshot<'pass>(
     })
 }
 
-/// Asks for what a decision would know better.
+/// Asks for what a decision would know better. Returns whether anything was asked for.
 ///
 /// # Errors
 /// Where the API server did not answer.
-pub async fn answer(context: &Context, owner: &Owner, asks: &[Ask], answers: &mut Answers) -> Result<(), ObserveError> {
+pub async fn answer(
+    context: &Context,
+    owner: &Owner,
+    asks: &[Ask],
+    answers: &mut Answers,
+) -> Result<bool, ObserveError> {
     let (pods, namespace, now) = (&context.consumers, owner.namespace.as_str(), Context::now());
     for ask in asks {
         match ask {
@@ -136,7 +140,7 @@ pub async fn answer(context: &Context, owner: &Owner, asks: &[Ask], answers: &mu
             }
         }
     }
-    Ok(())
+    Ok(!asks.is_empty())
 }
 
 /// Whether the API server is known to accept what this generation leads to.

@@ -61,11 +61,11 @@ fn secrets(
     (labelled, answers): (&[ObjectMeta], &Answers),
     unseen: Unseen,
 ) -> BTreeMap<String, Unseen> {
-    let named = |name: &String| names.objects.iter().any(|(kind, named)| (*kind, named) == (Kind::Secret, name));
+    let is_named = |name: &String| names.objects.iter().any(|(kind, named)| (*kind, named) == (Kind::Secret, name));
     let mut secrets: BTreeMap<String, Unseen> = BTreeMap::new();
     let certificates = names.reads_lasting.then(|| name::key_certificates(&owner.name));
     for name in plan::names(&owner.name, Kind::Secret).into_iter().chain(certificates) {
-        let how = if named(&name) { unseen } else { Unseen::TakenForAbsent };
+        let how = if is_named(&name) { unseen } else { Unseen::TakenForAbsent };
         secrets.insert(name, how);
     }
     if names.reads_lasting {

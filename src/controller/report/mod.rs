@@ -42,9 +42,6 @@ impl Report {
     }
 }
 
-/// How carrying the plan out went.
-pub type Outcome<'pass> = Result<(), &'pass WriteError>;
-
 /// The `TokenCache` that a report is about.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'pass> {
@@ -57,16 +54,17 @@ pub struct About<'pass> {
 }
 
 /// What a pass has to say; `None` while the first look at a server is still on its way, because what was reported before a restart of
-/// the operator may well still be true. `rounds` is what became of requests in each round, and `contests` what others fight over.
+/// the operator may well still be true. `failure` is the write that failed, `rounds` what became of requests in each round, and
+/// `contests` what others fight over.
 #[must_use]
 pub fn compose(
     about: About<'_>,
     part: &Part,
-    outcome: Outcome<'_>,
+    failure: Option<&WriteError>,
     rounds: Vec<Vec<Operation>>,
     contests: &[Contest],
 ) -> Option<Report> {
-    let spec_valid = spec_valid(outcome);
+    let spec_valid = spec_valid(failure);
     let awaits_look = part.awaits.contains(&Awaited::Look);
     if awaits_look && spec_valid.verdict == Verdict::True {
         return None;
@@ -148,8 +146,8 @@ pub fn unreadable(message: impl Into<String>) -> Finding {
     Finding::fails(ConditionType::SpecValid, Reason::Invalid, message)
 }
 
-fn spec_valid(outcome: Outcome<'_>) -> Finding {
-    let Err(error) = outcome else {
+fn spec_valid(failure: Option<&WriteError>) -> Finding {
+    let Some(error) = failure else {
         return Finding::holds(ConditionType::SpecValid, Reason::Valid, "the spec can be carried out");
     };
     let (object, words) = (error.object(), error.words());

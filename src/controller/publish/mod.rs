@@ -3,6 +3,8 @@
 //! In: a report, and the status that stands. Out: at most one write of the status, and the events. It does not decide what
 //! they say.
 
+pub mod objects;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
