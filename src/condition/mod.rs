@@ -126,13 +126,6 @@ impl Finding {
         Self { condition, verdict: Verdict::False, reason, message: message.into() }
     }
 
-    /// Whether the user should look at it, although the cache does its job: it advises, does not hold, and is not what
-    /// the spec asks for.
-    #[must_use]
-    pub fn is_warning(&self) -> bool {
-        self.condition.is_advisory() && self.verdict == Verdict::False && !self.reason.is_asked_for()
-    }
-
     /// A condition that could not be asked.
     #[must_use]
     pub fn unknown(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {

@@ -39,7 +39,7 @@ pub struct Options {
     pub scope: Scope,
     /// The time between two looks at a Redis server.
     pub probe_period: Duration,
-    /// The least time between two writes of one status: [`memory::PAUSE`], but in tests.
+    /// The least time between two writes of one status: [`PAUSE`](super::memory::PAUSE), but in tests.
     pub status_pause: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,

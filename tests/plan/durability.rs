@@ -3,7 +3,10 @@
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use tokencache_operator::{
+    api::v1alpha1::TokenCacheStatus,
+    capability::part::Part,
     condition::{ConditionType, Finding, Reason},
+    controller::report::{About, compose},
     redis::look::{
         answer::{Answer, Impediment, Saving},
         drift::{Correction, Drift, Parameter},
@@ -13,7 +16,7 @@ use tokencache_operator::{
 
 use super::pods::{running, unschedulable};
 use super::seen::{Seen, well};
-use super::world::{World, shop};
+use super::world::{START, World, shop};
 
 const VOLUME: &str = "{redis: {persistence: {size: 2Gi, storageClassName: fast}}}";
 
@@ -56,11 +59,16 @@ fn what_is_said_of_a_restart_a_node_loss_and_a_deletion() {
 
 #[test]
 fn a_cache_in_memory_is_no_warning_and_a_volume_that_does_not_do_its_job_is() {
-    assert!(!Finding::fails(ConditionType::Durable, Reason::InMemory, "").is_warning());
-    assert!(Finding::fails(ConditionType::Durable, Reason::SaveFailed, "").is_warning());
-    assert!(!Finding::unknown(ConditionType::Durable, Reason::RedisUnavailable, "").is_warning());
-    assert!(!Finding::holds(ConditionType::Durable, Reason::Persisted, "").is_warning());
-    assert!(!Finding::fails(ConditionType::RedisAvailable, Reason::Frozen, "").is_warning(), "that is a failure");
+    let warnings = |finding: Finding| {
+        let (cache, previous, now) = (shop("{}"), TokenCacheStatus::default(), START);
+        let part = Part { findings: vec![finding], ..Part::default() };
+        compose(About { cache: &cache, previous: &previous, now }, &part, None, vec![], &[]).unwrap().status.warnings
+    };
+    assert_eq!(warnings(Finding::fails(ConditionType::Durable, Reason::InMemory, "")), 0);
+    assert_eq!(warnings(Finding::fails(ConditionType::Durable, Reason::SaveFailed, "")), 1);
+    assert_eq!(warnings(Finding::unknown(ConditionType::Durable, Reason::RedisUnavailable, "")), 0);
+    assert_eq!(warnings(Finding::holds(ConditionType::Durable, Reason::Persisted, "")), 0);
+    assert_eq!(warnings(Finding::fails(ConditionType::RedisAvailable, Reason::Frozen, "")), 0, "that is a failure");
 }
 
 /// The pod of a cache with a volume, which no node takes for this.

@@ -30,7 +30,7 @@ pub struct Answer {
     pub is_crowded: bool,
     /// What became of its last attempts to save.
     pub saving: Saving,
-    /// What differed from [`Want`], and what came of it.
+    /// What differed from [`Want`](super::Want), and what came of it.
     pub drift: Vec<Drift>,
     /// What it says of users, and is not compared since nobody here knows it.
     pub unknown_words: UnknownWords,
