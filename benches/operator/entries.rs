@@ -12,7 +12,7 @@ use tokencache_operator::{
     api::v1alpha1::OperationType,
     capability::progress::{Step, SweepId, Tally},
     data_protection::{
-        key::{Key, KeyOrder},
+        key::{Key, KeyDates},
         payload::Purposes,
         ring::open::KeyRing,
     },
@@ -22,7 +22,7 @@ use tokencache_operator::{
         sweep::{Selection, Sweep},
     },
     probe::{Probe, sweep::sweep, wire::Limits},
-    redis::look::Want,
+    redis::look::Desired,
 };
 
 use crate::operator::cpu_of;
@@ -54,7 +54,7 @@ pub async fn looked_at(entries: usize, report: &mut Report) {
     fill(&redis, entries, &known, &gone);
     let server = server_of(&redis);
     let probe = Probe::new(Limits::default(), clock);
-    let want = Want { max_memory: memory_for(entries), ..want() };
+    let want = Desired { max_memory: memory_for(entries), ..want() };
     let reader = Some(Arc::new(reader(known)));
     let inspection = Inspection { inspect: Inspect::Payloads, reader, swept: None };
     let (pid, own) = (redis.process().pid(), std::process::id());
@@ -174,5 +174,5 @@ fn ring(key: Key) -> KeyRing {
 
 /// A key, made from this byte.
 fn key(dice: u8) -> Key {
-    KeyOrder { created: now(), activates: now(), expires: now() }.make(None, &[dice; 128]).unwrap()
+    KeyDates { created: now(), activates: now(), expires: now() }.make(None, &[dice; 128]).unwrap()
 }

@@ -13,7 +13,7 @@ use crate::{
     api::v1alpha1::{BindingStatus, KeyRingStatus, OperationStatus, RedisStatus},
     condition::{Finding, Reason},
     kubernetes::{
-        event::Happening,
+        event::Event,
         object::{Kind, Object},
         write::Write,
     },
@@ -36,9 +36,9 @@ pub struct Part {
     /// How far requests are.
     pub operations: Vec<Operation>,
     /// What else is told in Events.
-    pub events: Vec<Happening>,
+    pub events: Vec<Event>,
     /// Its share of the status.
-    pub status: Share,
+    pub status: StatusShare,
     /// When something changes by itself.
     pub wake_at: Option<Timestamp>,
 }
@@ -104,7 +104,7 @@ pub struct Operation {
 
 /// A share of the status.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Share {
+pub struct StatusShare {
     /// The servers.
     pub redis: Option<RedisStatus>,
     /// What applications connect with.
@@ -113,7 +113,7 @@ pub struct Share {
     pub key_ring: Option<KeyRingStatus>,
 }
 
-impl Share {
+impl StatusShare {
     fn and(self, other: Self) -> Self {
         // Without `..`: a field that is lost here does not compile.
         let Self { redis, binding, key_ring } = other;

@@ -90,7 +90,7 @@ impl ConditionType {
 
 closed! {
     /// The status of a condition.
-    pub enum Verdict {
+    pub enum ConditionStatus {
         /// It holds.
         True,
         /// It was asked, and does not hold.
@@ -106,7 +106,7 @@ pub struct Finding {
     /// Which condition.
     pub condition: ConditionType,
     /// Whether it holds.
-    pub verdict: Verdict,
+    pub verdict: ConditionStatus,
     /// Why, as one word.
     pub reason: Reason,
     /// What was seen, where, what it leads to, what to do.
@@ -117,19 +117,19 @@ impl Finding {
     /// A condition that holds.
     #[must_use]
     pub fn holds(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, verdict: Verdict::True, reason, message: message.into() }
+        Self { condition, verdict: ConditionStatus::True, reason, message: message.into() }
     }
 
     /// A condition that does not hold.
     #[must_use]
     pub fn fails(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, verdict: Verdict::False, reason, message: message.into() }
+        Self { condition, verdict: ConditionStatus::False, reason, message: message.into() }
     }
 
     /// A condition that could not be asked.
     #[must_use]
     pub fn unknown(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, verdict: Verdict::Unknown, reason, message: message.into() }
+        Self { condition, verdict: ConditionStatus::Unknown, reason, message: message.into() }
     }
 }
 
@@ -137,7 +137,7 @@ impl Finding {
 /// `Ready` repeats the reason and message of the first that is False, or else of the first that is Unknown.
 #[must_use]
 pub fn summary(required: &[Finding]) -> [Finding; 2] {
-    let worst = [Verdict::False, Verdict::Unknown]
+    let worst = [ConditionStatus::False, ConditionStatus::Unknown]
         .into_iter()
         .find_map(|verdict| required.iter().find(|finding| finding.verdict == verdict));
     let ready = worst.map_or_else(
@@ -151,7 +151,7 @@ pub fn summary(required: &[Finding]) -> [Finding; 2] {
         |worst| Finding { condition: ConditionType::Ready, ..worst.clone() },
     );
     let stalled = match worst {
-        Some(worst) if worst.verdict == Verdict::False && worst.reason.needs_user() => {
+        Some(worst) if worst.verdict == ConditionStatus::False && worst.reason.needs_user() => {
             Finding::holds(ConditionType::Stalled, worst.reason, worst.message.clone())
         }
         _ => Finding::fails(ConditionType::Stalled, Reason::NotStalled, "nothing waits for the user"),
@@ -169,7 +169,7 @@ pub fn merge(previous: &[Condition], findings: &[Finding], generation: i64, now:
         .map(|finding| {
             let before = previous.iter().find(|condition| condition.type_ == finding.condition.as_str());
             if finding.reason == Reason::Sampling
-                && let Some(told) = before.filter(|condition| condition.status != Verdict::Unknown.as_str())
+                && let Some(told) = before.filter(|condition| condition.status != ConditionStatus::Unknown.as_str())
             {
                 return told.clone();
             }
@@ -254,11 +254,11 @@ mod tests {
         let [ready, stalled] = summary(&[unknown.clone(), failed]);
         assert_eq!(
             (ready.verdict, ready.reason, ready.message.as_str()),
-            (Verdict::False, Reason::CorrectionRefused, "noeviction")
+            (ConditionStatus::False, Reason::CorrectionRefused, "noeviction")
         );
-        assert_eq!(stalled.verdict, Verdict::False);
-        assert_eq!(summary(&[available(), unknown])[0].verdict, Verdict::Unknown);
-        assert_eq!(summary(&[available()])[0].verdict, Verdict::True);
+        assert_eq!(stalled.verdict, ConditionStatus::False);
+        assert_eq!(summary(&[available(), unknown])[0].verdict, ConditionStatus::Unknown);
+        assert_eq!(summary(&[available()])[0].verdict, ConditionStatus::True);
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         let [ready, stalled] = summary(&[taken]);
         assert_eq!(
             (ready.verdict, stalled.verdict, stalled.reason),
-            (Verdict::False, Verdict::True, Reason::NameTaken)
+            (ConditionStatus::False, ConditionStatus::True, Reason::NameTaken)
         );
     }
 

@@ -31,7 +31,7 @@ const WISHES: usize = 4;
 
 /// What is fought over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
+pub enum Subject {
     /// An object of a kind, by its name.
     Object(Kind, String),
     /// The status of the `TokenCache`.
@@ -68,7 +68,7 @@ impl Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contest {
     /// Over which object.
-    pub target: Target,
+    pub target: Subject,
     /// What others do to it.
     pub change: Change,
     /// Who, by the field manager that wrote it last; `None` where that is not recorded.
@@ -80,7 +80,7 @@ pub struct Contest {
 pub struct Brake {
     /// Of which object, by its UID, and of which generation of it.
     generation: Option<(String, i64)>,
-    objects: BTreeMap<Target, Writes>,
+    objects: BTreeMap<Subject, Writes>,
 }
 
 /// What was written of an object.
@@ -97,7 +97,7 @@ struct Writes {
     is_told: bool,
 }
 
-impl Target {
+impl Subject {
     /// What a write is about.
     #[must_use]
     pub fn of(write: &Write) -> Self {
@@ -139,7 +139,7 @@ impl Brake {
         if matches!(write, Write::TakeOver(..)) {
             return Ok(());
         }
-        let writes = self.objects.get(&Target::of(write)).filter(|writes| writes.wishes.contains(&wish(write)));
+        let writes = self.objects.get(&Subject::of(write)).filter(|writes| writes.wishes.contains(&wish(write)));
         writes.map_or(Ok(()), |writes| writes.allow(now))
     }
 
@@ -148,7 +148,7 @@ impl Brake {
     /// # Errors
     /// When it may.
     pub fn allow_status(&self, now: Timestamp) -> Result<(), HeldUntil> {
-        self.objects.get(&Target::Status).map_or(Ok(()), |writes| writes.allow(now))
+        self.objects.get(&Subject::Status).map_or(Ok(()), |writes| writes.allow(now))
     }
 
     /// Takes note of something that was written.
@@ -157,7 +157,7 @@ impl Brake {
             return;
         }
         let wish = wish(write);
-        let writes = self.objects.entry(Target::of(write)).or_insert_with(|| Writes::new(now));
+        let writes = self.objects.entry(Subject::of(write)).or_insert_with(|| Writes::new(now));
         let is_again = writes.wishes.contains(&wish);
         writes.wishes.retain(|earlier| *earlier != wish);
         writes.wishes.push_back(wish);
@@ -172,13 +172,13 @@ impl Brake {
 
     /// Takes note that a status was written which others had changed.
     pub fn wrote_status(&mut self, now: Timestamp) {
-        let writes = self.objects.entry(Target::Status).or_insert_with(|| Writes::new(now));
+        let writes = self.objects.entry(Subject::Status).or_insert_with(|| Writes::new(now));
         writes.last = now;
         writes.put_right(now);
     }
 
     /// Takes note of what others have done to something whose write is held.
-    pub fn blame(&mut self, target: &Target, change: Change, manager: Option<String>) {
+    pub fn blame(&mut self, target: &Subject, change: Change, manager: Option<String>) {
         let Some(writes) = self.objects.get_mut(target) else { return };
         let (known, known_manager) = writes.blame.take().unwrap_or((Change::Fields(BTreeSet::new()), None));
         let change = match (known, change) {
@@ -193,7 +193,7 @@ impl Brake {
     /// The fights that are on.
     #[must_use]
     pub fn contests(&self, now: Timestamp) -> Vec<Contest> {
-        let contest = |(target, writes): (&Target, &Writes)| {
+        let contest = |(target, writes): (&Subject, &Writes)| {
             let (change, manager) = writes.blame.clone().filter(|_| writes.is_contested(now))?;
             Some(Contest { target: target.clone(), change, manager })
         };
@@ -464,9 +464,9 @@ mod tests {
         fight(&mut brake, &write, 0..7);
         assert_eq!((brake.contests(at(7)), brake.wake_at(at(7))), (vec![], None), "nobody has changed it since");
         let fields = |name: &str| Change::Fields([name.to_owned()].into());
-        brake.blame(&Target::of(&write), fields("data.a"), Some("kubectl-edit".to_owned()));
-        brake.blame(&Target::of(&write), fields("data.b"), None);
-        let target = Target::Object(Kind::ConfigMap, "shop-settings".to_owned());
+        brake.blame(&Subject::of(&write), fields("data.a"), Some("kubectl-edit".to_owned()));
+        brake.blame(&Subject::of(&write), fields("data.b"), None);
+        let target = Subject::Object(Kind::ConfigMap, "shop-settings".to_owned());
         let change = Change::Fields(["data.a".to_owned(), "data.b".to_owned()].into());
         let contest = Contest { target, change, manager: Some("kubectl-edit".to_owned()) };
         assert_eq!(brake.begun(at(7)), std::slice::from_ref(&contest));

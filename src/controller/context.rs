@@ -17,7 +17,7 @@ use tokio::sync::watch as signal;
 use super::{
     brake::Brake,
     memory::Written,
-    watch::{Caches, Key, Scope, token_cache},
+    watch::{Caches, GuardedRef, Scope, token_cache},
 };
 use crate::{
     data_protection::KeyRing,
@@ -65,24 +65,24 @@ pub struct Context {
     pub prober: Prober,
     /// The sweeps of their entries.
     pub sweeper: Sweeper,
-    named: NamedSecrets<Key>,
+    named: NamedSecrets<GuardedRef>,
     /// The time between two looks at a server.
     pub probe_period: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,
     /// The namespace of the operator's pod, where that is known.
     pub operator_namespace: Option<String>,
-    failures: Mutex<HashMap<Key, u32>>,
+    failures: Mutex<HashMap<GuardedRef, u32>>,
     /// The statuses that were written last.
     pub written: Arc<Written>,
-    admitted: Mutex<HashMap<Key, Admitted>>,
-    opened: Mutex<HashMap<Key, Arc<KeyRing>>>,
-    verified: Mutex<HashMap<Key, Arc<Verified>>>,
-    settled: Mutex<HashMap<Key, Arc<Settled>>>,
-    left: Mutex<HashMap<Key, HashSet<String>>>,
-    claims: Mutex<HashMap<Key, String>>,
-    brakes: Mutex<HashMap<Key, Brake>>,
-    marked: Mutex<HashMap<Key, HashMap<String, Option<String>>>>,
+    admitted: Mutex<HashMap<GuardedRef, Admitted>>,
+    opened: Mutex<HashMap<GuardedRef, Arc<KeyRing>>>,
+    verified: Mutex<HashMap<GuardedRef, Arc<Verified>>>,
+    settled: Mutex<HashMap<GuardedRef, Arc<Settled>>>,
+    left: Mutex<HashMap<GuardedRef, HashSet<String>>>,
+    claims: Mutex<HashMap<GuardedRef, String>>,
+    brakes: Mutex<HashMap<GuardedRef, Brake>>,
+    marked: Mutex<HashMap<GuardedRef, HashMap<String, Option<String>>>>,
 }
 
 /// Without what nobody asks for, as the watches keep objects.
@@ -100,7 +100,7 @@ impl Context {
         caches: Caches,
         (in_step, stopping): (signal::Receiver<bool>, signal::Receiver<bool>),
         (prober, sweeper): (Prober, Sweeper),
-        named: NamedSecrets<Key>,
+        named: NamedSecrets<GuardedRef>,
         written: Arc<Written>,
         options: &Options,
     ) -> Self {
@@ -139,29 +139,29 @@ impl Context {
     }
 
     /// Counts one more failure in a row of a cache, and returns how many there were before.
-    pub fn failed(&self, key: &Key) -> u32 {
+    pub fn failed(&self, key: &GuardedRef) -> u32 {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(key.clone()).or_default();
         std::mem::replace(count, count.saturating_add(1))
     }
 
     /// How many failures in a row there were.
-    pub fn failures(&self, key: &Key) -> u32 {
+    pub fn failures(&self, key: &GuardedRef) -> u32 {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or_default()
     }
 
     /// Ends a row of failures.
-    pub fn succeeded(&self, key: &Key) {
+    pub fn succeeded(&self, key: &GuardedRef) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// Remembers what the API server made of a cache's `StatefulSet`.
-    pub fn admit(&self, key: &Key, admitted: Admitted) {
+    pub fn admit(&self, key: &GuardedRef, admitted: Admitted) {
         self.admitted.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), admitted);
     }
 
     /// What the API server made of a cache's `StatefulSet` when this process applied it last.
-    pub fn admitted(&self, key: &Key) -> Option<Admitted> {
+    pub fn admitted(&self, key: &GuardedRef) -> Option<Admitted> {
         self.admitted.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
@@ -205,7 +205,7 @@ impl Context {
     }
 
     /// Has a pass come whenever one of these Secrets changes, which the user provides, and no others.
-    pub fn follow(&self, key: &Key, secrets: &[String]) {
+    pub fn follow(&self, key: &GuardedRef, secrets: &[String]) {
         let namespace = key.namespace.as_deref().unwrap_or_default();
         let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         let ended = self.named.follow(key, namespace, &secrets);
@@ -236,27 +236,27 @@ impl Context {
     }
 
     /// Asks the brake of a cache's objects, or tells it something.
-    pub fn brake<T>(&self, key: &Key, act: impl FnOnce(&mut Brake) -> T) -> T {
+    pub fn brake<T>(&self, key: &GuardedRef, act: impl FnOnce(&mut Brake) -> T) -> T {
         act(self.brakes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
     }
 
     /// What the last pass has opened of a cache's key ring.
-    pub fn opened(&self, key: &Key) -> Arc<KeyRing> {
+    pub fn opened(&self, key: &GuardedRef) -> Arc<KeyRing> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
     }
 
     /// What was verified of a cache's certificates before.
-    pub fn verified(&self, key: &Key) -> Arc<Verified> {
+    pub fn verified(&self, key: &GuardedRef) -> Arc<Verified> {
         Arc::clone(self.verified.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
     }
 
     /// Which objects of a cache were found to be as they are wanted.
-    pub fn settled(&self, key: &Key) -> Arc<Settled> {
+    pub fn settled(&self, key: &GuardedRef) -> Arc<Settled> {
         Arc::clone(self.settled.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
     }
 
     /// Lets go of what a pass has read: it is over.
-    pub fn rest(&self, key: &Key) {
+    pub fn rest(&self, key: &GuardedRef) {
         let (namespace, name) = (key.namespace.as_deref().unwrap_or_default(), key.name.as_str());
         self.caches.rest(namespace, name);
         self.secrets.rest(namespace, name);
@@ -266,7 +266,7 @@ impl Context {
     }
 
     /// Remembers what a pass has opened of a cache's key ring; nothing, where it has none.
-    pub fn open(&self, key: &Key, opened: Option<&KeyRing>) {
+    pub fn open(&self, key: &GuardedRef, opened: Option<&KeyRing>) {
         let mut rings = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         match opened {
             None => drop(rings.remove(key)),
@@ -276,7 +276,7 @@ impl Context {
     }
 
     /// Those of the objects that are left alone of which this process has not told yet; from now on it has.
-    pub fn not_told_of<'seen>(&self, key: &Key, left: &'seen [Reference]) -> Vec<&'seen Reference> {
+    pub fn not_told_of<'seen>(&self, key: &GuardedRef, left: &'seen [Reference]) -> Vec<&'seen Reference> {
         let mut told = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let uids = left.iter().filter_map(|child| child.metadata.uid.clone()).collect::<HashSet<_>>();
         let before = if uids.is_empty() { told.remove(key) } else { told.insert(key.clone(), uids) };
@@ -285,38 +285,38 @@ impl Context {
     }
 
     /// Whether the claim of this pod is known to need nothing.
-    pub fn is_claim_seen(&self, key: &Key, pod: &Pod) -> bool {
+    pub fn is_claim_seen(&self, key: &GuardedRef, pod: &Pod) -> bool {
         let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         pod.metadata.uid.is_some() && claims.get(key) == pod.metadata.uid.as_ref()
     }
 
     /// Remembers that the claim of this pod needs nothing.
-    pub fn saw_claim(&self, key: &Key, pod: &Pod) {
+    pub fn saw_claim(&self, key: &GuardedRef, pod: &Pod) {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         self.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), uid);
     }
 
     /// Whether an object was labelled at the version that it has, and is as it was: a policy of the cluster undoes it.
-    pub fn is_marked_in_vain(&self, key: &Key, seen: &ObjectMeta) -> bool {
+    pub fn is_marked_in_vain(&self, key: &GuardedRef, seen: &ObjectMeta) -> bool {
         let marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
         let version = seen.uid.as_ref().and_then(|uid| marked.get(key)?.get(uid));
         version.is_some_and(|version| *version == seen.resource_version)
     }
 
     /// The objects that were labelled, by their UID, with the version at which they were.
-    pub fn marked_in_vain(&self, key: &Key) -> HashMap<String, Option<String>> {
+    pub fn marked_in_vain(&self, key: &GuardedRef) -> HashMap<String, Option<String>> {
         self.marked.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
     }
 
     /// Remembers that an object was labelled at the version that it was seen at.
-    pub fn marked(&self, key: &Key, seen: &ObjectMeta) {
+    pub fn marked(&self, key: &GuardedRef, seen: &ObjectMeta) {
         let (uid, version) = (seen.uid.clone().unwrap_or_default(), seen.resource_version.clone());
         let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
         marked.entry(key.clone()).or_default().insert(uid, version);
     }
 
     /// Forgets a cache that is gone.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &GuardedRef) {
         self.succeeded(key);
         self.written.forget(key);
         self.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

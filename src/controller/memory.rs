@@ -13,8 +13,8 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::watch::Key;
-use crate::{api::v1alpha1::StoredStatus, kubernetes::event::Happening};
+use super::watch::GuardedRef;
+use crate::{api::v1alpha1::StoredStatus, kubernetes::event::Event};
 
 /// The least time between two writes of one object's status, whatever differs: each makes another pass come.
 pub const PAUSE: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ pub const PAUSE: Duration = Duration::from_secs(2);
 /// The statuses that were written last.
 pub struct Written {
     pause: SignedDuration,
-    last: Mutex<HashMap<Key, Last>>,
+    last: Mutex<HashMap<GuardedRef, Last>>,
 }
 
 /// The last write of an object's status.
@@ -34,7 +34,7 @@ struct Last {
     /// Whether another one waits for its time.
     holds: bool,
     /// What was published of those that waited: what they tell may be over when there is time for a write.
-    told: Vec<Happening>,
+    told: Vec<Event>,
     /// What was written, until the watch shows it.
     overlay: Option<Overlay>,
     /// Tells what was written from what stands there now; `None` where it did not arrive.
@@ -77,7 +77,7 @@ impl Written {
     }
 
     /// Takes note of a write.
-    pub fn note(&self, key: &Key, uid: Option<String>, overlay: Option<Overlay>, now: Timestamp) {
+    pub fn note(&self, key: &GuardedRef, uid: Option<String>, overlay: Option<Overlay>, now: Timestamp) {
         let mut written = self.lock();
         let told = written.remove(key).filter(|last| last.uid == uid).map(|last| last.told).unwrap_or_default();
         let said = overlay.as_ref().map(|overlay| digest(&overlay.status));
@@ -85,23 +85,23 @@ impl Written {
     }
 
     /// Takes note of what is published of a report that waits. Returns what was not before.
-    pub fn tell(&self, key: &Key, happenings: Vec<Happening>) -> Vec<Happening> {
+    pub fn tell(&self, key: &GuardedRef, events: Vec<Event>) -> Vec<Event> {
         let mut written = self.lock();
-        let Some(last) = written.get_mut(key) else { return happenings };
-        let news: Vec<Happening> = happenings.into_iter().filter(|happening| !last.told.contains(happening)).collect();
+        let Some(last) = written.get_mut(key) else { return events };
+        let news: Vec<Event> = events.into_iter().filter(|event| !last.told.contains(event)).collect();
         last.told.extend_from_slice(&news);
         news
     }
 
     /// Takes note that nothing waits any more.
-    pub fn rest(&self, key: &Key) {
+    pub fn rest(&self, key: &GuardedRef) {
         if let Some(last) = self.lock().get_mut(key) {
             last.told = Vec::new();
         }
     }
 
     /// The status that was written last, while the watch has an earlier version of the object.
-    pub fn unseen(&self, key: &Key, watched: Option<&str>) -> Option<StoredStatus> {
+    pub fn unseen(&self, key: &GuardedRef, watched: Option<&str>) -> Option<StoredStatus> {
         let mut written = self.lock();
         let last = written.get_mut(key)?;
         last.overlay = last.overlay.take().filter(|overlay| !overlay.is_shown_by(watched));
@@ -109,28 +109,28 @@ impl Written {
     }
 
     /// Whether an object of the watch is as the last write has made it, and no step waits for that.
-    pub fn is_echo(&self, key: &Key, object: &ObjectMeta) -> bool {
+    pub fn is_echo(&self, key: &GuardedRef, object: &ObjectMeta) -> bool {
         let overlay = self.lock();
         let overlay = overlay.get(key).and_then(|last| last.overlay.as_ref());
         overlay.is_some_and(|overlay| !overlay.moves && object.resource_version.as_ref() == Some(&overlay.version))
     }
 
     /// Whether others have changed the status since it was written last, of which this stands now.
-    pub fn is_undone(&self, key: &Key, uid: Option<&str>, status: &StoredStatus) -> bool {
+    pub fn is_undone(&self, key: &GuardedRef, uid: Option<&str>, status: &StoredStatus) -> bool {
         let written = self.lock();
         let last = written.get(key).filter(|last| last.uid.as_deref() == uid && last.overlay.is_none());
         last.and_then(|last| last.said).is_some_and(|said| said != digest(status))
     }
 
     /// Takes note that the next write has to wait until then.
-    pub fn hold(&self, key: &Key, until: Timestamp) {
+    pub fn hold(&self, key: &GuardedRef, until: Timestamp) {
         if let Some(last) = self.lock().get_mut(key) {
             last.braked = Some(until);
         }
     }
 
     /// Whether it is too early for another write; if so, one waits from now on.
-    pub fn is_too_early(&self, key: &Key, uid: Option<&str>, now: Timestamp) -> bool {
+    pub fn is_too_early(&self, key: &GuardedRef, uid: Option<&str>, now: Timestamp) -> bool {
         let mut written = self.lock();
         let last = written.get_mut(key).filter(|last| last.uid.as_deref() == uid);
         let last = last.filter(|last| last.waits(self.pause, now).is_some());
@@ -141,7 +141,7 @@ impl Written {
     }
 
     /// When the pass that ends now comes again: after this, or as soon as the status may be written that it held.
-    pub fn sooner(&self, key: &Key, wake: Duration, now: Timestamp) -> Duration {
+    pub fn sooner(&self, key: &GuardedRef, wake: Duration, now: Timestamp) -> Duration {
         let mut written = self.lock();
         let Some(last) = written.get_mut(key) else { return wake };
         let until = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
@@ -150,11 +150,11 @@ impl Written {
     }
 
     /// Forgets a cache that is gone.
-    pub fn forget(&self, key: &Key) {
+    pub fn forget(&self, key: &GuardedRef) {
         self.lock().remove(key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Last>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<GuardedRef, Last>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -182,8 +182,8 @@ mod tests {
 
     const UID: Option<&str> = Some("uid-of-shop");
 
-    fn key() -> Key {
-        Key::new("shop").within("web")
+    fn key() -> GuardedRef {
+        GuardedRef::new("shop").within("web")
     }
 
     fn at(milliseconds: i64) -> Timestamp {
@@ -224,9 +224,8 @@ mod tests {
 
     #[test]
     fn what_waits_is_told_at_once_and_not_again_when_it_is_written() {
-        let happening =
-            |reason| Happening { event_type: EventType::Normal, reason, note: "it was put right".to_owned() };
-        let (one, other) = (happening("One"), happening("Other"));
+        let event = |reason| Event { event_type: EventType::Normal, reason, note: "it was put right".to_owned() };
+        let (one, other) = (event("One"), event("Other"));
         let written = written("1", "2");
         assert_eq!(written.tell(&key(), vec![one.clone()]), std::slice::from_ref(&one));
         written.note(&key(), UID.map(str::to_owned), None, at(2000));

@@ -45,7 +45,7 @@ use apply::leftovers;
 pub use context::{Context, Options};
 pub use memory::Written;
 use reconcile::{PassError, pass, retry_after};
-pub use watch::{Guarded, Key, Scope};
+pub use watch::{Guarded, GuardedRef, Scope};
 
 /// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is, and `metrics` tell from
 /// now on what is counted.
@@ -58,7 +58,7 @@ pub async fn run(
 ) {
     let written = Arc::new(Written::new(options.status_pause));
     let last = Arc::clone(&written);
-    let is_echo = move |cache: &Guarded| last.is_echo(&Key::from_obj(cache), cache.meta());
+    let is_echo = move |cache: &Guarded| last.is_echo(&GuardedRef::from_obj(cache), cache.meta());
     let (controller, caches) = watch::controller(&client, &options.scope, is_echo);
     let token_caches = controller.store();
     let (prober, news) = Prober::new(options.probe_period, Context::now, {
@@ -89,7 +89,7 @@ pub async fn run(
         if token_caches.wait_until_ready().await.is_ok() && caches.ready().await.is_ok() {
             synced.send_replace(true);
             tracing::info!("the watches are in step");
-            let is_gone = |key: &Key| token_caches.get(key).is_none();
+            let is_gone = |key: &GuardedRef| token_caches.get(key).is_none();
             for key in caches.instances().into_iter().filter(is_gone) {
                 leftovers::label(Arc::clone(&left), key).await;
             }
@@ -114,12 +114,12 @@ pub async fn run(
     }
 }
 
-fn log(context: &Arc<Context>, result: &Result<(Key, Action), controller::Error<PassError, watcher::Error>>) {
+fn log(context: &Arc<Context>, result: &Result<(GuardedRef, Action), controller::Error<PassError, watcher::Error>>) {
     match result {
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
         // Something owned by a TokenCache that is gone: the garbage collector is at it.
         Err(controller::Error::ObjectNotFound(reference)) => {
-            let key = Key::new(&reference.name).within(reference.namespace.as_deref().unwrap_or_default());
+            let key = GuardedRef::new(&reference.name).within(reference.namespace.as_deref().unwrap_or_default());
             context.forget(&key);
             tracing::debug!(cache = reference.name, namespace = reference.namespace, "gone");
             tokio::spawn(leftovers::label(Arc::clone(context), key));

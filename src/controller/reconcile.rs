@@ -14,10 +14,10 @@ use super::{
     decide::{Decision, decide},
     observe::{self, Known, ObserveError},
     publish::{Delivery, ReportError, deliver, objects, previous},
-    report::{self, About, Report},
+    report::{self, Basis, Report},
     requeue,
     settings::Settings,
-    watch::{Guarded, Key, token_cache},
+    watch::{Guarded, GuardedRef, token_cache},
 };
 use crate::{
     api::v1alpha1::{TokenCache, TokenCacheSpec},
@@ -80,7 +80,7 @@ pub async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, 
         Ok(_) = in_step.wait_for(|in_step| *in_step) => {}
         _ = stopping.wait_for(|stopping| *stopping) => return Err(PassError::ShuttingDown),
     }
-    let key = Key::from_obj(cache.as_ref());
+    let key = GuardedRef::from_obj(cache.as_ref());
     let outcome = timeout(PASS_LIMIT, unlimited_pass(&cache, &context, &key)).await.unwrap_or(Err(PassError::TimedOut));
     context.rest(&key);
     if let Err(error) = &outcome
@@ -97,18 +97,18 @@ pub async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, 
 async fn tell_of_blindness(
     cache: &Guarded,
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     error: &PassError,
 ) -> Result<Delivery, ReportError> {
     let Ok(cache) = &cache.0 else { return Ok(Delivery::Unchanged) };
     let previous = previous(context, key, cache);
     let conditions = Settings::parse(cache).map(|settings| settings.conditions()).unwrap_or_default();
-    let about = About { cache, previous: &previous, now: Context::now() };
+    let about = Basis { cache, previous: &previous, now: Context::now() };
     let report = report::unobserved(about, conditions, &error.to_string());
     deliver(context, key, cache, &previous, Some(report)).await
 }
 
-async fn unlimited_pass(cache: &Guarded, context: &Context, key: &Key) -> Result<Action, PassError> {
+async fn unlimited_pass(cache: &Guarded, context: &Context, key: &GuardedRef) -> Result<Action, PassError> {
     let action = match &cache.0 {
         Ok(cache) if cache.metadata.deletion_timestamp.is_some() => {
             context.forget(key);
@@ -139,7 +139,12 @@ struct Progress {
 }
 
 /// One pass, as the picture in [`super`] has it.
-async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &Settings) -> Result<Action, PassError> {
+async fn reconcile(
+    context: &Context,
+    key: &GuardedRef,
+    cache: &TokenCache,
+    settings: &Settings,
+) -> Result<Action, PassError> {
     let previous = previous(context, key, cache);
     let names = settings.names(&previous.operations);
     // Before they are read, so that no change of them is missed.
@@ -166,7 +171,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
     {
         return Err(error.into());
     }
-    let about = About { cache, previous: &previous, now: decision.now };
+    let about = Basis { cache, previous: &previous, now: decision.now };
     let report = report::compose(about, &decision.part, applied.failure.as_ref(), operations, &contests);
     let wake = wake(context, key, settings, &decision, report.as_ref());
     look(context, key, &decision);
@@ -183,7 +188,7 @@ async fn reconcile(context: &Context, key: &Key, cache: &TokenCache, settings: &
 }
 
 /// Has the servers looked at. What is not carried out is looked at only.
-fn look(context: &Context, key: &Key, decision: &Decision) {
+fn look(context: &Context, key: &GuardedRef, decision: &Decision) {
     match &decision.target {
         Some(target) => context.prober.aim(&token_cache(key), target.clone()),
         None if !decision.is_carried_out => context.prober.hold(&token_cache(key)),
@@ -193,7 +198,7 @@ fn look(context: &Context, key: &Key, decision: &Decision) {
 
 /// Tells the prober what was said of its looks, and has the sweep made: after the report, so that one is not forgotten before it was
 /// told of.
-fn hand_over(context: &Context, key: &Key, decision: Decision, is_said: bool) {
+fn hand_over(context: &Context, key: &GuardedRef, decision: Decision, is_said: bool) {
     if is_said && decision.tells_of_samples {
         context.prober.told(&token_cache(key), &decision.samples);
     }
@@ -202,7 +207,13 @@ fn hand_over(context: &Context, key: &Key, decision: Decision, is_said: bool) {
 }
 
 /// When to come again after what was said.
-fn wake(context: &Context, key: &Key, settings: &Settings, decision: &Decision, report: Option<&Report>) -> Duration {
+fn wake(
+    context: &Context,
+    key: &GuardedRef,
+    settings: &Settings,
+    decision: &Decision,
+    report: Option<&Report>,
+) -> Duration {
     let is_unwatched = || observe::is_unwatched(context, &settings.owner);
     let wake = if decision.plan.is_empty() {
         requeue::after_report(report, &decision.part.awaits, is_unwatched)
@@ -215,10 +226,15 @@ fn wake(context: &Context, key: &Key, settings: &Settings, decision: &Decision, 
 }
 
 /// Reports a `TokenCache` that cannot be carried out. What was made for it earlier stays as it is.
-async fn refuse(context: &Context, key: &Key, cache: &TokenCache, finding: Finding) -> Result<Action, PassError> {
+async fn refuse(
+    context: &Context,
+    key: &GuardedRef,
+    cache: &TokenCache,
+    finding: Finding,
+) -> Result<Action, PassError> {
     context.prober.hold(&token_cache(key));
     let previous = previous(context, key, cache);
-    let report = report::invalid(About { cache, previous: &previous, now: Context::now() }, finding);
+    let report = report::invalid(Basis { cache, previous: &previous, now: Context::now() }, finding);
     let delivery = deliver(context, key, cache, &previous, Some(report)).await?;
     log_pass(0, delivery, "pass: the spec is refused");
     Ok(Action::requeue(context.written.sooner(key, requeue::RESYNC, Context::now())))
@@ -237,7 +253,7 @@ fn log_pass(changed: usize, delivery: Delivery, what: &str) {
 /// When to try again after a pass that ended early.
 #[allow(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
 pub fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>) -> Action {
-    let key = Key::from_obj(cache.as_ref());
+    let key = GuardedRef::from_obj(cache.as_ref());
     if matches!(error, PassError::ShuttingDown) {
         return Action::await_change();
     }

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn what_a_cache_waits_for_brings_the_next_pass_unless_a_watch_shows_it() {
         let status = TokenCacheStatus::default();
-        let report = Report { status, happenings: Vec::new() };
+        let report = Report { status, events: Vec::new() };
         let after = |awaits: &[Awaited], is_unwatched| {
             after_report(Some(&report), &awaits.iter().copied().collect(), || is_unwatched)
         };

@@ -55,18 +55,18 @@ const LIST_PAGE: u32 = 100;
 pub type Guarded = DeserializeGuard<TokenCache>;
 
 /// A `TokenCache` by namespace and name.
-pub type Key = ObjectRef<Guarded>;
+pub type GuardedRef = ObjectRef<Guarded>;
 
 /// What prober and sweeper call it.
 #[must_use]
-pub fn token_cache(key: &Key) -> TokenCacheRef {
+pub fn token_cache(key: &GuardedRef) -> TokenCacheRef {
     TokenCacheRef { namespace: key.namespace.clone().unwrap_or_default(), name: key.name.clone() }
 }
 
 /// What the controller calls it.
 #[must_use]
-pub fn key(cache: &TokenCacheRef) -> Key {
-    Key::new(&cache.name).within(&cache.namespace)
+pub fn key(cache: &TokenCacheRef) -> GuardedRef {
+    GuardedRef::new(&cache.name).within(&cache.namespace)
 }
 
 /// Where to watch.
@@ -102,10 +102,10 @@ pub struct Caches {
 impl Caches {
     /// The `TokenCache`s that Secrets name by their labels, whether there is such a one or not.
     #[must_use]
-    pub fn instances(&self) -> Vec<Key> {
+    pub fn instances(&self) -> Vec<GuardedRef> {
         let named = self.secrets.instances().into_iter().chain(self.earlier_secrets.instances());
         let named: BTreeSet<(String, String)> = named.collect();
-        named.into_iter().map(|(namespace, name)| Key::new(&name).within(&namespace)).collect()
+        named.into_iter().map(|(namespace, name)| GuardedRef::new(&name).within(&namespace)).collect()
     }
 
     /// Nobody uses the objects of this instance for now.
@@ -207,9 +207,9 @@ fn kept<K>(
     client: &Client,
     scope: &Scope,
     config: watcher::Config,
-    concerned: fn(&K) -> Vec<Key>,
+    concerned: fn(&K) -> Vec<GuardedRef>,
     tells_the_same: fn(&K, &K) -> bool,
-) -> (Cache<K>, impl Stream<Item = Key> + Send + 'static)
+) -> (Cache<K>, impl Stream<Item = GuardedRef> + Send + 'static)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Serialize
@@ -262,16 +262,16 @@ pub fn leave_to_others(status: &mut StoredStatus, object: &ObjectMeta) {
 
 /// The `TokenCache`s that an object concerns: the one that owns it, and the one that its labels name, which hears of it
 /// also when somebody took the owner away.
-fn owners<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+fn owners<K: Resource<DynamicType = ()>>(object: &K) -> Vec<GuardedRef> {
     let namespace = object.namespace().unwrap_or_default();
     let kind = TokenCache::kind(&());
     let owners = object.owner_references().iter().filter(|owner| owner.kind == kind);
-    owners.map(|owner| Key::new(&owner.name).within(&namespace)).chain(instance(object)).collect()
+    owners.map(|owner| GuardedRef::new(&owner.name).within(&namespace)).chain(instance(object)).collect()
 }
 
 /// The `TokenCache` that an object's labels name. Of a pod they are all there is: its owner is the `StatefulSet`.
-fn instance<K: Resource>(object: &K) -> Option<Key> {
-    Some(Key::new(named_owner(object.labels())?).within(&object.namespace()?))
+fn instance<K: Resource>(object: &K) -> Option<GuardedRef> {
+    Some(GuardedRef::new(named_owner(object.labels())?).within(&object.namespace()?))
 }
 
 impl fmt::Display for Scope {

@@ -40,7 +40,7 @@ pub use objects::COMPONENT;
 use ring::in_use::{EntriesOfKeys, InUse};
 pub use ring::open::KeyRing;
 pub use settings::Settings;
-use state::Standing;
+use state::RingState;
 
 /// What a pass knows of the ring beside what it observed.
 pub struct Given<'pass> {
@@ -85,7 +85,7 @@ impl Capability for Settings {
     fn decide(&self, observed: &Observed<'_>, given: Given<'_>) -> (Part, Offer) {
         let (now, before) = (observed.now, observed.previous.key_ring.as_ref());
         let seen = view::ring_secrets(self, observed, given.obstacle);
-        let state = Standing::read(self, &seen, given.opened, now);
+        let state = RingState::read(self, &seen, given.opened, now);
         let asks = Part { asks: view::asks(self, &seen, &state, now), ..Part::default() };
         let plan = part::plan(self, &seen, &state, view::unmarked(self, observed, &seen));
         let mended = observed.mended(part::GROUP);

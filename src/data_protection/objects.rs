@@ -11,7 +11,7 @@ use super::{
     certificate::Thumbprint,
     key::write::File,
     ring::{
-        certificates::{self, Kept},
+        certificates::{self, KeptCertificates},
         published::Published,
     },
 };
@@ -47,7 +47,11 @@ pub fn ring_secret(owner: &Owner, published: &Published) -> Secret {
 /// The Secret with the certificates that keys are encrypted to, for applications to mount, whole. Without an owner: while a
 /// key needs one, it is nowhere else once the user's own Secret was renewed. It says since when each is published.
 #[must_use]
-pub fn certificates_secret(owner: &Owner, kept: &Kept, published: &BTreeMap<Thumbprint, Timestamp>) -> Secret {
+pub fn certificates_secret(
+    owner: &Owner,
+    kept: &KeptCertificates,
+    published: &BTreeMap<Thumbprint, Timestamp>,
+) -> Secret {
     let since = published.iter().map(|(of, time)| (certificates::published_annotation(*of), time.to_string()));
     let mut metadata = owner.lasting_metadata(name::key_certificates(&owner.name), COMPONENT);
     metadata.annotations.get_or_insert_default().extend(since);
@@ -59,7 +63,7 @@ pub fn certificates_secret(owner: &Owner, kept: &Kept, published: &BTreeMap<Thum
 mod tests {
     use super::*;
     use crate::data_protection::key::{
-        KeyOrder,
+        KeyDates,
         revocation::{Revocation, Revoked},
     };
 
@@ -77,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_key_has_an_immutable_secret_that_outlives_the_cache() {
-        let key = KeyOrder { created: NOW, activates: NOW, expires: NOW }.make(None, &[1; 128]).unwrap();
+        let key = KeyDates { created: NOW, activates: NOW, expires: NOW }.make(None, &[1; 128]).unwrap();
         let file = key.file().unwrap();
         let secret = file_secret(&owner(), &file).unwrap();
         assert_eq!(secret.metadata.name, Some(format!("shop-key-{}", key.id)));
@@ -94,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_published_ring_holds_every_file_and_belongs_to_the_cache() {
-        let key = KeyOrder { created: NOW, activates: NOW, expires: NOW }.make(None, &[1; 128]).unwrap();
+        let key = KeyDates { created: NOW, activates: NOW, expires: NOW }.make(None, &[1; 128]).unwrap();
         let file = key.file().unwrap();
         let secret = ring_secret(&owner(), &Published::of([("", file.content.as_slice())], []));
         assert_eq!(secret.metadata.name.as_deref(), Some("shop-keys"));

@@ -15,14 +15,14 @@ use super::{
     ring::in_use::InUse,
     secrets::RingSecrets,
     settings::Settings,
-    state::Standing,
+    state::RingState,
 };
 use crate::{
     api::v1alpha1::KeyRingStatus,
-    capability::part::{Awaited, Group, Needs, Part, Share},
+    capability::part::{Awaited, Group, Needs, Part, StatusShare},
     condition::Reason,
     kubernetes::{
-        event::{EventType, Happening},
+        event::{Event, EventType},
         identity::Lacking,
     },
 };
@@ -35,10 +35,10 @@ pub const GROUP: &str = "key ring";
 pub fn plan(
     settings: &Settings,
     observed: &RingSecrets,
-    state: &Standing,
+    state: &RingState,
     unmarked: Vec<(ObjectMeta, Lacking)>,
 ) -> Part {
-    let plan::Plan { begins, writes } = plan::plan(settings, observed, state, unmarked);
+    let plan::RingWrites { begins, writes } = plan::plan(settings, observed, state, unmarked);
     let mends = if writes.is_empty() { Vec::new() } else { mends(settings, observed, state) };
     let needs = if begins { Needs::AcceptedSpec } else { Needs::Nothing };
     let group = Group { name: GROUP, needs, is_chain: true, rehearsal: None, writes, unneeded: Vec::new(), mends };
@@ -50,12 +50,12 @@ pub fn plan(
 pub fn assessment(
     settings: &Settings,
     observed: &RingSecrets,
-    state: &Standing,
+    state: &RingState,
     in_use: Option<&InUse>,
     (mended, before): (&[String], Option<&KeyRingStatus>),
     now: Timestamp,
 ) -> Part {
-    let event = |note| Happening { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note };
+    let event = |note| Event { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note };
     let key_ring =
         status::status(settings, observed, state, now).map(|status| status::with_use(status, settings, in_use, before));
     let operations = [&state.operation, &state.revoke.operation].into_iter().flatten().cloned();
@@ -65,7 +65,7 @@ pub fn assessment(
         awaits: mended.first().map(|_| Awaited::NextPass).into_iter().collect(),
         operations: operations.map(operations::told).collect(),
         events: minted(settings, observed, state, before).into_iter().map(event).collect(),
-        status: Share { key_ring, ..Share::default() },
+        status: StatusShare { key_ring, ..StatusShare::default() },
         wake_at: state.ring.as_ref().and_then(|ring| ring.wake_at).into_iter().chain(state.revoke.wake_at).min(),
         ..Part::default()
     }

@@ -1,6 +1,6 @@
 //! What is to be written so that a cache's key ring is as it should be.
 //!
-//! In: the settings, what was observed, how far the ring is. Out: a [`Plan`], in which nothing is that is done already. What
+//! In: the settings, what was observed, how far the ring is. Out: a [`RingWrites`], in which nothing is that is done already. What
 //! it never holds is the removal of a key.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -10,11 +10,11 @@ use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Obje
 use super::{
     key::write::File,
     objects,
-    operations::revoke_key::Order,
-    ring::{DataProtection, certificates, schedule::Why},
+    operations::revoke_key::Revocations,
+    ring::{Ring, certificates, schedule::Why},
     secrets::{IMPORTED_ANNOTATION, REVOKED_ANNOTATION, RingSecrets},
     settings::Settings,
-    state::{Mint, Standing},
+    state::{NewKey, RingState},
 };
 use crate::kubernetes::{
     identity::{Found, Lacking, is_own},
@@ -26,14 +26,14 @@ use crate::kubernetes::{
 /// What is to be written, in this order: certificates before the keys that need them, and the Secret of a key before the key is
 /// published, so that none is ever in one place only that somebody may write to.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Plan {
+pub struct RingWrites {
     /// Whether a ring begins with it, which need not be before the rest of the spec is known to be good.
     pub begins: bool,
     /// The writes.
     pub writes: Vec<Write>,
 }
 
-impl Plan {
+impl RingWrites {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -43,12 +43,12 @@ impl Plan {
 
 /// A key that is to be made for these settings.
 #[derive(Debug)]
-struct NewKey {
+struct NewKeyDraft {
     settings: Settings,
-    mint: Mint,
+    mint: NewKey,
 }
 
-impl Draft for NewKey {
+impl Draft for NewKeyDraft {
     fn name(&self) -> String {
         name::ring_file(&self.settings.owner.name, "key-*")
     }
@@ -64,23 +64,23 @@ impl Draft for NewKey {
 pub fn plan(
     settings: &Settings,
     observed: &RingSecrets,
-    standing: &Standing,
+    standing: &RingState,
     unmarked: Vec<(ObjectMeta, Lacking)>,
-) -> Plan {
+) -> RingWrites {
     let is_named = |metadata: &ObjectMeta, name: &str| metadata.name.as_deref() == Some(name);
     let label = |(metadata, lacking): (ObjectMeta, Lacking)| Write::Label(secret(metadata), lacking);
     let (writes, begins) = of_ring(settings, observed, standing);
     if settings.held {
-        return Plan { begins, writes };
+        return RingWrites { begins, writes };
     }
     // Of two writes at the version that was seen the second one is refused.
     let is_written = |metadata: &ObjectMeta| writes.iter().any(|write| is_named(metadata, &write.name()));
     let labels = unmarked.into_iter().filter(|(metadata, _)| !is_written(metadata)).map(label);
-    Plan { begins, writes: labels.chain(writes.clone()).collect() }
+    RingWrites { begins, writes: labels.chain(writes.clone()).collect() }
 }
 
 /// What is to be written of the ring, and whether that begins it.
-fn of_ring(settings: &Settings, observed: &RingSecrets, standing: &Standing) -> (Vec<Write>, bool) {
+fn of_ring(settings: &Settings, observed: &RingSecrets, standing: &RingState) -> (Vec<Write>, bool) {
     let Some(ring) = standing.ring.as_ref().filter(|_| !settings.held) else { return Default::default() };
     if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
         return Default::default();
@@ -95,7 +95,7 @@ fn of_ring(settings: &Settings, observed: &RingSecrets, standing: &Standing) -> 
     let mut writes: Vec<Write> = owned.iter().cloned().chain(certificates).collect();
     if let Some(mint) = &standing.mint {
         // Without the key that takes its place, none may be revoked; and none is published before it is there.
-        writes.push(Write::Mint(Arc::new(NewKey { settings: settings.clone(), mint: mint.clone() })));
+        writes.push(Write::Mint(Arc::new(NewKeyDraft { settings: settings.clone(), mint: mint.clone() })));
         return (writes, mint.key.why == Why::First);
     }
     // Of a ring that cannot be published nothing is made that could never be taken back.
@@ -123,12 +123,12 @@ fn is_unowned(secret: &Secret) -> bool {
 
 /// The revocations that are asked for, unless a key is to take the place of those first: never is there a ring without one that
 /// encrypts.
-fn order(standing: &Standing) -> Option<&Order> {
+fn order(standing: &RingState) -> Option<&Revocations> {
     standing.revoke.order.as_ref().filter(|order| !order.needs_key)
 }
 
 /// The Secrets of revocations that are asked for, one for each key.
-fn revocations<'plan>(settings: &'plan Settings, standing: &'plan Standing) -> impl Iterator<Item = Secret> + 'plan {
+fn revocations<'plan>(settings: &'plan Settings, standing: &'plan RingState) -> impl Iterator<Item = Secret> + 'plan {
     let each = order(standing)
         .into_iter()
         .flat_map(|order| order.revocations.iter().map(move |revocation| (order, revocation)));
@@ -148,7 +148,7 @@ fn imported(settings: &Settings, file: &File) -> Option<Secret> {
     Some(secret)
 }
 
-fn publish_certificates(settings: &Settings, observed: &RingSecrets, ring: &DataProtection) -> Option<Write> {
+fn publish_certificates(settings: &Settings, observed: &RingSecrets, ring: &Ring) -> Option<Write> {
     // What was published once stays for those who mount it.
     if ring.certificates.pairs.is_empty() {
         return None;
@@ -204,7 +204,7 @@ fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     live.data.iter().flat_map(BTreeMap::keys).filter(|name| !is_wanted(name)).cloned().collect()
 }
 
-fn publication(settings: &Settings, observed: &RingSecrets, standing: &Standing) -> Option<Write> {
+fn publication(settings: &Settings, observed: &RingSecrets, standing: &RingState) -> Option<Write> {
     let published = &standing.ring.as_ref()?.published;
     let grows = order(standing).is_some();
     if published.fill().is_over() || (published.files().is_empty() && !grows) {

@@ -29,12 +29,12 @@ pub struct RingSecrets {
     pub taken: BTreeMap<String, String>,
     inputs: Inputs,
     /// What was seen beside Secrets.
-    pub beside: Beside,
+    pub beside: Surroundings,
 }
 
 /// What was seen beside Secrets.
 #[derive(Debug, Clone, Default)]
-pub struct Beside {
+pub struct Surroundings {
     /// What the status says of requests.
     pub operations: Vec<OperationStatus>,
     /// How far the latest sweep of the entries is.
@@ -75,7 +75,7 @@ impl RingSecrets {
         mut files: Vec<Arc<Secret>>,
         ring: Found<Arc<Secret>>,
         taken: BTreeMap<String, String>,
-        beside: Beside,
+        beside: Surroundings,
     ) -> Self {
         // Of two Secrets that hold a key of the same name the older one counts. A revocation of all keys comes before every key
         // that was made here, whatever the Secrets' times say, which a restore from a backup sets anew: the keys that it is
@@ -111,7 +111,7 @@ impl RingSecrets {
 
     /// Nothing.
     #[must_use]
-    pub fn nothing(beside: Beside) -> Self {
+    pub fn nothing(beside: Surroundings) -> Self {
         Self::new(Vec::new(), Found::Nothing, BTreeMap::new(), beside)
     }
 

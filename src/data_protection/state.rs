@@ -1,6 +1,6 @@
 //! How far a cache's key ring is: what is to be made of what was seen.
 //!
-//! In: the settings, what was observed, the time. Out: [`Standing`]. Nothing is drawn and nothing is written here.
+//! In: the settings, what was observed, the time. Out: [`RingState`]. Nothing is drawn and nothing is written here.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -14,7 +14,7 @@ use super::{
         room,
     },
     ring::{
-        DataProtection, KeyMint, Protection, Seen,
+        PlannedKey, Protection, Ring, Seen,
         certificates::Copies,
         open::KeyRing,
         published::{Refusal, Refused},
@@ -29,11 +29,11 @@ use crate::{
 
 /// How far a cache's key ring is.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct RingState {
     /// The ring; `None` where the operator makes none.
-    pub ring: Option<DataProtection>,
+    pub ring: Option<Ring>,
     /// A key that is to be made.
-    pub mint: Option<Mint>,
+    pub mint: Option<NewKey>,
     /// What became of the request for another key.
     pub operation: Option<OperationStatus>,
     /// What becomes of the request to revoke one.
@@ -42,7 +42,7 @@ pub struct Standing {
     pub provided: Provided,
 }
 
-impl Standing {
+impl RingState {
     /// Reads what was seen. What `earlier` has opened is not opened again.
     #[must_use]
     pub fn read(settings: &Settings, observed: &RingSecrets, earlier: &KeyRing, now: Timestamp) -> Self {
@@ -76,28 +76,28 @@ impl Standing {
             awaited: provided.awaited(),
             made: observed.made(now),
         };
-        let ring = settings.rotation.map(|rotation| DataProtection::read(&seen, rotation, now, earlier));
+        let ring = settings.rotation.map(|rotation| Ring::read(&seen, rotation, now, earlier));
         let (operation, asked) =
             crate::data_protection::operations::rotate_key::answer(settings, observed, ring.as_ref(), now);
         let revoke = revoke_key::read(settings, observed, ring.as_ref(), now);
         // What a ring is to be taken over for, or what somebody has put into the published one, may revoke all keys that there are
         // by then, and the next pass knows.
         let is_by_date = |stray: &Refused| stray.why == Refusal::ByDate;
-        let may_make = |ring: &&DataProtection| {
+        let may_make = |ring: &&Ring| {
             provided.pending().is_empty() && !ring.published.strays.iter().any(is_by_date) && may_make(observed, ring)
         };
         let mint = ring.as_ref().filter(may_make).and_then(|ring| match (asked, &revoke.order) {
             (Some(requested), order) => {
                 let replaces = order.as_ref().and_then(|order| order.replaces.clone());
-                ring.at_once(now).map(|key| Mint { key, requested: Some(requested), replaces })
+                ring.at_once(now).map(|key| NewKey { key, requested: Some(requested), replaces })
             }
             // What takes its place is there no later than the revocation.
             (None, Some(order)) if order.needs_key => {
-                ring.at_once(now).map(|key| Mint { key, requested: None, replaces: order.replaces.clone() })
+                ring.at_once(now).map(|key| NewKey { key, requested: None, replaces: order.replaces.clone() })
             }
             (None, _) => {
                 let key = ring.mint.clone().filter(|mint| room(ring).has_for(mint.why));
-                key.map(|key| Mint { key, requested: None, replaces: None })
+                key.map(|key| NewKey { key, requested: None, replaces: None })
             }
         });
         Self { ring, mint, operation, revoke, provided }
@@ -128,16 +128,16 @@ impl Standing {
 
 /// A key that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mint {
+pub struct NewKey {
     /// The key.
-    pub key: KeyMint,
+    pub key: PlannedKey,
     /// The request that it answers.
     pub requested: Option<Timestamp>,
     /// The keys in whose place it comes, where a request revokes all of them.
     pub replaces: Option<Replaced>,
 }
 
-impl Mint {
+impl NewKey {
     /// The key's Secret, from random bytes; `None` where they do not suffice.
     #[must_use]
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {

@@ -14,9 +14,9 @@ use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Obje
 use super::{
     objects::{COMPONENT, SECRET_TYPE},
     operations::revoke_key,
-    secrets::{Beside, Inputs, RingSecrets},
+    secrets::{Inputs, RingSecrets, Surroundings},
     settings::Settings,
-    state::Standing,
+    state::RingState,
 };
 use crate::{
     api::v1alpha1::OperationType,
@@ -51,7 +51,7 @@ pub fn names(settings: &Settings) -> Names {
 pub fn ring_secrets(settings: &Settings, observed: &Observed<'_>, obstacle: Option<&str>) -> RingSecrets {
     let owner = &settings.owner;
     let (answers, cache) = (observed.answers, owner.name.as_str());
-    let beside = Beside {
+    let beside = Surroundings {
         operations: observed.previous.operations.clone(),
         sweep: observed.sweep.clone(),
         obstacle: obstacle.map(str::to_owned),
@@ -88,7 +88,7 @@ pub fn ring_secrets(settings: &Settings, observed: &Observed<'_>, obstacle: Opti
 
 /// What would have to be known better.
 #[must_use]
-pub fn asks(settings: &Settings, seen: &RingSecrets, state: &Standing, now: Timestamp) -> Vec<Ask> {
+pub fn asks(settings: &Settings, seen: &RingSecrets, state: &RingState, now: Timestamp) -> Vec<Ask> {
     let (cache, operations) = (settings.owner.name.as_str(), &seen.beside.operations);
     let mut asks = Vec::new();
     let since = revoke_key::looks_since(settings, operations, now);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     entry::reader::Reader,
-    settings::{What, Wish},
+    settings::{FlushRequest, What},
     sweep::{Selection, Sweep},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub struct Input<'seen> {
     /// What they begin with.
     pub prefix: &'seen str,
     /// What is asked for.
-    pub wish: &'seen Wish,
+    pub wish: &'seen FlushRequest,
     /// Whether applications encrypt.
     pub encrypt: bool,
     /// What reads entries.

@@ -46,11 +46,11 @@ pub struct Given<'pass> {
     /// What the latest look at each server shows of them.
     pub looks: &'pass [Look],
     /// The ring that they are encrypted with.
-    pub ring: Ring,
+    pub ring: GivenRing,
 }
 
 /// The ring, as entries know it.
-pub struct Ring {
+pub struct GivenRing {
     /// Its keys; `None` where the operator makes none.
     pub keys: Option<KeyRing>,
     /// Whether there is a key.
@@ -89,7 +89,7 @@ impl Capability for Settings {
 
     fn decide(&self, observed: &Observed<'_>, given: Given<'_>) -> (Part, Offer) {
         let Given { redis, server, looks, ring } = given;
-        let Ring { keys, has_keys, names, gap, revoking } = ring;
+        let GivenRing { keys, has_keys, names, gap, revoking } = ring;
         let is_managed = keys.is_some();
         let reader = keys.filter(|_| has_keys).map(|keys| Arc::new(Reader::new(keys, names)));
         let reads = self.reads(is_managed, gap, reader.as_ref());

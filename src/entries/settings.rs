@@ -19,7 +19,7 @@ pub struct Settings {
     /// The name under which applications encrypt, where the spec tells it.
     pub application_name: Option<String>,
     /// Whether entries are to be removed.
-    pub flush: Wish,
+    pub flush: FlushRequest,
 }
 
 impl Settings {
@@ -37,7 +37,7 @@ impl Settings {
 
 /// Which entries an annotation asks to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct FlushRequest {
     /// What its annotation asks for.
     pub request: Option<Request>,
     /// Which entries are to go.
@@ -80,9 +80,9 @@ impl What {
     }
 }
 
-fn flush_wish(cache: &TokenCache) -> Wish {
+fn flush_wish(cache: &TokenCache) -> FlushRequest {
     let written = operation::annotation(cache, FLUSH_ANNOTATION);
-    Wish {
+    FlushRequest {
         request: written.map(Request::parse),
         what: What::parse(written.unwrap_or_default()),
         created: operation::created(cache),

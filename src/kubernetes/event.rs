@@ -6,10 +6,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use k8s_openapi::{
-    api::{
-        core::v1::ObjectReference,
-        events::v1::{Event, EventSeries},
-    },
+    api::{core::v1::ObjectReference, events::v1},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{
@@ -41,7 +38,7 @@ impl EventType {
 
 /// Something that happened to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happening {
+pub struct Event {
     /// Whether it is good news.
     pub event_type: EventType,
     /// One word in camel case.
@@ -50,77 +47,77 @@ pub struct Happening {
     pub note: String,
 }
 
-/// Publishes a happening that is a state which lasts: where there is such an Event already, it is told.
+/// Publishes an Event about a state that lasts: where there is such an Event already, it is told.
 ///
 /// # Errors
 /// What the API server or the way to it answered.
 pub async fn publish_once(
     client: &Client,
     regarding: &ObjectReference,
-    happening: &Happening,
+    event: &Event,
     reporter: &str,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
-    let event = event(regarding, happening, reporter, now);
+    let event = object(regarding, event, reporter, now);
     match of(client, regarding).create(&PostParams::default(), &event).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         answer => answer.map(drop),
     }
 }
 
-fn of(client: &Client, regarding: &ObjectReference) -> Api<Event> {
+fn of(client: &Client, regarding: &ObjectReference) -> Api<v1::Event> {
     Api::namespaced(client.clone(), regarding.namespace.as_deref().unwrap_or("default"))
 }
 
-/// Publishes a happening: a new Event, or one more occurrence of the same.
+/// Publishes an Event: a new Event, or one more occurrence of the same.
 ///
 /// # Errors
 /// What the API server or the way to it answered.
 pub async fn publish(
     client: &Client,
     regarding: &ObjectReference,
-    happening: &Happening,
+    event: &Event,
     reporter: &str,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
-    let event = event(regarding, happening, reporter, now);
+    let event = object(regarding, event, reporter, now);
     let name = event.metadata.name.clone().unwrap_or_default();
     let api = of(client, regarding);
     match api.create(&PostParams::default(), &event).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let seen = api.get(&name).await?.series.map_or(1, |series| series.count);
-            let series = EventSeries { count: seen.saturating_add(1), last_observed_time: MicroTime(now) };
+            let series = v1::EventSeries { count: seen.saturating_add(1), last_observed_time: MicroTime(now) };
             api.patch(&name, &PatchParams::default(), &Patch::Merge(json!({ "series": series }))).await.map(drop)
         }
         answer => answer.map(drop),
     }
 }
 
-fn event(regarding: &ObjectReference, happening: &Happening, reporter: &str, now: Timestamp) -> Event {
+fn object(regarding: &ObjectReference, event: &Event, reporter: &str, now: Timestamp) -> v1::Event {
     let object = regarding.name.as_deref().unwrap_or_default();
     let identity = format!(
         "{} {} {} {}",
         regarding.uid.as_deref().unwrap_or_default(),
-        happening.event_type.as_str(),
-        happening.reason,
-        happening.note
+        event.event_type.as_str(),
+        event.reason,
+        event.note
     );
     let fingerprint = hex::encode(&digest(&SHA256, identity.as_bytes()).as_ref()[..8]);
-    Event {
+    v1::Event {
         metadata: ObjectMeta {
             name: Some(format!("{object}.{fingerprint}")),
             namespace: regarding.namespace.clone(),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(now)),
-        type_: Some(happening.event_type.as_str().to_owned()),
-        reason: Some(happening.reason.to_owned()),
-        note: Some(cut(&happening.note, NOTE_LIMIT).to_owned()),
+        type_: Some(event.event_type.as_str().to_owned()),
+        reason: Some(event.reason.to_owned()),
+        note: Some(cut(&event.note, NOTE_LIMIT).to_owned()),
         action: Some("Reconcile".to_owned()),
         regarding: Some(regarding.clone()),
         reporting_controller: Some("tokencache.dev/operator".to_owned()),
         reporting_instance: Some(cut(reporter, 128).to_owned()),
-        ..Event::default()
+        ..v1::Event::default()
     }
 }
 
@@ -136,8 +133,8 @@ mod tests {
 
     fn named(note: &str) -> String {
         let regarding = ObjectReference { name: Some("shop".to_owned()), ..ObjectReference::default() };
-        let happening = Happening { event_type: EventType::Warning, reason: "Frozen", note: note.to_owned() };
-        event(&regarding, &happening, "pod", Timestamp::UNIX_EPOCH).metadata.name.unwrap()
+        let event = Event { event_type: EventType::Warning, reason: "Frozen", note: note.to_owned() };
+        object(&regarding, &event, "pod", Timestamp::UNIX_EPOCH).metadata.name.unwrap()
     }
 
     #[test]

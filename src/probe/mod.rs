@@ -1,7 +1,7 @@
 //! One look at one Redis server, over the network.
 //!
 //! In: a server's address, the operator's login, what the server should be, a clock. Out: a [`Sample`], always, and
-//! within [`Limits::look`]: every way to fail is a [`Fault`]. What differs from [`Want`] is set right where that is
+//! within [`Limits::look`]: every way to fail is a [`Fault`]. What differs from [`Desired`] is set right where that is
 //! asked for, and then read back, since a server may answer OK and change nothing.
 //!
 //! It sends the login only to what has answered a PING as Redis does, proves the login at every look, and holds the
@@ -36,8 +36,8 @@ use crate::{
     redis::{
         access::acl,
         look::{
-            Login, Question, Sample, Server, Trust, Want,
-            answer::{Answer, Impediment, Part, Unread},
+            Desired, Login, Question, Sample, Server, Trust,
+            answer::{Answer, Impediment, Section, Unread},
             drift::Drift,
             fault::{Fault, Kill, Untrusted},
             load::Usage,
@@ -85,7 +85,7 @@ impl Probe {
         &self,
         server: &Server,
         login: &Login,
-        want: &Want,
+        want: &Desired,
         inspection: &Inspection,
     ) -> (Sample, Option<Look>) {
         let answered = AtomicBool::new(false);
@@ -126,7 +126,7 @@ impl Probe {
         &self,
         server: &Server,
         login: &Login,
-        want: &Want,
+        want: &Desired,
         answered: &AtomicBool,
     ) -> Result<(Answer, Connection), Fault> {
         let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
@@ -175,7 +175,7 @@ impl Probe {
         }
         let (refused, why) = refusals::read(&mut connection).await?;
         answer.refusals = refused;
-        answer.unread.extend(why.map(|why| (Part::Refusals, why)));
+        answer.unread.extend(why.map(|why| (Section::Refusals, why)));
         if want.question == Some(Question::Callers) {
             // What is not known is asked again.
             answer.callers = callers::read(&mut connection, self.limits.reconnect).await.unwrap_or_default();
@@ -188,11 +188,11 @@ impl Probe {
     async fn usage(
         &self,
         (server, login): (&Server, &Login),
-        (want, inspection): (&Want, &Inspection),
+        (want, inspection): (&Desired, &Inspection),
         answer: &Answer,
         mut connection: Connection,
         end: Instant,
-    ) -> (Usage, Look, BTreeMap<Part, Unread>) {
+    ) -> (Usage, Look, BTreeMap<Section, Unread>) {
         let mut history = self.histories().remove(server).unwrap_or_default();
         let mut unread = BTreeMap::new();
         let read = usage::read(&mut connection, &mut history, (want, inspection), &answer.version, &mut unread);
@@ -200,7 +200,7 @@ impl Probe {
             self.hold(server, login, connection);
             history.load.was_in_time();
         } else if history.load.was_late() {
-            unread.insert(Part::Use, Unread::Late);
+            unread.insert(Section::Use, Unread::Late);
         }
         let used = (history.load.usage().clone(), history.entries.look(server, inspection), unread);
         self.histories().insert(server.clone(), history);
@@ -241,7 +241,7 @@ impl Probe {
     }
 
     /// With the time since when every look that could have set it right found the same certificate that proves nothing.
-    fn dated(&self, server: &Server, want: &Want, outcome: Result<Answer, Fault>) -> Result<Answer, Fault> {
+    fn dated(&self, server: &Server, want: &Desired, outcome: Result<Answer, Fault>) -> Result<Answer, Fault> {
         let mut untrusted = self.untrusted.lock().unwrap_or_else(PoisonError::into_inner);
         let before = untrusted.remove(server);
         if !want.correct {
@@ -260,7 +260,7 @@ impl Probe {
         &self,
         connection: &mut Connection,
         server: &Server,
-        want: &Want,
+        want: &Desired,
     ) -> Result<Option<Drift>, Fault> {
         let since = *self.busy().entry(server.clone()).or_insert_with(Instant::now);
         if !want.correct {
@@ -286,13 +286,13 @@ impl Probe {
 }
 
 /// Everything but the log.
-async fn ask(connection: &mut Connection, want: &Want) -> Result<Answer, Fault> {
+async fn ask(connection: &mut Connection, want: &Desired) -> Result<Answer, Fault> {
     let cannot_save = connection.ping().await?.map(Impediment::CannotSave);
     let mut unread = BTreeMap::new();
     let about = connection.send_within(&crate::probe::wire::commands::info(), usage::INFO).await;
-    let about = reply::about(about.map_err(|failure| failure.of(Part::Server.command()))?, usage::INFO)?;
+    let about = reply::about(about.map_err(|failure| failure.of(Section::Server.command()))?, usage::INFO)?;
     if about.role.is_none() {
-        unread.insert(Part::Server, Unread::TooLong);
+        unread.insert(Section::Server, Unread::TooLong);
     }
     let knows_7_2 = acl::knows_7_2(&about.version);
     // First, since this gives the operator's own user back what it needs for the rest.

@@ -24,9 +24,9 @@ use crate::{
     entries::look::payloads::Counted,
     entries::look::{Inspection, Look},
     redis::{
-        desired::Aim,
+        desired::ProbeTarget,
         look::{
-            Sample, Server, Want,
+            Desired, Sample, Server,
             answer::Role,
             drift::{Correction, Drift, Parameter},
         },
@@ -68,7 +68,7 @@ pub struct Looks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The servers.
-    pub aim: Aim,
+    pub aim: ProbeTarget,
     /// Their entries.
     pub inspection: Inspection,
 }
@@ -291,7 +291,7 @@ impl Latest {
 /// What was wanted before is no drift: nobody changed it but whoever wants something else now. Of the spec nothing need be
 /// told; of another password it must be where no earlier one is valid any more, since applications that read that one are
 /// refused from now on.
-fn tell_from_drift(sample: &mut Sample, before: &Want, now: &Want) {
+fn tell_from_drift(sample: &mut Sample, before: &Desired, now: &Desired) {
     let Ok(answer) = &mut sample.outcome else { return };
     for drift in &mut answer.drift {
         if drift.correction == Correction::Corrected && before.was_met_by(drift, now) {

@@ -2,11 +2,11 @@
 //! server may have echoed. Redis does echo: `ERR unknown command 'AUTH', with args beginning with: …`.
 
 use crate::{
-    entries::look::{Look, census::Entries},
+    entries::look::{Look, census::Keyspace},
     redis::{
         access::{acl::Passwords, password::PasswordHash},
         look::{
-            Login, Want,
+            Desired, Login,
             answer::{Answer, Impediment, MemorySettings, Refusal, Reload, Served, Unread},
             drift::{Correction, Drift},
             fault::{Fault, Foreign, Kill, Untrusted},
@@ -25,7 +25,7 @@ const MOST_WORDS: usize = 8;
 const GIVES_AWAY: usize = 6;
 
 /// The outcome with every text made fit.
-pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &Want) -> Result<Answer, Fault> {
+pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &Desired) -> Result<Answer, Fault> {
     with(login, want, |tell| match outcome {
         Ok(answer) => Ok(of_answer(answer, tell)),
         Err(fault) => Err(of_fault(fault, tell)),
@@ -33,15 +33,15 @@ pub(super) fn fit_to_tell(outcome: Result<Answer, Fault>, login: &Login, want: &
 }
 
 /// What was seen of entries with every text made fit.
-pub(super) fn entries_fit_to_tell(look: Look, login: &Login, want: &Want) -> Look {
+pub(super) fn entries_fit_to_tell(look: Look, login: &Login, want: &Desired) -> Look {
     let entries = match look.entries {
-        Entries::Refused(words) => with(login, want, |tell| Entries::Refused(tell(words))),
-        wordless @ (Entries::NotYetKnown | Entries::Seen(_)) => wordless,
+        Keyspace::Refused(words) => with(login, want, |tell| Keyspace::Refused(tell(words))),
+        wordless @ (Keyspace::NotYetKnown | Keyspace::Seen(_)) => wordless,
     };
     Look { entries, ..look }
 }
 
-fn with<T>(login: &Login, want: &Want, made_fit: impl FnOnce(&dyn Fn(String) -> String) -> T) -> T {
+fn with<T>(login: &Login, want: &Desired, made_fit: impl FnOnce(&dyn Fn(String) -> String) -> T) -> T {
     let hash = login.password.sha256();
     let mut secrets = vec![login.password.reveal(), hash.as_hex()];
     let hashes = want.users.iter().flat_map(|user| match &user.passwords {
@@ -204,7 +204,7 @@ mod tests {
         let password = Password::parse(&[b'k'; LENGTH]).unwrap();
         let login = Login { username: "operator".to_owned(), password };
         let app = Password::parse(&[b'a'; LENGTH]).unwrap().sha256();
-        let want = Want {
+        let want = Desired {
             max_memory: 0,
             has_room: true,
             clients: ClientLimits { clients: 1, memory: 1, query_buffer: 1 },

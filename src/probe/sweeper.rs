@@ -22,7 +22,7 @@ use crate::{
     capability::token_cache::TokenCacheRef,
     entries::sweep::Sweep,
     probe,
-    redis::{desired::Aim, findings::unanswered},
+    redis::{desired::ProbeTarget, findings::unanswered},
 };
 
 /// How many sweeps are under way at the same time.
@@ -70,7 +70,7 @@ impl Sweeper {
     /// Makes this sweep, unless it is under way or was made. One that is under way and reads with another ring than is there
     /// now is ended, and begun anew with that. Where none is wanted, the one that is under way is ended, and how far it came
     /// is forgotten; one that was made is known until another is wanted.
-    pub fn run(&self, key: &TokenCacheRef, sweep: Option<Sweep>, aim: Option<&Aim>) {
+    pub fn run(&self, key: &TokenCacheRef, sweep: Option<Sweep>, aim: Option<&ProbeTarget>) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(mut sweep), Some(aim)) = (sweep, aim) else {
             // The next pass may see a status of before it was told that this one was made, and would make it again.

@@ -1,12 +1,12 @@
 //! What the servers should be, and how they are looked at.
 //!
-//! In: the settings, what was observed, the passwords and the certificate. Out: an [`Aim`] for the prober.
+//! In: the settings, what was observed, the passwords and the certificate. Out: an [`ProbeTarget`] for the prober.
 
 use super::{
     access::acl::{self, Hashes, OPERATOR},
     credentials::{self, Credentials},
     live::Live,
-    look::{Login, Question, Server, Trust, Want, Wanted},
+    look::{Desired, DesiredCertificate, Login, Question, Server, Trust},
     plan::network,
     server::pods::server_in,
     server::{config, objects},
@@ -15,25 +15,25 @@ use super::{
 
 /// How the servers are to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aim {
+pub struct ProbeTarget {
     /// The servers that can be reached.
     pub servers: Vec<Server>,
     /// Whom to log in as.
     pub login: Login,
     /// What they should be.
-    pub want: Want,
+    pub want: Desired,
     /// The pods that kubelet calls ready: one that has just become so is worth a look at once.
     pub ready: Vec<String>,
 }
 
 /// How the servers are to be looked at; `None` while the operator's password is not known, or whom to trust.
 #[must_use]
-pub fn aim(settings: &Settings, observed: &Live, credentials: &Credentials, carried_out: bool) -> Option<Aim> {
+pub fn aim(settings: &Settings, observed: &Live, credentials: &Credentials, carried_out: bool) -> Option<ProbeTarget> {
     let password = credentials.operator_password()?.clone();
     if settings.has_tls() && credentials.tls.authorities().is_none() {
         return None;
     }
-    Some(Aim {
+    Some(ProbeTarget {
         servers: observed.pods.iter().filter_map(|pod| server_in(settings, pod)).collect(),
         ready: observed
             .pods
@@ -42,16 +42,16 @@ pub fn aim(settings: &Settings, observed: &Live, credentials: &Credentials, carr
             .filter_map(|pod| pod.metadata.name.clone())
             .collect(),
         login: Login { username: OPERATOR.to_owned(), password },
-        want: Want { correct: carried_out, ..want(settings, observed, credentials) },
+        want: Desired { correct: carried_out, ..want(settings, observed, credentials) },
     })
 }
 
 /// What the servers should be.
 #[must_use]
-pub fn want(settings: &Settings, observed: &Live, credentials: &Credentials) -> Want {
+pub fn want(settings: &Settings, observed: &Live, credentials: &Credentials) -> Desired {
     let limits =
         observed.pods.iter().filter_map(|pod| pod.spec.as_ref().and_then(crate::redis::server::pods::memory_limit));
-    Want {
+    Desired {
         max_memory: settings.max_memory.bytes(),
         has_room: limits.into_iter().all(|limit| settings.fits(limit)),
         clients: ClientLimits::of(settings.max_memory),
@@ -69,7 +69,7 @@ pub fn want(settings: &Settings, observed: &Live, credentials: &Credentials) -> 
 pub(crate) fn trust(settings: &Settings, observed: &Live, credentials: &Credentials) -> Option<Trust> {
     let certificate = credentials.tls.identity().map(|identity| {
         let place = credentials::tls::mounted::place(settings, observed, &identity.certificate);
-        Wanted { fingerprint: identity.certificate.clone(), files: config::certificate_files(&place) }
+        DesiredCertificate { fingerprint: identity.certificate.clone(), files: config::certificate_files(&place) }
     });
     let authorities = credentials.tls.authorities()?.clone();
     Some(Trust { name: settings.host(), authorities, certificate })

@@ -41,7 +41,7 @@ use crate::{
     condition::ConditionType,
 };
 use credentials::Credentials;
-use desired::Aim;
+use desired::ProbeTarget;
 use findings::{Answered, Moment};
 use live::Live;
 pub use look::Sample;
@@ -68,7 +68,7 @@ pub struct Offer {
     /// What was seen of it.
     pub live: Live,
     /// How the servers are to be looked at; `None` while that cannot be.
-    pub aim: Option<Aim>,
+    pub aim: Option<ProbeTarget>,
     /// Whether what is wanted reaches the servers: it does not where it is refused, or the cache is paused.
     pub is_carried_out: bool,
     /// Which server answered; `None` while the first look is on its way.

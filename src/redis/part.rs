@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{BindingStatus, NetworkPolicyMode, RedisStatus},
-    capability::part::{Awaited, Group, Needs, Operation, Part, Rehearsal, Share},
+    capability::part::{Awaited, Group, Needs, Operation, Part, Rehearsal, StatusShare},
     kubernetes::{name, object::Kind, write::Write},
 };
 
@@ -95,7 +95,7 @@ pub fn assessment(settings: &Settings, live: &Live, credentials: &Credentials, m
         }
         Health::Known { required, advisory, servers, answered, tells_of_samples } => {
             part.findings = required.into_iter().chain(advisory).chain(rotation.finding.clone()).collect();
-            part.status = Share {
+            part.status = StatusShare {
                 redis: live.service.ours().map(|_| RedisStatus { endpoint: settings.endpoint(), servers }),
                 binding: live.connection.ours().map(|_| BindingStatus { name: name::redis(owner) }),
                 key_ring: None,

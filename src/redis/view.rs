@@ -26,7 +26,7 @@ use super::{
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, OperationStatus, TokenCacheStatus},
     capability::{Claim, Names, ask::Ask, observed::Observed},
-    condition::{ConditionType, Verdict},
+    condition::{ConditionStatus, ConditionType},
     kubernetes::{
         identity::{Found, Wanted},
         name,
@@ -169,7 +169,7 @@ fn secret(settings: &Settings, observed: &Observed<'_>, name: &str, type_: &str)
 /// Whether a status says that a `NetworkPolicy` is there.
 fn is_restricted(status: &TokenCacheStatus) -> bool {
     let of_it = |condition: &&Condition| condition.type_ == ConditionType::NetworkRestricted.as_str();
-    status.conditions.iter().find(of_it).is_some_and(|condition| condition.status == Verdict::True.as_str())
+    status.conditions.iter().find(of_it).is_some_and(|condition| condition.status == ConditionStatus::True.as_str())
 }
 
 /// The pods that the `StatefulSet` made. Not by its UID: while it is made anew, the pods of the earlier one stay.

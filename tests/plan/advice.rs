@@ -3,7 +3,7 @@
 
 use tokencache_operator::{
     api::v1alpha1::EvictionPolicy as Policy,
-    entries::look::census::{Entries, Expiry, Population, Prefix, Share},
+    entries::look::census::{Expiry, Keyspace, Population, Prefix, Share},
     redis::look::{
         answer::Answer,
         load::{
@@ -34,7 +34,7 @@ fn latency(what: Slow, at_least: u64, cause: Cause) -> Seen {
 }
 
 fn entries(population: Population) -> Seen {
-    seen(Usage::default()).holds(Entries::Seen(population))
+    seen(Usage::default()).holds(Keyspace::Seen(population))
 }
 
 fn with(seen: Seen, policy: Policy) -> Seen {
@@ -77,7 +77,7 @@ fn what_is_said_of_entries() {
     let never = |share| entries(Population { expiry: Expiry::Never(share), ..POPULATION });
     let unused = Population { prefix: Prefix::Unused, ..POPULATION };
     let sampling = Population { prefix: Prefix::NotYetKnown, expiry: Expiry::NotYetKnown, ..POPULATION };
-    let refused = Entries::Refused("NOPERM User operator has no permissions to run the 'scan' command".to_owned());
+    let refused = Keyspace::Refused("NOPERM User operator has no permissions to run the 'scan' command".to_owned());
     let cases = [
         entries(POPULATION).told("they expire"),
         never(Share::All).told("none expires"),

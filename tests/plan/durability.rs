@@ -6,7 +6,7 @@ use tokencache_operator::{
     api::v1alpha1::TokenCacheStatus,
     capability::part::Part,
     condition::{ConditionType, Finding, Reason},
-    controller::report::{About, compose},
+    controller::report::{Basis, compose},
     redis::look::{
         answer::{Answer, Impediment, Saving},
         drift::{Correction, Drift, Parameter},
@@ -62,7 +62,7 @@ fn a_cache_in_memory_is_no_warning_and_a_volume_that_does_not_do_its_job_is() {
     let warnings = |finding: Finding| {
         let (cache, previous, now) = (shop("{}"), TokenCacheStatus::default(), START);
         let part = Part { findings: vec![finding], ..Part::default() };
-        compose(About { cache: &cache, previous: &previous, now }, &part, None, vec![], &[]).unwrap().status.warnings
+        compose(Basis { cache: &cache, previous: &previous, now }, &part, None, vec![], &[]).unwrap().status.warnings
     };
     assert_eq!(warnings(Finding::fails(ConditionType::Durable, Reason::InMemory, "")), 0);
     assert_eq!(warnings(Finding::fails(ConditionType::Durable, Reason::SaveFailed, "")), 1);

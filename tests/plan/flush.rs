@@ -13,7 +13,7 @@ use tokencache_operator::{
     entries::{
         entry::reader::Reader,
         flush::{Flush, Input, Reads, read},
-        settings::{What, Wish},
+        settings::{FlushRequest, What},
         sweep::{Selection, Sweep},
     },
 };
@@ -24,7 +24,7 @@ const ASKED: &str = "2026-01-01T12:00:00Z";
 
 /// What there is to read entries with.
 #[derive(Clone)]
-enum Ring {
+enum DatedKeys {
     Whole(Arc<Reader>),
     Lacking,
     None,
@@ -38,9 +38,9 @@ fn ring(name: &str) -> Arc<Reader> {
 
 /// A cache of which entries are to go.
 struct Asked {
-    wish: Wish,
+    wish: FlushRequest,
     encrypt: bool,
-    ring: Ring,
+    ring: DatedKeys,
     before: Option<OperationStatus>,
     progress: Option<Progress>,
     /// The sweep that is wanted.
@@ -51,10 +51,14 @@ struct Asked {
 
 impl Asked {
     fn of(value: &str) -> Self {
-        let wish =
-            Wish { request: Some(Request::parse(value)), what: What::parse(value), created: Some(START), held: false };
+        let wish = FlushRequest {
+            request: Some(Request::parse(value)),
+            what: What::parse(value),
+            created: Some(START),
+            held: false,
+        };
         let now = ASKED.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(5);
-        let ring = Ring::Whole(ring("/app"));
+        let ring = DatedKeys::Whole(ring("/app"));
         Self { wish, encrypt: true, ring, before: None, progress: None, begun: None, obstacle: None, now }
     }
 
@@ -67,10 +71,10 @@ impl Asked {
             wish: &self.wish,
             encrypt: self.encrypt,
             reads: match &self.ring {
-                Ring::Whole(reader) => Reads::With(reader),
-                Ring::Lacking => Reads::NotYet("the key ring may lack keys".to_owned()),
-                Ring::None => Reads::NoRing,
-                Ring::NotInspected => Reads::NotAtAll,
+                DatedKeys::Whole(reader) => Reads::With(reader),
+                DatedKeys::Lacking => Reads::NotYet("the key ring may lack keys".to_owned()),
+                DatedKeys::None => Reads::NoRing,
+                DatedKeys::NotInspected => Reads::NotAtAll,
             },
             operations: &operations,
             progress: self.progress.as_ref(),
@@ -209,17 +213,17 @@ fn each_attempt_reads_with_the_ring_as_it_is_then() {
         asked.progress.as_mut().unwrap().state = State::Failing { why: "Redis is loading its data".to_owned(), at };
     };
     failing(&mut asked);
-    asked.ring = Ring::Whole(ring("imported"));
+    asked.ring = DatedKeys::Whole(ring("imported"));
     assert_eq!(reads(&asked), ["imported"], "of an attempt that failed");
     asked.progress = None;
     asked.pass();
     asked.done(Tally { keys: 50, meant: 3, ..Tally::default() });
-    asked.ring = Ring::Whole(ring("certified"));
+    asked.ring = DatedKeys::Whole(ring("certified"));
     assert_eq!(reads(&asked), ["certified"], "between the count and the removal");
     asked.pass();
     assert_eq!(asked.swept().0, Step::Remove);
     failing(&mut asked);
-    asked.ring = Ring::Whole(ring("restored"));
+    asked.ring = DatedKeys::Whole(ring("restored"));
     assert_eq!(reads(&asked), ["restored"], "of a removal that failed");
     asked.progress.as_mut().unwrap().state = State::Running;
     assert_eq!(reads(&asked), ["restored"], "of one that is under way");
@@ -227,16 +231,16 @@ fn each_attempt_reads_with_the_ring_as_it_is_then() {
 
 #[test]
 fn while_the_ring_may_lack_keys_nothing_counts_as_unreadable() {
-    let mut asked = Asked { ring: Ring::Lacking, ..Asked::of(ASKED) };
+    let mut asked = Asked { ring: DatedKeys::Lacking, ..Asked::of(ASKED) };
     let waits = (Stage::Waiting, "nothing is removed at the moment: the key ring may lack keys".to_owned());
     assert_eq!(asked.pass(), waits);
     assert_eq!(asked.progress, None);
-    asked.ring = Ring::Whole(ring("/app"));
+    asked.ring = DatedKeys::Whole(ring("/app"));
     assert_eq!(asked.stage(), Stage::Counting);
-    asked.ring = Ring::Lacking;
+    asked.ring = DatedKeys::Lacking;
     asked.pass();
     assert_eq!(asked.progress, None, "one that is under way is ended");
-    let mut all = Asked { ring: Ring::Lacking, ..Asked::of(&format!("{ASKED} all")) };
+    let mut all = Asked { ring: DatedKeys::Lacking, ..Asked::of(&format!("{ASKED} all")) };
     assert_eq!(all.stage(), Stage::Removing, "that takes no ring");
 }
 
@@ -294,12 +298,12 @@ fn a_request_that_is_not_followed_says_why() {
         told(&mut Asked::of(&format!("{ASKED} everything"))).contains("none of `all`, `unreadable` and `encrypted`")
     );
     for words in ["", " unreadable", " encrypted"] {
-        let of = |ring: Ring| Asked { ring, ..Asked::of(&format!("{ASKED}{words}")) };
-        assert!(told(&mut of(Ring::None)).contains("(spec.entries.inspect)"), "{words}");
-        let not_inspected = told(&mut of(Ring::NotInspected));
+        let of = |ring: DatedKeys| Asked { ring, ..Asked::of(&format!("{ASKED}{words}")) };
+        assert!(told(&mut of(DatedKeys::None)).contains("(spec.entries.inspect)"), "{words}");
+        let not_inspected = told(&mut of(DatedKeys::NotInspected));
         assert!(not_inspected.contains("spec.entries.inspect is Metadata"), "{not_inspected}");
     }
-    for ring in [Ring::None, Ring::NotInspected] {
+    for ring in [DatedKeys::None, DatedKeys::NotInspected] {
         assert_eq!(Asked { ring, ..Asked::of(&format!("{ASKED} all")) }.stage(), Stage::Removing, "that takes no look");
     }
     let mut late = Asked::of(ASKED);

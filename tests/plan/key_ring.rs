@@ -17,13 +17,13 @@ use tokencache_operator::{
             finding,
             status::status,
         },
-        key::KeyOrder,
+        key::KeyDates,
         objects::file_secret,
-        plan::{Plan, plan},
+        plan::{RingWrites, plan},
         ring::open::KeyRing,
-        secrets::{Beside, Inputs, RingSecrets},
+        secrets::{Inputs, RingSecrets, Surroundings},
         settings::Settings,
-        state::Standing,
+        state::RingState,
     },
     kubernetes::{identity::Found, object::Object, write::Write},
 };
@@ -41,8 +41,8 @@ pub struct Keys {
     pub ring: Found<Arc<Secret>>,
     pub taken: BTreeMap<String, String>,
     pub inputs: Inputs,
-    pub before: Standing,
-    pub beside: Beside,
+    pub before: RingState,
+    pub beside: Surroundings,
     pub now: Timestamp,
     dice: u8,
 }
@@ -52,7 +52,8 @@ impl Keys {
         let mut cache = shop(spec);
         cache.metadata.creation_timestamp = Some(Time(START));
         let settings = Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap();
-        let before = Standing::read(&settings, &RingSecrets::nothing(Beside::default()), &KeyRing::default(), START);
+        let before =
+            RingState::read(&settings, &RingSecrets::nothing(Surroundings::default()), &KeyRing::default(), START);
         let (files, taken, inputs) = (BTreeMap::new(), BTreeMap::new(), Inputs::default());
         Self {
             cache,
@@ -61,7 +62,7 @@ impl Keys {
             taken,
             inputs,
             before,
-            beside: Beside::default(),
+            beside: Surroundings::default(),
             now: START,
             dice: 1,
         }
@@ -83,20 +84,20 @@ impl Keys {
         RingSecrets::new(files, self.ring.clone(), self.taken.clone(), self.beside()).with(self.inputs.clone())
     }
 
-    fn beside(&self) -> Beside {
+    fn beside(&self) -> Surroundings {
         let operations = [self.before.operation.clone(), self.before.revoke.operation.clone()];
-        Beside {
+        Surroundings {
             operations: operations.into_iter().flatten().collect(),
             consumers: "Deployment web".to_owned(),
             ..self.beside.clone()
         }
     }
 
-    pub fn standing(&self) -> Standing {
-        Standing::read(&self.settings(), &self.observed(), &KeyRing::default(), self.now)
+    pub fn standing(&self) -> RingState {
+        RingState::read(&self.settings(), &self.observed(), &KeyRing::default(), self.now)
     }
 
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> RingWrites {
         plan(&self.settings(), &self.observed(), &self.standing(), vec![])
     }
 
@@ -517,7 +518,7 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
     let day = |day: u32| START + DAY * i32::try_from(day).unwrap();
     let with = |ring: &mut Keys, keys: std::ops::Range<u32>| {
         let file = |index: u32| {
-            let order = KeyOrder { created: START, activates: START, expires: day(index) };
+            let order = KeyDates { created: START, activates: START, expires: day(index) };
             let random: Vec<u8> = index.to_be_bytes().into_iter().cycle().take(128).collect();
             order.make(None, &random).unwrap().file().unwrap()
         };

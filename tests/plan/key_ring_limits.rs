@@ -12,7 +12,7 @@ use tokencache_operator::{
     data_protection::{
         File,
         key::{
-            KeyOrder, RANDOM_BYTES,
+            KeyDates, RANDOM_BYTES,
             read::{self, Element},
             revocation::{Revocation, Revoked},
         },
@@ -52,7 +52,7 @@ fn active(ring: &Keys) -> Option<String> {
 }
 
 pub fn file(index: u32) -> (String, Vec<u8>) {
-    let order = KeyOrder { created: START, activates: START, expires: START + DAY * 400 };
+    let order = KeyDates { created: START, activates: START, expires: START + DAY * 400 };
     let random: Vec<u8> = index.to_be_bytes().into_iter().cycle().take(RANDOM_BYTES).collect();
     let file = order.make(None, &random).unwrap().file().unwrap();
     (file.name, file.content.to_vec())

@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::{
     kubernetes::identity::Found,
-    redis::{credentials::Standing, server::objects::OPERATOR_LOGIN_ANNOTATION},
+    redis::{credentials::PasswordState, server::objects::OPERATOR_LOGIN_ANNOTATION},
 };
 
 use super::world::{World, said, shop};
@@ -74,7 +74,7 @@ fn a_password_that_was_changed_by_hand_is_refused_and_the_users_stay_as_they_are
         let mut world = World::settled(shop("{}"));
         let users = world.observed.users.clone();
         world.observed.connection = with(&world.observed.connection, "password", changed);
-        assert!(matches!(world.credentials().app, Standing::Refused(_)), "{changed:?}");
+        assert!(matches!(world.credentials().app, PasswordState::Refused(_)), "{changed:?}");
         assert!(world.plan().is_empty(), "{changed:?}: {:?}", said(&world.plan()));
         // Also where something else makes the users' Secret be written.
         world.observed.users = with(&world.observed.users, "probe", "edited");
@@ -87,7 +87,7 @@ fn a_password_that_was_changed_by_hand_is_refused_and_the_users_stay_as_they_are
 fn a_changed_operator_login_is_refused_and_nothing_follows_from_it() {
     let mut world = World::settled(shop("{}"));
     world.observed.operator_login = with(&world.observed.operator_login, "password", "mine");
-    assert!(matches!(world.credentials().operator, Standing::Refused(_)));
+    assert!(matches!(world.credentials().operator, PasswordState::Refused(_)));
     assert!(world.plan().is_empty());
 }
 

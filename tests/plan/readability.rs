@@ -7,7 +7,7 @@ use tokencache_operator::{
         self,
         entry::class::Class,
         look::{
-            census::{Entries, Expiry, Population, Prefix, Share},
+            census::{Expiry, Keyspace, Population, Prefix, Share},
             payloads::{Payloads, Portion},
         },
     },
@@ -44,7 +44,7 @@ fn seen_of(spec: &str, payloads: Payloads) -> Seen {
     Seen::pod_of(spec, &running(true))
         .with(|world| world.observed.consumers = consumers)
         .outcome(Ok(well()))
-        .holds(Entries::Seen(POPULATION))
+        .holds(Keyspace::Seen(POPULATION))
         .with(|world| world.looks[0].payloads = payloads)
 }
 
@@ -112,7 +112,7 @@ fn what_is_said_of_whether_entries_can_be_read() {
         ),
         {
             let refused =
-                Entries::Refused("NOPERM User operator has no permissions to run the 'scan' command".to_owned());
+                Keyspace::Refused("NOPERM User operator has no permissions to run the 'scan' command".to_owned());
             let seen = Seen::pod(&running(true)).outcome(Ok(well())).holds(refused);
             seen.said_of("EntriesReadable", "the operator may not look")
         },

@@ -11,7 +11,7 @@ use tokencache_operator::{
     capability::progress::{Step, Tally},
     data_protection::{
         key::{
-            KeyOrder,
+            KeyDates,
             id::KeyId,
             read::{self, Element},
             revocation::Revoked,
@@ -319,7 +319,7 @@ fn a_ring_that_has_no_room_for_all_of_it_is_left_as_it_is_and_the_numbers_are_to
     let size = ring.published().pop_first().unwrap().1.0.len();
     let count = u32::try_from((1 << 20) * 85 / 100 / size).unwrap();
     let file = |index: u32| {
-        let order = KeyOrder { created: START, activates: START, expires: START + MINUTE * 300_000 };
+        let order = KeyDates { created: START, activates: START, expires: START + MINUTE * 300_000 };
         let random: Vec<u8> = index.to_be_bytes().into_iter().cycle().take(128).collect();
         order.make(None, &random).unwrap().file().unwrap()
     };

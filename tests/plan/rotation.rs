@@ -17,7 +17,7 @@ use tokencache_operator::{
             password::{Password, PasswordHash},
         },
         credentials::{
-            Standing, binding,
+            PasswordState, binding,
             rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
         },
         desired::want,
@@ -480,7 +480,7 @@ fn a_password_of_which_only_the_key_was_overwritten_is_refused_and_nothing_goes_
         let (published, before) = (shop.binding(), shop.live.clone());
         for wrong in [third().reveal(), "short", ""] {
             shop.world.observed.connection = with(&shop.world.observed.connection, "password", wrong);
-            assert!(matches!(shop.world.credentials().app, Standing::Refused(_)));
+            assert!(matches!(shop.world.credentials().app, PasswordState::Refused(_)));
             assert_eq!(shop.later(HOUR * 13), [""; 0], "{wrong:?}");
             assert_eq!((shop.stage(), &shop.live), (Some(Stage::Blocked), &before), "{wrong:?}");
             assert!(shop.message().contains("RedisAvailable"), "{}", shop.message());

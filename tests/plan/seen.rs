@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use tokencache_operator::{
     api::v1alpha1::TokenCacheStatus,
     capability::operation,
-    controller::report::{About, compose},
+    controller::report::{Basis, compose},
     entries::{
         self,
         look::{
             Look,
-            census::Entries,
+            census::Keyspace,
             payloads::{Counts, Payloads},
         },
     },
@@ -83,7 +83,7 @@ impl Seen {
         let look = Look {
             server: server.clone(),
             names: self.0.ring_settings().application_names(),
-            entries: Entries::default(),
+            entries: Keyspace::default(),
             payloads: Payloads::default(),
             counts: Counts::default(),
         };
@@ -93,7 +93,7 @@ impl Seen {
     }
 
     /// What stands in the server.
-    pub fn holds(self, entries: Entries) -> Self {
+    pub fn holds(self, entries: Keyspace) -> Self {
         self.with(|world| world.looks[0].entries = entries)
     }
 
@@ -119,7 +119,7 @@ impl Seen {
     }
 
     /// How the server is used, and what stands in it.
-    pub fn usage(self) -> (Usage, Entries) {
+    pub fn usage(self) -> (Usage, Keyspace) {
         (self.0.observed.samples[0].outcome.as_ref().unwrap().usage.clone(), self.0.looks[0].entries.clone())
     }
 
@@ -203,11 +203,11 @@ impl Seen {
             part.findings.extend(entries::findings::findings(&of_entries, &settings, looks, &answered));
         }
         let previous = TokenCacheStatus::default();
-        let about = About { cache: &world.cache, previous: &previous, now };
+        let about = Basis { cache: &world.cache, previous: &previous, now };
         let report = compose(about, &part, None, vec![], &[]);
         report.map(|report| {
             let messages = report.status.conditions.iter().map(|condition| &condition.message);
-            for message in messages.chain(report.happenings.iter().map(|happening| &happening.note)) {
+            for message in messages.chain(report.events.iter().map(|event| &event.note)) {
                 assert_plain(message);
                 assert!(!message.ends_with('…'), "it is too long, and was cut: {message}");
             }

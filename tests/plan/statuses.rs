@@ -10,7 +10,7 @@ use tokencache_operator::{
     condition::ConditionType,
     entries::{
         flush::{Input, Reads, read},
-        settings::{What, Wish},
+        settings::{FlushRequest, What},
     },
 };
 
@@ -190,8 +190,12 @@ fn is_done_again(status: &Value) -> bool {
     let stored = stored(status);
     let owner = World::new(shop("{}")).settings().owner;
     let value = format!("{FLUSH} all");
-    let wish =
-        Wish { request: Some(Request::parse(&value)), what: What::parse(&value), created: Some(START), held: false };
+    let wish = FlushRequest {
+        request: Some(Request::parse(&value)),
+        what: What::parse(&value),
+        created: Some(START),
+        held: false,
+    };
     let flush = read(&Input {
         owner: &owner,
         prefix: "shop:",

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tokencache_operator::{
     entries::look::{
-        census::{Entries, Expiry, Population, Prefix},
+        census::{Expiry, Keyspace, Population, Prefix},
         payloads::Payloads,
     },
     redis::look::{
-        answer::{Answer, Part, Unread},
+        answer::{Answer, Section, Unread},
         load::{
             Usage,
             latency::Latency,
@@ -21,18 +21,18 @@ use super::pods::running;
 use super::seen::{Seen, well};
 
 /// Each part, and the conditions that go by it.
-const PARTS: [(Part, &[&str]); 11] = [
-    (Part::Server, &["RedisAvailable", "Durable"]),
-    (Part::MemorySettings, &["EvictionPolicyVerified"]),
-    (Part::AppendSettings, &["Durable"]),
-    (Part::PlainPort, &["TlsReady"]),
-    (Part::Users, &["UsersVerified"]),
-    (Part::Refusals, &["AccessAllowed"]),
-    (Part::Use, &["MemorySufficient", "LatencyAcceptable", "EntriesExpire", "InUse", "EntriesReadable"]),
-    (Part::Errors, &["MemorySufficient"]),
-    (Part::Calls, &["LatencyAcceptable"]),
-    (Part::Keys, &["EntriesExpire", "InUse", "EntriesReadable"]),
-    (Part::Payloads, &["EntriesReadable"]),
+const PARTS: [(Section, &[&str]); 11] = [
+    (Section::Server, &["RedisAvailable", "Durable"]),
+    (Section::MemorySettings, &["EvictionPolicyVerified"]),
+    (Section::AppendSettings, &["Durable"]),
+    (Section::PlainPort, &["TlsReady"]),
+    (Section::Users, &["UsersVerified"]),
+    (Section::Refusals, &["AccessAllowed"]),
+    (Section::Use, &["MemorySufficient", "LatencyAcceptable", "EntriesExpire", "InUse", "EntriesReadable"]),
+    (Section::Errors, &["MemorySufficient"]),
+    (Section::Calls, &["LatencyAcceptable"]),
+    (Section::Keys, &["EntriesExpire", "InUse", "EntriesReadable"]),
+    (Section::Payloads, &["EntriesReadable"]),
 ];
 
 const ALL_WELL: Population =
@@ -42,17 +42,17 @@ fn usage(memory: Memory, population: Population) -> (Usage, Population) {
     (Usage { memory, latency: Latency::Acceptable }, population)
 }
 
-fn seen(unread: &[(Part, Unread)], (usage, population): (Usage, Population)) -> Seen {
+fn seen(unread: &[(Section, Unread)], (usage, population): (Usage, Population)) -> Seen {
     let mut answer = Answer { usage, unread: unread.iter().cloned().collect(), ..well() };
-    if answer.unread.contains_key(&Part::Server) {
+    if answer.unread.contains_key(&Section::Server) {
         answer.role = None;
     }
-    if answer.unread.contains_key(&Part::MemorySettings) {
+    if answer.unread.contains_key(&Section::MemorySettings) {
         answer.memory = None;
     }
     Seen::pod_of("{redis: {persistence: {size: 2Gi}}}", &running(true))
         .outcome(Ok(answer))
-        .holds(Entries::Seen(population))
+        .holds(Keyspace::Seen(population))
         .with(|world| {
             world.looks[0].payloads = Payloads { is_complete: true, ..Payloads::default() };
         })
@@ -86,9 +86,9 @@ fn each_part_that_is_unread_makes_only_its_own_conditions_unknown() {
 #[test]
 fn a_trouble_that_was_seen_is_told_whatever_else_was_not_read() {
     let short = Memory::Short { sign: Sign::Evicted { at_least: 10 }, of: 256 << 20, proposal: None };
-    let told = verdicts(seen(&[(Part::Errors, Unread::TooLong)], usage(short, ALL_WELL)));
+    let told = verdicts(seen(&[(Section::Errors, Unread::TooLong)], usage(short, ALL_WELL)));
     assert_eq!(told["MemorySufficient"], "False");
-    let told = verdicts(seen(&[(Part::Use, Unread::TooLong)], usage(short, ALL_WELL)));
+    let told = verdicts(seen(&[(Section::Use, Unread::TooLong)], usage(short, ALL_WELL)));
     assert_eq!(told["MemorySufficient"], "Unknown", "it is not known whether it lasts");
 }
 
@@ -112,12 +112,13 @@ fn what_is_said_of_what_was_not_read() {
     });
     let refused = Unread::Refused("NOPERM User operator has no permissions to run the 'acl|log' command".to_owned());
     let refusals = |why: Unread, what: &str| {
-        seen(&[(Part::Refusals, why)], usage(Memory::Sufficient, ALL_WELL)).said_of("AccessAllowed", what)
+        seen(&[(Section::Refusals, why)], usage(Memory::Sufficient, ALL_WELL)).said_of("AccessAllowed", what)
     };
     let others = [
         refusals(refused, "the log is refused"),
         refusals(Unread::Odd("ACL LOG is not a list".to_owned()), "the log is odd"),
-        seen(&[(Part::Use, Unread::Late)], usage(Memory::Sufficient, ALL_WELL)).said_of("LatencyAcceptable", "no time"),
+        seen(&[(Section::Use, Unread::Late)], usage(Memory::Sufficient, ALL_WELL))
+            .said_of("LatencyAcceptable", "no time"),
         seen(&[], usage(Memory::Sufficient, Population { prefix: Prefix::Unused, unnamed: true, ..ALL_WELL }))
             .said_of("InUse", "long names"),
     ];

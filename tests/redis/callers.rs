@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokencache_operator::{
     probe::{Probe, wire::Limits},
-    redis::look::{Question, Want},
+    redis::look::{Desired, Question},
 };
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -20,8 +20,8 @@ fn probe() -> Probe {
     Probe::new(Limits { reconnect: Duration::ZERO, ..Limits::default() }, now)
 }
 
-fn asking() -> Want {
-    Want { question: Some(Question::Callers), ..want() }
+fn asking() -> Desired {
+    Desired { question: Some(Question::Callers), ..want() }
 }
 
 /// A connection of the user `app` from this address.
@@ -34,7 +34,7 @@ async fn connect(redis: &RedisServer, from: IpAddr) -> TcpStream {
     stream
 }
 
-async fn seen(probe: &Probe, redis: &RedisServer, want: &Want) -> Option<BTreeSet<IpAddr>> {
+async fn seen(probe: &Probe, redis: &RedisServer, want: &Desired) -> Option<BTreeSet<IpAddr>> {
     look(probe, &server_of(redis), &login(), want).await.unwrap().callers
 }
 

@@ -8,7 +8,7 @@ use tokencache_operator::{
     probe::{Probe, wire::Limits},
     redis::{
         look::{
-            Server, Trust, Want, Wanted,
+            Desired, DesiredCertificate, Server, Trust,
             answer::{Answer, Reload, Served},
             drift::{Correction, Drift, Parameter},
             fault::Fault,
@@ -86,15 +86,15 @@ impl Scene {
         Trust {
             name: HOST.to_owned(),
             authorities: Authorities::parse(self.authority.certificate.as_bytes()).unwrap(),
-            certificate: certificate.map(|certificate| Wanted {
+            certificate: certificate.map(|certificate| DesiredCertificate {
                 fingerprint: certificate.fingerprint.clone(),
                 files: files(self.folder.path()).to_vec(),
             }),
         }
     }
 
-    fn want(&self, certificate: &Certificate) -> Want {
-        Want { trust: Some(self.trust(Some(certificate))), ..want() }
+    fn want(&self, certificate: &Certificate) -> Desired {
+        Desired { trust: Some(self.trust(Some(certificate))), ..want() }
     }
 }
 
@@ -109,7 +109,7 @@ fn over_tls(folder: &Path) -> String {
     format!("{}port 0\ntls-port 6379\n{files}tls-auth-clients no\n", config())
 }
 
-async fn look_once(server: &Server, want: &Want) -> Result<Answer, Fault> {
+async fn look_once(server: &Server, want: &Desired) -> Result<Answer, Fault> {
     look(&probe(), server, &login(), want).await
 }
 
@@ -186,7 +186,7 @@ async fn a_port_for_plain_text_that_somebody_opened_is_told_and_closed() {
         let drift = |correction| {
             [Drift { parameter: Parameter::PlainPort, found: port.to_string(), correction, corrected_at: None }]
         };
-        let paused = Want { correct: false, ..want.clone() };
+        let paused = Desired { correct: false, ..want.clone() };
         let seen = look(&probe, &server, &login(), &paused).await.unwrap();
         assert_eq!(seen.drift, drift(Correction::Withheld), "{program}");
         let seen = look(&probe, &server, &login(), &want).await.unwrap();
@@ -209,7 +209,7 @@ async fn other_files_that_somebody_named_are_told_and_the_mounted_ones_are_named
         assert_eq!(admin_over_tls(&redis, &set), "OK", "{program}");
 
         scene.put(&second);
-        let paused = Want { correct: false, ..scene.want(&second) };
+        let paused = Desired { correct: false, ..scene.want(&second) };
         assert_eq!(served(look_once(&server_of(&redis), &paused).await).reload, Reload::Withheld, "{program}");
         let answer = look_once(&server_of(&redis), &scene.want(&second)).await.unwrap();
         let [drift] = answer.drift.as_slice() else { panic!("{program}: {:?}", answer.drift) };
@@ -256,7 +256,7 @@ async fn while_paused_no_certificate_is_loaded() {
     let (first, second) = (scene.certificate(2), scene.certificate(3));
     let redis = scene.serve(&first).await;
     scene.put(&second);
-    let paused = Want { correct: false, ..scene.want(&second) };
+    let paused = Desired { correct: false, ..scene.want(&second) };
     let seen = served(look_once(&server_of(&redis), &paused).await);
     assert_eq!((seen.fingerprint, seen.reload), (first.fingerprint, Reload::Withheld));
 }
@@ -372,10 +372,10 @@ impl Scene {
         RedisServer::start_program(program, &text).await
     }
 
-    fn want_named(&self, certificate: &Certificate, files: Vec<(String, String)>) -> Want {
+    fn want_named(&self, certificate: &Certificate, files: Vec<(String, String)>) -> Desired {
         let mut want = self.want(certificate);
         let trust = want.trust.as_mut().unwrap();
-        trust.certificate = Some(Wanted { fingerprint: certificate.fingerprint.clone(), files });
+        trust.certificate = Some(DesiredCertificate { fingerprint: certificate.fingerprint.clone(), files });
         want
     }
 }
@@ -426,7 +426,7 @@ async fn a_server_that_was_made_to_serve_what_nobody_trusts_is_won_back_over_the
         let (path, away) = (scene.folder.path().join("own.pem"), scene.folder.path().join("away"));
         std::fs::rename(&path, &away).unwrap();
         for _ in 0..2 {
-            let paused = Want { correct: false, ..want.clone() };
+            let paused = Desired { correct: false, ..want.clone() };
             assert_eq!(distrust(look(&probe, &server, &login(), &paused).await), Distrust::UnknownIssuer, "{program}");
             assert_eq!(distrust(look(&probe, &server, &login(), &want).await), Distrust::UnknownIssuer, "{program}");
         }
@@ -464,7 +464,7 @@ async fn whoever_serves_what_nobody_trusts_gets_no_login_and_it_is_told_what_and
     assert!(shown.issuer.contains("stranger"), "{}", shown.issuer);
     assert!(first.since.is_some());
     assert_eq!(untrusted().await, first, "since the first look that found it");
-    let paused = Want { correct: false, ..want.clone() };
+    let paused = Desired { correct: false, ..want.clone() };
     match probe.sample(&server, &login(), &paused, &inspection()).await.0.outcome {
         Err(Fault::Certificate(untrusted)) => {
             assert_eq!((untrusted.shown, untrusted.since), (first.shown.clone(), None));

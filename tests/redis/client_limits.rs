@@ -11,7 +11,7 @@ use tokencache_operator::{
     api::v1alpha1::Amount,
     redis::{
         look::{
-            Trust, Want,
+            Desired, Trust,
             drift::{Correction, Drift, Parameter},
         },
         settings::{MaxMemory, client_limits::ClientLimits},
@@ -137,7 +137,7 @@ const CONNECTIONS: usize = 900;
 /// A cache's server with TLS, and how to reach it.
 struct Flooded {
     redis: RedisServer,
-    want: Want,
+    want: Desired,
     roots: RootCertStore,
     _folder: TempDir,
 }
@@ -171,7 +171,7 @@ impl Flooded {
         let redis = RedisServer::start_program(program, &config).await;
         let authorities = Authorities::parse(authority.certificate.as_bytes()).unwrap();
         let trust = Trust { name: HOST.to_owned(), authorities, certificate: None };
-        let want = Want { max_memory: MEBIBYTES << 20, clients: limits, trust: Some(trust), ..want() };
+        let want = Desired { max_memory: MEBIBYTES << 20, clients: limits, trust: Some(trust), ..want() };
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.certificate.as_bytes()).unwrap()).unwrap();
         Self { redis, want, roots, _folder: folder }

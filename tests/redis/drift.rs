@@ -1,7 +1,7 @@
 //! What is not as wanted is set right, read back, and told with what came of it.
 
 use tokencache_operator::redis::look::{
-    Want,
+    Desired,
     answer::{Answer, MemorySettings},
     drift::{Correction, Drift, Parameter},
 };
@@ -18,7 +18,7 @@ fn memory(answer: &Answer) -> &MemorySettings {
     answer.memory.as_ref().unwrap()
 }
 
-async fn look_for(redis: &RedisServer, want: &Want) -> Answer {
+async fn look_for(redis: &RedisServer, want: &Desired) -> Answer {
     look(&probe(), &server_of(redis), &login(), want).await.unwrap()
 }
 

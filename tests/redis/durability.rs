@@ -3,7 +3,7 @@
 use tokencache_operator::{
     probe::Probe,
     redis::look::{
-        Want,
+        Desired,
         answer::{Answer, Impediment, Saving},
         drift::{Correction, Drift, Parameter},
     },
@@ -13,8 +13,8 @@ use crate::scene::{admin, config, login, look, probe, server_of, want};
 use crate::support::eventually::eventually;
 use crate::support::redis_server::RedisServer;
 
-fn kept() -> Want {
-    Want { append_only: true, ..want() }
+fn kept() -> Desired {
+    Desired { append_only: true, ..want() }
 }
 
 fn kept_config() -> String {
@@ -32,7 +32,7 @@ fn drift(parameter: Parameter, found: &str) -> Vec<Drift> {
     vec![Drift { parameter, found: found.to_owned(), correction: Correction::Corrected, corrected_at: None }]
 }
 
-async fn see(probe: &Probe, redis: &RedisServer, want: &Want) -> Answer {
+async fn see(probe: &Probe, redis: &RedisServer, want: &Desired) -> Answer {
     look(probe, &server_of(redis), &login(), want).await.unwrap()
 }
 

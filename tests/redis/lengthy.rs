@@ -8,14 +8,14 @@ use tokencache_operator::{
     api::v1alpha1::Amount,
     capability::progress::Step,
     entries::{
-        look::census::{Entries, Expiry, Population, Prefix},
+        look::census::{Expiry, Keyspace, Population, Prefix},
         sweep::Selection,
     },
     probe::Probe,
     redis::{
         look::{
-            Want,
-            answer::{Answer, Part, Refusal, Unread},
+            Desired,
+            answer::{Answer, Refusal, Section, Unread},
             drift::{Correction, Parameter},
             load::{latency::Latency, memory::Memory},
         },
@@ -42,8 +42,8 @@ fn config() -> String {
     scene::config().replace(&limits().lines(), &wide().lines())
 }
 
-fn want() -> Want {
-    Want { clients: wide(), ..scene::want() }
+fn want() -> Desired {
+    Desired { clients: wide(), ..scene::want() }
 }
 
 async fn look_with(probe: &Probe, redis: &RedisServer) -> Looked {
@@ -73,11 +73,11 @@ fn key(prefix: &str, number: usize, kilobytes: usize) -> String {
     format!("{prefix}{number}{}", "y".repeat(kilobytes << 10))
 }
 
-fn unread(parts: &[Part]) -> Vec<(Part, Unread)> {
+fn unread(parts: &[Section]) -> Vec<(Section, Unread)> {
     parts.iter().map(|&part| (part, Unread::TooLong)).collect()
 }
 
-fn unread_of(answer: &Answer) -> Vec<(Part, Unread)> {
+fn unread_of(answer: &Answer) -> Vec<(Section, Unread)> {
     answer.unread.clone().into_iter().collect()
 }
 
@@ -88,7 +88,7 @@ fn assert_goes_on(answer: &Answer, context: &str) {
 
 fn population(answer: &Looked) -> Population {
     match &answer.entries.entries {
-        Entries::Seen(population) => *population,
+        Keyspace::Seen(population) => *population,
         other => panic!("{other:?}"),
     }
 }
@@ -131,7 +131,7 @@ async fn a_log_whose_latest_entry_is_too_long_makes_refusals_unknown_and_nothing
         tell(&mut client, &["HMGET", &key("other:", 0, 20 << 10), "data"]).await;
         for _ in 0..3 {
             let answer = look_with(&probe, &redis).await;
-            assert_eq!((answer.refusals.len(), unread_of(&answer)), (0, unread(&[Part::Refusals])), "{program}");
+            assert_eq!((answer.refusals.len(), unread_of(&answer)), (0, unread(&[Section::Refusals])), "{program}");
         }
         assert_goes_on(&look_with(&probe, &redis).await.answer, &program);
         admin(&redis, &["ACL", "LOG", "RESET"]);
@@ -155,7 +155,7 @@ async fn a_log_that_is_full_of_what_others_were_refused_says_nothing_of_the_appl
         say(&mut client, &format!("AUTH nobody{number} wrong")).await;
     }
     let answer = look_with(&probe(), &redis).await;
-    assert_eq!((answer.refusals.len(), unread_of(&answer)), (0, unread(&[Part::Refusals])));
+    assert_eq!((answer.refusals.len(), unread_of(&answer)), (0, unread(&[Section::Refusals])));
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn kinds_of_errors_that_a_script_makes_up_hide_nothing_but_the_errors() {
         let answer = look_with(&probe, &redis).await;
         assert_goes_on(&answer, &program);
         // Later servers count no more than some kinds.
-        let expected = if answer.version.starts_with("7.0") { unread(&[Part::Errors]) } else { vec![] };
+        let expected = if answer.version.starts_with("7.0") { unread(&[Section::Errors]) } else { vec![] };
         assert_eq!(unread_of(&answer), expected, "{program}");
     }
 }
@@ -212,7 +212,7 @@ async fn a_key_that_is_longer_than_an_answer_may_be_is_passed_over_too() {
     tell(&mut client, &["HMSET", "shop:entry", "data", "{\"AccessToken\":{}}"]).await;
     let answer = eventually("every key was seen", async || {
         let answer = look_with(&probe, &redis).await;
-        let is_seen = matches!(&answer.entries.entries, Entries::Seen(seen) if seen.expiry != Expiry::NotYetKnown);
+        let is_seen = matches!(&answer.entries.entries, Keyspace::Seen(seen) if seen.expiry != Expiry::NotYetKnown);
         if is_seen { Ok(answer) } else { Err(format!("{answer:?}")) }
     })
     .await;
@@ -258,19 +258,19 @@ async fn users_with_very_long_rules_are_set_right_or_removed() {
 }
 
 /// What a server answers at too great a length, and what is not known then.
-const COMMANDS: &[(&str, &[Part])] = &[
-    ("INFO server clients", &[Part::Server]),
-    ("INFO server memory", &[Part::Use]),
-    ("INFO commandstats", &[Part::Calls]),
-    ("INFO errorstats", &[Part::Errors]),
-    ("CONFIG GET maxmemory", &[Part::MemorySettings]),
-    ("CONFIG GET appendonly", &[Part::AppendSettings]),
-    ("ACL LIST", &[Part::Users]),
-    ("ACL LOG", &[Part::Refusals]),
-    ("SCAN", &[Part::Keys]),
-    ("TYPE", &[Part::Keys]),
-    ("PTTL", &[Part::Keys]),
-    ("HSTRLEN", &[Part::Payloads]),
+const COMMANDS: &[(&str, &[Section])] = &[
+    ("INFO server clients", &[Section::Server]),
+    ("INFO server memory", &[Section::Use]),
+    ("INFO commandstats", &[Section::Calls]),
+    ("INFO errorstats", &[Section::Errors]),
+    ("CONFIG GET maxmemory", &[Section::MemorySettings]),
+    ("CONFIG GET appendonly", &[Section::AppendSettings]),
+    ("ACL LIST", &[Section::Users]),
+    ("ACL LOG", &[Section::Refusals]),
+    ("SCAN", &[Section::Keys]),
+    ("TYPE", &[Section::Keys]),
+    ("PTTL", &[Section::Keys]),
+    ("HSTRLEN", &[Section::Payloads]),
     ("HGET", &[]),
     ("CONFIG SET", &[]),
 ];
@@ -311,7 +311,7 @@ async fn whichever_answer_is_too_long_only_what_goes_by_it_is_unknown_and_the_ne
             let answer = look().await.unwrap_or_else(|fault| panic!("{command}: {shape}: {fault:?}"));
             let told: Vec<_> = answer.unread.keys().copied().collect();
             // A payload that is too long is one of those that are passed over.
-            let parts = if (*command, shape) == ("HGET", "list") { &[Part::Payloads] } else { *parts };
+            let parts = if (*command, shape) == ("HGET", "list") { &[Section::Payloads] } else { *parts };
             assert_eq!(told, parts, "{command}: {shape}");
             is_long.store(false, Ordering::Relaxed);
             let answer = eventually("all is known again", async || {
@@ -319,7 +319,7 @@ async fn whichever_answer_is_too_long_only_what_goes_by_it_is_unknown_and_the_ne
                 if answer.unread.is_empty() { Ok(answer) } else { Err(format!("{command}: {shape}: {answer:?}")) }
             })
             .await;
-            assert!(matches!(answer.entries.entries, Entries::Seen(_)), "{command}: {shape}: {answer:?}");
+            assert!(matches!(answer.entries.entries, Keyspace::Seen(_)), "{command}: {shape}: {answer:?}");
         }
     }
 }

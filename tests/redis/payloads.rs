@@ -13,7 +13,7 @@ use tokencache_operator::{
         },
         look::{Inspection, Look},
         look::{
-            census::{Entries, Prefix, Share},
+            census::{Keyspace, Prefix, Share},
             payloads::Payloads,
         },
     },
@@ -231,7 +231,7 @@ async fn where_metadata_is_all_that_is_wanted_no_payload_is_read_and_everything_
         for _ in 0..LOOKS {
             let sample = sampled(&probe, &redis, &metadata).await;
             assert_eq!(sample.payloads, Payloads::default(), "{program}");
-            assert!(matches!(&sample.entries, Entries::Seen(seen) if seen.prefix == Prefix::Used), "{program}");
+            assert!(matches!(&sample.entries, Keyspace::Seen(seen) if seen.prefix == Prefix::Used), "{program}");
             assert_eq!((sample.counts.looked_into(), sample.counts.is_inspected), (0, false), "{program}");
         }
         let counted = sampled(&probe, &redis, &metadata).await.counts.entries;

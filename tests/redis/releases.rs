@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokencache_operator::{
     api::v1alpha1::TokenCache,
-    condition::{Finding, Reason, Verdict},
+    condition::{ConditionStatus, Finding, Reason},
     redis::{
         findings::release::finding,
         look::answer::{Answer, Product},
@@ -30,15 +30,15 @@ async fn each_server_is_told_by_what_it_reports() {
         let said = told(json!({}), &answer);
         let line = answer.version.rsplit_once('.').unwrap().0.to_owned();
         let wanted = match (answer.product, line.as_str()) {
-            (Product::Redis, "7.0" | "8.0") => (Verdict::False, Reason::Unsupported),
-            (Product::Valkey, "8.1") => (Verdict::False, Reason::SecurityUpdate),
-            (Product::Valkey, "9.1") => (Verdict::True, Reason::Supported),
+            (Product::Redis, "7.0" | "8.0") => (ConditionStatus::False, Reason::Unsupported),
+            (Product::Valkey, "8.1") => (ConditionStatus::False, Reason::SecurityUpdate),
+            (Product::Valkey, "9.1") => (ConditionStatus::True, Reason::Supported),
             other => panic!("no test knows what is to be said of {other:?}"),
         };
         assert_eq!((said.verdict, said.reason), wanted, "{said:?}");
         assert!(said.message.contains(&format!("{} {}", answer.product, answer.version)), "{said:?}");
         let accepted = told(json!({"redis": {"acceptedVersion": answer.version}}), &answer);
-        assert_eq!(accepted.verdict, Verdict::True, "{accepted:?}");
+        assert_eq!(accepted.verdict, ConditionStatus::True, "{accepted:?}");
         seen.push((answer.product, line));
     }
     let lines = [(Product::Redis, "7.0"), (Product::Redis, "8.0"), (Product::Valkey, "8.1"), (Product::Valkey, "9.1")];

@@ -5,7 +5,7 @@
 
 use tokencache_operator::{
     api::v1alpha1::Acl,
-    redis::look::{Want, answer::Refusal},
+    redis::look::{Desired, answer::Refusal},
 };
 
 use crate::scene::{admin, app_password, config_with, login, look, probe, server_of, users, want};
@@ -67,7 +67,7 @@ const FORBIDDEN: &[&[&str]] = &[
 /// A server as a look leaves it.
 async fn settled(program: &str, acl: Acl) -> RedisServer {
     let redis = RedisServer::start_program(program, &config_with(&users(acl, "shop:"))).await;
-    let wanted = Want { users: users(acl, "shop:"), ..want() };
+    let wanted = Desired { users: users(acl, "shop:"), ..want() };
     let answer = look(&probe(), &server_of(&redis), &login(), &wanted).await.unwrap();
     assert_eq!(answer.drift, []);
     redis
@@ -130,7 +130,7 @@ async fn the_scripts_of_package_8_run_under_the_compatible_list_only_and_are_tol
             assert!(app(&redis, &[&["EVAL", SCRIPT], &arguments[..]].concat()).starts_with("NOPERM"), "{program}");
             assert!(app(&redis, &[&["EVALSHA", &sha], &arguments[..]].concat()).starts_with("NOPERM"), "{program}");
             assert!(app(&redis, &["SCRIPT", "LOAD", SCRIPT]).starts_with("NOPERM"), "{program}");
-            let wanted = Want { users: users(acl, "shop:"), ..want() };
+            let wanted = Desired { users: users(acl, "shop:"), ..want() };
             let answer = look(&probe(), &server_of(&redis), &login(), &wanted).await.unwrap();
             let told = ["eval", "evalsha", "script|load"].map(|command| Refusal::Command(command.to_owned()));
             assert_eq!(answer.refusals, told, "{program}: {acl:?}");

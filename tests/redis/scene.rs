@@ -14,7 +14,7 @@ use tokencache_operator::{
         },
         findings::unanswered,
         look::{
-            Login, Sample, Server, Want,
+            Desired, Login, Sample, Server,
             answer::{Answer, Unread},
             drift::Correction,
             fault::{Fault, Untrusted},
@@ -92,8 +92,8 @@ pub fn admin_over_tls(server: &RedisServer, command: &[&str]) -> String {
     server.cli_as("admin", ADMIN_PASSWORD, &[&["--tls", "--insecure"], command].concat())
 }
 
-pub fn want() -> Want {
-    Want {
+pub fn want() -> Desired {
+    Desired {
         max_memory: 256 << 20,
         has_room: true,
         clients: limits(),
@@ -153,7 +153,7 @@ impl Deref for Looked {
 }
 
 /// One look, by which no secret came out, and nothing but words for people.
-pub async fn look(probe: &Probe, server: &Server, login: &Login, want: &Want) -> Result<Answer, Fault> {
+pub async fn look(probe: &Probe, server: &Server, login: &Login, want: &Desired) -> Result<Answer, Fault> {
     looked(probe, server, login, want, &inspection()).await.map(|looked| looked.answer)
 }
 
@@ -162,7 +162,7 @@ pub async fn looked(
     probe: &Probe,
     server: &Server,
     login: &Login,
-    want: &Want,
+    want: &Desired,
     inspection: &Inspection,
 ) -> Result<Looked, Fault> {
     let (sample, entries) = probe.sample(server, login, want, inspection).await;

@@ -7,7 +7,7 @@ use tokencache_operator::{
     api::v1alpha1::OperationType,
     capability::progress::{Step, SweepId, Tally},
     data_protection::{
-        key::{Key, KeyOrder, id::KeyId},
+        key::{Key, KeyDates, id::KeyId},
         payload::Purposes,
         ring::open::KeyRing,
     },
@@ -29,7 +29,7 @@ const UNREADABLE: Selection = Selection::Unreadable;
 
 /// A key, made from this byte.
 pub fn key(dice: u8) -> Key {
-    KeyOrder { created: now(), activates: now(), expires: now() }.make(None, &[dice; 128]).unwrap()
+    KeyDates { created: now(), activates: now(), expires: now() }.make(None, &[dice; 128]).unwrap()
 }
 
 pub fn ring(keys: &[Key]) -> KeyRing {

@@ -12,7 +12,7 @@ use tokencache_operator::{
         sweep::{Selection, Sweep},
     },
     probe::sweeper::Sweeper,
-    redis::desired::Aim,
+    redis::desired::ProbeTarget,
 };
 
 use crate::scene::{admin, config, login, now, server_of, want};
@@ -28,8 +28,8 @@ fn removal(ring: KeyRing) -> Sweep {
     Sweep { id, selection: Selection::Unreadable, reader, removed_before: 0 }
 }
 
-fn aim(redis: &RedisServer) -> Aim {
-    Aim { servers: vec![server_of(redis)], login: login(), want: want(), ready: Vec::new() }
+fn aim(redis: &RedisServer) -> ProbeTarget {
+    ProbeTarget { servers: vec![server_of(redis)], login: login(), want: want(), ready: Vec::new() }
 }
 
 async fn ended(sweeper: &Sweeper, cache: &TokenCacheRef) -> Progress {

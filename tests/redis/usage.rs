@@ -6,7 +6,7 @@ use tokencache_operator::{
     api::v1alpha1::Inspect,
     entries::{
         entry::class::Class,
-        look::census::{Entries, Expiry, Population, Prefix, Share},
+        look::census::{Expiry, Keyspace, Population, Prefix, Share},
         look::{Inspection, Look, payloads::Payloads},
     },
     probe::Probe,
@@ -40,7 +40,7 @@ async fn used_with(probe: &Probe, redis: &RedisServer, mebibytes: u64, policy: &
 struct Used {
     memory: Memory,
     latency: Latency,
-    entries: Entries,
+    entries: Keyspace,
     payloads: Payloads,
 }
 
@@ -51,7 +51,7 @@ fn of(Looked { answer, entries: Look { entries, payloads, .. } }: Looked) -> Use
 
 fn population(usage: &Used) -> Population {
     match &usage.entries {
-        Entries::Seen(population) => *population,
+        Keyspace::Seen(population) => *population,
         other => panic!("{other:?}"),
     }
 }
@@ -144,7 +144,7 @@ async fn an_operator_without_the_right_to_look_at_keys_still_gets_every_other_an
     want.correct = false;
     look(&probe, &server_of(&redis), &login(), &want).await.unwrap();
     let usage = of(looked(&probe, &server_of(&redis), &login(), &want, &inspection()).await.unwrap());
-    assert!(matches!(&usage.entries, Entries::Refused(words) if words.starts_with("NOPERM ")), "{usage:?}");
+    assert!(matches!(&usage.entries, Keyspace::Refused(words) if words.starts_with("NOPERM ")), "{usage:?}");
     assert_eq!((usage.memory, usage.latency), (Memory::Sufficient, Latency::Acceptable));
 }
 

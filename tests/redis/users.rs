@@ -11,7 +11,7 @@ use tokencache_operator::{
             password::Password,
         },
         look::{
-            Want,
+            Desired,
             answer::{Answer, Refusal},
             drift::{Correction, Drift, Parameter},
         },
@@ -30,7 +30,7 @@ fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
     Drift { parameter, found: found.to_owned(), correction, corrected_at: None }
 }
 
-async fn look_for(redis: &RedisServer, want: &Want) -> Answer {
+async fn look_for(redis: &RedisServer, want: &Desired) -> Answer {
     look(&probe(), &server_of(redis), &login(), want).await.unwrap()
 }
 

@@ -5,7 +5,7 @@
 //! here once more and apart from what the operator itself reckons with.
 
 use jiff::{SignedDuration, Timestamp};
-use tokencache_operator::data_protection::{key::id::KeyId, ring::default_key::Member};
+use tokencache_operator::data_protection::{key::id::KeyId, ring::default_key::DatedKey};
 
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -39,25 +39,25 @@ impl Chosen {
 
 impl Runtime {
     /// What an application that reads these keys now encrypts with. It never makes a key itself.
-    pub fn choose(self, keys: &[&Member], now: Timestamp) -> Chosen {
+    pub fn choose(self, keys: &[&DatedKey], now: Timestamp) -> Chosen {
         let preferred = self.preferred(keys, now);
         if let Some(preferred) = preferred.filter(|key| !key.is_revoked && key.is_readable && now < key.expires) {
             return Chosen::Default(preferred.id);
         }
         let is_excluded =
-            |key: &Member| self == Self::Net10 && preferred.is_some_and(|preferred| preferred.id == key.id);
+            |key: &DatedKey| self == Self::Net10 && preferred.is_some_and(|preferred| preferred.id == key.id);
         let usable = || keys.iter().filter(|key| !key.is_revoked && key.is_readable && !is_excluded(key));
         let known_to_all = now - DAY * 2;
-        let is_old = |key: &&&Member| key.created <= known_to_all;
+        let is_old = |key: &&&DatedKey| key.created <= known_to_all;
         let newest_old = usable().filter(is_old).max_by_key(|key| key.created);
         let oldest_young = usable().filter(|key| !is_old(key)).min_by_key(|key| key.created);
         newest_old.or(oldest_young).map_or(Chosen::Nothing, |key| Chosen::Fallback(key.id))
     }
 
-    fn preferred<'ring>(self, keys: &[&'ring Member], now: Timestamp) -> Option<&'ring Member> {
+    fn preferred<'ring>(self, keys: &[&'ring DatedKey], now: Timestamp) -> Option<&'ring DatedKey> {
         let (soon, known_to_all) = (now + SKEW, now - DAY * 2);
         let active = || keys.iter().copied().filter(|key| key.activates <= soon);
-        let newest = |key: &&Member| (key.activates, std::cmp::Reverse(key.id));
+        let newest = |key: &&DatedKey| (key.activates, std::cmp::Reverse(key.id));
         match self {
             Self::Net8 | Self::Net10 => active().max_by_key(newest),
             Self::Net9 => {
@@ -84,7 +84,7 @@ pub struct Application {
 
 impl Application {
     /// Reads the ring. A fallback that is over does not make it read again any sooner.
-    pub fn read(&mut self, keys: &[&Member], now: Timestamp) {
+    pub fn read(&mut self, keys: &[&DatedKey], now: Timestamp) {
         self.known = keys.len();
         self.chosen = self.runtime.choose(keys, now);
         let daily = now + DAY - self.jitter;

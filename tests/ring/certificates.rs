@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
     certificate::Pair,
-    key::{Key, KeyOrder},
+    key::{Key, KeyDates},
     ring::certificates::{Candidate, files, for_new_keys, kept, needed, read},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
 fn key(seed: u64, pair: &Pair) -> Key {
-    KeyOrder { created: NOW, activates: NOW, expires: NOW }.make(Some(pair.certificate()), &dice::<128>(seed)).unwrap()
+    KeyDates { created: NOW, activates: NOW, expires: NOW }.make(Some(pair.certificate()), &dice::<128>(seed)).unwrap()
 }
 
 fn thumbprints(pairs: &[Pair]) -> Vec<String> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokencache_operator::data_protection::{
     certificate::Certificate,
-    key::{Key, KeyOrder},
+    key::{Key, KeyDates},
     ring::certificates,
 };
 
@@ -54,7 +54,7 @@ fn doctor(dir: &Path, more: &[&str]) -> End {
 fn key(seed: u64, days: (i32, i32), certificate: Option<&Certificate>) -> Key {
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
     let activates = now + DAY * days.0;
-    let order = KeyOrder { created: activates, activates, expires: now + DAY * days.1 };
+    let order = KeyDates { created: activates, activates, expires: now + DAY * days.1 };
     order.make(certificate, &dice::<128>(seed)).unwrap()
 }
 

@@ -5,7 +5,7 @@ use tokencache_operator::data_protection::{
     certificate::Pair,
     import,
     key::{
-        Closed, Descriptor, Foreign, Key, KeyOrder,
+        Closed, Descriptor, Foreign, Key, KeyDates,
         date::Date,
         encrypted_xml::Wrapping,
         id::KeyId,
@@ -17,7 +17,7 @@ use tokencache_operator::data_protection::{
 
 use crate::vectors::{self, RINGS, dice, files, folder, pair, pairs, parts, told};
 
-const ORDER: KeyOrder = KeyOrder {
+const ORDER: KeyDates = KeyDates {
     created: Timestamp::constant(1_795_000_000, 0),
     activates: Timestamp::constant(1_795_259_200, 0),
     expires: Timestamp::constant(1_810_811_200, 0),

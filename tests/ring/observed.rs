@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tokencache_operator::data_protection::{
     key::id::KeyId,
-    ring::default_key::{Choice, KeyState, Member, Ring},
+    ring::default_key::{DatedKey, DatedKeys, DefaultKey, KeyState},
 };
 
 use crate::application::{Chosen, HOUR, RUNTIMES, Runtime};
@@ -18,9 +18,9 @@ fn id(name: &str) -> KeyId {
 }
 
 /// A key, by when it was created, activates and expires: hours from now.
-fn key(name: &str, created: i64, activates: i64, expires: i64) -> Member {
+fn key(name: &str, created: i64, activates: i64, expires: i64) -> DatedKey {
     let at = |hours: i64| NOW + SignedDuration::from_hours(hours);
-    Member {
+    DatedKey {
         id: id(name),
         created: at(created),
         activates: at(activates),
@@ -30,18 +30,18 @@ fn key(name: &str, created: i64, activates: i64, expires: i64) -> Member {
     }
 }
 
-fn days(name: &str, created: i64, activates: i64, expires: i64) -> Member {
+fn days(name: &str, created: i64, activates: i64, expires: i64) -> DatedKey {
     key(name, created * 24, activates * 24, expires * 24)
 }
 
-fn chosen(runtime: Runtime, ring: &[Member]) -> Option<KeyId> {
+fn chosen(runtime: Runtime, ring: &[DatedKey]) -> Option<KeyId> {
     runtime.choose(&ring.iter().collect::<Vec<_>>(), NOW).key()
 }
 
-fn rows() -> Vec<(&'static str, Vec<Member>, Option<KeyId>)> {
+fn rows() -> Vec<(&'static str, Vec<DatedKey>, Option<KeyId>)> {
     let old = || days("old", -80, -80, 10);
-    let revoked = |key: Member| Member { is_revoked: true, ..key };
-    let soon = Member { activates: NOW + SignedDuration::from_mins(4), ..days("next", 0, 0, 90) };
+    let revoked = |key: DatedKey| DatedKey { is_revoked: true, ..key };
+    let soon = DatedKey { activates: NOW + SignedDuration::from_mins(4), ..days("next", 0, 0, 90) };
     vec![
         ("a successor that is pending waits", vec![old(), days("next", -1, 2, 92)], Some(id("old"))),
         ("created three days ago", vec![old(), days("next", -3, -3, 87)], Some(id("next"))),
@@ -79,10 +79,10 @@ fn the_simulated_application_of_net_10_passes_every_row_that_was_observed() {
 #[test]
 fn the_operator_chooses_as_it_was_observed() {
     for (row, members, expected) in rows() {
-        let ring: Ring = members.into_iter().collect();
+        let ring: DatedKeys = members.into_iter().collect();
         let choice = match ring.choice(NOW) {
-            Choice::Default(member) | Choice::Fallback(member) => Some(member.id),
-            Choice::Nothing => None,
+            DefaultKey::Default(member) | DefaultKey::Fallback(member) => Some(member.id),
+            DefaultKey::Nothing => None,
         };
         assert_eq!(choice, expected, "{row}");
     }
@@ -110,12 +110,12 @@ fn net_8_and_9_go_on_with_the_newest_key_when_all_are_expired() {
 
 #[test]
 fn a_key_whose_certificate_is_missing_is_never_chosen() {
-    let closed = Member { is_readable: false, ..days("next", -5, -2, 88) };
+    let closed = DatedKey { is_readable: false, ..days("next", -5, -2, 88) };
     let ring = [days("old", -80, -80, 10), closed];
     for runtime in RUNTIMES {
         assert_eq!(chosen(runtime, &ring), Some(id("old")));
     }
-    let ring: Ring = ring.into_iter().collect();
+    let ring: DatedKeys = ring.into_iter().collect();
     assert_eq!(ring.active(NOW), None);
 }
 
@@ -126,26 +126,26 @@ fn every_key_has_a_state() {
         days("old", -80, -80, 90),
         days("active", -10, -7, 170),
         days("next", -1, 2, 182),
-        Member { is_revoked: true, ..days("revoked", -5, -5, 90) },
-        Member { is_readable: false, ..days("closed", -90, -90, 90) },
+        DatedKey { is_revoked: true, ..days("revoked", -5, -5, 90) },
+        DatedKey { is_readable: false, ..days("closed", -90, -90, 90) },
     ];
     // A revoked key that is the newest leaves the ring without an active one.
-    let ring: Ring = members.iter().filter(|member| member.id != id("revoked")).cloned().collect();
+    let ring: DatedKeys = members.iter().filter(|member| member.id != id("revoked")).cloned().collect();
     let states: Vec<KeyState> = ring.members().iter().map(|member| ring.state(member, NOW)).collect();
     let expected = [KeyState::Expired, KeyState::Superseded, KeyState::Active, KeyState::Pending, KeyState::Unreadable];
     assert_eq!(states, expected);
     assert_eq!(ring.active(NOW).map(|key| key.id), Some(id("active")));
     assert_eq!(ring.next(NOW).map(|key| key.id), Some(id("next")));
-    let ring: Ring = members.into_iter().collect();
+    let ring: DatedKeys = members.into_iter().collect();
     assert_eq!(ring.active(NOW), None);
     assert_eq!(ring.state(ring.find(id("revoked")).unwrap(), NOW), KeyState::Revoked);
 }
 
-fn any_member() -> impl Strategy<Value = Member> {
+fn any_member() -> impl Strategy<Value = DatedKey> {
     (any::<[u8; 16]>(), -400_i64..400, -400_i64..400, -400_i64..400, 0_u8..8).prop_map(
         |(bytes, created, activates, expires, flags)| {
             let at = |hours: i64| NOW + HOUR * i32::try_from(hours).unwrap();
-            Member {
+            DatedKey {
                 id: KeyId::from_random(bytes),
                 created: at(created),
                 activates: at(activates),
@@ -164,11 +164,11 @@ proptest! {
     fn the_operator_and_the_simulated_application_of_net_10_agree_on_any_ring(
         members in prop::collection::vec(any_member(), 0..6),
     ) {
-        let ring: Ring = members.iter().cloned().collect();
+        let ring: DatedKeys = members.iter().cloned().collect();
         let choice = match ring.choice(NOW) {
-            Choice::Default(member) => Chosen::Default(member.id),
-            Choice::Fallback(member) => Chosen::Fallback(member.id),
-            Choice::Nothing => Chosen::Nothing,
+            DefaultKey::Default(member) => Chosen::Default(member.id),
+            DefaultKey::Fallback(member) => Chosen::Fallback(member.id),
+            DefaultKey::Nothing => Chosen::Nothing,
         };
         let chosen = Runtime::Net10.choose(&members.iter().collect::<Vec<_>>(), NOW);
         // Two created at the same time: the order is that of the files.

@@ -13,7 +13,7 @@ use tokencache_operator::{
         payload::Purposes,
         ring::{
             certificates,
-            rotation::Rotation,
+            rotation::RotationPolicy,
             schedule::{at_once, schedule},
         },
     },
@@ -39,7 +39,7 @@ fn rotated(certificates: &[Option<&str>]) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
     for (seed, certificate) in (1..).zip(certificates) {
         let order = loop {
-            let due = schedule(&open(&keys, &[], &pairs()).dates(), Rotation::default(), now);
+            let due = schedule(&open(&keys, &[], &pairs()).dates(), RotationPolicy::default(), now);
             match due.order {
                 Some((_, order)) => break order,
                 None => now = due.wake_at.unwrap(),
@@ -200,7 +200,7 @@ fn asp_net_core_encrypts_with_the_key_of_an_emergency_at_once_and_reads_nothing_
     let mut keys = rotated(&[None, None]);
     let now = Timestamp::now();
     let lost = open(&keys, &[], &[]).dates().active(now).unwrap().id;
-    let order = at_once(&open(&keys, &[], &[]).dates(), Rotation::default(), now);
+    let order = at_once(&open(&keys, &[], &[]).dates(), RotationPolicy::default(), now);
     keys.push(order.make(None, &dice::<128>(50)).unwrap());
     let revocations = [Revocation::of(lost, now, "leaked & <lost>")];
     let folder = tempfile::tempdir().unwrap();

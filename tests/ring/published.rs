@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tokencache_operator::data_protection::{
     key::{
-        Key, KeyOrder,
+        Key, KeyDates,
         id::KeyId,
         read::FileError,
         revocation::{Revocation, Revoked},
@@ -18,7 +18,7 @@ use crate::vectors::{dice, files};
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
 fn key(seed: u64) -> Key {
-    KeyOrder { created: NOW, activates: NOW, expires: NOW }.make(None, &dice::<128>(seed)).unwrap()
+    KeyDates { created: NOW, activates: NOW, expires: NOW }.make(None, &dice::<128>(seed)).unwrap()
 }
 
 fn file(key: &Key) -> Vec<u8> {

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::data_protection::{
-    key::{KeyOrder, id::KeyId},
+    key::{KeyDates, id::KeyId},
     ring::{
-        default_key::{Member, Ring},
-        rotation::Rotation,
+        default_key::{DatedKey, DatedKeys},
+        rotation::RotationPolicy,
         schedule::{Schedule, Why, at_once, schedule},
     },
 };
@@ -17,29 +17,29 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
-fn ring(members: &[Member]) -> Ring {
+fn ring(members: &[DatedKey]) -> DatedKeys {
     members.iter().cloned().collect()
 }
 
-fn member(order: &KeyOrder, seed: u64) -> Member {
-    let KeyOrder { created, activates, expires } = *order;
-    Member { id: KeyId::from_random(dice(seed)), created, activates, expires, is_revoked: false, is_readable: true }
+fn member(order: &KeyDates, seed: u64) -> DatedKey {
+    let KeyDates { created, activates, expires } = *order;
+    DatedKey { id: KeyId::from_random(dice(seed)), created, activates, expires, is_revoked: false, is_readable: true }
 }
 
-fn key(seed: u64, created: i32, activates: i32, expires: i32) -> Member {
+fn key(seed: u64, created: i32, activates: i32, expires: i32) -> DatedKey {
     let at = |days: i32| NOW + DAY * days;
-    member(&KeyOrder { created: at(created), activates: at(activates), expires: at(expires) }, seed)
+    member(&KeyDates { created: at(created), activates: at(activates), expires: at(expires) }, seed)
 }
 
-fn revoked(member: &Member) -> Member {
-    Member { is_revoked: true, ..member.clone() }
+fn revoked(member: &DatedKey) -> DatedKey {
+    DatedKey { is_revoked: true, ..member.clone() }
 }
 
-fn at(members: &[Member], now: Timestamp) -> Schedule {
-    schedule(&ring(members), Rotation::default(), now)
+fn at(members: &[DatedKey], now: Timestamp) -> Schedule {
+    schedule(&ring(members), RotationPolicy::default(), now)
 }
 
-fn order(members: &[Member], now: Timestamp) -> (Why, KeyOrder) {
+fn order(members: &[DatedKey], now: Timestamp) -> (Why, KeyDates) {
     at(members, now).order.unwrap()
 }
 
@@ -47,7 +47,7 @@ fn order(members: &[Member], now: Timestamp) -> (Why, KeyOrder) {
 fn the_first_key_is_made_and_active_at_once() {
     let (why, order) = order(&[], NOW + SignedDuration::from_nanos(7));
     assert_eq!(why, Why::First);
-    assert_eq!(order, KeyOrder { created: NOW, activates: NOW, expires: NOW + DAY * 180 });
+    assert_eq!(order, KeyDates { created: NOW, activates: NOW, expires: NOW + DAY * 180 });
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn the_next_key_is_published_ahead_and_takes_over_after_a_period() {
     assert_eq!(at(std::slice::from_ref(&first), NOW + DAY * 87 - HOUR).order, None);
     let (why, order) = order(&[first], NOW + DAY * 87);
     assert_eq!(why, Why::RotationDue);
-    let expected = KeyOrder { created: NOW + DAY * 87, activates: NOW + DAY * 90, expires: NOW + DAY * 270 };
+    let expected = KeyDates { created: NOW + DAY * 87, activates: NOW + DAY * 90, expires: NOW + DAY * 270 };
     assert_eq!(order, expected);
 }
 
@@ -102,15 +102,15 @@ fn when_all_keys_are_over_a_new_one_is_active_at_once_and_is_said_to_be_old() {
         let (why, order) = order(&members, NOW);
         assert_eq!(why, Why::NothingUsable);
         assert_eq!((order.created, order.activates), (NOW - HOUR * 72, NOW));
-        let with_it: Vec<Member> = members.into_iter().chain([member(&order, 9)]).collect();
+        let with_it: Vec<DatedKey> = members.into_iter().chain([member(&order, 9)]).collect();
         assert_eq!(at(&with_it, NOW).order, None);
     }
 }
 
 #[test]
 fn a_shorter_and_a_longer_period_midway_keep_every_rule() {
-    let week = Rotation::new(DAY * 7, HOUR * 72, false).unwrap();
-    let year = Rotation::new(DAY * 365, HOUR * 72, false).unwrap();
+    let week = RotationPolicy::new(DAY * 7, HOUR * 72, false).unwrap();
+    let year = RotationPolicy::new(DAY * 365, HOUR * 72, false).unwrap();
     let members = [key(1, 0, 0, 180)];
     let now = NOW + DAY * 20;
     let (why, shorter) = schedule(&ring(&members), week, now).order.unwrap();
@@ -164,12 +164,12 @@ fn a_first_key_of_a_clock_that_was_ahead_is_followed_by_one_that_is_published_ah
 #[test]
 fn a_key_that_is_asked_for_at_once_is_the_newest_and_is_said_to_be_old() {
     let members = vec![key(1, -50, -50, 130), key(2, -1, 2, 220)];
-    let order = at_once(&ring(&members), Rotation::default(), NOW);
-    assert_eq!(order, KeyOrder { created: NOW - HOUR * 72, activates: NOW, expires: NOW + DAY * 223 });
+    let order = at_once(&ring(&members), RotationPolicy::default(), NOW);
+    assert_eq!(order, KeyDates { created: NOW - HOUR * 72, activates: NOW, expires: NOW + DAY * 223 });
     let twice = [members, vec![member(&order, 3)]].concat();
-    let again = at_once(&ring(&twice), Rotation::default(), NOW);
+    let again = at_once(&ring(&twice), RotationPolicy::default(), NOW);
     assert!(again.activates > order.activates);
-    assert_eq!(at_once(&Ring::default(), Rotation::default(), NOW).activates, NOW);
+    assert_eq!(at_once(&DatedKeys::default(), RotationPolicy::default(), NOW).activates, NOW);
 }
 
 #[test]
@@ -191,20 +191,20 @@ fn when_the_next_key_is_revoked_a_newer_one_follows_so_that_no_application_falls
 
 #[test]
 fn a_moment_of_skew_makes_no_second_key() {
-    let skewed = revoked(&Member { activates: NOW + SignedDuration::from_mins(5), ..key(1, -1, 0, 90) });
+    let skewed = revoked(&DatedKey { activates: NOW + SignedDuration::from_mins(5), ..key(1, -1, 0, 90) });
     let (_, order) = order(std::slice::from_ref(&skewed), NOW);
     assert_eq!(at(&[skewed, member(&order, 2)], NOW).order, None);
 }
 
 #[test]
 fn keys_that_never_expire_and_clocks_at_the_end_of_time_stop_nothing() {
-    let for_ever = Member { expires: Timestamp::MAX, ..key(1, -100, -100, 0) };
+    let for_ever = DatedKey { expires: Timestamp::MAX, ..key(1, -100, -100, 0) };
     let (why, order) = order(&[for_ever], NOW);
     assert_eq!((why, order.activates), (Why::RotationDue, NOW + DAY * 3));
     assert_eq!(order.expires.to_string(), "9000-01-01T00:00:00Z");
     for now in [Timestamp::MIN, Timestamp::MAX] {
         let _ = at(&[key(1, 0, 0, 180)], now);
         let _ = at(&[], now);
-        let _ = at_once(&ring(&[key(1, 0, 0, 180)]), Rotation::default(), now);
+        let _ = at_once(&ring(&[key(1, 0, 0, 180)]), RotationPolicy::default(), now);
     }
 }

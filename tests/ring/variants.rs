@@ -13,7 +13,7 @@ use tokencache_operator::data_protection::{
         read::{self, FileError},
     },
     ring::{
-        default_key::Choice,
+        default_key::DefaultKey,
         directory::{Directory, DirectoryError},
         published::Refusal,
     },
@@ -108,8 +108,8 @@ fn lines(directory: &Directory) -> BTreeSet<Line> {
 
 fn encrypts(directory: &Directory) -> Option<String> {
     match directory.ring().choice(now()) {
-        Choice::Default(key) | Choice::Fallback(key) => Some(key.id.to_string()),
-        Choice::Nothing => None,
+        DefaultKey::Default(key) | DefaultKey::Fallback(key) => Some(key.id.to_string()),
+        DefaultKey::Nothing => None,
     }
 }
 

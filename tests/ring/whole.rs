@@ -10,10 +10,10 @@ use tokencache_operator::{
         objects,
         payload::Purposes,
         ring::{
-            Awaited, DataProtection, Protection, Seen,
+            Outstanding, Protection, Ring, Seen,
             certificates::Copies,
             open::{KeyRing, UnprotectError},
-            rotation::Rotation,
+            rotation::RotationPolicy,
             schedule::Why,
         },
     },
@@ -34,7 +34,7 @@ pub struct Cluster {
     previous: Vec<Pair>,
     copies: Secret,
     oldest_process: Option<Timestamp>,
-    awaited: Awaited,
+    awaited: Outstanding,
     opened: KeyRing,
 }
 
@@ -47,12 +47,12 @@ impl Cluster {
             previous: Vec::new(),
             copies: Secret::default(),
             oldest_process: None,
-            awaited: Awaited::default(),
+            awaited: Outstanding::default(),
             opened: KeyRing::default(),
         }
     }
 
-    pub fn read(&self, now: Timestamp) -> DataProtection {
+    pub fn read(&self, now: Timestamp) -> Ring {
         let files = |files: &'_ [File]| -> Vec<(String, Vec<u8>)> {
             files.iter().map(|file| (file.name.clone(), file.content.to_vec())).collect()
         };
@@ -67,7 +67,7 @@ impl Cluster {
             awaited: self.awaited,
             made: None,
         };
-        DataProtection::read(&seen, Rotation::default(), now, &self.opened)
+        Ring::read(&seen, RotationPolicy::default(), now, &self.opened)
     }
 
     /// One pass: a key where one is due, then what is published, then the certificates that are kept.

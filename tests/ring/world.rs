@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::data_protection::{
-    key::{KeyOrder, id::KeyId},
+    key::{KeyDates, id::KeyId},
     ring::{
-        default_key::{Member, Ring},
-        rotation::Rotation,
+        default_key::{DatedKey, DatedKeys},
+        rotation::RotationPolicy,
         schedule::{Why, at_once, schedule},
     },
 };
@@ -47,13 +47,13 @@ pub struct World {
     pub now: Timestamp,
     /// What the operator's clock is ahead of the true time.
     pub clock_error: SignedDuration,
-    pub rotation: Rotation,
+    pub rotation: RotationPolicy,
     lead: Lead,
-    members: Vec<Member>,
+    members: Vec<DatedKey>,
     /// The same, as the operator sees them.
-    ring: Ring,
+    ring: DatedKeys,
     /// The same, as those see them who lack the certificate.
-    sealed: Vec<Member>,
+    sealed: Vec<DatedKey>,
     published: Vec<Timestamp>,
     /// The certificate that each key is encrypted to.
     encrypted_to: Vec<usize>,
@@ -67,7 +67,7 @@ pub struct World {
 
 impl World {
     /// With a first key, and applications that start once it is there.
-    pub fn new(runtimes: &[Runtime], rotation: Rotation, lead: Lead, seed: u64) -> Result<Self, Trouble> {
+    pub fn new(runtimes: &[Runtime], rotation: RotationPolicy, lead: Lead, seed: u64) -> Result<Self, Trouble> {
         let jitter: [u8; 32] = dice(seed);
         let applications = runtimes.iter().zip(jitter).map(|(&runtime, jitter)| Application {
             runtime,
@@ -83,7 +83,7 @@ impl World {
             rotation,
             lead,
             members: Vec::new(),
-            ring: Ring::default(),
+            ring: DatedKeys::default(),
             sealed: Vec::new(),
             published: Vec::new(),
             encrypted_to: Vec::new(),
@@ -154,16 +154,16 @@ impl World {
         Err(Trouble::Flood(self.members.len()))
     }
 
-    fn mint(&mut self, why: Why, order: KeyOrder) -> Result<(), Trouble> {
+    fn mint(&mut self, why: Why, order: KeyDates) -> Result<(), Trouble> {
         self.check(why, &order)?;
-        let KeyOrder { mut created, mut activates, expires } = order;
+        let KeyDates { mut created, mut activates, expires } = order;
         if self.lead != Lead::Kept && why == Why::RotationDue {
             activates = self.told();
             created = if self.lead == Lead::None { activates } else { activates - DAY * 3 };
         }
         let id = KeyId::from_random(dice(0x1000 + self.members.len() as u64));
-        let member = Member { id, created, activates, expires, is_revoked: false, is_readable: true };
-        self.sealed.push(Member { is_readable: false, ..member.clone() });
+        let member = DatedKey { id, created, activates, expires, is_revoked: false, is_readable: true };
+        self.sealed.push(DatedKey { is_readable: false, ..member.clone() });
         self.members.push(member);
         self.ring = self.members.iter().cloned().collect();
         self.published.push(self.now);
@@ -173,7 +173,7 @@ impl World {
     }
 
     /// The rules that every key keeps, whatever happened.
-    fn check(&self, why: Why, order: &KeyOrder) -> Result<(), Trouble> {
+    fn check(&self, why: Why, order: &KeyDates) -> Result<(), Trouble> {
         let rule = |holds: bool, rule: &'static str| if holds { Ok(()) } else { Err(Trouble::Rule(rule)) };
         let told = self.told();
         rule(order.expires >= order.activates + self.rotation.every() * 2, "expires after two periods or later")?;
@@ -245,7 +245,7 @@ impl World {
             let known = self.published.iter().take_while(|&&published| published + KUBELET <= self.now).count();
             // With a certificate that came after its start an application can do nothing.
             let read = self.encrypted_to[..known].iter().zip(self.members.iter().zip(&self.sealed));
-            let read: Vec<&Member> = read
+            let read: Vec<&DatedKey> = read
                 .map(
                     |(&certificate, (open, sealed))| if certificate > application.certificates { sealed } else { open },
                 )

@@ -59,7 +59,7 @@ struct State {
     acted: bool,
 }
 
-enum Verdict {
+enum ConditionStatus {
     Pass,
     /// After what somebody else does.
     Wait(Rival),
@@ -119,13 +119,17 @@ impl Writes {
         self.died.subscribe().wait_for(|dead| *dead).await.expect("the sender lives as long as self");
     }
 
-    fn judge(&self, request: &Request<Body>) -> Verdict {
+    fn judge(&self, request: &Request<Body>) -> ConditionStatus {
         let mut state = self.state.lock().expect("no panic while locked");
         if state.closed {
-            return Verdict::Refuse;
+            return ConditionStatus::Refuse;
         }
         if !is_write(request) {
-            return if self.hears || !is_watch_of_secrets(request) { Verdict::Pass } else { Verdict::Hold };
+            return if self.hears || !is_watch_of_secrets(request) {
+                ConditionStatus::Pass
+            } else {
+                ConditionStatus::Hold
+            };
         }
         let index = state.log.len();
         state.log.push(Write { index, method: request.method().clone(), path: request.uri().to_string() });
@@ -133,19 +137,19 @@ impl Writes {
             Some(Death::BeforeWrite(fatal)) if fatal == index => {
                 state.closed = true;
                 self.died.send_replace(true);
-                Verdict::Refuse
+                ConditionStatus::Refuse
             }
             Some(Death::AfterWrite(fatal)) if fatal == index => {
                 state.closed = true;
-                Verdict::LoseAnswer
+                ConditionStatus::LoseAnswer
             }
-            _ if self.lost == Some(index) => Verdict::LoseAnswer,
+            _ if self.lost == Some(index) => ConditionStatus::LoseAnswer,
             _ => match &self.rival {
                 Some(rival) if !state.acted && rival.is_met(request) => {
                     state.acted = true;
-                    Verdict::Wait(rival.clone())
+                    ConditionStatus::Wait(rival.clone())
                 }
-                _ => Verdict::Pass,
+                _ => ConditionStatus::Pass,
             },
         }
     }
@@ -215,21 +219,21 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         match self.writes.judge(&request) {
-            Verdict::Pass => {
+            ConditionStatus::Pass => {
                 let answer = self.inner.call(request);
                 Box::pin(async move { answer.await.map_err(Into::into) })
             }
             // Nothing is sent before its future is polled.
-            Verdict::Wait(rival) => {
+            ConditionStatus::Wait(rival) => {
                 let answer = self.inner.call(request);
                 Box::pin(async move {
                     (rival.acts)().await;
                     answer.await.map_err(Into::into)
                 })
             }
-            Verdict::Refuse => Box::pin(async { Err("the client is dead: the request was not sent".into()) }),
-            Verdict::Hold => Box::pin(std::future::pending()),
-            Verdict::LoseAnswer => {
+            ConditionStatus::Refuse => Box::pin(async { Err("the client is dead: the request was not sent".into()) }),
+            ConditionStatus::Hold => Box::pin(std::future::pending()),
+            ConditionStatus::LoseAnswer => {
                 let answer = self.inner.call(request);
                 let (died, is_fatal) = (Arc::clone(&self.writes.died), self.writes.death.is_some());
                 // A task of its own: the write is carried out even if the caller goes away now.

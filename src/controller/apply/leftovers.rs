@@ -12,7 +12,7 @@ use crate::{
     api::v1alpha1::TokenCache,
     controller::{
         context::Context,
-        watch::{Guarded, Key},
+        watch::{Guarded, GuardedRef},
     },
     data_protection,
     kubernetes::{
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Labels what is left of a `TokenCache`, if it really is gone. What fails is logged: the watch tells of it again.
-pub async fn label(context: Arc<Context>, key: Key) {
+pub async fn label(context: Arc<Context>, key: GuardedRef) {
     let owner = Owner {
         api_version: TokenCache::api_version(&()).into_owned(),
         kind: TokenCache::kind(&()).into_owned(),

@@ -7,7 +7,7 @@ pub mod leftovers;
 
 use std::collections::BTreeMap;
 
-use super::{context::Context, decide::plan::Plan, watch::Key};
+use super::{context::Context, decide::plan::Plan, watch::GuardedRef};
 use crate::{
     capability::part::{Group, Needs},
     kubernetes::{
@@ -44,7 +44,7 @@ pub enum ObjectChange {
 
 /// Carries a plan out, and adds to `applied` what became of it. Groups do not wait for each other: none is to fail because another
 /// does. Returns whether it is to be decided anew: something was learned. After a failure nothing is carried out any more.
-pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut Applied) -> bool {
+pub async fn carry_out(context: &Context, key: &GuardedRef, plan: &Plan, applied: &mut Applied) -> bool {
     if applied.failure.is_some() {
         return false;
     }
@@ -58,7 +58,7 @@ pub async fn carry_out(context: &Context, key: &Key, plan: &Plan, applied: &mut 
     applied.is_answered
 }
 
-async fn write(context: &Context, key: &Key, plan: &Plan, applied: &mut Applied) {
+async fn write(context: &Context, key: &GuardedRef, plan: &Plan, applied: &mut Applied) {
     // Without `..`: something that is planned and not carried out does not compile.
     let Plan { rehearsal, groups, held: _ } = plan;
     let mut is_refused = false;
@@ -104,7 +104,7 @@ async fn write(context: &Context, key: &Key, plan: &Plan, applied: &mut Applied)
 }
 
 /// Puts an answer into what the next look sees. Returns whether the plan still holds.
-fn absorb(context: &Context, key: &Key, write: &Write, answer: Answer, applied: &mut Applied) -> bool {
+fn absorb(context: &Context, key: &GuardedRef, write: &Write, answer: Answer, applied: &mut Applied) -> bool {
     match answer {
         Answer::Stored(stored) => {
             applied.changed += 1;
@@ -146,7 +146,7 @@ fn absorb(context: &Context, key: &Key, write: &Write, answer: Answer, applied: 
 
 /// What a write failed on is another object by now, most likely: it is read anew, so that the next look does not wait for the
 /// watch. Where that fails too, the watch tells it.
-async fn learn(context: &Context, key: &Key, write: &Write, error: &WriteError) {
+async fn learn(context: &Context, key: &GuardedRef, write: &Write, error: &WriteError) {
     if error.class() != WriteErrorClass::Conflict {
         return;
     }

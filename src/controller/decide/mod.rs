@@ -62,7 +62,7 @@ pub fn decide(settings: &Settings, snapshot: &Snapshot<'_>) -> Decision {
     };
     let (of_ring, ring) = data_protection.decide(observed, given);
     let data_protection::Offer { opened, has_keys, names, gap, revoking } = ring;
-    let ring = entries::Ring { keys: opened.clone(), has_keys, names, gap, revoking };
+    let ring = entries::GivenRing { keys: opened.clone(), has_keys, names, gap, revoking };
     let given = entries::Given { redis, server: &server, looks: &looks.entries, ring };
     let (of_entries, entries::Offer { inspection, sweep }) = entries.decide(observed, given);
 

@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use kube::Api;
 
-use crate::controller::{context::Context, watch::Key};
+use crate::controller::{context::Context, watch::GuardedRef};
 use crate::{
     capability::Claim,
     kubernetes::{
@@ -24,7 +24,7 @@ use crate::{
 /// depends on it, so that it keeps nothing from being done where it cannot be read.
 pub(super) async fn claims(
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     owner: &Owner,
     (claims, pods): (&[Claim], &[Arc<Pod>]),
 ) -> Vec<ObjectMeta> {
@@ -40,7 +40,7 @@ pub(super) async fn claims(
 
 async fn unlabelled_claim(
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     owner: &Owner,
     (Claim { name, pod: _, component }, pod): (&Claim, &Pod),
 ) -> Option<ObjectMeta> {

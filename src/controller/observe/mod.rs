@@ -26,7 +26,7 @@ use super::{
     context::Context,
     decide::snapshot::Snapshot,
     settings::Settings,
-    watch::{Key, leave_to_others, token_cache},
+    watch::{GuardedRef, leave_to_others, token_cache},
 };
 use crate::controller::apply::Applied;
 use crate::{
@@ -37,13 +37,13 @@ use crate::{
         observed::Observed,
         operation,
     },
-    condition::{ConditionType, Verdict},
+    condition::{ConditionStatus, ConditionType},
     kubernetes::{identity::Owner, name},
 };
 use claims::claims;
 pub use error::ObserveError;
 use error::read_error;
-use objects::{Unseen, children, objects};
+use objects::{Missing, children, objects};
 pub use unwatched::{is_unwatched, refresh};
 
 /// What a pass knows before it looks: of the `TokenCache`, and of what it has done itself.
@@ -66,7 +66,7 @@ pub struct Known<'pass> {
 /// Where the API server did not answer.
 pub async fn snapshot<'pass>(
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     settings: &Settings,
     known: Known<'pass>,
 ) -> Result<Snapshot<'pass>, ObserveError> {
@@ -74,7 +74,7 @@ pub async fn snapshot<'pass>(
     let (owner, now) = (&settings.owner, Context::now());
     let is_paused = operation::is_paused(cache);
     // Where nothing is written, nobody is told that a name is not free.
-    let unseen = if is_paused { Unseen::AskedFor } else { Unseen::TakenForAbsent };
+    let unseen = if is_paused { Missing::AskedFor } else { Missing::TakenForAbsent };
     let labelled = context.secrets.watched(&owner.namespace, &owner.name);
     let labelled: Vec<ObjectMeta> = labelled.iter().map(|secret| secret.metadata.clone()).collect();
     let pods: Vec<Arc<Pod>> =
@@ -148,7 +148,7 @@ fn is_accepted(cache: &TokenCache) -> bool {
     cache.status.as_ref().is_some_and(|status| {
         status.conditions.iter().any(|condition| {
             condition.type_ == ConditionType::SpecValid.as_str()
-                && condition.status == Verdict::True.as_str()
+                && condition.status == ConditionStatus::True.as_str()
                 && condition.observed_generation == cache.metadata.generation
         })
     })

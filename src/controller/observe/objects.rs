@@ -33,7 +33,7 @@ pub(super) async fn objects(
     owner: &Owner,
     names: &Names,
     (labelled, answers): (&[ObjectMeta], &Answers),
-    unseen: Unseen,
+    unseen: Missing,
 ) -> Result<Objects, ObserveError> {
     let (caches, mut objects) = (&context.caches, Objects::default());
     find::<StatefulSet>(context, owner, &caches.stateful_sets, (names, unseen), &mut objects).await?;
@@ -44,8 +44,8 @@ pub(super) async fn objects(
     for (name, how) in secrets(owner, names, (labelled, answers), unseen) {
         let is_watched = context.secrets.is_watched(&owner.namespace, &name);
         let live = match how {
-            Unseen::AskedFor if !is_watched => context.secrets.ask(&owner.namespace, &name).await,
-            Unseen::AskedFor | Unseen::TakenForAbsent => context.secrets.read(&owner.namespace, &name).await,
+            Missing::AskedFor if !is_watched => context.secrets.ask(&owner.namespace, &name).await,
+            Missing::AskedFor | Missing::TakenForAbsent => context.secrets.read(&owner.namespace, &name).await,
         };
         if let Some(secret) = live.map_err(|source| read_error::<Secret>(&name, source))? {
             objects.insert(secret);
@@ -59,13 +59,13 @@ fn secrets(
     owner: &Owner,
     names: &Names,
     (labelled, answers): (&[ObjectMeta], &Answers),
-    unseen: Unseen,
-) -> BTreeMap<String, Unseen> {
+    unseen: Missing,
+) -> BTreeMap<String, Missing> {
     let is_named = |name: &String| names.objects.iter().any(|(kind, named)| (*kind, named) == (Kind::Secret, name));
-    let mut secrets: BTreeMap<String, Unseen> = BTreeMap::new();
+    let mut secrets: BTreeMap<String, Missing> = BTreeMap::new();
     let certificates = names.reads_lasting.then(|| name::key_certificates(&owner.name));
     for name in plan::names(&owner.name, Kind::Secret).into_iter().chain(certificates) {
-        let how = if is_named(&name) { unseen } else { Unseen::TakenForAbsent };
+        let how = if is_named(&name) { unseen } else { Missing::TakenForAbsent };
         secrets.insert(name, how);
     }
     if names.reads_lasting {
@@ -73,7 +73,7 @@ fn secrets(
         let lasting = lasting.filter(|name| name::outlives_its_owner(&owner.name, name));
         secrets.extend(lasting.chain(answers.secrets.iter().cloned()).map(|name| (name, unseen)));
         let asked_for = answers.lasting.iter().flatten().chain(&answers.secrets_now);
-        secrets.extend(asked_for.map(|name| (name.clone(), Unseen::AskedFor)));
+        secrets.extend(asked_for.map(|name| (name.clone(), Missing::AskedFor)));
     }
     secrets
 }
@@ -85,13 +85,13 @@ async fn find<K: OfKind>(
     context: &Context,
     owner: &Owner,
     cache: &Cache<K>,
-    (names, unseen): (&Names, Unseen),
+    (names, unseen): (&Names, Missing),
     objects: &mut Objects,
 ) -> Result<(), ObserveError>
 where
     Object: From<Arc<K>>,
 {
-    let is_asked_for = unseen == Unseen::AskedFor || !cache.is_ready();
+    let is_asked_for = unseen == Missing::AskedFor || !cache.is_ready();
     for name in plan::names(&owner.name, K::KIND) {
         let is_named = || names.objects.iter().any(|(kind, named)| (*kind, named) == (K::KIND, &name));
         let live = match cache.get(&owner.namespace, &name) {
@@ -107,7 +107,7 @@ where
 
 /// What becomes of a name under which no watch shows anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unseen {
+pub(super) enum Missing {
     /// Nothing is there: whoever makes it is told where something is.
     TakenForAbsent,
     /// The API server is asked.

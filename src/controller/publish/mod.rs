@@ -16,16 +16,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    brake::{Change, HeldUntil, Target},
+    brake::{Change, HeldUntil, Subject},
     context::Context,
     memory::Overlay,
     report::{Report, contest},
-    watch::Key,
+    watch::GuardedRef,
 };
 use crate::{
     api::v1alpha1::{LONGEST_MESSAGE, StoredStatus, TokenCache, TokenCacheStatus},
     kubernetes::{
-        event::{self, Happening},
+        event::{self, Event},
         identity::{STATUS_FIELD_MANAGER, managed_fields},
         words,
         write::subset::differences,
@@ -54,7 +54,7 @@ pub enum Delivery {
 
 /// The status that stands: the watch's, or the one that was written a moment ago and has not come back yet.
 #[must_use]
-pub fn previous(context: &Context, key: &Key, cache: &TokenCache) -> StoredStatus {
+pub fn previous(context: &Context, key: &GuardedRef, cache: &TokenCache) -> StoredStatus {
     let watched = cache.metadata.resource_version.as_deref();
     context.written.unseen(key, watched).or_else(|| cache.status.clone()).unwrap_or_default()
 }
@@ -65,30 +65,30 @@ pub fn previous(context: &Context, key: &Key, cache: &TokenCache) -> StoredStatu
 /// What the API server or the way to it answered.
 pub async fn deliver(
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     cache: &TokenCache,
     previous: &StoredStatus,
     report: Option<Report>,
 ) -> Result<Delivery, ReportError> {
-    let Some(Report { status, happenings }) = report else { return Ok(Delivery::Unchanged) };
+    let Some(Report { status, events }) = report else { return Ok(Delivery::Unchanged) };
     let status = previous.followed_by(fitting(status));
     if status == *previous {
         context.written.rest(key);
         return Ok(Delivery::Unchanged);
     }
-    let publish = async |happenings: Vec<Happening>| {
-        let news = context.written.tell(key, happenings);
+    let publish = async |events: Vec<Event>| {
+        let news = context.written.tell(key, events);
         publish(&context.client, cache, &news, &context.reporter, Context::now()).await;
     };
     let uid = cache.uid();
     if context.written.is_too_early(key, uid.as_deref(), Context::now()) {
-        publish(happenings).await;
+        publish(events).await;
         return Ok(Delivery::Held);
     }
     let is_undone = context.written.is_undone(key, uid.as_deref(), previous);
     if let (true, Err(HeldUntil(until))) = (is_undone, context.brake(key, |brake| brake.allow_status(Context::now()))) {
         context.written.hold(key, until);
-        publish(happenings).await;
+        publish(events).await;
         publish_fights(context, key, cache, (previous, &status)).await;
         return Ok(Delivery::Held);
     }
@@ -102,7 +102,7 @@ pub async fn deliver(
     if is_undone {
         context.brake(key, |brake| brake.wrote_status(Context::now()));
     }
-    publish(happenings).await;
+    publish(events).await;
     context.written.rest(key);
     Ok(Delivery::Written)
 }
@@ -110,14 +110,14 @@ pub async fn deliver(
 /// Tells who changes the status back, once.
 async fn publish_fights(
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     cache: &TokenCache,
     (live, wanted): (&StoredStatus, &StoredStatus),
 ) {
     let fields = differences(live, wanted).into_iter().map(|field| format!("status.{field}")).collect();
     let manager = managed_fields::changer_of_status(&cache.metadata).map(str::to_owned);
     let begun = context.brake(key, |brake| {
-        brake.blame(&Target::Status, Change::Fields(fields), manager);
+        brake.blame(&Subject::Status, Change::Fields(fields), manager);
         brake.begun(Context::now())
     });
     let told = contest::events(&begun, &key.name);
@@ -192,27 +192,21 @@ fn is_of_another_schema(answer: &Status) -> bool {
 }
 
 /// Publishes events. One that does not arrive is logged: the condition says the same.
-pub async fn publish(client: &Client, cache: &TokenCache, happenings: &[Happening], reporter: &str, now: Timestamp) {
+pub async fn publish(client: &Client, cache: &TokenCache, events: &[Event], reporter: &str, now: Timestamp) {
     let regarding = reference(cache);
-    for happening in happenings {
-        if let Err(error) = event::publish(client, &regarding, happening, reporter, now).await {
-            tracing::warn!(why = words::of(&error), reason = happening.reason, "an event was not published");
+    for event in events {
+        if let Err(error) = event::publish(client, &regarding, event, reporter, now).await {
+            tracing::warn!(why = words::of(&error), reason = event.reason, "an event was not published");
         }
     }
 }
 
 /// Publishes events about a state that lasts, each unless it is there already.
-pub async fn publish_once(
-    client: &Client,
-    cache: &TokenCache,
-    happenings: &[Happening],
-    reporter: &str,
-    now: Timestamp,
-) {
+pub async fn publish_once(client: &Client, cache: &TokenCache, events: &[Event], reporter: &str, now: Timestamp) {
     let regarding = reference(cache);
-    for happening in happenings {
-        if let Err(error) = event::publish_once(client, &regarding, happening, reporter, now).await {
-            tracing::warn!(why = words::of(&error), reason = happening.reason, "an event was not published");
+    for event in events {
+        if let Err(error) = event::publish_once(client, &regarding, event, reporter, now).await {
+            tracing::warn!(why = words::of(&error), reason = event.reason, "an event was not published");
         }
     }
 }

@@ -8,22 +8,22 @@ use crate::{
     api::v1alpha1::TokenCache,
     controller::{
         apply::ObjectChange,
-        brake::{Contest, Target},
+        brake::{Contest, Subject},
         context::Context,
         decide::Decision,
         report::{
             contest,
             events::objects::{of_changes, of_copy},
         },
-        watch::Key,
+        watch::GuardedRef,
     },
-    kubernetes::{event::Happening, object::Reference, write::Write},
+    kubernetes::{event::Event, object::Reference, write::Write},
 };
 
 /// Publishes them. Returns the fights that are on.
 pub async fn publish(
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     cache: &TokenCache,
     (decision, changes): (&Decision, &[ObjectChange]),
 ) -> Vec<Contest> {
@@ -33,11 +33,11 @@ pub async fn publish(
 }
 
 /// The fights that are on, with those over these writes, which wait. One that has begun is told in an event.
-async fn contests(context: &Context, key: &Key, cache: &TokenCache, held: &[Write]) -> Vec<Contest> {
+async fn contests(context: &Context, key: &GuardedRef, cache: &TokenCache, held: &[Write]) -> Vec<Contest> {
     let namespace = key.namespace.as_deref().unwrap_or_default();
-    let live = |target: &Target| match target {
-        Target::Object(kind, name) => context.live(namespace, *kind, name),
-        Target::Status => None,
+    let live = |target: &Subject| match target {
+        Subject::Object(kind, name) => context.live(namespace, *kind, name),
+        Subject::Status => None,
     };
     let now = Context::now();
     let (contests, begun) = context.brake(key, |brake| {
@@ -53,13 +53,13 @@ async fn contests(context: &Context, key: &Key, cache: &TokenCache, held: &[Writ
 /// before.
 async fn tell_of_objects(
     context: &Context,
-    key: &Key,
+    key: &GuardedRef,
     cache: &TokenCache,
     changes: &[ObjectChange],
     left: &[Reference],
 ) {
     let (client, reporter) = (&context.client, &context.reporter);
     super::publish(client, cache, &of_changes(changes), reporter, Context::now()).await;
-    let left: Vec<Happening> = context.not_told_of(key, left).into_iter().map(|child| of_copy(cache, child)).collect();
+    let left: Vec<Event> = context.not_told_of(key, left).into_iter().map(|child| of_copy(cache, child)).collect();
     publish_once(client, cache, &left, reporter, Context::now()).await;
 }

@@ -7,10 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use crate::{
-    condition::{ConditionType, Finding, Reason, Verdict},
-    controller::brake::{Brake, Change, Contest, Target},
+    condition::{ConditionStatus, ConditionType, Finding, Reason},
+    controller::brake::{Brake, Change, Contest, Subject},
     kubernetes::{
-        event::{EventType, Happening},
+        event::{Event, EventType},
         identity::{OWNER_LABEL, managed_fields::changer},
         name,
         object::{Kind, Object},
@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// Notes who is to blame for each write that waits. `live` has the object that one is about.
-pub fn blame(brake: &mut Brake, held: &[Write], live: impl Fn(&Target) -> Option<Object>) {
+pub fn blame(brake: &mut Brake, held: &[Write], live: impl Fn(&Subject) -> Option<Object>) {
     for write in held {
-        let target = Target::of(write);
+        let target = Subject::of(write);
         let (change, manager) = done(write, live(&target).as_ref());
         brake.blame(&target, change, manager);
     }
@@ -73,29 +73,29 @@ pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Con
     let mut findings: Vec<&mut Finding> = findings.collect();
     for contest in contests {
         // What is said in the status is fought over itself.
-        if contest.target == Target::Status {
+        if contest.target == Subject::Status {
             continue;
         }
         let mut concerned = [condition(&contest.target, cache), ConditionType::RedisAvailable].into_iter();
         let found = concerned.find_map(|it| findings.iter().position(|finding| finding.condition == it));
         let Some(finding) = found.map(|index| &mut *findings[index]) else { continue };
         let sentence = sentence(contest, cache);
-        if finding.verdict != Verdict::True || finding.reason == Reason::Contested {
+        if finding.verdict != ConditionStatus::True || finding.reason == Reason::Contested {
             finding.message = format!("{}. {sentence}", finding.message);
         } else {
             finding.message = sentence;
             finding.reason = Reason::Contested;
         }
         if finding.reason == Reason::Contested && !contest.change.is_of_metadata() {
-            finding.verdict = Verdict::False;
+            finding.verdict = ConditionStatus::False;
         }
     }
 }
 
 /// One event about each fight.
 #[must_use]
-pub fn events(contests: &[Contest], cache: &str) -> Vec<Happening> {
-    let event = |contest: &Contest| Happening {
+pub fn events(contests: &[Contest], cache: &str) -> Vec<Event> {
+    let event = |contest: &Contest| Event {
         event_type: EventType::Warning,
         reason: Reason::Contested.as_str(),
         note: sentence(contest, cache),
@@ -104,23 +104,23 @@ pub fn events(contests: &[Contest], cache: &str) -> Vec<Happening> {
 }
 
 /// The condition that an object of a cache concerns.
-fn condition(target: &Target, cache: &str) -> ConditionType {
+fn condition(target: &Subject, cache: &str) -> ConditionType {
     match target {
-        Target::Object(Kind::NetworkPolicy, _) => ConditionType::NetworkRestricted,
-        Target::Object(Kind::PersistentVolumeClaim, _) => ConditionType::Durable,
-        Target::Object(Kind::Secret, secret) if *secret == name::keys(cache) => ConditionType::KeyRingReady,
-        Target::Object(Kind::Secret, secret) if name::outlives_its_owner(cache, secret) => ConditionType::KeyRingReady,
-        Target::Object(Kind::Secret, secret) if [name::redis_tls(cache), name::redis_ca(cache)].contains(secret) => {
+        Subject::Object(Kind::NetworkPolicy, _) => ConditionType::NetworkRestricted,
+        Subject::Object(Kind::PersistentVolumeClaim, _) => ConditionType::Durable,
+        Subject::Object(Kind::Secret, secret) if *secret == name::keys(cache) => ConditionType::KeyRingReady,
+        Subject::Object(Kind::Secret, secret) if name::outlives_its_owner(cache, secret) => ConditionType::KeyRingReady,
+        Subject::Object(Kind::Secret, secret) if [name::redis_tls(cache), name::redis_ca(cache)].contains(secret) => {
             ConditionType::TlsReady
         }
-        Target::Object(..) | Target::Status => ConditionType::RedisAvailable,
+        Subject::Object(..) | Subject::Status => ConditionType::RedisAvailable,
     }
 }
 
 fn sentence(Contest { target, change, manager }: &Contest, cache: &str) -> String {
     let target = match target {
-        Target::Object(kind, name) => format!("{} {name}", kind.as_str()),
-        Target::Status => format!("The status of TokenCache {cache}"),
+        Subject::Object(kind, name) => format!("{} {name}", kind.as_str()),
+        Subject::Status => format!("The status of TokenCache {cache}"),
     };
     let (done, state, want) = match change {
         // What lacks the label is not watched, and looks the same.
@@ -206,7 +206,7 @@ mod tests {
         let wanted = secret("shop-redis", &json!({"password": "c2VjcmV0", "host": "YQ=="}), &Value::Null);
         let live = secret("shop-redis", &json!({"password": "Zm9yZWlnbg==", "host": "YQ=="}), &records);
         let (finding, message) = told(&wanted, Some(&live));
-        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, Verdict::False));
+        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, ConditionStatus::False));
         assert_eq!(
             message,
             "Secret shop-redis is changed back whenever the operator has put it right, in data.password (last by the field \
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn who_deletes_is_not_known_and_a_secret_of_the_ring_concerns_the_ring() {
         let (finding, message) = told(&secret("shop-keys", &json!({}), &json!([])), None);
-        assert_eq!((finding.condition, finding.verdict), (ConditionType::KeyRingReady, Verdict::False));
+        assert_eq!((finding.condition, finding.verdict), (ConditionType::KeyRingReady, ConditionStatus::False));
         assert!(
             message.starts_with("Secret shop-keys is deleted, or its label tokencache.dev/cache is, again whenever "),
             "{message}"
@@ -234,7 +234,7 @@ mod tests {
             Object::from(serde_json::from_value::<ConfigMap>(json!({ "metadata": metadata })).unwrap())
         };
         let (finding, message) = told(&of("shop"), Some(&of("other")));
-        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, Verdict::True));
+        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, ConditionStatus::True));
         assert!(message.contains(" in metadata.labels[tokencache.dev/cache]. To spare"), "{message}");
     }
 

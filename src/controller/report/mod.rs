@@ -14,11 +14,11 @@ use crate::{
     api::v1alpha1::{LONGEST_MESSAGE, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus},
     capability::{
         operation,
-        part::{Awaited, Operation, Part, Share},
+        part::{Awaited, Operation, Part, StatusShare},
     },
-    condition::{ConditionType, Finding, Reason, Verdict, merge, summary},
+    condition::{ConditionStatus, ConditionType, Finding, Reason, merge, summary},
     kubernetes::{
-        event::Happening,
+        event::Event,
         words,
         write::{WriteError, WriteErrorClass},
     },
@@ -30,7 +30,7 @@ pub struct Report {
     /// The whole status.
     pub status: TokenCacheStatus,
     /// What is news in it.
-    pub happenings: Vec<Happening>,
+    pub events: Vec<Event>,
 }
 
 impl Report {
@@ -38,13 +38,13 @@ impl Report {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let ready = self.status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
-        ready.is_some_and(|condition| condition.status == Verdict::True.as_str())
+        ready.is_some_and(|condition| condition.status == ConditionStatus::True.as_str())
     }
 }
 
 /// The `TokenCache` that a report is about.
 #[derive(Debug, Clone, Copy)]
-pub struct About<'pass> {
+pub struct Basis<'pass> {
     /// As it was seen.
     pub cache: &'pass TokenCache,
     /// The status that stands.
@@ -58,7 +58,7 @@ pub struct About<'pass> {
 /// `contests` what others fight over.
 #[must_use]
 pub fn compose(
-    about: About<'_>,
+    about: Basis<'_>,
     part: &Part,
     failure: Option<&WriteError>,
     rounds: Vec<Vec<Operation>>,
@@ -66,7 +66,7 @@ pub fn compose(
 ) -> Option<Report> {
     let spec_valid = spec_valid(failure);
     let awaits_look = part.awaits.contains(&Awaited::Look);
-    if awaits_look && spec_valid.verdict == Verdict::True {
+    if awaits_look && spec_valid.verdict == ConditionStatus::True {
         return None;
     }
     let mut report = if awaits_look {
@@ -80,18 +80,18 @@ pub fn compose(
     // Of the rounds the last one stands. Each stage that one has reached since is news, also where it is over by now.
     let mut before = about.previous.operations.clone();
     for operations in rounds {
-        report.happenings.extend(events::of_operations(&operations, &before));
+        report.events.extend(events::of_operations(&operations, &before));
         before = operations.into_iter().map(|operation| operation.entry).collect();
     }
     report.status.operations = before;
     report.status.key_ring.clone_from(&part.status.key_ring);
-    events::add(&mut report.happenings, &part.events);
+    events::add(&mut report.events, &part.events);
     Some(report)
 }
 
 /// While a look is on its way, what the user must mend is said at once, and what was said of the servers stays until they have been
 /// looked at.
-fn before_look(about: About<'_>, spec_valid: Finding) -> Report {
+fn before_look(about: Basis<'_>, spec_valid: Finding) -> Report {
     let mut report = invalid(about, spec_valid);
     let is_said = |condition: &&Condition| report.status.conditions.iter().any(|new| new.type_ == condition.type_);
     let kept: Vec<_> = about.previous.conditions.iter().filter(|old| !is_said(old)).cloned().collect();
@@ -100,7 +100,7 @@ fn before_look(about: About<'_>, spec_valid: Finding) -> Report {
 }
 
 /// The report of these findings, in the order of their conditions.
-fn of_findings(about: About<'_>, mut findings: Vec<Finding>, share: Share) -> Report {
+fn of_findings(about: Basis<'_>, mut findings: Vec<Finding>, share: StatusShare) -> Report {
     findings.sort_by_key(|finding| finding.condition);
     let required = findings.iter().filter(|finding| !finding.condition.is_advisory());
     let [mut ready, stalled] = summary(&required.cloned().collect::<Vec<_>>());
@@ -114,7 +114,7 @@ fn of_findings(about: About<'_>, mut findings: Vec<Finding>, share: Share) -> Re
 
 /// The report about a `TokenCache` of which the operator cannot see what there is: none of its conditions is known.
 #[must_use]
-pub fn unobserved(about: About<'_>, conditions: Vec<ConditionType>, why: &str) -> Report {
+pub fn unobserved(about: Basis<'_>, conditions: Vec<ConditionType>, why: &str) -> Report {
     let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let mut findings: Vec<Finding> = std::iter::once(ConditionType::SpecValid).chain(conditions).map(unknown).collect();
@@ -126,7 +126,7 @@ pub fn unobserved(about: About<'_>, conditions: Vec<ConditionType>, why: &str) -
 
 /// The report about a `TokenCache` that cannot be carried out.
 #[must_use]
-pub fn invalid(about: About<'_>, spec_valid: Finding) -> Report {
+pub fn invalid(about: Basis<'_>, spec_valid: Finding) -> Report {
     let required = [spec_valid];
     let [ready, stalled] = summary(&required);
     let [spec_valid] = required;
@@ -135,9 +135,9 @@ pub fn invalid(about: About<'_>, spec_valid: Finding) -> Report {
 }
 
 /// What the status says of what is published.
-fn kept(previous: &TokenCacheStatus) -> Share {
+fn kept(previous: &TokenCacheStatus) -> StatusShare {
     let TokenCacheStatus { redis, binding, key_ring, .. } = previous.clone();
-    Share { redis, binding, key_ring }
+    StatusShare { redis, binding, key_ring }
 }
 
 /// The finding about a spec that cannot be read.
@@ -177,7 +177,7 @@ fn spec_valid(failure: Option<&WriteError>) -> Finding {
     }
 }
 
-fn assemble(About { cache, previous, now }: About<'_>, findings: &[Finding], share: Share) -> Report {
+fn assemble(Basis { cache, previous, now }: Basis<'_>, findings: &[Finding], share: StatusShare) -> Report {
     // What is news is told by what stands in the status.
     let fitting = |finding: &Finding| Finding {
         message: words::cut(&finding.message, LONGEST_MESSAGE.into()),
@@ -185,15 +185,18 @@ fn assemble(About { cache, previous, now }: About<'_>, findings: &[Finding], sha
     };
     let findings: Vec<Finding> = findings.iter().map(fitting).collect();
     let generation = cache.metadata.generation.unwrap_or_default();
-    let happenings = events::of_conditions(&previous.conditions, &findings);
+    let events = events::of_conditions(&previous.conditions, &findings);
     let conditions = merge(&previous.conditions, &findings, generation, now);
     let stands_false = |finding: &&Finding| {
         let of_it = |condition: &Condition| condition.type_ == finding.condition.as_str();
-        conditions.iter().find(|condition| of_it(condition)).is_some_and(|it| it.status == Verdict::False.as_str())
+        conditions
+            .iter()
+            .find(|condition| of_it(condition))
+            .is_some_and(|it| it.status == ConditionStatus::False.as_str())
     };
     let warns = |finding: &&Finding| finding.condition.is_advisory() && !finding.reason.is_asked_for();
     let warnings = findings.iter().filter(warns).filter(stands_false).count();
-    let Share { redis, binding, key_ring } = share;
+    let StatusShare { redis, binding, key_ring } = share;
     let status = TokenCacheStatus {
         observed_generation: generation,
         warnings: i32::try_from(warnings).unwrap_or(i32::MAX),
@@ -203,5 +206,5 @@ fn assemble(About { cache, previous, now }: About<'_>, findings: &[Finding], sha
         key_ring,
         operations: previous.operations.clone(),
     };
-    Report { status, happenings }
+    Report { status, events }
 }

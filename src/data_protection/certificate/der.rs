@@ -59,7 +59,7 @@ pub fn oid(encoded: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// The first element of these bytes, and what follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Element<'bytes> {
+pub struct Tlv<'bytes> {
     /// What it is.
     pub tag: u8,
     /// What is in it.
@@ -71,7 +71,7 @@ pub struct Element<'bytes> {
 }
 
 /// Reads the first element; `None` where it is cut short, or its length is of a form that DER has not.
-pub fn read(bytes: &[u8]) -> Option<Element<'_>> {
+pub fn read(bytes: &[u8]) -> Option<Tlv<'_>> {
     let (&tag, after) = bytes.split_first()?;
     let (&first, after) = after.split_first()?;
     let (length, after) = match first {
@@ -84,16 +84,16 @@ pub fn read(bytes: &[u8]) -> Option<Element<'_>> {
         _ => return None,
     };
     let (content, rest) = after.split_at_checked(length)?;
-    Some(Element { tag, content, whole: &bytes[..bytes.len() - rest.len()], rest })
+    Some(Tlv { tag, content, whole: &bytes[..bytes.len() - rest.len()], rest })
 }
 
 /// Reads an element of this tag.
-pub fn expect(tag: u8, bytes: &[u8]) -> Option<Element<'_>> {
+pub fn expect(tag: u8, bytes: &[u8]) -> Option<Tlv<'_>> {
     read(bytes).filter(|element| element.tag == tag)
 }
 
 /// The elements one after the other, up to the end or to what is none.
-pub fn elements(mut bytes: &[u8]) -> impl Iterator<Item = Element<'_>> {
+pub fn elements(mut bytes: &[u8]) -> impl Iterator<Item = Tlv<'_>> {
     std::iter::from_fn(move || {
         let element = read(bytes)?;
         bytes = element.rest;

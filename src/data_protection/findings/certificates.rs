@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{Told, fails, some_of};
+use super::{Evidence, fails, some_of};
 use crate::{
     api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION},
     condition::{Finding, Reason},
@@ -16,13 +16,13 @@ use crate::{
         import::provided::Unusable,
         key::{Closed, id::KeyId},
         objects::COMPONENT,
-        ring::{DataProtection, certificates},
+        ring::{Ring, certificates},
         secrets::{RingSecrets, annotation},
     },
     kubernetes::{identity::Found, name},
 };
 
-impl Told<'_> {
+impl Evidence<'_> {
     /// Somebody else has the Secret that they are to be published in.
     pub(crate) fn certificates_taken(&self) -> Option<Finding> {
         let Found::Foreign(holder) = &self.observed.inputs().certificates else { return None };
@@ -230,7 +230,7 @@ impl Told<'_> {
 
 /// What is not as it should be in the Secret that they are published in, but for certificates that are to come and to go;
 /// `None` where nothing is.
-pub(crate) fn drift(observed: &RingSecrets, ring: &DataProtection) -> Option<String> {
+pub(crate) fn drift(observed: &RingSecrets, ring: &Ring) -> Option<String> {
     let secret = observed.inputs().certificates.ours()?;
     let (live, wanted) = (there(secret), certificates::files(&ring.certificates.pairs));
     if wanted.is_empty() {

@@ -10,17 +10,17 @@ use super::{certificates, listed};
 use crate::{
     api::v1alpha1::KeyRingStatus,
     data_protection::{
-        ring::default_key::Member,
+        ring::default_key::DatedKey,
         secrets::{REQUESTED_ANNOTATION, RingSecrets, WHY_ANNOTATION, annotation, created},
         settings::Settings,
-        state::Standing,
+        state::RingState,
     },
     kubernetes::name,
 };
 
 /// What carrying the plan out puts right, in sentences.
 #[must_use]
-pub fn mends(settings: &Settings, observed: &RingSecrets, standing: &Standing) -> Vec<String> {
+pub fn mends(settings: &Settings, observed: &RingSecrets, standing: &RingState) -> Vec<String> {
     let Some(ring) = &standing.ring else { return Vec::new() };
     let put_right = |secret: String, what: &str| format!("Secret {secret} was put right{what}");
     let strays = &ring.published.strays;
@@ -41,12 +41,12 @@ pub fn mends(settings: &Settings, observed: &RingSecrets, standing: &Standing) -
 pub fn minted(
     settings: &Settings,
     observed: &RingSecrets,
-    standing: &Standing,
+    standing: &RingState,
     before: Option<&KeyRingStatus>,
 ) -> Vec<String> {
     let members = standing.ring.as_ref().map(|ring| ring.ring.members()).unwrap_or_default();
     let is_told =
-        |member: &Member| before.is_some_and(|before| before.keys.iter().any(|key| key.id == member.id.to_string()));
+        |member: &DatedKey| before.is_some_and(|before| before.keys.iter().any(|key| key.id == member.id.to_string()));
     let mut told: Vec<(Option<Timestamp>, String)> = Vec::new();
     for member in members.iter().filter(|member| !is_told(member)) {
         let file = member.id.file_name();

@@ -2,7 +2,7 @@
 //!
 //! In: what a sentence is made from. Out: a finding, or a part of one.
 
-use super::{NAMED, Told, fails, listed};
+use super::{Evidence, NAMED, fails, listed};
 use crate::{
     condition::{Finding, Reason},
     data_protection::{
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-impl Told<'_> {
+impl Evidence<'_> {
     /// It is not there, or not all of it can be taken over.
     pub(crate) fn import_incomplete(&self) -> Option<Finding> {
         let import = self.provided.import.as_ref()?;

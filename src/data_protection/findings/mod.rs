@@ -15,13 +15,13 @@ use super::{
     import::provided::Provided,
     objects::COMPONENT,
     ring::{
-        DataProtection,
-        default_key::{Choice, Member},
+        Ring,
+        default_key::{DatedKey, DefaultKey},
         published::Refused,
     },
     secrets::{RingSecrets, created},
     settings::Settings,
-    state::Standing,
+    state::RingState,
 };
 use crate::{
     capability::operation,
@@ -41,31 +41,31 @@ pub(super) const NAMED: usize = 3;
 pub fn finding(
     settings: &Settings,
     observed: &RingSecrets,
-    standing: &Standing,
+    standing: &RingState,
     mended: &[String],
     now: Timestamp,
 ) -> Option<Finding> {
     let ring = standing.ring.as_ref()?;
     let (secret, provided) = (name::keys(&settings.owner.name), &standing.provided);
-    let told = Told { settings, observed, ring, provided, secret, now };
+    let told = Evidence { settings, observed, ring, provided, secret, now };
     let found = [
-        Told::taken,
-        Told::certificates_taken,
-        Told::certificates_immutable,
-        Told::held_by_another,
-        Told::collected,
-        Told::malformed,
-        Told::full,
-        Told::certificate_unusable,
-        Told::import_incomplete,
-        Told::sealed,
-        Told::damaged,
-        Told::missing,
-        Told::owned,
-        Told::unpublished,
-        Told::certificates_unpublished,
-        Told::put_off,
-        Told::inactive,
+        Evidence::taken,
+        Evidence::certificates_taken,
+        Evidence::certificates_immutable,
+        Evidence::held_by_another,
+        Evidence::collected,
+        Evidence::malformed,
+        Evidence::full,
+        Evidence::certificate_unusable,
+        Evidence::import_incomplete,
+        Evidence::sealed,
+        Evidence::damaged,
+        Evidence::missing,
+        Evidence::owned,
+        Evidence::unpublished,
+        Evidence::certificates_unpublished,
+        Evidence::put_off,
+        Evidence::inactive,
     ]
     .into_iter()
     .find_map(|check| check(&told));
@@ -73,16 +73,16 @@ pub fn finding(
 }
 
 /// What a sentence is made from.
-pub(super) struct Told<'seen> {
+pub(super) struct Evidence<'seen> {
     pub settings: &'seen Settings,
     pub observed: &'seen RingSecrets,
-    pub ring: &'seen DataProtection,
+    pub ring: &'seen Ring,
     pub provided: &'seen Provided,
     pub secret: String,
     pub now: Timestamp,
 }
 
-impl Told<'_> {
+impl Evidence<'_> {
     fn taken(&self) -> Option<Finding> {
         let holder = match &self.observed.ring {
             Found::Foreign(holder) => holder,
@@ -236,14 +236,14 @@ impl Told<'_> {
 
     fn inactive(&self) -> Option<Finding> {
         let what = match self.ring.ring.choice(self.now) {
-            Choice::Default(_) => return None,
-            Choice::Fallback(key) => {
+            DefaultKey::Default(_) => return None,
+            DefaultKey::Fallback(key) => {
                 format!(
                     "no key is active, and applications make do with {}, which is not meant to encrypt",
                     key.id.short()
                 )
             }
-            Choice::Nothing => "no key can encrypt, and applications that should fail".to_owned(),
+            DefaultKey::Nothing => "no key can encrypt, and applications that should fail".to_owned(),
         };
         let next = match self.ring.ring.next(self.now) {
             Some(next) => format!("{} takes over at {}", next.id.short(), next.activates),
@@ -325,7 +325,7 @@ impl Told<'_> {
         self.ring.ring.members().iter().filter(|member| self.is_adopted(member)).count()
     }
 
-    fn is_adopted(&self, member: &Member) -> bool {
+    fn is_adopted(&self, member: &DatedKey) -> bool {
         let file = member.id.file_name();
         let made = self.observed.holders(&file).filter_map(created).min();
         made.is_some_and(|made| self.settings.created.is_some_and(|since| made < since))

@@ -10,12 +10,12 @@ use crate::{
     data_protection::{
         key::id::KeyId,
         ring::{
-            default_key::{KeyState, Member},
+            default_key::{DatedKey, KeyState},
             in_use::InUse,
         },
         secrets::RingSecrets,
         settings::Settings,
-        state::Standing,
+        state::RingState,
     },
     kubernetes::name,
 };
@@ -53,14 +53,14 @@ pub fn with_use(
 pub fn status(
     settings: &Settings,
     observed: &RingSecrets,
-    standing: &Standing,
+    standing: &RingState,
     now: Timestamp,
 ) -> Option<KeyRingStatus> {
     let ring = &standing.ring.as_ref()?;
     observed.ring.ours()?;
-    let mut members: Vec<&Member> = ring.ring.members().iter().collect();
+    let mut members: Vec<&DatedKey> = ring.ring.members().iter().collect();
     members.sort_by_key(|member| (member.activates, member.id));
-    let key = |member: &Member| KeyStatus {
+    let key = |member: &DatedKey| KeyStatus {
         id: member.id.to_string(),
         state: state(ring.ring.state(member, now)),
         created: operation::time(member.created),

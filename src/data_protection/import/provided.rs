@@ -12,7 +12,7 @@ use crate::{
         import,
         key::{read, write::File},
         ring::{
-            Awaited, Protection,
+            Outstanding, Protection,
             capacity::{Overflow, Room},
             published::{self, Published, Refusal, Refused},
         },
@@ -103,8 +103,8 @@ impl Provided {
 
     /// What is named and is not there.
     #[must_use]
-    pub fn awaited(&self) -> Awaited {
-        Awaited { ring: self.import.is_some(), certificates: !self.unusable.is_empty() }
+    pub fn awaited(&self) -> Outstanding {
+        Outstanding { ring: self.import.is_some(), certificates: !self.unusable.is_empty() }
     }
 
     /// Files that have no Secret of their own yet.

@@ -107,7 +107,7 @@ pub enum Closed {
 
 /// A key that is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyOrder {
+pub struct KeyDates {
     /// When it is said to be made. Only the rule of .NET 9 for young keys, and revocations of all keys before a date, look
     /// at it.
     pub created: Timestamp,
@@ -128,7 +128,7 @@ pub enum MakeError {
     Seal(#[from] SealError),
 }
 
-impl KeyOrder {
+impl KeyDates {
     /// Makes the key from random bytes, encrypted to a certificate where one is given.
     ///
     /// # Errors

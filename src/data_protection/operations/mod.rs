@@ -9,7 +9,7 @@ pub mod revoke_key;
 pub mod rotate_key;
 
 use super::{
-    ring::{DataProtection, capacity::Room},
+    ring::{Ring, capacity::Room},
     secrets::RingSecrets,
 };
 use crate::{
@@ -38,12 +38,12 @@ pub fn told(entry: OperationStatus) -> Operation {
 
 /// Whether a key can be made in an emergency: there is a place to publish it, room, and what it is to be encrypted to.
 #[must_use]
-pub fn may_make(observed: &RingSecrets, ring: &DataProtection) -> bool {
+pub fn may_make(observed: &RingSecrets, ring: &Ring) -> bool {
     matches!(observed.ring, Found::Nothing | Found::Ours(_)) && room(ring).has_for_emergency() && ring.can_mint()
 }
 
 /// How much room the ring has.
 #[must_use]
-pub fn room(ring: &DataProtection) -> Room {
+pub fn room(ring: &Ring) -> Room {
     Room::new(ring.published.fill(), ring.encrypts_to())
 }

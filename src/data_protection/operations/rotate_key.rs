@@ -11,7 +11,7 @@ use crate::{
     capability::operation::{self, Request, is},
     data_protection::{
         key::{id::KeyId, read},
-        ring::DataProtection,
+        ring::Ring,
         secrets::RingSecrets,
         settings::Settings,
     },
@@ -23,7 +23,7 @@ use crate::{
 pub fn answer(
     settings: &Settings,
     observed: &RingSecrets,
-    ring: Option<&DataProtection>,
+    ring: Option<&Ring>,
     now: Timestamp,
 ) -> (Option<OperationStatus>, Option<Timestamp>) {
     let before = operation::entry_in(&observed.beside.operations, OperationType::RotateKey);

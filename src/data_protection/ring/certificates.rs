@@ -37,7 +37,7 @@ pub fn needed(keys: &[Key]) -> BTreeSet<Thumbprint> {
 
 /// What of the certificates at hand is to be published and kept.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct KeptCertificates {
     /// Each once: the current one first, then those that the user named, then those that a key needs.
     pub pairs: Vec<Pair>,
     /// Those that a key needs and nobody has: what these keys encrypted cannot be read.
@@ -47,9 +47,9 @@ pub struct Kept {
 /// What is to be published and kept: `named` are the current certificate and the previous ones that the user names, in this
 /// order, and `copies` those that were kept before.
 #[must_use]
-pub fn kept(keys: &[Key], named: &[Pair], copies: &[Pair]) -> Kept {
+pub fn kept(keys: &[Key], named: &[Pair], copies: &[Pair]) -> KeptCertificates {
     let mut missing = needed(keys);
-    let mut kept = Kept::default();
+    let mut kept = KeptCertificates::default();
     let wanted = copies.iter().filter(|copy| missing.contains(&copy.thumbprint()));
     for pair in named.iter().chain(wanted) {
         if !kept.pairs.iter().any(|there| there.thumbprint() == pair.thumbprint()) {
@@ -59,7 +59,7 @@ pub fn kept(keys: &[Key], named: &[Pair], copies: &[Pair]) -> Kept {
     for pair in &kept.pairs {
         missing.remove(&pair.thumbprint());
     }
-    Kept { missing, ..kept }
+    KeptCertificates { missing, ..kept }
 }
 
 /// A certificate that new keys could be encrypted to.

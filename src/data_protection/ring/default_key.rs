@@ -14,7 +14,7 @@ pub const PROPAGATION: SignedDuration = SignedDuration::from_hours(48);
 
 /// A key, without what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct DatedKey {
     /// Its name.
     pub id: KeyId,
     /// When it was made.
@@ -29,7 +29,7 @@ pub struct Member {
     pub is_readable: bool,
 }
 
-impl Member {
+impl DatedKey {
     /// Whether it could encrypt at a time, had it been activated.
     #[must_use]
     pub fn is_usable(&self, now: Timestamp) -> bool {
@@ -39,15 +39,15 @@ impl Member {
 
 /// The keys there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ring(Vec<Member>);
+pub struct DatedKeys(Vec<DatedKey>);
 
 /// The key that applications encrypt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice<'ring> {
+pub enum DefaultKey<'ring> {
     /// The newest that is active.
-    Default(&'ring Member),
+    Default(&'ring DatedKey),
     /// Some other, for want of it. An application that makes keys itself would now make one.
-    Fallback(&'ring Member),
+    Fallback(&'ring DatedKey),
     /// None: nothing can be encrypted.
     Nothing,
 }
@@ -69,22 +69,22 @@ pub enum KeyState {
     Unreadable,
 }
 
-impl Ring {
+impl DatedKeys {
     /// The keys there are.
     #[must_use]
-    pub fn members(&self) -> &[Member] {
+    pub fn members(&self) -> &[DatedKey] {
         &self.0
     }
 
     /// The key of this name.
     #[must_use]
-    pub fn find(&self, id: KeyId) -> Option<&Member> {
+    pub fn find(&self, id: KeyId) -> Option<&DatedKey> {
         self.0.iter().find(|member| member.id == id)
     }
 
     /// The key that was activated last, whatever became of it.
     #[must_use]
-    pub fn newest(&self, now: Timestamp) -> Option<&Member> {
+    pub fn newest(&self, now: Timestamp) -> Option<&DatedKey> {
         let soon = later(now, SKEW);
         let active = self.0.iter().filter(|member| member.activates <= soon);
         active.max_by_key(|member| (member.activates, std::cmp::Reverse(member.id)))
@@ -94,10 +94,10 @@ impl Ring {
     /// choice of `DefaultKeyResolver` for all keys older than two days
     /// (<https://github.com/dotnet/aspnetcore/tree/main/src/DataProtection/DataProtection/src/KeyManagement>).
     #[must_use]
-    pub fn choice(&self, now: Timestamp) -> Choice<'_> {
+    pub fn choice(&self, now: Timestamp) -> DefaultKey<'_> {
         let newest = self.newest(now);
         if let Some(newest) = newest.filter(|newest| newest.is_usable(now)) {
-            return Choice::Default(newest);
+            return DefaultKey::Default(newest);
         }
         let others = self.0.iter().filter(|member| {
             let is_newest = newest.is_some_and(|newest| newest.id == member.id);
@@ -106,31 +106,31 @@ impl Ring {
         let (young, old): (Vec<_>, Vec<_>) = others.partition(|member| member.created > earlier(now, PROPAGATION));
         let fallback = old.into_iter().max_by_key(|member| member.created);
         let fallback = fallback.or_else(|| young.into_iter().min_by_key(|member| member.created));
-        fallback.map_or(Choice::Nothing, Choice::Fallback)
+        fallback.map_or(DefaultKey::Nothing, DefaultKey::Fallback)
     }
 
     /// What an application on .NET 8 makes do with where no key is active: it does not leave the newest out, though that is
     /// expired.
     #[must_use]
-    pub fn fallback_of_net_8(&self, now: Timestamp) -> Option<&Member> {
+    pub fn fallback_of_net_8(&self, now: Timestamp) -> Option<&DatedKey> {
         let usable = || self.0.iter().filter(|member| !member.is_revoked && member.is_readable);
-        let is_young = |member: &&Member| member.created > earlier(now, PROPAGATION);
+        let is_young = |member: &&DatedKey| member.created > earlier(now, PROPAGATION);
         let old = usable().filter(|member| !is_young(member)).max_by_key(|member| member.created);
         old.or_else(|| usable().filter(is_young).min_by_key(|member| member.created))
     }
 
     /// The key that encrypts, as it should be; `None` where applications are left to a fallback.
     #[must_use]
-    pub fn active(&self, now: Timestamp) -> Option<&Member> {
+    pub fn active(&self, now: Timestamp) -> Option<&DatedKey> {
         match self.choice(now) {
-            Choice::Default(active) => Some(active),
-            Choice::Fallback(_) | Choice::Nothing => None,
+            DefaultKey::Default(active) => Some(active),
+            DefaultKey::Fallback(_) | DefaultKey::Nothing => None,
         }
     }
 
     /// The key that encrypts next.
     #[must_use]
-    pub fn next(&self, now: Timestamp) -> Option<&Member> {
+    pub fn next(&self, now: Timestamp) -> Option<&DatedKey> {
         let soon = later(now, SKEW);
         let pending = self.0.iter().filter(|member| member.activates > soon);
         pending.filter(|member| member.is_usable(member.activates)).min_by_key(|member| (member.activates, member.id))
@@ -138,7 +138,7 @@ impl Ring {
 
     /// What a key is good for.
     #[must_use]
-    pub fn state(&self, member: &Member, now: Timestamp) -> KeyState {
+    pub fn state(&self, member: &DatedKey, now: Timestamp) -> KeyState {
         if member.is_revoked {
             KeyState::Revoked
         } else if !member.is_readable {
@@ -155,8 +155,8 @@ impl Ring {
     }
 }
 
-impl FromIterator<Member> for Ring {
-    fn from_iter<T: IntoIterator<Item = Member>>(members: T) -> Self {
+impl FromIterator<DatedKey> for DatedKeys {
+    fn from_iter<T: IntoIterator<Item = DatedKey>>(members: T) -> Self {
         Self(members.into_iter().collect())
     }
 }

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::{
-    default_key::{Choice, KeyState, Ring},
+    default_key::{DatedKeys, DefaultKey, KeyState},
     open::{KeyRing, UnprotectError},
 };
 use crate::data_protection::{
@@ -92,7 +92,7 @@ pub enum RoundTripError {
 #[derive(Debug, Clone)]
 pub struct Directory {
     keys: Vec<Key>,
-    ring: Ring,
+    ring: DatedKeys,
     key_ring: KeyRing,
     /// Files that applications pass over, and why.
     pub passed_over: Vec<(String, FileError)>,
@@ -158,13 +158,13 @@ impl Directory {
         lines.extend(self.undecided(now));
         lines.extend(self.on_net_8(now));
         lines.push(match self.ring.choice(now) {
-            Choice::Default(key) => format!("an application that reads this ring now encrypts with {}", key.id),
-            Choice::Fallback(key) => format!(
+            DefaultKey::Default(key) => format!("an application that reads this ring now encrypts with {}", key.id),
+            DefaultKey::Fallback(key) => format!(
                 "no key is active: an application that reads this ring now makes do with {}, or fails where it makes keys \
                  itself",
                 key.id
             ),
-            Choice::Nothing => "no key can encrypt: every Protect of an application fails".to_owned(),
+            DefaultKey::Nothing => "no key can encrypt: every Protect of an application fails".to_owned(),
         });
         lines
     }
@@ -177,13 +177,13 @@ impl Directory {
 
     /// The keys by their dates: which encrypts, as .NET 9 and 10 choose it.
     #[must_use]
-    pub fn ring(&self) -> &Ring {
+    pub fn ring(&self) -> &DatedKeys {
         &self.ring
     }
 
     /// That a key may encrypt which only an application itself can use.
     fn undecided(&self, now: Timestamp) -> Vec<String> {
-        let is_default = matches!(self.ring.choice(now), Choice::Default(_));
+        let is_default = matches!(self.ring.choice(now), DefaultKey::Default(_));
         let newest = self.ring.newest(now).map(|newest| newest.id);
         let comes_first = |id: KeyId| !is_default || newest == Some(id);
         let foreign = self.key_ring.closed().filter_map(|(id, why)| match why {
@@ -195,7 +195,7 @@ impl Directory {
 
     /// What .NET 8 does otherwise.
     fn on_net_8(&self, now: Timestamp) -> Option<String> {
-        if let Choice::Default(active) = self.ring.choice(now) {
+        if let DefaultKey::Default(active) = self.ring.choice(now) {
             let expires = self.keys.iter().find(|key| key.id == active.id)?.expires;
             let is_lost = expires.is_beyond_net_8();
             return is_lost.then(|| {
@@ -206,7 +206,7 @@ impl Directory {
             });
         }
         let net_8 = self.ring.fallback_of_net_8(now)?;
-        let is_same = matches!(self.ring.choice(now), Choice::Fallback(other) if other.id == net_8.id);
+        let is_same = matches!(self.ring.choice(now), DefaultKey::Fallback(other) if other.id == net_8.id);
         (!is_same).then(|| format!("on .NET 8 an application that reads this ring now makes do with {}", net_8.id))
     }
 
@@ -215,9 +215,9 @@ impl Directory {
     pub fn fault(&self, now: Timestamp) -> Option<Fault> {
         let is_key = |(_, why): &&(String, FileError)| matches!(why, FileError::Key(_) | FileError::Dates(..));
         match self.ring.choice(now) {
-            Choice::Nothing => return Some(Fault::NoKey),
-            Choice::Fallback(_) => return Some(Fault::NoneActive),
-            Choice::Default(_) => {}
+            DefaultKey::Nothing => return Some(Fault::NoKey),
+            DefaultKey::Fallback(_) => return Some(Fault::NoneActive),
+            DefaultKey::Default(_) => {}
         }
         match (self.key_ring.closed().count(), self.passed_over.iter().filter(is_key).count()) {
             (0, 0) => None,
@@ -247,7 +247,7 @@ impl Directory {
         now: Timestamp,
         random: &[u8; RANDOM_BYTES],
     ) -> Result<Vec<u8>, RoundTripError> {
-        let (Choice::Default(key) | Choice::Fallback(key)) = self.ring.choice(now) else {
+        let (DefaultKey::Default(key) | DefaultKey::Fallback(key)) = self.ring.choice(now) else {
             return Err(RoundTripError::NoKey);
         };
         let protector = self.key_ring.protector(key.id).ok_or(RoundTripError::NoKey)?;

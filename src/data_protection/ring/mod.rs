@@ -1,7 +1,7 @@
 //! A key ring as a whole: which keys there are, which of them encrypts, when the next one is made.
 //!
 //! In: the files of key Secrets and of the published ring, certificates, how often keys change, the time. Out:
-//! [`DataProtection`]. Nothing is drawn and nothing is written here: what is to be made is a [`KeyMint`], which random bytes turn
+//! [`Ring`]. Nothing is drawn and nothing is written here: what is to be made is a [`PlannedKey`], which random bytes turn
 //! into a file. No key is ever removed.
 //!
 //! | module | what |
@@ -29,32 +29,32 @@ use jiff::Timestamp;
 
 use super::{
     certificate::{Certificate, Pair, Thumbprint},
-    key::{Closed, KeyOrder, MakeError, encrypted_xml::OpenError, id::KeyId, write::File},
+    key::{Closed, KeyDates, MakeError, encrypted_xml::OpenError, id::KeyId, write::File},
 };
-use certificates::{AtHand, Copies, Kept};
-use default_key::Ring;
+use certificates::{AtHand, Copies, KeptCertificates};
+use default_key::DatedKeys;
 use open::KeyRing;
 use published::Published;
-use rotation::Rotation;
+use rotation::RotationPolicy;
 use schedule::Why;
 
 /// What is known of a ring, and what is to be done.
 #[derive(Debug, Clone)]
-pub struct DataProtection {
+pub struct Ring {
     /// What is to be published.
     pub published: Published,
     /// The keys, by their dates.
-    pub ring: Ring,
+    pub ring: DatedKeys,
     /// What reads payloads and entries. To be handed to the next pass, which then need not open every key again.
     pub key_ring: KeyRing,
     /// The certificates that are to be published and kept.
-    pub certificates: Kept,
+    pub certificates: KeptCertificates,
     /// Since when applications can read each of them.
     pub certificates_since: BTreeMap<Thumbprint, Timestamp>,
     /// Whether what the next key is encrypted to depends on the processes that use the ring.
     pub depends_on_processes: bool,
     /// A key that is to be made.
-    pub mint: Option<KeyMint>,
+    pub mint: Option<PlannedKey>,
     /// A key that would be made, but that another one was made a moment ago; and when it is.
     pub put_off: Option<(Why, Timestamp)>,
     /// When the next key is to be made.
@@ -62,16 +62,16 @@ pub struct DataProtection {
     /// When something changes by itself.
     pub wake_at: Option<Timestamp>,
     protection: Protection,
-    awaited: Awaited,
-    rotation: Rotation,
+    awaited: Outstanding,
+    rotation: RotationPolicy,
     /// No key is said to be made before.
     not_before: Option<Timestamp>,
 }
 
-impl DataProtection {
+impl Ring {
     /// Reads what was seen. What `earlier` has opened is not opened again.
     #[must_use]
-    pub fn read(seen: &Seen<'_>, rotation: Rotation, now: Timestamp, earlier: &KeyRing) -> Self {
+    pub fn read(seen: &Seen<'_>, rotation: RotationPolicy, now: Timestamp, earlier: &KeyRing) -> Self {
         let published = Published::of(seen.sources.iter().copied(), seen.live.iter().copied());
         let current = match &seen.protection {
             Protection::Certificate(pair) => Some(pair.as_ref()),
@@ -181,7 +181,7 @@ impl DataProtection {
 
     /// The key that replaces the active one at once, because somebody asked for it; `None` while none can be made.
     #[must_use]
-    pub fn at_once(&self, now: Timestamp) -> Option<KeyMint> {
+    pub fn at_once(&self, now: Timestamp) -> Option<PlannedKey> {
         if !self.can_mint() {
             return None;
         }
@@ -194,17 +194,17 @@ impl DataProtection {
         self.ring.newest(now).is_some_and(|newest| newest.id == key)
     }
 
-    fn mint_of(&self, why: Why, order: KeyOrder) -> Option<KeyMint> {
+    fn mint_of(&self, why: Why, order: KeyDates) -> Option<PlannedKey> {
         // A key that is older than a revocation of all keys would be revoked by it wherever somebody still has it.
         let created =
             self.not_before.map_or(order.created, |not_before| schedule::since(not_before).max(order.created));
-        let order = KeyOrder { created, ..order };
+        let order = KeyDates { created, ..order };
         let certificate = match &self.protection {
             Protection::Plain => None,
             Protection::Certificate(pair) => Some(pair.certificate().clone()),
             Protection::Unavailable => return None,
         };
-        Some(KeyMint { why, order, certificate })
+        Some(PlannedKey { why, order, certificate })
     }
 }
 
@@ -235,14 +235,14 @@ pub struct Seen<'seen> {
     /// The start of the oldest process that uses the ring; `None` where there is no process.
     pub oldest_process: Option<Timestamp>,
     /// What the user names and is not there.
-    pub awaited: Awaited,
+    pub awaited: Outstanding,
     /// When the last key was made that nobody had asked for, as far as that is less than an hour ago.
     pub made: Option<Timestamp>,
 }
 
 /// What the user names and is not there, or cannot be used. What may come yet is not replaced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Awaited {
+pub struct Outstanding {
     /// A ring to take over: no first key is made.
     pub ring: bool,
     /// Certificates beside the current one: no key takes the place of those that are encrypted to them.
@@ -251,16 +251,16 @@ pub struct Awaited {
 
 /// A key whose bytes are drawn when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyMint {
+pub struct PlannedKey {
     /// Why it is made.
     pub why: Why,
     /// Its dates.
-    pub order: KeyOrder,
+    pub order: KeyDates,
     /// What it is encrypted to.
     pub certificate: Option<Certificate>,
 }
 
-impl KeyMint {
+impl PlannedKey {
     /// The key's file, from [`RANDOM_BYTES`](super::key::RANDOM_BYTES) random bytes.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use zeroize::Zeroizing;
 
-use super::default_key::{Member, Ring};
+use super::default_key::{DatedKey, DatedKeys};
 use crate::data_protection::{
     certificate::Pair,
     key::{Closed, Key, encrypted_xml::EncryptedSecret, id::KeyId, revocation::Revocation},
@@ -82,10 +82,10 @@ impl KeyRing {
 
     /// The ring as its dates tell it.
     #[must_use]
-    pub fn dates(&self) -> Ring {
+    pub fn dates(&self) -> DatedKeys {
         let member = |entry: &Entry| {
             let Entry { key, held } = entry;
-            Member {
+            DatedKey {
                 id: key.id,
                 created: key.created.timestamp(),
                 activates: key.activates.timestamp(),

@@ -21,7 +21,7 @@ pub const SHORTEST_AHEAD: SignedDuration = SignedDuration::from_hours(48);
 
 /// How often keys change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rotation {
+pub struct RotationPolicy {
     every: SignedDuration,
     publish_ahead: SignedDuration,
 }
@@ -52,7 +52,7 @@ pub enum RotationError {
     AheadTooLong,
 }
 
-impl Rotation {
+impl RotationPolicy {
     /// Checks both.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Rotation {
     }
 }
 
-impl Default for Rotation {
+impl Default for RotationPolicy {
     fn default() -> Self {
         Self { every: DAY * 90, publish_ahead: HOUR * 72 }
     }
@@ -100,13 +100,13 @@ impl Default for Rotation {
 mod tests {
     use super::*;
 
-    fn of(every: i32, ahead: i32, has_certificate: bool) -> Result<Rotation, RotationError> {
-        Rotation::new(DAY * every, HOUR * ahead, has_certificate)
+    fn of(every: i32, ahead: i32, has_certificate: bool) -> Result<RotationPolicy, RotationError> {
+        RotationPolicy::new(DAY * every, HOUR * ahead, has_certificate)
     }
 
     #[test]
     fn what_would_leave_an_application_without_a_key_is_refused() {
-        assert_eq!(of(90, 72, true), Ok(Rotation::default()));
+        assert_eq!(of(90, 72, true), Ok(RotationPolicy::default()));
         assert!(of(7, 48, false).is_ok());
         assert_eq!(of(6, 48, false), Err(RotationError::EveryTooShort(DAY * 6)));
         assert_eq!(of(29, 72, true), Err(RotationError::EveryTooShortForCertificate(DAY * 29)));

@@ -21,10 +21,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    default_key::{Member, PROPAGATION, Ring, SKEW, earlier, later},
-    rotation::Rotation,
+    default_key::{DatedKey, DatedKeys, PROPAGATION, SKEW, earlier, later},
+    rotation::RotationPolicy,
 };
-use crate::data_protection::key::KeyOrder;
+use crate::data_protection::key::KeyDates;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -80,7 +80,7 @@ impl fmt::Display for Why {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// A key that is to be made now.
-    pub order: Option<(Why, KeyOrder)>,
+    pub order: Option<(Why, KeyDates)>,
     /// When the key after the last one is to be made; `None` where none is active to count from.
     pub due: Option<Timestamp>,
     /// When something changes by itself; `None` where nothing ever will.
@@ -89,10 +89,10 @@ pub struct Schedule {
 
 /// What a check sees.
 struct Input<'ring> {
-    ring: &'ring Ring,
-    rotation: Rotation,
+    ring: &'ring DatedKeys,
+    rotation: RotationPolicy,
     now: Timestamp,
-    last: Option<&'ring Member>,
+    last: Option<&'ring DatedKey>,
 }
 
 type Check = fn(&Input<'_>) -> Option<Why>;
@@ -102,7 +102,7 @@ const CHECKS: [Check; 6] = [first, nothing_usable, nothing_activated, unusable_a
 
 /// What is to be done about keys now.
 #[must_use]
-pub fn schedule(ring: &Ring, rotation: Rotation, now: Timestamp) -> Schedule {
+pub fn schedule(ring: &DatedKeys, rotation: RotationPolicy, now: Timestamp) -> Schedule {
     let now = whole_second(now);
     let input = Input { ring, rotation, now, last: last(ring, now) };
     let why = CHECKS.iter().find_map(|check| check(&input));
@@ -112,7 +112,7 @@ pub fn schedule(ring: &Ring, rotation: Rotation, now: Timestamp) -> Schedule {
 /// The key that replaces the active one at once, because somebody asked for it. Applications that have read the ring before
 /// cannot read what it encrypts until they read it again, or are restarted.
 #[must_use]
-pub fn at_once(ring: &Ring, rotation: Rotation, now: Timestamp) -> KeyOrder {
+pub fn at_once(ring: &DatedKeys, rotation: RotationPolicy, now: Timestamp) -> KeyDates {
     let now = whole_second(now);
     Input { ring, rotation, now, last: last(ring, now) }.order(Why::Requested)
 }
@@ -145,9 +145,9 @@ pub fn since(time: Timestamp) -> Timestamp {
 }
 
 /// The last key of those that follow each other without a gap, from the active one on.
-fn last(ring: &Ring, now: Timestamp) -> Option<&Member> {
+fn last(ring: &DatedKeys, now: Timestamp) -> Option<&DatedKey> {
     let mut last = ring.active(now)?;
-    let mut pending: Vec<&Member> =
+    let mut pending: Vec<&DatedKey> =
         ring.members().iter().filter(|member| member.activates > last.activates && member.id != last.id).collect();
     pending.sort_by_key(|member| (member.activates, member.id));
     for member in pending {
@@ -196,7 +196,7 @@ fn expires_soon(input: &Input<'_>) -> Option<Why> {
 }
 
 /// A key that cannot encrypt, and would be the newest after this one.
-fn unusable_after<'ring>(input: &Input<'ring>, last: &Member) -> Option<&'ring Member> {
+fn unusable_after<'ring>(input: &Input<'ring>, last: &DatedKey) -> Option<&'ring DatedKey> {
     let unusable = input.ring.members().iter().filter(|member| {
         let comes = member.activates > later(input.now, SKEW) && member.activates >= last.activates;
         comes && member.activates < last.expires && !member.is_usable(member.activates)
@@ -205,15 +205,15 @@ fn unusable_after<'ring>(input: &Input<'ring>, last: &Member) -> Option<&'ring M
 }
 
 impl Input<'_> {
-    fn rotation_due(&self, last: &Member) -> Timestamp {
+    fn rotation_due(&self, last: &DatedKey) -> Timestamp {
         earlier(later(last.activates, self.rotation.every()), self.rotation.publish_ahead())
     }
 
-    fn expires_soon(&self, last: &Member) -> Timestamp {
+    fn expires_soon(&self, last: &DatedKey) -> Timestamp {
         earlier(earlier(last.expires, self.rotation.publish_ahead()), BEFORE_THE_END)
     }
 
-    fn order(&self, why: Why) -> KeyOrder {
+    fn order(&self, why: Why) -> KeyDates {
         let now = self.now;
         let (created, activates) = match (why, self.last) {
             (Why::First, _) => (now, now),
@@ -231,11 +231,11 @@ impl Input<'_> {
         let longest = self.ring.members().iter().map(|member| later(member.expires, OUTLIVES)).max();
         let expires = later(activates, self.rotation.every() * 2);
         let expires = longest.map_or(expires, |longest| longest.max(expires)).min(LATEST);
-        KeyOrder { created: whole_second(created), activates: whole_second(activates), expires: whole_second(expires) }
+        KeyDates { created: whole_second(created), activates: whole_second(activates), expires: whole_second(expires) }
     }
 
     /// When the key that follows the last one is said to be made, and when it activates.
-    fn after(&self, last: &Member) -> (Timestamp, Timestamp) {
+    fn after(&self, last: &DatedKey) -> (Timestamp, Timestamp) {
         let now = self.now;
         let ideal = later(now, self.rotation.publish_ahead());
         let latest = earlier(last.expires, RELOAD);

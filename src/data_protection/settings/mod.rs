@@ -7,7 +7,7 @@ pub(crate) mod revoke;
 
 use jiff::Timestamp;
 
-use super::ring::rotation::{Rotation, RotationError};
+use super::ring::rotation::{RotationError, RotationPolicy};
 use crate::{
     api::v1alpha1::{
         DataProtectionMode, Inspect, KeyRotationSpec, NamedSecret, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION,
@@ -19,7 +19,7 @@ use crate::{
     },
     kubernetes::identity::Owner,
 };
-use revoke::Wish;
+use revoke::RevokeRequest;
 
 /// What a cache wants of its key ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Settings {
     /// The `TokenCache`.
     pub owner: Owner,
     /// How often keys change; `None` where the operator makes none.
-    pub rotation: Option<Rotation>,
+    pub rotation: Option<RotationPolicy>,
     /// The Secret with the certificate that new keys are encrypted to; `None` where they are plain.
     pub certificate: Option<String>,
     /// The Secrets with other certificates that keys are encrypted to.
@@ -37,7 +37,7 @@ pub struct Settings {
     /// What its annotation asks for.
     pub request: Option<Request>,
     /// The key that its annotation wants revoked.
-    pub revoke: Option<Wish>,
+    pub revoke: Option<RevokeRequest>,
     /// What is read of stored entries.
     pub inspect: Inspect,
     /// When the `TokenCache` was made.
@@ -58,7 +58,7 @@ pub enum SettingsError {
     Duration(&'static str, String),
     /// The durations do not suit keys.
     #[error(transparent)]
-    Rotation(#[from] RotationError),
+    RotationPolicy(#[from] RotationError),
 }
 
 impl Settings {
@@ -81,7 +81,7 @@ impl Settings {
             previous: written.previous.iter().filter(|_| is_managed).map(name).collect(),
             import: named(&written.import),
             request: operation::annotation(cache, ROTATE_KEY_ANNOTATION).map(Request::parse),
-            revoke: operation::annotation(cache, REVOKE_KEY_ANNOTATION).map(Wish::parse),
+            revoke: operation::annotation(cache, REVOKE_KEY_ANNOTATION).map(RevokeRequest::parse),
             inspect: cache.spec.inspect(),
             created: operation::created(cache),
             application_name: written.application_name.clone(),
@@ -116,9 +116,9 @@ fn name(secret: &NamedSecret) -> String {
     secret.secret_name.clone()
 }
 
-fn rotation(written: &KeyRotationSpec, has_certificate: bool) -> Result<Rotation, SettingsError> {
+fn rotation(written: &KeyRotationSpec, has_certificate: bool) -> Result<RotationPolicy, SettingsError> {
     let duration =
         |field, text: &str| time::duration(text).ok_or_else(|| SettingsError::Duration(field, text.to_owned()));
     let (every, ahead) = (duration("every", &written.every)?, duration("publishAhead", &written.publish_ahead)?);
-    Ok(Rotation::new(every, ahead, has_certificate)?)
+    Ok(RotationPolicy::new(every, ahead, has_certificate)?)
 }

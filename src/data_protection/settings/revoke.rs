@@ -1,6 +1,6 @@
 //! What a request to revoke keys says, and what the key says that takes their place.
 //!
-//! In: the values of annotations. Out: a [`Wish`]. It decides nothing.
+//! In: the values of annotations. Out: a [`RevokeRequest`]. It decides nothing.
 
 use crate::capability::operation::Request;
 
@@ -9,7 +9,7 @@ const ALL: &str = "all";
 
 /// What a cache wants of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct RevokeRequest {
     /// When it is asked for.
     pub request: Request,
     /// The key's id, or its first digits, or [`ALL`], as it was written; `None` where nothing was.
@@ -20,7 +20,7 @@ pub struct Wish {
     pub(crate) odd: Option<String>,
 }
 
-impl Wish {
+impl RevokeRequest {
     /// Reads the annotation's value: a time, a key or `all`, and perhaps `remove`.
     #[must_use]
     pub fn parse(value: &str) -> Self {

@@ -7,7 +7,7 @@ pub(crate) mod in_use;
 pub(crate) mod readability;
 
 use super::{
-    look::{Look, census::Entries},
+    look::{Look, census::Keyspace},
     settings::Settings,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     redis::{
         findings::{Answered, unread},
         live::Live,
-        look::answer::Part,
+        look::answer::Section,
         settings as redis,
     },
 };
@@ -44,8 +44,8 @@ pub fn findings(
         return Vec::new();
     };
     let keys = of_keys(of_redis, pod, &look.entries)
-        .map(|finding| unread::unless_read(of_redis, pod, answer, finding, Part::Keys));
-    let goes_by = [Part::Use, Part::Keys, Part::Payloads];
+        .map(|finding| unread::unless_read(of_redis, pod, answer, finding, Section::Keys));
+    let goes_by = [Section::Use, Section::Keys, Section::Payloads];
     let readable = unread::finding(of_redis, pod, answer, EntriesReadable, &goes_by)
         .unwrap_or_else(|| readability::finding(settings, of_redis, look, &observed.consumers));
     keys.into_iter().chain([readable]).collect()
@@ -61,13 +61,13 @@ pub(crate) fn sampling(condition: ConditionType, why: String) -> Finding {
     Finding::unknown(condition, Reason::Sampling, why)
 }
 
-fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Entries) -> [Finding; 2] {
+fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Keyspace) -> [Finding; 2] {
     let both =
         |reason, why: String| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
     match entries {
-        Entries::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet")),
-        Entries::Refused(words) => both(Reason::PermissionDenied, unread::unseen(of_redis, pod, words)),
-        Entries::Seen(population) => {
+        Keyspace::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet")),
+        Keyspace::Refused(words) => both(Reason::PermissionDenied, unread::unseen(of_redis, pod, words)),
+        Keyspace::Seen(population) => {
             [expiry::expiry(of_redis, pod, population), in_use::in_use(of_redis, pod, population)]
         }
     }

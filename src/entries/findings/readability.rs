@@ -12,7 +12,7 @@ use crate::{
         entry::class::Class,
         look::{
             Look,
-            census::{Entries, Share},
+            census::{Keyspace, Share},
             payloads::{Payloads, Portion},
         },
         settings::Settings,
@@ -51,14 +51,14 @@ pub fn finding(settings: &Settings, of_redis: &redis::Settings, look: &Look, con
         return unknown(Reason::NotInspected, why.to_owned());
     }
     match &look.entries {
-        Entries::NotYetKnown => {
+        Keyspace::NotYetKnown => {
             unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))
         }
-        Entries::Refused(words) => {
+        Keyspace::Refused(words) => {
             unknown(Reason::PermissionDenied, crate::redis::findings::unread::unseen(of_redis, pod, words))
         }
-        Entries::Seen(_) => {
-            let told = Told { settings, of_redis, pod, payloads: &look.payloads, tried: &look.names, consumers };
+        Keyspace::Seen(_) => {
+            let told = Evidence { settings, of_redis, pod, payloads: &look.payloads, tried: &look.names, consumers };
             told.trouble().unwrap_or_else(|| told.rest())
         }
     }
@@ -99,7 +99,7 @@ fn troubles(settings: &Settings, payloads: &Payloads) -> Vec<Trouble> {
 }
 
 /// What a sentence is made from.
-struct Told<'seen> {
+struct Evidence<'seen> {
     settings: &'seen Settings,
     of_redis: &'seen redis::Settings,
     pod: &'seen str,
@@ -108,7 +108,7 @@ struct Told<'seen> {
     consumers: &'seen Consumers,
 }
 
-impl Told<'_> {
+impl Evidence<'_> {
     fn trouble(&self) -> Option<Finding> {
         let troubles = troubles(self.settings, self.payloads);
         let (worst, others) = troubles.split_first()?;

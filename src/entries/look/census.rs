@@ -11,7 +11,7 @@ const REST: u32 = 10;
 
 /// What stands in a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Entries {
+pub enum Keyspace {
     /// Nobody has looked yet.
     #[default]
     NotYetKnown,
@@ -77,7 +77,7 @@ pub struct Batch {
     /// Where the next one begins; 0 where every key has been seen.
     pub cursor: u64,
     /// What they are.
-    pub keys: Vec<Key>,
+    pub keys: Vec<StoredKey>,
     /// How many of the entries among them had their turn to be looked into; `None` where no one is left to have it.
     pub step: Option<usize>,
     /// How many had it and are too big for that.
@@ -90,7 +90,7 @@ pub struct Batch {
 
 /// What one key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
+pub struct StoredKey {
     /// Whether it is a hash under the prefix.
     pub is_entry: bool,
     /// Whether it has an expiration.
@@ -105,15 +105,15 @@ pub struct Key {
 #[derive(Debug, Clone, Default)]
 pub struct Census {
     cursor: u64,
-    current: Tally,
-    complete: Option<Tally>,
+    current: Count,
+    complete: Option<Count>,
     used: bool,
     narrowed: u32,
     rest: u32,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Tally {
+struct Count {
     entries: u64,
     never_expire: u64,
     others: u64,
@@ -157,9 +157,9 @@ impl Census {
     }
 
     /// Adds a batch.
-    pub(crate) fn note(&mut self, batch: Batch, reading: &Reading) -> Entries {
+    pub(crate) fn note(&mut self, batch: Batch, reading: &Reading) -> Keyspace {
         if let Some(words) = batch.refusal {
-            return Entries::Refused(words);
+            return Keyspace::Refused(words);
         }
         for key in &batch.keys {
             self.current.add(key);
@@ -171,11 +171,11 @@ impl Census {
             self.complete = Some(std::mem::take(&mut self.current));
             self.narrowed = 0;
         }
-        Entries::Seen(self.population(reading))
+        Keyspace::Seen(self.population(reading))
     }
 
     fn population(&self, reading: &Reading) -> Population {
-        let either = |of: fn(&Tally) -> bool| of(&self.current) || self.complete.as_ref().is_some_and(of);
+        let either = |of: fn(&Count) -> bool| of(&self.current) || self.complete.as_ref().is_some_and(of);
         Population {
             prefix: match &self.complete {
                 _ if self.used => Prefix::Used,
@@ -205,8 +205,8 @@ impl Census {
     }
 }
 
-impl Tally {
-    fn add(&mut self, key: &Key) {
+impl Count {
+    fn add(&mut self, key: &StoredKey) {
         if !key.is_entry {
             self.others += 1;
             return;
@@ -230,17 +230,17 @@ impl Tally {
 mod tests {
     use super::*;
 
-    const ENTRY: Key = Key { is_entry: true, expires: true, size: Some(3000), payload: None };
-    const ENDLESS: Key = Key { expires: false, ..ENTRY };
-    const OTHER: Key = Key { is_entry: false, expires: false, size: None, payload: None };
+    const ENTRY: StoredKey = StoredKey { is_entry: true, expires: true, size: Some(3000), payload: None };
+    const ENDLESS: StoredKey = StoredKey { expires: false, ..ENTRY };
+    const OTHER: StoredKey = StoredKey { is_entry: false, expires: false, size: None, payload: None };
 
     fn reading(keys: u64, expiring: u64) -> Reading {
         Reading { database: (keys, expiring), ..Reading::default() }
     }
 
-    fn note(census: &mut Census, cursor: u64, keys: &[Key], reading: &Reading) -> Population {
+    fn note(census: &mut Census, cursor: u64, keys: &[StoredKey], reading: &Reading) -> Population {
         match census.note(Batch { cursor, keys: keys.to_vec(), ..Batch::default() }, reading) {
-            Entries::Seen(population) => population,
+            Keyspace::Seen(population) => population,
             other => panic!("{other:?}"),
         }
     }

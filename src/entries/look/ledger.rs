@@ -155,16 +155,16 @@ mod tests {
     use super::*;
     use crate::{
         data_protection::{key::id::KeyId, ring::open::KeyRing},
-        entries::look::{census::Key, payloads::Payload},
+        entries::look::{census::StoredKey, payloads::Payload},
     };
 
-    fn key(class: Class, of: u8) -> Key {
+    fn key(class: Class, of: u8) -> StoredKey {
         let key = class.is_encrypted().then(|| KeyId::from_payload([of; 16]));
         let payload = Some(Payload { class, key, name: (class == Class::Readable).then_some(0) });
-        Key { is_entry: true, expires: true, size: Some(3000), payload }
+        StoredKey { is_entry: true, expires: true, size: Some(3000), payload }
     }
 
-    const UNSEEN: Key = Key { is_entry: true, expires: true, size: Some(3000), payload: None };
+    const UNSEEN: StoredKey = StoredKey { is_entry: true, expires: true, size: Some(3000), payload: None };
 
     fn reader(name: &str) -> Arc<Reader> {
         Arc::new(Reader::new(KeyRing::default(), vec![name.to_owned()]))
@@ -177,7 +177,7 @@ mod tests {
     }
 
     /// A batch of which these were looked into, and so many others were not.
-    fn batch(cursor: u64, seen: &[Key], unseen: usize) -> Batch {
+    fn batch(cursor: u64, seen: &[StoredKey], unseen: usize) -> Batch {
         let keys = seen.iter().copied().chain(std::iter::repeat_n(UNSEEN, unseen)).collect();
         Batch { cursor, keys, step: (unseen > 0).then_some(seen.len()), ..Batch::default() }
     }
@@ -232,7 +232,7 @@ mod tests {
                 let (start, left) = ledger.turn(count);
                 let looked = (start..start + left.min(4)).map(|index| index % count);
                 let of = |index| if index == lost { key(KeyMissing, 9) } else { key(Readable, 1) };
-                let seen: Vec<Key> = looked.map(of).collect();
+                let seen: Vec<StoredKey> = looked.map(of).collect();
                 let batch = Batch {
                     cursor,
                     keys: seen.iter().copied().chain(std::iter::repeat_n(UNSEEN, count - seen.len())).collect(),
@@ -290,10 +290,10 @@ mod tests {
     #[test]
     fn however_many_keys_are_unknown_only_some_are_told_from_each_other() {
         let mut ledger = ledger();
-        let keys: Vec<Key> = (1..=200).map(|of| key(KeyMissing, of)).collect();
+        let keys: Vec<StoredKey> = (1..=200).map(|of| key(KeyMissing, of)).collect();
         let told = ledger.note(&batch(0, &keys, 0));
         assert_eq!((told.classes[&KeyMissing].keys.len(), ledger.counts().of(KeyMissing)), (16, 200));
-        let keys: Vec<Key> = (1..=200).map(|of| key(Readable, of)).collect();
+        let keys: Vec<StoredKey> = (1..=200).map(|of| key(Readable, of)).collect();
         assert_eq!(ledger.note(&batch(0, &keys, 0)).classes[&Readable].keys.len(), 200, "those of the ring all are");
     }
 

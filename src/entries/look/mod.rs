@@ -22,7 +22,7 @@ use crate::{
     api::v1alpha1::Inspect,
     redis::look::{Server, load::Reading},
 };
-use census::{Batch, Census, Entries};
+use census::{Batch, Census, Keyspace};
 use ledger::Ledger;
 use payloads::{Counts, Payloads};
 
@@ -45,7 +45,7 @@ pub struct Look {
     /// The application names under which entries were read.
     pub names: Vec<String>,
     /// What stands in it.
-    pub entries: Entries,
+    pub entries: Keyspace,
     /// What the entries hold.
     pub payloads: Payloads,
     /// What was counted, to the last one: for metrics. It moves all the time, and is no news.
@@ -64,15 +64,15 @@ impl Look {
 
 /// What is remembered of one server's entries from one look to the next. Nothing outlives a restart of the server.
 #[derive(Debug, Clone, Default)]
-pub struct History {
+pub struct EntryHistory {
     census: Census,
     ledger: Ledger,
     swept: Option<Timestamp>,
-    entries: Entries,
+    entries: Keyspace,
     payloads: Payloads,
 }
 
-impl History {
+impl EntryHistory {
     /// What was added up so far, of this server.
     #[must_use]
     pub fn look(&self, server: &Server, inspection: &Inspection) -> Look {

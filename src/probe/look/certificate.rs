@@ -15,7 +15,7 @@ use crate::{
         reply,
     },
     redis::look::{
-        Server, Trust, Wanted,
+        DesiredCertificate, Server, Trust,
         answer::{Impediment, Reload, Served},
         drift::{Correction, Drift, Parameter},
         fault::{Fault, Untrusted},
@@ -77,7 +77,7 @@ async fn win_back(
     connection: &mut Connection,
     server: &Server,
     trust: &Trust,
-    wanted: &Wanted,
+    wanted: &DesiredCertificate,
     untrusted: Untrusted,
     limits: Limits,
 ) -> Result<Found, Fault> {
@@ -111,7 +111,7 @@ async fn load(
     connection: &mut Connection,
     server: &Server,
     trust: &Trust,
-    wanted: &Wanted,
+    wanted: &DesiredCertificate,
     named: &Files,
     limits: Limits,
 ) -> Result<(Loaded, Option<Drift>), Fault> {
@@ -158,7 +158,7 @@ async fn set(connection: &mut Connection, files: &Files) -> Result<Result<(), St
 }
 
 /// Where the wanted files may be: in the folder of those that the server names, and where they should be.
-fn places(named: &Files, wanted: &Wanted) -> Vec<Vec<(String, String)>> {
+fn places(named: &Files, wanted: &DesiredCertificate) -> Vec<Vec<(String, String)>> {
     let mut should: Vec<(String, String)> = wanted.files.clone();
     should.sort();
     let folder =
@@ -187,7 +187,7 @@ fn corrected(found: String) -> Drift {
     Drift { parameter: Parameter::CertificateFiles, found, correction: Correction::Corrected, corrected_at: None }
 }
 
-fn is_wanted(shown: &Shown, wanted: &Wanted) -> bool {
+fn is_wanted(shown: &Shown, wanted: &DesiredCertificate) -> bool {
     wanted.fingerprint == shown.fingerprint
 }
 

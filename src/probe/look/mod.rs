@@ -20,5 +20,5 @@ pub(crate) struct Histories {
     /// Of how it is used.
     pub(crate) load: load::History,
     /// Of its entries.
-    pub(crate) entries: entries::look::History,
+    pub(crate) entries: entries::look::EntryHistory,
 }

@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 use super::usage::{all, all_within, field, integer};
 use crate::{
     api::v1alpha1::Inspect,
-    entries::look::{Inspection, census::Key, payloads::Payload},
+    entries::look::{Inspection, census::StoredKey, payloads::Payload},
     probe::wire::{
         bounded::Bounds,
         connection::{Connection, Failure},
     },
-    redis::look::Want,
+    redis::look::Desired,
 };
 
 /// How many payloads are looked into at a look.
@@ -43,9 +43,9 @@ pub(crate) struct Looked {
 /// Measures these entries, and looks into the first of them that can be looked into. As many as are `left` are to have their turn.
 pub(crate) async fn look_into(
     connection: &mut Connection,
-    entries: &mut [&mut (&Vec<u8>, Key)],
+    entries: &mut [&mut (&Vec<u8>, StoredKey)],
     left: usize,
-    (want, inspection): (&Want, &Inspection),
+    (want, inspection): (&Desired, &Inspection),
     spares_clock: bool,
 ) -> Result<Looked, Failure> {
     let most = if spares_clock { PAYLOADS } else { FEW };

@@ -13,7 +13,7 @@ use crate::{
         access::acl::APP,
         look::{
             REFUSALS_COUNT_FOR,
-            answer::{Part, Refusal, Unread},
+            answer::{Refusal, Section, Unread},
             fault::Fault,
         },
     },
@@ -52,7 +52,7 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, O
                 connection.log.rest = REST;
                 return Ok((Vec::new(), Some(Unread::TooLong)));
             }
-            Err(failure) => match failure.of(Part::Refusals.command()) {
+            Err(failure) => match failure.of(Section::Refusals.command()) {
                 Fault::NoPermission { message, .. } => return Ok((Vec::new(), Some(Unread::Refused(message)))),
                 Fault::Unexpected(what) => return Ok((Vec::new(), Some(Unread::Odd(what)))),
                 fault => return Err(fault),

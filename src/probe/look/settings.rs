@@ -6,8 +6,8 @@ use crate::{
     probe::wire::{connection::Connection, reply},
     redis::{
         look::{
-            Want,
-            answer::{MemorySettings, Part, Unread},
+            Desired,
+            answer::{MemorySettings, Section, Unread},
             drift::{Correction, Drift, Parameter},
             fault::Fault,
         },
@@ -49,9 +49,9 @@ pub(crate) enum Attempt {
 /// again. The settings are those that were read last. So many clients are connected.
 pub(crate) async fn bring_in_line(
     connection: &mut Connection,
-    want: &Want,
+    want: &Desired,
     clients: u64,
-    unread: &mut BTreeMap<Part, Unread>,
+    unread: &mut BTreeMap<Section, Unread>,
 ) -> Result<(Settings, Vec<Drift>), Fault> {
     let mut settings = read(connection, want, clients, unread).await?;
     let is_unlimited = settings.is_unlimited();
@@ -71,7 +71,7 @@ pub(crate) async fn bring_in_line(
 
 /// Whether nobody changed a limit of clients: the server was started with a configuration that had none, or it has lowered
 /// its number of clients by itself, since its process may not open more files.
-fn is_of_no_one(drift: &Drift, want: &Want, is_unlimited: bool) -> bool {
+fn is_of_no_one(drift: &Drift, want: &Desired, is_unlimited: bool) -> bool {
     let Parameter::Clients(setting) = drift.parameter else { return false };
     let is_lowered = setting == MAX_CLIENTS && number(&drift.found).is_some_and(|found| found < want.clients.clients);
     match drift.correction {
@@ -99,23 +99,24 @@ impl Settings {
 
 async fn read(
     connection: &mut Connection,
-    want: &Want,
+    want: &Desired,
     clients: u64,
-    unread: &mut BTreeMap<Part, Unread>,
+    unread: &mut BTreeMap<Section, Unread>,
 ) -> Result<Settings, Fault> {
     let answer =
-        connection.ask_for(Part::MemorySettings, &crate::probe::wire::commands::memory_settings(), unread).await?;
+        connection.ask_for(Section::MemorySettings, &crate::probe::wire::commands::memory_settings(), unread).await?;
     let memory = answer.map(reply::memory_settings).transpose()?;
     let answer =
-        connection.ask_for(Part::AppendSettings, &crate::probe::wire::commands::append_settings(), unread).await?;
+        connection.ask_for(Section::AppendSettings, &crate::probe::wire::commands::append_settings(), unread).await?;
     let append = answer.map(reply::append_settings).transpose()?;
     let plain_port = match want.trust {
-        Some(_) => connection.ask_for(Part::PlainPort, &crate::probe::wire::commands::plain_port(), unread).await?,
+        Some(_) => connection.ask_for(Section::PlainPort, &crate::probe::wire::commands::plain_port(), unread).await?,
         None => None,
     };
     let limits = want.clients.settings().map(|(setting, _)| setting);
-    let limits =
-        connection.ask_for(Part::ClientLimits, &crate::probe::wire::commands::client_limits(&limits), unread).await?;
+    let limits = connection
+        .ask_for(Section::ClientLimits, &crate::probe::wire::commands::client_limits(&limits), unread)
+        .await?;
     let limits = limits.map(reply::numbers).transpose()?.unwrap_or_default();
     let most = limits.iter().find(|(setting, _)| setting == MAX_CLIENTS).and_then(|(_, most)| number(most));
     let is_crowded = clients >= want.clients.clients && most.is_some_and(|most| most > want.clients.clients);
@@ -124,7 +125,7 @@ async fn read(
 }
 
 /// The policy comes first: less memory under a policy that evicts nothing would refuse writes.
-fn differences(settings: &Settings, want: &Want) -> Vec<Difference> {
+fn differences(settings: &Settings, want: &Desired) -> Vec<Difference> {
     let differs = |parameter, found: Option<&str>, is_wanted: bool| {
         found.filter(|_| !is_wanted).map(|found| Difference { parameter, found: found.to_owned() })
     };
@@ -148,7 +149,7 @@ fn differences(settings: &Settings, want: &Want) -> Vec<Difference> {
 
 /// They go with `maxmemory`, and wait for room as it does. Fewer clients than are connected would lock out those that come
 /// again, so that limit waits until there are fewer.
-fn client_limits(settings: &Settings, want: &Want) -> Vec<Difference> {
+fn client_limits(settings: &Settings, want: &Desired) -> Vec<Difference> {
     let found = |setting: &str| settings.clients.iter().find(|(known, _)| known == setting).map(|(_, value)| value);
     let limits = want.clients.settings().into_iter();
     let limits = limits.filter(|(setting, _)| want.has_room && !(settings.is_crowded && *setting == MAX_CLIENTS));
@@ -163,7 +164,7 @@ fn number(value: &str) -> Option<u64> {
     value.parse().ok()
 }
 
-async fn attempt(connection: &mut Connection, want: &Want, parameter: Parameter) -> Result<Attempt, Fault> {
+async fn attempt(connection: &mut Connection, want: &Desired, parameter: Parameter) -> Result<Attempt, Fault> {
     if !want.correct {
         return Ok(Attempt::Withheld);
     }
@@ -207,8 +208,8 @@ mod tests {
     use super::*;
     use crate::redis::settings::client_limits::ClientLimits;
 
-    fn want() -> Want {
-        Want {
+    fn want() -> Desired {
+        Desired {
             max_memory: 0,
             has_room: true,
             clients: ClientLimits { clients: 1024, memory: 10, query_buffer: 10 },
@@ -256,7 +257,7 @@ mod tests {
             (MAX_CLIENTS, "10000"),
         ]);
         assert_eq!((client_limits(&unset, &want()).len(), unset.is_unlimited()), (4, true));
-        assert!(client_limits(&unset, &Want { has_room: false, ..want() }).is_empty());
+        assert!(client_limits(&unset, &Desired { has_room: false, ..want() }).is_empty());
         let crowded =
             Settings { is_crowded: true, ..settings([("timeout", "0"), ("a", ""), ("b", ""), (MAX_CLIENTS, "9")]) };
         let parameters: Vec<_> = client_limits(&crowded, &want()).into_iter().map(|found| found.parameter).collect();

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     api::v1alpha1::Inspect,
     entries::look::{
-        History, Inspection,
-        census::{Batch, Census, Key},
+        EntryHistory, Inspection,
+        census::{Batch, Census, StoredKey},
     },
     probe::wire::{
         bounded::Bounds,
@@ -27,8 +27,8 @@ use crate::{
         reply,
     },
     redis::look::{
-        Want,
-        answer::{Part, Unread},
+        Desired,
+        answer::{Section, Unread},
         load::{Reading, latency::SlowCommand},
     },
 };
@@ -53,16 +53,16 @@ const FEWER: u32 = 2;
 pub(crate) async fn read(
     connection: &mut Connection,
     Histories { load, entries: history }: &mut Histories,
-    (want, inspection): (&Want, &Inspection),
+    (want, inspection): (&Desired, &Inspection),
     version: &str,
-    unread: &mut BTreeMap<Part, Unread>,
+    unread: &mut BTreeMap<Section, Unread>,
 ) -> Result<(), Failure> {
     let round_trip = round_trip(connection).await?;
     let Some(mut reading) = reading(connection, unread).await? else { return Ok(()) };
     if load.meet(&reading) {
-        *history = History::default();
+        *history = EntryHistory::default();
     }
-    load.complete(&mut reading, !unread.contains_key(&Part::Errors), !unread.contains_key(&Part::Calls));
+    load.complete(&mut reading, !unread.contains_key(&Section::Errors), !unread.contains_key(&Section::Calls));
     let slow = match load.slow_since(&reading, round_trip) {
         // The log has the beginnings of what was written.
         Some(since) if inspection.inspect == Inspect::Payloads => slowest_command(connection, since).await?,
@@ -74,11 +74,11 @@ pub(crate) async fn read(
         Ok(batch) => Some(batch),
         Err(Failure::Refused { code, words }) if matches!(code.as_str(), "NOPERM" | "ERR") => Some(refused(words)),
         Err(Failure::TooLong(_)) => {
-            unread.insert(Part::Keys, Unread::TooLong);
+            unread.insert(Section::Keys, Unread::TooLong);
             None
         }
         Err(Failure::Malformed(what)) => {
-            unread.insert(Part::Keys, Unread::Odd(what));
+            unread.insert(Section::Keys, Unread::Odd(what));
             None
         }
         Err(failure) => return Err(failure),
@@ -90,11 +90,14 @@ pub(crate) async fn read(
 
 /// What `INFO` says, in three parts, since users of the server can make some of them as long as they like. `None` where the
 /// first could not be read.
-async fn reading(connection: &mut Connection, unread: &mut BTreeMap<Part, Unread>) -> Result<Option<Reading>, Failure> {
-    const PARTS: [(Part, &[&str]); 3] = [
-        (Part::Use, &["server", "memory", "stats", "cpu", "keyspace"]),
-        (Part::Calls, &["commandstats"]),
-        (Part::Errors, &["errorstats"]),
+async fn reading(
+    connection: &mut Connection,
+    unread: &mut BTreeMap<Section, Unread>,
+) -> Result<Option<Reading>, Failure> {
+    const PARTS: [(Section, &[&str]); 3] = [
+        (Section::Use, &["server", "memory", "stats", "cpu", "keyspace"]),
+        (Section::Calls, &["commandstats"]),
+        (Section::Errors, &["errorstats"]),
     ];
     let commands = PARTS.map(|(_, sections)| info(sections));
     let answers = match connection.send_all_within(commands.to_vec(), INFO).await {
@@ -116,8 +119,8 @@ async fn reading(connection: &mut Connection, unread: &mut BTreeMap<Part, Unread
         }
     }
     let reading = reading::reading(&said);
-    if reading.is_none() && !unread.contains_key(&Part::Use) {
-        unread.insert(Part::Use, Unread::Odd("INFO lacks what every server says".to_owned()));
+    if reading.is_none() && !unread.contains_key(&Section::Use) {
+        unread.insert(Section::Use, Unread::Odd("INFO lacks what every server says".to_owned()));
     }
     Ok(reading)
 }
@@ -182,17 +185,17 @@ fn knows_no_touch(version: &str) -> bool {
 /// connection spares it: then they are sent for a few keys only, too few to change what is evicted.
 async fn batch(
     connection: &mut Connection,
-    history: &mut History,
-    (want, inspection): (&Want, &Inspection),
+    history: &mut EntryHistory,
+    (want, inspection): (&Desired, &Inspection),
     spares_clock: bool,
-    unread: &mut BTreeMap<Part, Unread>,
+    unread: &mut BTreeMap<Section, Unread>,
 ) -> Result<Batch, Failure> {
     let (cursor, mut names) = scan(connection, history.census()).await?;
     let found = names.len();
     names.retain(|name| !NAMES.cut(name));
     let unnamed = found - names.len();
     let prefix = want.instance_name.as_bytes();
-    let mut keys: Vec<(&Vec<u8>, Key)> = Vec::with_capacity(names.len());
+    let mut keys: Vec<(&Vec<u8>, StoredKey)> = Vec::with_capacity(names.len());
     let asked = names.iter().flat_map(|name| [key("TYPE", name), key("PTTL", name)]).collect();
     for (name, answers) in names.iter().zip(all(connection, asked).await?.chunks_exact(2)) {
         let (is_hash, expires) = match answers {
@@ -200,14 +203,14 @@ async fn batch(
             _ => continue,
         };
         let is_entry = is_hash && name.starts_with(prefix);
-        keys.push((name, Key { is_entry, expires, size: None, payload: None }));
+        keys.push((name, StoredKey { is_entry, expires, size: None, payload: None }));
     }
     let mut entries: Vec<_> = keys.iter_mut().filter(|(_, key)| key.is_entry).collect();
     let (first, left) = history.turn(entries.len());
     entries.rotate_left(first);
     let looked = match payloads::look_into(connection, &mut entries, left, (want, inspection), spares_clock).await {
         Err(Failure::TooLong(_)) => {
-            unread.insert(Part::Payloads, Unread::TooLong);
+            unread.insert(Section::Payloads, Unread::TooLong);
             Looked { step: Some(0), passed_over: 0 }
         }
         looked => looked?,

@@ -19,8 +19,8 @@ use crate::{
             rules::{self, Rules},
         },
         look::{
-            Want,
-            answer::{Part, UnknownWords, Unread},
+            Desired,
+            answer::{Section, UnknownWords, Unread},
             drift::{Correction, Drift, Parameter},
             fault::Fault,
         },
@@ -36,15 +36,15 @@ type Listed = Vec<(String, Rules)>;
 /// tells what the server says of them that nobody here knows.
 pub(crate) async fn bring_in_line(
     connection: &mut Connection,
-    want: &Want,
+    want: &Desired,
     knows_7_2: bool,
-    unread: &mut BTreeMap<Part, Unread>,
+    unread: &mut BTreeMap<Section, Unread>,
 ) -> Result<(Vec<Drift>, UnknownWords), Fault> {
     if want.users.is_empty() {
         return Ok(Default::default());
     }
     let Some(listed) = list(connection).await? else {
-        unread.insert(Part::Users, Unread::TooLong);
+        unread.insert(Section::Users, Unread::TooLong);
         return Ok(Default::default());
     };
     let differences = differences(&listed, want, knows_7_2);
@@ -66,7 +66,7 @@ pub(crate) async fn bring_in_line(
         after = list(connection).await?;
         match &after {
             Some(after) => left = self::differences(after, want, knows_7_2),
-            None => drop(unread.insert(Part::Users, Unread::TooLong)),
+            None => drop(unread.insert(Section::Users, Unread::TooLong)),
         }
     }
     let drifts = attempts.into_iter().map(|(difference, attempt)| drift(difference, attempt, &left));
@@ -117,11 +117,11 @@ async fn list(connection: &mut Connection) -> Result<Option<Listed>, Fault> {
     match connection.send_within(&crate::probe::wire::commands::users(), BOUNDS).await {
         Ok(answer) => reply::users(answer, BOUNDS).map(Some),
         Err(Failure::TooLong(_)) => Ok(None),
-        Err(failure) => Err(failure.of(Part::Users.command())),
+        Err(failure) => Err(failure.of(Section::Users.command())),
     }
 }
 
-fn differences(listed: &Listed, want: &Want, knows_7_2: bool) -> Vec<Difference> {
+fn differences(listed: &Listed, want: &Desired, knows_7_2: bool) -> Vec<Difference> {
     let mut differences = Vec::new();
     for user in &want.users {
         let login = if user.name == APP { Parameter::AppPassword } else { Parameter::Login(user.name) };
@@ -146,7 +146,7 @@ fn rules_of<'listed>(listed: &'listed Listed, user: &User) -> Option<&'listed Ru
     listed.iter().find(|(name, _)| name == user.name).map(|(_, rules)| rules)
 }
 
-fn strangers<'listed>(listed: &'listed Listed, want: &Want) -> Vec<&'listed str> {
+fn strangers<'listed>(listed: &'listed Listed, want: &Desired) -> Vec<&'listed str> {
     let is_wanted = |name: &str| want.users.iter().any(|user| user.name == name);
     listed.iter().map(|(name, _)| name.as_str()).filter(|name| !is_wanted(name)).collect()
 }
@@ -154,7 +154,7 @@ fn strangers<'listed>(listed: &'listed Listed, want: &Want) -> Vec<&'listed str>
 async fn attempt(
     connection: &mut Connection,
     listed: &Listed,
-    want: &Want,
+    want: &Desired,
     knows_7_2: bool,
     parameter: Parameter,
 ) -> Result<Attempt, Fault> {
@@ -190,7 +190,7 @@ fn name_in(parameter: Parameter) -> Option<&'static str> {
 
 /// A server that has just started has its users as the file says, which cannot name what earlier servers do not know:
 /// nobody took that away.
-fn is_as_loaded(drift: &Drift, listed: &Listed, want: &Want) -> bool {
+fn is_as_loaded(drift: &Drift, listed: &Listed, want: &Desired) -> bool {
     let Parameter::Rights(name) = drift.parameter else { return false };
     let user = want.users.iter().find(|user| user.name == name);
     let lacks_nothing_else = user.is_some_and(|user| {

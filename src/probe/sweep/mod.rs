@@ -25,7 +25,7 @@ use crate::{
     redis::look::{Login, Server, Trust, fault::Fault},
 };
 use lane::{Eye, Lane};
-use search::{Part, Search};
+use search::{Batch, Search};
 
 /// Connections over which entries are read.
 const LANES: usize = 2;
@@ -107,7 +107,7 @@ async fn read(search: &mut Search, lanes: &mut [Lane<'_>], count: &Count<impl Fn
 /// Hands parts out until every key was found, or nobody takes them any more.
 async fn search_for(
     search: &mut Search,
-    hand_out: mpsc::Sender<Part>,
+    hand_out: mpsc::Sender<Batch>,
     count: &Count<impl FnMut(Tally)>,
 ) -> Result<(), Fault> {
     while let Some(names) = search.next().await? {
@@ -127,7 +127,7 @@ async fn search_for(
 /// Reads parts over a connection while there are any.
 async fn read_over(
     lane: &mut Lane<'_>,
-    parts: &tokio::sync::Mutex<mpsc::Receiver<Part>>,
+    parts: &tokio::sync::Mutex<mpsc::Receiver<Batch>>,
     room: &Semaphore,
     count: &Count<impl FnMut(Tally)>,
 ) -> Result<(), Fault> {

@@ -40,7 +40,7 @@ pub(super) struct Search {
 
 /// Entries that are read together.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct Batch {
     pub(super) names: Vec<Vec<u8>>,
     /// Of the names and the payloads.
     pub(super) bytes: u64,
@@ -77,7 +77,7 @@ impl Search {
 }
 
 /// How many of these are entries, and those that are read, in parts.
-pub(super) async fn measured(connection: &mut Connection, names: &[Vec<u8>]) -> Result<(Tally, Vec<Part>), Fault> {
+pub(super) async fn measured(connection: &mut Connection, names: &[Vec<u8>]) -> Result<(Tally, Vec<Batch>), Fault> {
     let asked = names.iter().map(|name| usage::field("HSTRLEN", name)).collect();
     let sizes = usage::all(connection, asked).await.map_err(|failure| failure.of("hstrlen"))?;
     let mut tally = Tally::default();
@@ -98,8 +98,8 @@ pub(super) async fn measured(connection: &mut Connection, names: &[Vec<u8>]) -> 
     Ok((tally, parts(entries)))
 }
 
-fn parts(entries: Vec<(Vec<u8>, u64)>) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+fn parts(entries: Vec<(Vec<u8>, u64)>) -> Vec<Batch> {
+    let mut parts: Vec<Batch> = Vec::new();
     for (name, size) in entries {
         let bytes = size + super::number(name.len());
         match parts.last_mut() {
@@ -107,7 +107,7 @@ fn parts(entries: Vec<(Vec<u8>, u64)>) -> Vec<Part> {
                 part.names.push(name);
                 part.bytes += bytes;
             }
-            _ => parts.push(Part { names: vec![name], bytes }),
+            _ => parts.push(Batch { names: vec![name], bytes }),
         }
     }
     parts

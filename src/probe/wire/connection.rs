@@ -21,7 +21,7 @@ use super::{
 };
 use crate::redis::look::{
     Login, Server, Trust,
-    answer::{Part, Unread},
+    answer::{Section, Unread},
     fault::{Fault, Kill},
 };
 
@@ -235,9 +235,9 @@ impl Connection {
     /// Asks for something that a look goes on without where the answer is too long: then this is noted.
     pub(crate) async fn ask_for(
         &mut self,
-        part: Part,
+        part: Section,
         command: &Cmd,
-        unread: &mut BTreeMap<Part, Unread>,
+        unread: &mut BTreeMap<Section, Unread>,
     ) -> Result<Option<Value>, Fault> {
         let bounds = Bounds { each: LONGEST_SETTING, ..bounds(self.limits) };
         match self.send_within(command, bounds).await {

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     binding, rotation,
-    tls::{AuthorityOrder, CertificateOrder},
+    tls::{NewAuthority, NewCertificate},
 };
 use crate::{
     kubernetes::{
@@ -20,20 +20,20 @@ use crate::{
 
 /// A Secret whose bytes are drawn when it is written.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Mint {
+pub enum NewSecret {
     /// The operator's own login.
     OperatorLogin,
     /// The binding, with the applications' password, and whom they trust.
     Connection(Option<Authorities>),
     /// The applications' next password, in a Secret of its own.
-    NextPassword(rotation::Order),
+    NextPassword(rotation::NextPassword),
     /// The operator's own authority.
-    CertificateAuthority(Box<AuthorityOrder>),
+    CertificateAuthority(Box<NewAuthority>),
     /// The servers' certificate, signed by it.
-    ServerCertificate(Box<CertificateOrder>),
+    ServerCertificate(Box<NewCertificate>),
 }
 
-impl Mint {
+impl NewSecret {
     /// The write that makes it.
     #[must_use]
     pub fn write(self, settings: &Settings) -> Write {
@@ -69,7 +69,7 @@ impl Mint {
 #[derive(Debug)]
 pub(crate) struct Ordered {
     settings: Settings,
-    mint: Mint,
+    mint: NewSecret,
 }
 
 impl Draft for Ordered {

@@ -22,12 +22,12 @@ use super::{
     settings::Settings,
 };
 use crate::kubernetes::{identity::Found, name};
-use rotation::Rotation;
+use rotation::PasswordRotation;
 use tls::Tls;
 
 /// What the Secrets say of one user's password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum PasswordState {
     /// There is no Secret yet: a password is to be made.
     Missing,
     /// The password holds.
@@ -40,11 +40,11 @@ pub enum Standing {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credentials {
     /// The operator's own.
-    pub operator: Standing,
+    pub operator: PasswordState,
     /// The applications'.
-    pub app: Standing,
+    pub app: PasswordState,
     /// Which of the applications' passwords are valid, and how one follows another.
-    pub rotation: Rotation,
+    pub rotation: PasswordRotation,
     /// The servers' certificate.
     pub tls: Tls,
 }
@@ -56,7 +56,8 @@ impl Credentials {
         let users = observed.users.ours().and_then(|users| text(users, objects::USERS_FILE));
         let in_users = users.map(|users| acl::password_hashes(users, APP)).unwrap_or_default();
         let app = app(settings, observed, &in_users);
-        let rotation = Rotation::read(&rotation::Input { settings, observed, app: &app, in_users: &in_users, now });
+        let rotation =
+            PasswordRotation::read(&rotation::Input { settings, observed, app: &app, in_users: &in_users, now });
         Self { operator: operator(settings, observed), app, rotation, tls: Tls::read(settings, observed, now) }
     }
 
@@ -64,8 +65,8 @@ impl Credentials {
     #[must_use]
     pub fn operator_password(&self) -> Option<&Password> {
         match &self.operator {
-            Standing::Known(password) => Some(password),
-            Standing::Missing | Standing::Refused(_) => None,
+            PasswordState::Known(password) => Some(password),
+            PasswordState::Missing | PasswordState::Refused(_) => None,
         }
     }
 
@@ -73,8 +74,8 @@ impl Credentials {
     #[must_use]
     pub fn app_password(&self) -> Option<&Password> {
         match &self.app {
-            Standing::Known(password) => Some(password),
-            Standing::Missing | Standing::Refused(_) => None,
+            PasswordState::Known(password) => Some(password),
+            PasswordState::Missing | PasswordState::Refused(_) => None,
         }
     }
 
@@ -87,24 +88,24 @@ impl Credentials {
     /// The hashes of the applications' passwords that servers should have; none where they keep those that they have.
     #[must_use]
     pub fn app_hashes(&self) -> Vec<PasswordHash> {
-        if matches!(self.app, Standing::Refused(_)) { Vec::new() } else { self.rotation.valid.clone() }
+        if matches!(self.app, PasswordState::Refused(_)) { Vec::new() } else { self.rotation.valid.clone() }
     }
 
     /// Why a password is not followed, if one is not.
     #[must_use]
     pub fn refused(&self) -> Option<&str> {
         [&self.operator, &self.app].into_iter().find_map(|standing| match standing {
-            Standing::Refused(why) => Some(why.as_str()),
-            Standing::Missing | Standing::Known(_) => None,
+            PasswordState::Refused(why) => Some(why.as_str()),
+            PasswordState::Missing | PasswordState::Known(_) => None,
         })
     }
 }
 
-fn operator(settings: &Settings, observed: &Live) -> Standing {
-    let Found::Ours(secret) = &observed.operator_login else { return Standing::Missing };
+fn operator(settings: &Settings, observed: &Live) -> PasswordState {
+    let Found::Ours(secret) = &observed.operator_login else { return PasswordState::Missing };
     match Password::parse(bytes(secret, objects::PASSWORD_KEY)) {
-        Ok(password) => Standing::Known(password),
-        Err(error) => Standing::Refused(format!(
+        Ok(password) => PasswordState::Known(password),
+        Err(error) => PasswordState::Refused(format!(
             "the password in Secret {secret} was changed: {error}. Redis still has the earlier one; delete the Secret, and \
              the operator makes a new password and restarts Redis to load it",
             secret = name::redis_operator(&settings.owner.name),
@@ -112,14 +113,14 @@ fn operator(settings: &Settings, observed: &Live) -> Standing {
     }
 }
 
-fn app(settings: &Settings, observed: &Live, in_users: &[PasswordHash]) -> Standing {
-    let Found::Ours(secret) = &observed.connection else { return Standing::Missing };
+fn app(settings: &Settings, observed: &Live, in_users: &[PasswordHash]) -> PasswordState {
+    let Found::Ours(secret) = &observed.connection else { return PasswordState::Missing };
     let owner = &settings.owner.name;
     let beside = text(secret, binding::CONNECTION_STRING_KEY).and_then(binding::password_in);
     let still_there = beside.is_some_and(|password| in_users.contains(&password.sha256()));
     let where_it_is = if still_there { " (its connectionString still has it)" } else { "" };
     let refused = |what: &str| {
-        Standing::Refused(format!(
+        PasswordState::Refused(format!(
             "the password in Secret {binding} was changed: {what}. Redis keeps the earlier one, so running applications \
              go on, and applications that read the new one are refused (WRONGPASS); put the earlier password back{where_it_is}, \
              or delete Secret {binding} for a new password and restart the applications",
@@ -133,7 +134,7 @@ fn app(settings: &Settings, observed: &Live, in_users: &[PasswordHash]) -> Stand
     let known_to_redis = in_users.is_empty() || in_users.contains(&password.sha256());
     let whole = text(secret, "uri").is_some_and(|uri| uri.contains(&format!(":{}@", password.reveal())));
     // A Secret that was made anew or restored as a whole says the same in every key.
-    if known_to_redis || whole { Standing::Known(password) } else { refused("it is not the one that Redis has") }
+    if known_to_redis || whole { PasswordState::Known(password) } else { refused("it is not the one that Redis has") }
 }
 
 fn bytes<'secret>(secret: &'secret Secret, key: &str) -> &'secret [u8] {

@@ -11,10 +11,10 @@ use crate::{
     condition::{ConditionType::RedisAvailable, Finding, Reason},
     kubernetes::name,
     redis::{
-        credentials::rotation::Rotation,
+        credentials::rotation::PasswordRotation,
         look::{
             Sample,
-            answer::{Answer, Impediment, Part, Role},
+            answer::{Answer, Impediment, Role, Section},
             drift::{Correction, Drift, Parameter},
         },
         server::pods::{is_ready, was_started_after},
@@ -27,7 +27,7 @@ pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: T
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = &settings.owner.namespace;
     let restart = |with: &str| drift::restart(settings, name, with);
-    if let Some(unknown) = unread::finding(settings, name, answer, RedisAvailable, &[Part::Server]) {
+    if let Some(unknown) = unread::finding(settings, name, answer, RedisAvailable, &[Section::Server]) {
         return Some(unknown);
     }
     let (reason, message) = match (&answer.impediment, answer.role) {
@@ -83,7 +83,7 @@ pub(crate) fn full(name: &str, maxclients: &str) -> String {
 pub(crate) fn meddled<'answer>(
     sample: &Sample,
     answer: &'answer Answer,
-    rotation: &Rotation,
+    rotation: &PasswordRotation,
 ) -> Option<&'answer Drift> {
     let mut drifts = answer.drift.iter().filter(|drift| drift.parameter == Parameter::AppPassword);
     drifts.find(|drift| !rotation.explains(drift, sample.taken))

@@ -10,13 +10,13 @@ use super::{
     unread,
 };
 use crate::{
-    condition::{ConditionType::TlsReady, Finding, Reason, Verdict},
+    condition::{ConditionStatus, ConditionType::TlsReady, Finding, Reason},
     kubernetes::name,
     redis::{
-        credentials::tls::{Standing, Tls, replacement::Replacement},
+        credentials::tls::{CertificateState, Tls, replacement::Replacement},
         look::{
             Sample,
-            answer::{Part, Reload, Served},
+            answer::{Reload, Section, Served},
             fault::{Fault, Foreign, Untrusted},
         },
         settings::{Settings, certificate_source},
@@ -31,14 +31,14 @@ const TO_THE_POD: SignedDuration = SignedDuration::from_mins(5);
 #[must_use]
 pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Timestamp) -> Option<Finding> {
     match &tls.standing {
-        Standing::Disabled => None,
-        Standing::Unusable { reason, message, .. } => Some(Finding::fails(TlsReady, *reason, message.clone())),
-        Standing::Making(_) => Some(Finding::fails(
+        CertificateState::Disabled => None,
+        CertificateState::Unusable { reason, message, .. } => Some(Finding::fails(TlsReady, *reason, message.clone())),
+        CertificateState::Making(_) => Some(Finding::fails(
             TlsReady,
             Reason::Provisioning,
             "the certificate is being made; Redis starts once it is there",
         )),
-        Standing::Known(_) => Some(match sample.map(|sample| (sample, &sample.outcome)) {
+        CertificateState::Known(_) => Some(match sample.map(|sample| (sample, &sample.outcome)) {
             Some((sample, Ok(answer))) => match &answer.certificate {
                 Some(served) => {
                     let pod = &sample.server.pod;
@@ -46,8 +46,8 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
                     let is_on_its_way = tls.identity().and_then(|identity| identity.written);
                     let is_on_its_way = is_on_its_way.is_some_and(|written| now < written + TO_THE_POD);
                     let served = corrected.unwrap_or_else(|| of_served(settings, pod, served, is_on_its_way, now));
-                    let unknown = unread::finding(settings, pod, answer, TlsReady, &[Part::PlainPort]);
-                    unknown.filter(|_| served.verdict == Verdict::True).unwrap_or(served)
+                    let unknown = unread::finding(settings, pod, answer, TlsReady, &[Section::PlainPort]);
+                    unknown.filter(|_| served.verdict == ConditionStatus::True).unwrap_or(served)
                 }
                 None => unasked(),
             },

@@ -12,7 +12,7 @@ use crate::{
     redis::{
         access::rules::SOME_PASSWORDS,
         look::{
-            answer::{Answer, Part},
+            answer::{Answer, Section},
             drift::{Correction, Drift, Parameter},
         },
         server::config,
@@ -27,9 +27,13 @@ use crate::{
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let policy = settings.eviction_policy.as_str();
-    if let Some(unknown) =
-        unread::finding(settings, pod, answer, EvictionPolicyVerified, &[Part::MemorySettings, Part::ClientLimits])
-    {
+    if let Some(unknown) = unread::finding(
+        settings,
+        pod,
+        answer,
+        EvictionPolicyVerified,
+        &[Section::MemorySettings, Section::ClientLimits],
+    ) {
         return unknown;
     }
     told(settings, pod, answer, EvictionPolicyVerified).unwrap_or_else(|| {

@@ -10,10 +10,10 @@
 use super::{drift, unread};
 use crate::{
     api::v1alpha1::WhenDeleted,
-    condition::{ConditionType::Durable, Finding, Reason, Verdict},
+    condition::{ConditionStatus, ConditionType::Durable, Finding, Reason},
     kubernetes::name,
     redis::{
-        look::answer::{Answer, Part, Saving},
+        look::answer::{Answer, Saving, Section},
         settings::{Persistence, Settings},
     },
 };
@@ -21,18 +21,18 @@ use crate::{
 /// Whether what is written outlasts the server, by what was read back from it.
 #[must_use]
 pub fn finding(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
-    if let Some(unknown) = unread::finding(settings, pod, answer, Durable, &[Part::AppendSettings]) {
+    if let Some(unknown) = unread::finding(settings, pod, answer, Durable, &[Section::AppendSettings]) {
         return unknown;
     }
     let drift = drift::told(settings, pod, answer, Durable);
     match (&settings.persistence, drift) {
-        (Some(_), Some(drift)) if drift.verdict == Verdict::False => drift,
+        (Some(_), Some(drift)) if drift.verdict == ConditionStatus::False => drift,
         (Some(persistence), drift) => unsaved(settings, pod, answer.saving)
-            .or_else(|| unread::finding(settings, pod, answer, Durable, &[Part::Server]))
+            .or_else(|| unread::finding(settings, pod, answer, Durable, &[Section::Server]))
             .or(drift)
             .unwrap_or_else(|| Finding::holds(Durable, Reason::Persisted, persisted(persistence, pod))),
         // Also where the server appended to a file meanwhile: that went no further than its pod.
-        (None, Some(drift)) => Finding { verdict: Verdict::False, ..drift },
+        (None, Some(drift)) => Finding { verdict: ConditionStatus::False, ..drift },
         (None, None) => Finding::fails(Durable, Reason::InMemory, in_memory(pod)),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     kubernetes::quantity::format_bytes,
     redis::{
         look::{
-            answer::{Answer, Part},
+            answer::{Answer, Section},
             load::{
                 Usage,
                 latency::{Cause, Latency, Slow},
@@ -34,7 +34,7 @@ const GOES: &str = "This is said until ten looks running have not seen it";
 #[must_use]
 pub fn findings(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
     let Usage { memory: has_memory, latency: has_latency } = &answer.usage;
-    let found = [(memory(settings, pod, *has_memory), Part::Errors), (latency(pod, has_latency), Part::Calls)];
+    let found = [(memory(settings, pod, *has_memory), Section::Errors), (latency(pod, has_latency), Section::Calls)];
     found.map(|(finding, goes_by)| unread::unless_read(settings, pod, answer, finding, goes_by)).into()
 }
 

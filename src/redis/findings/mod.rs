@@ -37,11 +37,12 @@ use crate::{
     api::v1alpha1::ServerStatus,
     capability::{operation, time::whole},
     condition::{
+        ConditionStatus,
         ConditionType::{
             AccessAllowed, Durable, EvictionPolicyVerified, MemorySufficient, RedisAvailable, ServerSupported,
             UsersVerified,
         },
-        Finding, Reason, Verdict,
+        Finding, Reason,
     },
     kubernetes::{identity::ORPHANED, name, quantity::format_bytes},
 };
@@ -353,7 +354,7 @@ fn refusals(settings: &Settings, observed: &Live, pod: &str, answer: &Answer, no
 fn advised(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
     let mut findings = load::findings(settings, pod, answer);
     for finding in &mut findings {
-        if answer.is_crowded && finding.condition == MemorySufficient && finding.verdict != Verdict::False {
+        if answer.is_crowded && finding.condition == MemorySufficient && finding.verdict != ConditionStatus::False {
             *finding = load::crowded(settings, pod);
         }
     }

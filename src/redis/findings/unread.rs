@@ -4,9 +4,9 @@
 
 use super::drift;
 use crate::{
-    condition::{ConditionType, Finding, Reason, Verdict},
+    condition::{ConditionStatus, ConditionType, Finding, Reason},
     redis::{
-        look::answer::{Answer, Part, Unread},
+        look::answer::{Answer, Section, Unread},
         settings::Settings,
     },
 };
@@ -18,7 +18,7 @@ pub fn finding(
     pod: &str,
     answer: &Answer,
     condition: ConditionType,
-    goes_by: &[Part],
+    goes_by: &[Section],
 ) -> Option<Finding> {
     let (part, why) = goes_by.iter().find_map(|part| answer.unread.get_key_value(part))?;
     let (asked, what) = (asked(*part), what(*part));
@@ -58,57 +58,61 @@ pub fn finding(
 /// A finding that goes by this part and by how the server is used, unless one of them was not read. A trouble that was seen is told,
 /// whatever else could not be read.
 #[must_use]
-pub fn unless_read(settings: &Settings, pod: &str, answer: &Answer, finding: Finding, goes_by: Part) -> Finding {
-    match self::finding(settings, pod, answer, finding.condition, &[Part::Use, goes_by]) {
-        Some(unknown) if finding.verdict != Verdict::False || answer.unread.contains_key(&Part::Use) => unknown,
+pub fn unless_read(settings: &Settings, pod: &str, answer: &Answer, finding: Finding, goes_by: Section) -> Finding {
+    match self::finding(settings, pod, answer, finding.condition, &[Section::Use, goes_by]) {
+        Some(unknown) if finding.verdict != ConditionStatus::False || answer.unread.contains_key(&Section::Use) => {
+            unknown
+        }
         _ => finding,
     }
 }
 
-fn asked(part: Part) -> &'static str {
+fn asked(part: Section) -> &'static str {
     match part {
-        Part::Server | Part::Use => "INFO",
-        Part::Errors => "INFO errorstats",
-        Part::Calls => "INFO commandstats",
-        Part::MemorySettings => "CONFIG GET maxmemory",
-        Part::AppendSettings => "CONFIG GET appendonly",
-        Part::PlainPort => "CONFIG GET port",
-        Part::ClientLimits => "CONFIG GET maxclients",
-        Part::Users => "ACL LIST",
-        Part::Refusals => "ACL LOG",
-        Part::Keys => "SCAN",
-        Part::Payloads => "HGET",
+        Section::Server | Section::Use => "INFO",
+        Section::Errors => "INFO errorstats",
+        Section::Calls => "INFO commandstats",
+        Section::MemorySettings => "CONFIG GET maxmemory",
+        Section::AppendSettings => "CONFIG GET appendonly",
+        Section::PlainPort => "CONFIG GET port",
+        Section::ClientLimits => "CONFIG GET maxclients",
+        Section::Users => "ACL LIST",
+        Section::Refusals => "ACL LOG",
+        Section::Keys => "SCAN",
+        Section::Payloads => "HGET",
     }
 }
 
-fn what(part: Part) -> &'static str {
+fn what(part: Section) -> &'static str {
     match part {
-        Part::Server => "whether it is a primary and takes writes",
-        Part::Use => "how it is used",
-        Part::Errors => "whether it refused writes for want of memory",
-        Part::Calls => "how long it takes to read and write entries",
-        Part::MemorySettings => "how much memory it may use, and what it does when that is full,",
-        Part::AppendSettings => "how it saves what is written",
-        Part::PlainPort => "whether it listens for plain text too",
-        Part::ClientLimits => "how many connections it takes, and how much memory they may use,",
-        Part::Users => "who may do what there",
-        Part::Refusals => "whether anything was refused to the user app of late",
-        Part::Keys => "what stands in it",
-        Part::Payloads => "what its entries hold",
+        Section::Server => "whether it is a primary and takes writes",
+        Section::Use => "how it is used",
+        Section::Errors => "whether it refused writes for want of memory",
+        Section::Calls => "how long it takes to read and write entries",
+        Section::MemorySettings => "how much memory it may use, and what it does when that is full,",
+        Section::AppendSettings => "how it saves what is written",
+        Section::PlainPort => "whether it listens for plain text too",
+        Section::ClientLimits => "how many connections it takes, and how much memory they may use,",
+        Section::Users => "who may do what there",
+        Section::Refusals => "whether anything was refused to the user app of late",
+        Section::Keys => "what stands in it",
+        Section::Payloads => "what its entries hold",
     }
 }
 
-fn remedy(part: Part) -> &'static str {
+fn remedy(part: Section) -> &'static str {
     match part {
-        Part::Refusals => {
+        Section::Refusals => {
             "An entry of that log holds what was asked for, such as a key of some megabytes, or somebody tries many logins. \
              `ACL LOG RESET` empties it"
         }
-        Part::Errors => {
+        Section::Errors => {
             "Redis counts each kind of error, and a script can make up as many as it likes; CONFIG RESETSTAT forgets them"
         }
-        Part::Keys => "Most often there are keys whose names are very long: what writes them needs a Redis of its own",
-        Part::Users => "Somebody made very many users or rules; ACL DELUSER removes them, and so does a restart",
+        Section::Keys => {
+            "Most often there are keys whose names are very long: what writes them needs a Redis of its own"
+        }
+        Section::Users => "Somebody made very many users or rules; ACL DELUSER removes them, and so does a restart",
         _ => "No Redis does that by itself: check spec.redis.image, and what stands between the operator and the pod",
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         },
         look::{
             REFUSALS_COUNT_FOR,
-            answer::{Answer, Part, Refusal, UnknownWords},
+            answer::{Answer, Refusal, Section, UnknownWords},
             drift::{Drift, Parameter},
         },
         settings::Settings,
@@ -33,7 +33,7 @@ const SCRIPTS: [&str; 3] = ["eval", "evalsha", "script|load"];
 /// is told with `RedisAvailable`.
 #[must_use]
 pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
-    if let Some(unknown) = unread::finding(settings, pod, answer, UsersVerified, &[Part::Users]) {
+    if let Some(unknown) = unread::finding(settings, pod, answer, UsersVerified, &[Section::Users]) {
         return unknown;
     }
     let is_of_users =
@@ -122,7 +122,7 @@ pub fn consequence(drift: &Drift) -> &'static str {
 pub fn refusals(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     let minutes = REFUSALS_COUNT_FOR.as_secs() / 60;
     let Some(first) = answer.refusals.first() else {
-        if let Some(unknown) = unread::finding(settings, pod, answer, AccessAllowed, &[Part::Refusals]) {
+        if let Some(unknown) = unread::finding(settings, pod, answer, AccessAllowed, &[Section::Refusals]) {
             return unknown;
         }
         let message = format!("{pod} refused the user app nothing in the last {minutes} minutes");

@@ -30,7 +30,7 @@ pub struct Answer {
     pub is_crowded: bool,
     /// What became of its last attempts to save.
     pub saving: Saving,
-    /// What differed from [`Want`](super::Want), and what came of it.
+    /// What differed from [`Desired`](super::Desired), and what came of it.
     pub drift: Vec<Drift>,
     /// What it says of users, and is not compared since nobody here knows it.
     pub unknown_words: UnknownWords,
@@ -43,7 +43,7 @@ pub struct Answer {
     /// How it is used: the only thing here that no single look finds out.
     pub usage: Usage,
     /// What was not read, or not to its end, and why.
-    pub unread: BTreeMap<Part, Unread>,
+    pub unread: BTreeMap<Section, Unread>,
 }
 
 impl Answer {
@@ -68,7 +68,7 @@ pub struct MemorySettings {
 
 /// What a look asks for, and goes on without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum Section {
     /// `INFO` of what the server is and how it saves.
     Server,
     /// `CONFIG GET` of memory.
@@ -95,7 +95,7 @@ pub enum Part {
     Payloads,
 }
 
-impl Part {
+impl Section {
     /// The command that asks for it, as an ACL names it.
     #[must_use]
     pub fn command(self) -> &'static str {

@@ -43,7 +43,7 @@ pub struct Server {
 
 /// What every server of a cache should be, and whether a probe may make it so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Want {
+pub struct Desired {
     /// `maxmemory`, in bytes.
     pub max_memory: u64,
     /// Whether the servers' containers have room for it. Where they have not, they are to be replaced, and `maxmemory`
@@ -82,19 +82,19 @@ pub struct Trust {
     /// Whom clients trust.
     pub authorities: Authorities,
     /// The certificate that it should show; `None` while that is not known, and then it keeps the one that it has.
-    pub certificate: Option<Wanted>,
+    pub certificate: Option<DesiredCertificate>,
 }
 
 /// A certificate that a server should show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DesiredCertificate {
     /// Which one it is.
     pub fingerprint: Fingerprint,
     /// The settings that name the files with it, each with the path that it should have; an empty one for none.
     pub files: Vec<(String, String)>,
 }
 
-impl Want {
+impl Desired {
     /// Whether the two ask for the same, whether or not they have it corrected.
     #[must_use]
     pub fn asks_the_same_as(&self, other: &Self) -> bool {
@@ -189,7 +189,7 @@ pub struct Sample {
     /// When the answer was complete.
     pub taken: Timestamp,
     /// What was wanted of it then.
-    pub want: Want,
+    pub want: Desired,
     /// The answer, or why there is none.
     pub outcome: Result<Answer, Fault>,
 }
@@ -208,8 +208,8 @@ mod tests {
         },
     };
 
-    fn want(max_memory: u64, eviction_policy: &str) -> Want {
-        Want {
+    fn want(max_memory: u64, eviction_policy: &str) -> Desired {
+        Desired {
             max_memory,
             has_room: true,
             clients: ClientLimits { clients: 1, memory: 2, query_buffer: 3 },
@@ -247,7 +247,7 @@ mod tests {
             let app = digits.iter().map(|digit| PasswordHash::parse(&digit.repeat(64)).unwrap()).collect();
             let own = PasswordHash::parse(&"c".repeat(64)).unwrap();
             let hashes = Hashes { app, operator: own.clone(), probe: own };
-            Want { users: users(Acl::Compatible, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
+            Desired { users: users(Acl::Compatible, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
         };
         assert!(want(&["a", "b"]).keeps_a_password_of(&want(&["a"])));
         assert!(want(&["b"]).keeps_a_password_of(&want(&["a", "b"])));
@@ -260,7 +260,7 @@ mod tests {
         let want = |acl| {
             let hash = PasswordHash::parse(&"a".repeat(64)).unwrap();
             let hashes = Hashes { app: vec![hash.clone()], operator: hash.clone(), probe: hash };
-            Want { users: users(acl, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
+            Desired { users: users(acl, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
         };
         let (before, now) = (want(Acl::Compatible), want(Acl::Strict));
         let found = before.rights_differ(&now, "app").unwrap();

@@ -15,8 +15,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     access::acl::Hashes,
-    credentials::mint::Mint,
-    credentials::{self, Credentials, Standing, binding},
+    credentials::mint::NewSecret,
+    credentials::{self, Credentials, PasswordState, binding},
     live::Live,
     server::objects,
     settings::Settings,
@@ -39,20 +39,20 @@ pub fn writes(settings: &Settings, observed: &Live, credentials: &Credentials) -
     let mut mints = tls.mints.clone();
     let mut secrets = tls.writes.clone();
     match &credentials.operator {
-        Standing::Missing => mints.push(Mint::OperatorLogin),
-        Standing::Known(password) => {
+        PasswordState::Missing => mints.push(NewSecret::OperatorLogin),
+        PasswordState::Known(password) => {
             secrets.extend(upkeep_secret(
                 settled,
                 &observed.operator_login,
                 objects::operator_login(settings, password),
             ));
         }
-        Standing::Refused(_) => {}
+        PasswordState::Refused(_) => {}
     }
-    mints.extend(rotation.mint.clone().map(Mint::NextPassword));
+    mints.extend(rotation.mint.clone().map(NewSecret::NextPassword));
     secrets.extend(rotation.write.clone());
-    if credentials.to_publish().is_none() && credentials.app == Standing::Missing && can_publish {
-        mints.push(Mint::Connection(authorities.cloned()));
+    if credentials.to_publish().is_none() && credentials.app == PasswordState::Missing && can_publish {
+        mints.push(NewSecret::Connection(authorities.cloned()));
     }
     // What depends on nothing comes first: where a name is not free, nothing is drawn.
     let mut writes: Vec<Write> = upkeep(settled, &observed.service_account, objects::service_account(settings))

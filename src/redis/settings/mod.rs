@@ -22,7 +22,7 @@ use crate::{
         quantity::{self, format_bytes},
     },
 };
-use rotation::Wish;
+use rotation::RotationRequest;
 
 /// The port that Redis listens on without TLS.
 pub const PLAIN_PORT: u16 = 6379;
@@ -57,7 +57,7 @@ pub struct Settings {
     /// Who reaches the servers over the network.
     pub network_policy: NetworkPolicyMode,
     /// Whether the applications' password is to be another one, and how it becomes so.
-    pub rotation: Wish,
+    pub rotation: RotationRequest,
     /// Prefix of every key.
     pub instance_name: InstanceName,
     /// Where and how the pods run.
@@ -308,9 +308,9 @@ impl Settings {
 }
 
 /// What a cache wants of its applications' password.
-fn wish(cache: &TokenCache) -> Result<Wish, SettingsError> {
+fn wish(cache: &TokenCache) -> Result<RotationRequest, SettingsError> {
     let written = &cache.spec.redis.password_rotation.overlap;
-    Ok(Wish {
+    Ok(RotationRequest {
         wait: cache.spec.redis.password_rotation.wait,
         overlap: crate::redis::settings::rotation::overlap(written)
             .ok_or_else(|| SettingsError::Overlap(written.clone()))?,

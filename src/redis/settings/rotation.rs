@@ -1,6 +1,6 @@
 //! What a cache wants of changes of the applications' password.
 //!
-//! In: what users wrote. Out: a [`Wish`]. It decides nothing.
+//! In: what users wrote. Out: a [`RotationRequest`]. It decides nothing.
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use crate::{
 
 /// What a cache wants of rotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct RotationRequest {
     /// How long the earlier password stays valid.
     pub overlap: SignedDuration,
     /// Whom its end waits for.

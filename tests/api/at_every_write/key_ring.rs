@@ -14,11 +14,11 @@ use tokencache_operator::{
     api::v1alpha1::TokenCache,
     data_protection::{
         objects::COMPONENT,
-        plan::{Plan, plan},
+        plan::{RingWrites, plan},
         ring::open::KeyRing,
-        secrets::{Beside, RingSecrets},
+        secrets::{RingSecrets, Surroundings},
         settings::Settings,
-        state::Standing,
+        state::RingState,
     },
     kubernetes::{
         identity::Wanted,
@@ -152,13 +152,13 @@ struct Sight {
 }
 
 impl Sight {
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> RingWrites {
         let files = self.secrets.iter().filter(|(name, _)| name.starts_with("shop-key-"));
         let files = files.map(|(_, secret)| Arc::clone(secret)).collect();
         let ring = Wanted { component: COMPONENT, fits: &|_: &Secret| true, is_restored: false };
         let ring = self.settings.owner.found(self.secrets.get("shop-keys").cloned(), &ring);
-        let observed = RingSecrets::new(files, ring, BTreeMap::new(), Beside::default());
-        let standing = Standing::read(&self.settings, &observed, &KeyRing::default(), Timestamp::now());
+        let observed = RingSecrets::new(files, ring, BTreeMap::new(), Surroundings::default());
+        let standing = RingState::read(&self.settings, &observed, &KeyRing::default(), Timestamp::now());
         plan(&self.settings, &observed, &standing, vec![])
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokencache_operator::data_protection::{
     certificate::{Pair, Thumbprint},
     key::{
-        Key, KeyOrder,
+        Key, KeyDates,
         encrypted_xml::EncryptedSecret,
         read::{self, Element},
     },
@@ -67,7 +67,7 @@ pub fn old_ring(days: i32, seeds: &[u8]) -> BTreeMap<String, String> {
     let now = Timestamp::now();
     let files = seeds.iter().zip(0..).map(|(seed, index)| {
         let activates = now - DAY * days + SignedDuration::from_secs(index);
-        let order = KeyOrder { created: activates, activates, expires: activates + DAY * 180 };
+        let order = KeyDates { created: activates, activates, expires: activates + DAY * 180 };
         order.make(None, &[*seed; 128]).unwrap().file().unwrap()
     });
     files.map(|file| (file.name, String::from_utf8(file.content.to_vec()).unwrap())).collect()

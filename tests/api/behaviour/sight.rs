@@ -51,7 +51,7 @@ async fn an_operator_that_may_not_read_a_secret_says_that_it_knows_nothing_and_g
     let client = api_server().client_as(USER, USER_AGENT).await;
     let _operator = Operator::start_with(client, &world.namespace, PERIOD);
     let message = world.condition(SHOP, "Ready", "Unknown", "ReadFailed").await;
-    assert!(message.contains("read Secret shop-redis-operator") && message.contains("forbidden"), "{message}");
+    assert!(message.contains("read Secret shop-") && message.contains("forbidden"), "{message}");
     let status = world.condition(SHOP, "RedisAvailable", "Unknown", "ReadFailed").await;
     assert_eq!(status, message);
     assert_eq!(world.event(SHOP, "ReadFailed").await, message);

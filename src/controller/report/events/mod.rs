@@ -10,32 +10,32 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
     capability::part::Operation,
-    condition::{ConditionType, Finding, Reason, Verdict, news},
-    kubernetes::event::{EventType, Happening},
+    condition::{ConditionStatus, ConditionType, Finding, Reason, news},
+    kubernetes::event::{Event, EventType},
 };
 
 /// The events about conditions that have another verdict or reason than before.
 #[must_use]
-pub fn of_conditions(previous: &[Condition], findings: &[Finding]) -> Vec<Happening> {
+pub fn of_conditions(previous: &[Condition], findings: &[Finding]) -> Vec<Event> {
     let is_new = previous.is_empty();
     let news: Vec<&Finding> = news(previous, findings).collect();
     let is_ready_again = news.iter().any(|finding| finding.condition == ConditionType::Ready && is_well(finding));
     // What was told when it came, and what is told here.
     let stands = |finding: &&Finding| is_cause_of_many(finding) && !news.contains(finding);
     let mut causes: Vec<Reason> = findings.iter().filter(stands).map(|finding| finding.reason).collect();
-    let mut told: Vec<Happening> = Vec::new();
+    let mut told: Vec<Event> = Vec::new();
     for finding in news {
         // `Ready` tells of all that is well by now; and that something is made for a new cache needs no telling.
         let is_implied = is_ready_again && is_well(finding) && finding.condition != ConditionType::Ready
             || is_new && finding.reason == Reason::Provisioning;
-        let Some(happening) = of_condition(finding).filter(|_| !is_implied && !causes.contains(&finding.reason)) else {
+        let Some(event) = of_condition(finding).filter(|_| !is_implied && !causes.contains(&finding.reason)) else {
             continue;
         };
         if is_cause_of_many(finding) {
             causes.push(finding.reason);
         }
-        if !told.contains(&happening) {
-            told.push(happening);
+        if !told.contains(&event) {
+            told.push(event);
         }
     }
     told
@@ -43,17 +43,17 @@ pub fn of_conditions(previous: &[Condition], findings: &[Finding]) -> Vec<Happen
 
 /// Whether nothing but this is to be said: what is another key, or was set right, is more than that.
 fn is_well(finding: &Finding) -> bool {
-    finding.verdict == Verdict::True && is_normal(finding.reason) && finding.reason != Reason::Adopted
+    finding.verdict == ConditionStatus::True && is_normal(finding.reason) && finding.reason != Reason::Adopted
 }
 
 /// Whether other conditions of the same reason have it for the same cause: what keeps one from being asked keeps others too.
 fn is_cause_of_many(finding: &Finding) -> bool {
-    finding.verdict == Verdict::Unknown || finding.reason == Reason::Provisioning
+    finding.verdict == ConditionStatus::Unknown || finding.reason == Reason::Provisioning
 }
 
 /// The event about a condition. `Stalled` has none, since it repeats another; `Ready` only where everything is well.
-fn of_condition(finding: &Finding) -> Option<Happening> {
-    let well = finding.verdict == Verdict::True;
+fn of_condition(finding: &Finding) -> Option<Event> {
+    let well = finding.verdict == ConditionStatus::True;
     let told = match finding.condition {
         // A fight has an event of its own.
         _ if finding.reason == Reason::Contested => false,
@@ -69,16 +69,16 @@ fn of_condition(finding: &Finding) -> Option<Happening> {
         | ConditionType::KeyRingReady
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
-        ConditionType::Durable => finding.verdict != Verdict::Unknown && !finding.reason.is_asked_for(),
+        ConditionType::Durable => finding.verdict != ConditionStatus::Unknown && !finding.reason.is_asked_for(),
         ConditionType::PasswordRolledOut => !well,
         ConditionType::MemorySufficient
         | ConditionType::LatencyAcceptable
         | ConditionType::EntriesExpire
         | ConditionType::EntriesReadable
         | ConditionType::ServerSupported
-        | ConditionType::NetworkRestricted => finding.verdict == Verdict::False,
+        | ConditionType::NetworkRestricted => finding.verdict == ConditionStatus::False,
     };
-    told.then(|| Happening {
+    told.then(|| Event {
         event_type: if is_normal(finding.reason) { EventType::Normal } else { EventType::Warning },
         reason: finding.reason.as_str(),
         note: finding.message.clone(),
@@ -106,13 +106,13 @@ fn is_normal(reason: Reason) -> bool {
 
 /// The events about stages that operations have reached since.
 #[must_use]
-pub fn of_operations(operations: &[Operation], previous: &[OperationStatus]) -> Vec<Happening> {
+pub fn of_operations(operations: &[Operation], previous: &[OperationStatus]) -> Vec<Event> {
     let stage = |entry: &OperationStatus| (entry.type_, entry.requested.clone(), entry.stage);
     let is_news = |operation: &&Operation| !previous.iter().any(|before| stage(before) == stage(&operation.entry));
     let event = |Operation { entry, event }: &Operation| {
         let warns =
             matches!(entry.stage, OperationStage::Ignored | OperationStage::Blocked | OperationStage::AwaitingRestart);
-        Some(Happening {
+        Some(Event {
             event_type: if warns { EventType::Warning } else { EventType::Normal },
             reason: (*event)?.as_str(),
             note: entry.message.clone(),
@@ -122,11 +122,11 @@ pub fn of_operations(operations: &[Operation], previous: &[OperationStatus]) -> 
 }
 
 /// Adds what else is told. In the event about a key that was made stands that it is published.
-pub fn add(happenings: &mut Vec<Happening>, events: &[Happening]) {
-    if events.iter().any(|event| event.reason == Reason::KeyMinted.as_str()) {
-        happenings.retain(|happening| happening.reason != Reason::Published.as_str());
+pub fn add(events: &mut Vec<Event>, more: &[Event]) {
+    if more.iter().any(|event| event.reason == Reason::KeyMinted.as_str()) {
+        events.retain(|event| event.reason != Reason::Published.as_str());
     }
-    happenings.extend_from_slice(events);
+    events.extend_from_slice(more);
 }
 
 #[cfg(test)]
@@ -136,8 +136,8 @@ mod tests {
     use super::*;
     use crate::condition::merge;
 
-    fn reasons(happenings: &[Happening]) -> Vec<&str> {
-        happenings.iter().map(|happening| happening.reason).collect()
+    fn reasons(events: &[Event]) -> Vec<&str> {
+        events.iter().map(|event| event.reason).collect()
     }
 
     fn standing(findings: &[Finding]) -> Vec<Condition> {
@@ -200,11 +200,11 @@ mod tests {
     #[test]
     fn a_key_that_is_made_and_published_is_told_once() {
         let published = Finding::holds(ConditionType::KeyRingReady, Reason::Published, "1 key");
-        let mut happenings = of_conditions(&[], &[published]);
-        add(&mut happenings, &[]);
-        assert_eq!(reasons(&happenings), ["Published"]);
+        let mut events = of_conditions(&[], &[published]);
+        add(&mut events, &[]);
+        assert_eq!(reasons(&events), ["Published"]);
         let note = "key 16a28072 was made".to_owned();
-        add(&mut happenings, &[Happening { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note }]);
-        assert_eq!(reasons(&happenings), ["KeyMinted"]);
+        add(&mut events, &[Event { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note }]);
+        assert_eq!(reasons(&events), ["KeyMinted"]);
     }
 }

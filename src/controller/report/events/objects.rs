@@ -1,26 +1,26 @@
 //! What Events say of objects as a whole: that they were deleted or taken up again, or are left as they are although they look
 //! like the cache's own.
 //!
-//! In: what was changed, and what was left. Out: happenings. It writes nothing.
+//! In: what was changed, and what was left. Out: Events. It writes nothing.
 
 use crate::{
     api::v1alpha1::TokenCache,
     condition::Reason,
     controller::apply::ObjectChange,
     kubernetes::{
-        event::{EventType, Happening},
+        event::{Event, EventType},
         object::Reference,
     },
 };
 
 /// What is told of what was done: each deletion, and in one sentence what was taken up again.
 #[must_use]
-pub fn of_changes(changes: &[ObjectChange]) -> Vec<Happening> {
+pub fn of_changes(changes: &[ObjectChange]) -> Vec<Event> {
     let (mut told, mut adopted) = (Vec::new(), Vec::new());
     for change in changes {
         match change {
             ObjectChange::Adopted(child) => adopted.push(child.to_string()),
-            ObjectChange::Deleted(child) => told.push(Happening {
+            ObjectChange::Deleted(child) => told.push(Event {
                 event_type: EventType::Normal,
                 reason: Reason::ObjectDeleted.as_str(),
                 note: format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
@@ -32,18 +32,18 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Happening> {
             "taken up again, since nobody owned it and it has all labels of this TokenCache, as after a restore from a backup: {}",
             adopted.join(", ")
         );
-        told.push(Happening { event_type: EventType::Normal, reason: Reason::ObjectsAdopted.as_str(), note });
+        told.push(Event { event_type: EventType::Normal, reason: Reason::ObjectsAdopted.as_str(), note });
     }
     told
 }
 
 /// What is told of an object that is left as it is.
 #[must_use]
-pub fn of_copy(cache: &TokenCache, child: &Reference) -> Happening {
+pub fn of_copy(cache: &TokenCache, child: &Reference) -> Event {
     let owner = cache.metadata.name.as_deref().unwrap_or_default();
     let (kind, name) = (child.kind.as_str(), child.name());
     let namespace = cache.metadata.namespace.as_deref().unwrap_or_default();
-    Happening {
+    Event {
         event_type: EventType::Warning,
         reason: Reason::ObjectLeftAlone.as_str(),
         note: format!(

@@ -5,7 +5,7 @@
 use super::Input;
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
-    data_protection::ring::DataProtection,
+    data_protection::ring::Ring,
     kubernetes::{name, read::workload::listed},
 };
 
@@ -35,7 +35,7 @@ impl Input<'_> {
         if self.keys.len() == 1 { "it" } else { "they" }
     }
 
-    pub(super) fn told(&self, ring: &DataProtection) -> String {
+    pub(super) fn told(&self, ring: &Ring) -> String {
         let active = ring
             .ring
             .active(self.now)

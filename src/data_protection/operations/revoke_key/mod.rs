@@ -26,9 +26,9 @@ use crate::{
     },
     data_protection::{
         key::{id::KeyId, revocation::Revocation},
-        ring::{DataProtection, default_key::Member, in_use::EntriesOfKeys, published::CAPACITY},
+        ring::{Ring, default_key::DatedKey, in_use::EntriesOfKeys, published::CAPACITY},
         secrets::{Replaced, RingSecrets},
-        settings::{Settings, revoke::Wish},
+        settings::{Settings, revoke::RevokeRequest},
     },
     kubernetes::name,
 };
@@ -47,7 +47,7 @@ pub struct Revoke {
     /// What is said of it.
     pub operation: Option<OperationStatus>,
     /// The revocation that is to be made.
-    pub order: Option<Order>,
+    pub order: Option<Revocations>,
     /// The sweep that is to be made.
     pub sweep: Option<EntriesOfKeys>,
     /// When it is to be looked at again.
@@ -56,7 +56,7 @@ pub struct Revoke {
 
 /// Revocations that are to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct Revocations {
     /// The revocations, one for each key. The same request makes the same ones.
     pub revocations: Vec<Revocation>,
     /// The request that they answer.
@@ -78,7 +78,7 @@ pub fn looks_since(settings: &Settings, operations: &[OperationStatus], now: Tim
 
 /// Reads how far it is.
 #[must_use]
-pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&DataProtection>, now: Timestamp) -> Revoke {
+pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, now: Timestamp) -> Revoke {
     let before = operation::entry_in(&observed.beside.operations, OperationType::RevokeKey);
     let Some(wish) = &settings.revoke else {
         return said(before.filter(|before| before.stage.outlasts_request()).cloned());
@@ -145,9 +145,9 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&DataProte
 
 /// The keys that this request was seen to revoke before; `None` where nothing was done for it yet.
 fn begun(
-    wish: &Wish,
+    wish: &RevokeRequest,
     observed: &RingSecrets,
-    ring: &DataProtection,
+    ring: &Ring,
     before: Option<&OperationStatus>,
     requested: Timestamp,
 ) -> Option<Vec<KeyId>> {
@@ -166,10 +166,10 @@ fn begun(
 }
 
 /// The keys that are meant.
-fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
+fn find(ring: &Ring, wish: &RevokeRequest) -> Result<Vec<KeyId>, String> {
     let members = ring.ring.members();
     if wish.is_of_all() {
-        let mut left: Vec<&Member> = members.iter().filter(|member| !member.is_revoked).collect();
+        let mut left: Vec<&DatedKey> = members.iter().filter(|member| !member.is_revoked).collect();
         left.sort_by_key(|member| (member.activates, member.id));
         let keys: Vec<KeyId> = left.into_iter().map(|member| member.id).collect();
         let why = if members.is_empty() { "there is no key" } else { "every key is revoked already" };
@@ -189,7 +189,7 @@ fn find(ring: &DataProtection, wish: &Wish) -> Result<Vec<KeyId>, String> {
 }
 
 /// Why the ring cannot hold what is to be made; `None` where it can.
-fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<String> {
+fn lacks_room(owner: &str, ring: &Ring, order: &Revocations) -> Option<String> {
     let (room, used) = (crate::data_protection::operations::room(ring), ring.published.fill().bytes);
     let revocations: usize = order.revocations.iter().map(|revocation| revocation.file().content.len()).sum();
     // A revocation alone is no emergency, and leaves the room that is kept for one.
@@ -209,7 +209,7 @@ fn lacks_room(owner: &str, ring: &DataProtection, order: &Order) -> Option<Strin
 struct Input<'seen> {
     settings: &'seen Settings,
     observed: &'seen RingSecrets,
-    wish: &'seen Wish,
+    wish: &'seen RevokeRequest,
     requested: Timestamp,
     before: Option<&'seen OperationStatus>,
     /// The keys that are meant.
@@ -221,17 +221,17 @@ struct Input<'seen> {
 
 impl Input<'_> {
     /// Those of the keys that are still to be revoked.
-    fn left(&self, ring: &DataProtection) -> Vec<KeyId> {
+    fn left(&self, ring: &Ring) -> Vec<KeyId> {
         let is_left = |key: &&KeyId| ring.ring.find(**key).is_some_and(|member| !member.is_revoked);
         self.keys.iter().filter(is_left).copied().collect()
     }
 
     /// What is to be made: revocations of these keys, and perhaps a key.
-    fn order(&self, ring: &DataProtection, left: &[KeyId]) -> Order {
+    fn order(&self, ring: &Ring, left: &[KeyId]) -> Revocations {
         let (requested, of_all) = (self.requested, self.wish.is_of_all());
         let reason = format!("requested by annotation at {requested}");
         let replaces = of_all.then(|| Replaced { requested, keys: self.keys.clone() });
-        Order {
+        Revocations {
             revocations: left.iter().map(|key| Revocation::of(*key, requested, &reason)).collect(),
             requested,
             // The one that was made when all were to be revoked is none of them.
@@ -241,7 +241,7 @@ impl Input<'_> {
     }
 
     /// The keys are still in use: what they encrypted is counted, said, and then they are revoked.
-    fn count(&self, order: Order) -> Revoke {
+    fn count(&self, order: Revocations) -> Revoke {
         let counted = self.before.and_then(|before| Some((before.affected?, before.entries?)));
         let progress = self.progress(Step::Count);
         let begun = self.before.and_then(|before| before.started.as_ref()).map_or(self.now, |started| started.0);
@@ -286,7 +286,7 @@ impl Input<'_> {
     }
 
     /// The keys are revoked: what they encrypted is removed, where that is asked for.
-    fn revoked(&self, ring: &DataProtection) -> Revoke {
+    fn revoked(&self, ring: &Ring) -> Revoke {
         let live = self.observed.live();
         let is_live = |key: &KeyId| {
             let file = Revocation::of(*key, self.requested, "").file_name();

@@ -1,23 +1,23 @@
 //! Between two rotations: whether one is to be begun, or was complete, or lost its Secret.
 //!
-//! In: what a rotation is read from. Out: a [`Rotation`] that perhaps begins one, or the [`Record`] of one that goes on.
+//! In: what a rotation is read from. Out: a [`PasswordRotation`] that perhaps begins one, or the [`Record`] of one that goes on.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Input, Marks, Order, Rotation, in_order, messages, record::Record, schedule};
+use super::{Input, Marks, NextPassword, PasswordRotation, in_order, messages, record::Record, schedule};
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
     capability::operation::{self, Request, is},
     kubernetes::name,
-    redis::credentials::Standing,
+    redis::credentials::PasswordState,
 };
 
 impl Input<'_> {
     /// No rotation is under way. Perhaps one is to be begun.
-    pub(super) fn at_rest(&self, obstacle: Option<String>) -> Rotation {
+    pub(super) fn at_rest(&self, obstacle: Option<String>) -> PasswordRotation {
         let (before, done) = (self.before(), self.marks());
-        let rest = |operation| Rotation::new(self.valid_at_rest(), self.marks(), operation);
+        let rest = |operation| PasswordRotation::new(self.valid_at_rest(), self.marks(), operation);
         // Said before anything else is begun, so that it is said at all.
         if let (Some(before), Some(done)) = (before, done)
             && !before.stage.is_final()
@@ -48,8 +48,8 @@ impl Input<'_> {
         }
         // Not before its Secret was seen can anybody say that it was begun.
         let entry = messages::entry(OperationStage::Waiting, Some(requested), messages::waiting("it is about to be"));
-        let order = Order { previous: self.valid_at_rest(), requested, started: schedule::whole(self.now) };
-        Rotation { mint: Some(order), ..rest(Some(entry)) }
+        let order = NextPassword { previous: self.valid_at_rest(), requested, started: schedule::whole(self.now) };
+        PasswordRotation { mint: Some(order), ..rest(Some(entry)) }
     }
 
     /// Why a request is not followed. One that was seen in time is, however long it had to wait.
@@ -71,21 +71,21 @@ impl Input<'_> {
             return Some(messages::paused());
         }
         name.or_else(|| match self.app {
-            Standing::Missing => Some(format!("there is no Secret {binding} yet")),
-            Standing::Refused(_) => {
+            PasswordState::Missing => Some(format!("there is no Secret {binding} yet")),
+            PasswordState::Refused(_) => {
                 Some(format!("the password in Secret {binding} is not followed, see RedisAvailable"))
             }
-            Standing::Known(password) if !self.in_users.contains(&password.sha256()) => {
+            PasswordState::Known(password) if !self.in_users.contains(&password.sha256()) => {
                 Some(format!("the password in Secret {binding} is on its way to Redis"))
             }
-            Standing::Known(_) => None,
+            PasswordState::Known(_) => None,
         })
     }
 
     /// The rotation whose Secret is gone although its password is published: what was valid before is valid until the overlap
     /// is over, and the users' Secret tells what that was.
     pub(super) fn lost(&self) -> Option<Record> {
-        let Standing::Known(password) = self.app else { return None };
+        let PasswordState::Known(password) = self.app else { return None };
         let before = self.before();
         let said = before.filter(|before| matches!(before.stage, OperationStage::Published | OperationStage::Removing));
         let said = said.and_then(|said| {

@@ -2,7 +2,7 @@
 //! rightly have.
 //!
 //! In: the settings with the request, the Secrets and looks as observed, what the status said of it, the time. Out:
-//! [`Rotation`]: which passwords are valid, what is to be made, published or removed, and what is said. Nothing is drawn
+//! [`PasswordRotation`]: which passwords are valid, what is to be made, published or removed, and what is said. Nothing is drawn
 //! and nothing is written here.
 //!
 //! ```text
@@ -38,7 +38,7 @@ use std::fmt;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::Standing;
+use super::PasswordState;
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType},
     capability::operation::{self, Request, is},
@@ -54,20 +54,20 @@ use crate::{
             answer::Refusal,
             drift::{Correction, Drift, Parameter},
         },
-        settings::{Settings, rotation::Wish},
+        settings::{Settings, rotation::RotationRequest},
     },
 };
 use record::Record;
-pub use record::{Marks, Order};
+pub use record::{Marks, NextPassword};
 use term::Term;
 
 /// Which of the applications' passwords are valid, and what is to be done.
 #[derive(Clone, PartialEq)]
-pub struct Rotation {
+pub struct PasswordRotation {
     /// The hashes of the passwords that are valid, in order; none while they are not known.
     pub valid: Vec<PasswordHash>,
     /// The Secret of a rotation that is to be begun.
-    pub mint: Option<Order>,
+    pub mint: Option<NextPassword>,
     /// The Secret of the rotation, where it is to be written again.
     pub write: Option<Write>,
     /// The password that the binding is to have in place of the one that it has.
@@ -87,7 +87,7 @@ pub struct Rotation {
 }
 
 // By hand: derived, it would print the content of Secrets.
-impl fmt::Debug for Rotation {
+impl fmt::Debug for PasswordRotation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Rotation")
@@ -107,7 +107,7 @@ pub struct Input<'seen> {
     /// What was observed.
     pub observed: &'seen Live,
     /// What the binding says of the applications' password.
-    pub app: &'seen Standing,
+    pub app: &'seen PasswordState,
     /// The hashes that the users' Secret has for the applications.
     pub in_users: &'seen [PasswordHash],
     /// The time.
@@ -123,7 +123,7 @@ pub fn is_expected(settings: &Settings, operations: &[OperationStatus]) -> bool 
     asked || before.is_some_and(|before| !before.stage.is_final())
 }
 
-impl Rotation {
+impl PasswordRotation {
     /// Reads how far it is.
     #[must_use]
     pub fn read(input: &Input<'_>) -> Self {
@@ -211,7 +211,7 @@ fn in_order(hashes: impl Iterator<Item = PasswordHash>) -> Vec<PasswordHash> {
 }
 
 impl Input<'_> {
-    fn wish(&self) -> &Wish {
+    fn wish(&self) -> &RotationRequest {
         &self.settings.rotation
     }
 
@@ -233,9 +233,9 @@ impl Input<'_> {
     /// The hashes that are valid where no rotation is under way.
     fn valid_at_rest(&self) -> Vec<PasswordHash> {
         match self.app {
-            Standing::Missing => Vec::new(),
-            Standing::Known(password) => vec![password.sha256()],
-            Standing::Refused(_) => in_order(self.in_users.iter().cloned()),
+            PasswordState::Missing => Vec::new(),
+            PasswordState::Known(password) => vec![password.sha256()],
+            PasswordState::Refused(_) => in_order(self.in_users.iter().cloned()),
         }
     }
 }

@@ -32,7 +32,7 @@ const ADDED_KEY: &str = "added";
 
 /// A rotation that is to be begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct NextPassword {
     /// The hashes of the passwords that are valid now.
     pub previous: Vec<PasswordHash>,
     /// The time of the request.
@@ -70,7 +70,7 @@ pub enum RecordError {
     Requested,
 }
 
-impl Order {
+impl NextPassword {
     /// The Secret that nothing mounts, from random bytes; `None` where they do not suffice.
     #[must_use]
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {

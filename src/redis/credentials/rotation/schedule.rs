@@ -19,7 +19,7 @@ use crate::{
             password::PasswordHash,
         },
         live::Live,
-        look::{answer::Part, drift::Parameter},
+        look::{answer::Section, drift::Parameter},
         server::{objects::REPLICAS, pods::server_in},
         settings::Settings,
     },
@@ -77,7 +77,7 @@ pub fn seen(
         if !asked_for || !in_time || crate::redis::server::pods::was_started_after(pod, sample.taken) {
             return Err(Unseen::Due(name()));
         }
-        if answer.unread.contains_key(&Part::Users) {
+        if answer.unread.contains_key(&Section::Users) {
             return Err(Unseen::Silent(name()));
         }
         let differs = |parameter| parameter == Parameter::AppPassword;

@@ -1,11 +1,11 @@
 //! A rotation that is under way, stage by stage.
 //!
-//! In: what a rotation is read from, and its [`Record`]. Out: a [`Rotation`] with the one step that may be taken now.
+//! In: what a rotation is read from, and its [`Record`]. Out: a [`PasswordRotation`] with the one step that may be taken now.
 
 use jiff::Timestamp;
 
 use super::{
-    Input, Marks, Rotation, in_order, messages,
+    Input, Marks, PasswordRotation, in_order, messages,
     record::Record,
     schedule::{self, Unseen},
     term::Term,
@@ -19,29 +19,29 @@ use crate::{
     },
     redis::{
         access::password::{Password, PasswordHash},
-        credentials::Standing,
+        credentials::PasswordState,
     },
 };
 
 impl Input<'_> {
     /// The Secret of the rotation says what cannot be followed.
-    pub(super) fn blocked(&self, why: &str) -> Rotation {
+    pub(super) fn blocked(&self, why: &str) -> PasswordRotation {
         let known = match self.app {
-            Standing::Known(password) => Some(password.sha256()),
-            Standing::Missing | Standing::Refused(_) => None,
+            PasswordState::Known(password) => Some(password.sha256()),
+            PasswordState::Missing | PasswordState::Refused(_) => None,
         };
         let valid = in_order(self.in_users.iter().cloned().chain(known));
         let before = self.before().filter(|before| !before.stage.is_final());
         let message = messages::unreadable(self.settings, why);
         let entry = before.cloned().unwrap_or_else(|| messages::entry(OperationStage::Blocked, None, String::new()));
         let entry = OperationStatus { stage: OperationStage::Blocked, message, ..entry };
-        Rotation::new(valid, self.marks(), Some(entry))
+        PasswordRotation::new(valid, self.marks(), Some(entry))
     }
 
-    pub(super) fn under_way(&self, record: &Record) -> Rotation {
+    pub(super) fn under_way(&self, record: &Record) -> PasswordRotation {
         let both = record.previous.iter().cloned().chain([record.next.sha256()]);
         let mut rotation = match self.app {
-            Standing::Known(password) => {
+            PasswordState::Known(password) => {
                 let hash = password.sha256();
                 let valid = in_order(both.chain([hash.clone()]));
                 if record.previous.contains(&hash) {
@@ -51,16 +51,19 @@ impl Input<'_> {
                 }
             }
             // With the new password, which is at hand, and not with a third one.
-            Standing::Missing => {
+            PasswordState::Missing => {
                 let entry =
                     self.entry(OperationStage::Adding, record, messages::adding("its Secret is being made again"));
                 let marks = Some(self.marks_now(record));
-                Rotation { publish: Some(record.next.clone()), ..Rotation::new(in_order(both), marks, Some(entry)) }
+                PasswordRotation {
+                    publish: Some(record.next.clone()),
+                    ..PasswordRotation::new(in_order(both), marks, Some(entry))
+                }
             }
-            Standing::Refused(_) => {
+            PasswordState::Refused(_) => {
                 let valid = in_order(both.chain(self.in_users.iter().cloned()));
                 let entry = self.entry(OperationStage::Blocked, record, messages::mismatch());
-                Rotation::new(valid, self.marks(), Some(entry))
+                PasswordRotation::new(valid, self.marks(), Some(entry))
             }
         };
         if rotation.write.is_none() && rotation.spent.is_none() {
@@ -75,9 +78,9 @@ impl Input<'_> {
     }
 
     /// The binding has the earlier password still, or again.
-    fn adding(&self, record: &Record, valid: &[PasswordHash]) -> Rotation {
+    fn adding(&self, record: &Record, valid: &[PasswordHash]) -> PasswordRotation {
         let adding = |what: &str| self.entry(OperationStage::Adding, record, messages::adding(what));
-        let waits = |what: &str| Rotation::new(valid.to_vec(), self.marks(), Some(adding(what)));
+        let waits = |what: &str| PasswordRotation::new(valid.to_vec(), self.marks(), Some(adding(what)));
         if self.in_users != valid {
             return waits(&format!("waiting for Secret {}", name::redis_users(&self.settings.owner.name)));
         }
@@ -85,24 +88,24 @@ impl Input<'_> {
         let Some(added) = record.added.filter(|added| *added <= self.now) else {
             let record = Record { added: Some(self.now), ..record.clone() };
             let waits = waits(&messages::mounting(schedule::mounted_at(self.now, self.wish().overlap)));
-            return Rotation { write: self.written(&record), ..waits };
+            return PasswordRotation { write: self.written(&record), ..waits };
         };
         let mounted = schedule::mounted_at(added, self.wish().overlap);
         if self.now < mounted {
-            return Rotation { wake_at: Some(mounted), ..waits(&messages::mounting(mounted)) };
+            return PasswordRotation { wake_at: Some(mounted), ..waits(&messages::mounting(mounted)) };
         }
         match schedule::seen(self.settings, self.observed, valid, Some(mounted)) {
-            Err(unseen) => Rotation { wake_at: self.look_again(&unseen), ..waits(&messages::unseen(&unseen)) },
+            Err(unseen) => PasswordRotation { wake_at: self.look_again(&unseen), ..waits(&messages::unseen(&unseen)) },
             Ok(()) if self.wish().held => waits("every server takes both"),
             Ok(()) => {
                 let waits = waits("every server takes both, and it is being published");
-                Rotation { publish: Some(record.next.clone()), marks: Some(self.marks_now(record)), ..waits }
+                PasswordRotation { publish: Some(record.next.clone()), marks: Some(self.marks_now(record)), ..waits }
             }
         }
     }
 
     /// The binding has the new password, or one that somebody put there meanwhile.
-    fn published(&self, record: &Record, valid: Vec<PasswordHash>, password: &Password) -> Rotation {
+    fn published(&self, record: &Record, valid: Vec<PasswordHash>, password: &Password) -> PasswordRotation {
         let marks = self.marks().filter(|marks| marks.requested == record.requested);
         let marks = marks.unwrap_or_else(|| self.marks_now(record));
         let term = self.term(marks.published);
@@ -116,25 +119,31 @@ impl Input<'_> {
         if self.wish().held || !(was_removed || term.is_over()) {
             let is_ours = *password == record.next;
             let message = messages::published(self.settings, marks, &term, is_ours, self.now);
-            let rotation =
-                Rotation::new(valid, Some(marks), Some(entry(OperationStage::Published, term.ends_at(), message)));
+            let rotation = PasswordRotation::new(
+                valid,
+                Some(marks),
+                Some(entry(OperationStage::Published, term.ends_at(), message)),
+            );
             let wake_at = Some(term.wake_at()).filter(|_| !self.wish().held);
-            return Rotation { finding: term.finding(), looks_since: term.looks_since(), wake_at, ..rotation };
+            return PasswordRotation { finding: term.finding(), looks_since: term.looks_since(), wake_at, ..rotation };
         }
         let valid = vec![password.sha256()];
         let removing = |what: &str| {
             let message = messages::removing(what, term.refused().as_deref());
             let entry = entry(OperationStage::Removing, self.ended(record, &term), message);
-            Rotation { looks_since: term.looks_since(), ..Rotation::new(valid.clone(), Some(marks), Some(entry)) }
+            PasswordRotation {
+                looks_since: term.looks_since(),
+                ..PasswordRotation::new(valid.clone(), Some(marks), Some(entry))
+            }
         };
         if self.in_users != valid {
             return removing(&format!("waiting for Secret {}", name::redis_users(&self.settings.owner.name)));
         }
         if let Err(unseen) = schedule::seen(self.settings, self.observed, &valid, None) {
-            return Rotation { wake_at: self.look_again(&unseen), ..removing(&messages::unseen(&unseen)) };
+            return PasswordRotation { wake_at: self.look_again(&unseen), ..removing(&messages::unseen(&unseen)) };
         }
         let spent = self.observed.rotation.ours().map(|secret| secret.metadata.clone());
-        Rotation { spent, ..removing("every server has only the new one") }
+        PasswordRotation { spent, ..removing("every server has only the new one") }
     }
 
     /// When the earlier password was seen to be over: later than the overlap where the end had to wait.

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
-use super::{Identity, Standing, Tls, bytes, mounted};
+use super::{CertificateState, Identity, Tls, bytes, mounted};
 use crate::{
     kubernetes::{
         name,
         write::{Write, subset},
     },
     redis::{
-        credentials::mint::Mint,
+        credentials::mint::NewSecret,
         live::Live,
         server::objects::{COMPONENT, REPLICAS},
         settings::Settings,
@@ -42,7 +42,7 @@ pub const SECRET_TYPE: &str = "kubernetes.io/tls";
 
 /// An authority that is to be made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AuthorityOrder {
+pub struct NewAuthority {
     replaces: Option<ObjectMeta>,
     previous: Option<Previous>,
     now: Timestamp,
@@ -58,7 +58,7 @@ struct Previous {
 
 /// A server's certificate that is to be made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CertificateOrder {
+pub struct NewCertificate {
     replaces: Option<ObjectMeta>,
     authority: Issued,
     authority_ends: Timestamp,
@@ -86,7 +86,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls 
         verified.accept(&authorities, pair, &host, now).ok()?;
         let (certificate, not_after) = (pair.leaf.fingerprint(), pair.leaf.not_after);
         let written = live_certificate.and_then(|secret| mounted::written(secret));
-        Some(Standing::Known(Identity { authorities, certificate, not_after, written }))
+        Some(CertificateState::Known(Identity { authorities, certificate, not_after, written }))
     };
 
     let read = live_authority.map(|secret| verified.pair(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)));
@@ -100,7 +100,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls 
     let mut mints = Vec::new();
     if violation.is_some() {
         let served = told.as_ref().and_then(served).or_else(|| there.unnamed.clone());
-        mints.push(Mint::CertificateAuthority(Box::new(AuthorityOrder {
+        mints.push(NewSecret::CertificateAuthority(Box::new(NewAuthority {
             replaces: live_authority.map(|secret| secret.metadata.clone()),
             previous: match &current {
                 Some(current) => Some(Previous {
@@ -115,11 +115,11 @@ pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls 
     }
     let Some(current) = current else {
         let known = told.and_then(|authorities| known(served(&authorities).as_ref(), authorities));
-        return Tls { mints, ..Tls::of(known.unwrap_or(Standing::Making(None))) };
+        return Tls { mints, ..Tls::of(known.unwrap_or(CertificateState::Making(None))) };
     };
 
     let Some(authorities) = trusted(&current, previous.as_ref(), verified) else {
-        return Tls { mints, ..Tls::of(Standing::Making(None)) };
+        return Tls { mints, ..Tls::of(CertificateState::Making(None)) };
     };
     let seen = live_authority.and_then(|secret| time(secret, PUBLISHED_KEY));
     let is_known_to_clients = previous.is_none() || schedule::is_known_to_clients(seen, now);
@@ -139,7 +139,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls 
     let is_due = violation_of(served.as_ref()).is_some() && (signer.is_some() || standing.is_none());
     if is_due {
         let (authority, authority_ends) = signer.unwrap_or_else(|| current.signer());
-        mints.push(Mint::ServerCertificate(Box::new(CertificateOrder {
+        mints.push(NewSecret::ServerCertificate(Box::new(NewCertificate {
             replaces: live_certificate.map(|secret| secret.metadata.clone()),
             authority,
             authority_ends,
@@ -164,7 +164,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls 
         };
         writes.extend(changed(settings, observed, name::redis_ca(&settings.owner.name), secret, data, Vec::new()));
     }
-    let standing = standing.unwrap_or(Standing::Making(Some(authorities)));
+    let standing = standing.unwrap_or(CertificateState::Making(Some(authorities)));
     Tls { mints, writes, ..Tls::of(standing) }
 }
 
@@ -254,7 +254,7 @@ fn names(settings: &Settings) -> Vec<String> {
     hosts.flat_map(|host| suffixes.clone().map(|suffix| format!("{host}{suffix}"))).collect()
 }
 
-impl AuthorityOrder {
+impl NewAuthority {
     /// The Secret that nothing mounts, from random bytes; `None` where they make no key.
     #[must_use]
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
@@ -274,7 +274,7 @@ impl AuthorityOrder {
     }
 }
 
-impl CertificateOrder {
+impl NewCertificate {
     /// The Secret that the servers mount, from random bytes; `None` where they make no key.
     #[must_use]
     pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {

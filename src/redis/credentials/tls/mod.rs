@@ -1,7 +1,7 @@
 //! Which certificate the servers should have, which authorities vouch for it, and what is to be made for that.
 //!
 //! In: the settings, the Secrets as observed, the time. Out: [`Tls`]. Nothing is drawn and nothing is written here:
-//! what is to be made is an order, which [`crate::redis::credentials::mint::Mint`] carries out with random bytes.
+//! what is to be made is an order, which [`crate::redis::credentials::mint::NewSecret`] carries out with random bytes.
 //!
 //! | module | what |
 //! |---|---|
@@ -20,7 +20,7 @@ use std::fmt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::mint::Mint;
+use super::mint::NewSecret;
 use crate::{
     condition::Reason,
     kubernetes::write::Write,
@@ -30,16 +30,16 @@ use crate::{
         tls::certificate::{Authorities, Fingerprint},
     },
 };
-pub use managed::{AuthorityOrder, CertificateOrder, SECRET_TYPE};
+pub use managed::{NewAuthority, NewCertificate, SECRET_TYPE};
 use replacement::Replacement;
 
 /// What is known of the servers' certificate, and what is to be made.
 #[derive(Clone, PartialEq)]
 pub struct Tls {
     /// What is known of the certificate.
-    pub standing: Standing,
+    pub standing: CertificateState,
     /// Secrets whose bytes are to be drawn.
-    pub mints: Vec<Mint>,
+    pub mints: Vec<NewSecret>,
     /// What follows from what is there: Secrets with what they are to hold, and without the files that no server needs any more.
     pub writes: Vec<Write>,
     /// The pod that is to be replaced for what it serves.
@@ -59,7 +59,7 @@ impl fmt::Debug for Tls {
 
 /// What is known of the servers' certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum CertificateState {
     /// The servers speak plain text, since the spec asks for that.
     Disabled,
     /// The operator is about to make it. Holds whom clients trust, as soon as that is known.
@@ -97,7 +97,7 @@ impl Tls {
     #[must_use]
     pub fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Self {
         let mut tls = match &settings.tls {
-            TlsSource::Disabled => Self::of(Standing::Disabled),
+            TlsSource::Disabled => Self::of(CertificateState::Disabled),
             TlsSource::Managed => managed::read(settings, observed, now),
             TlsSource::Secret(secret) => provided::read(settings, observed, secret, now),
         };
@@ -105,7 +105,7 @@ impl Tls {
         tls
     }
 
-    fn of(standing: Standing) -> Self {
+    fn of(standing: CertificateState) -> Self {
         Self { standing, mints: Vec::new(), writes: Vec::new(), replacement: None }
     }
 
@@ -119,9 +119,9 @@ impl Tls {
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         match &self.standing {
-            Standing::Known(identity) => Some(identity),
-            Standing::Unusable { kept, .. } => kept.as_deref(),
-            Standing::Making(_) | Standing::Disabled => None,
+            CertificateState::Known(identity) => Some(identity),
+            CertificateState::Unusable { kept, .. } => kept.as_deref(),
+            CertificateState::Making(_) | CertificateState::Disabled => None,
         }
     }
 
@@ -129,16 +129,18 @@ impl Tls {
     #[must_use]
     pub fn authorities(&self) -> Option<&Authorities> {
         match &self.standing {
-            Standing::Known(identity) => Some(&identity.authorities),
-            Standing::Making(authorities) | Standing::Unusable { authorities, .. } => authorities.as_ref(),
-            Standing::Disabled => None,
+            CertificateState::Known(identity) => Some(&identity.authorities),
+            CertificateState::Making(authorities) | CertificateState::Unusable { authorities, .. } => {
+                authorities.as_ref()
+            }
+            CertificateState::Disabled => None,
         }
     }
 
     /// Whether servers can be started: with a certificate, or without where none is asked for.
     #[must_use]
     pub fn lets_start(&self) -> bool {
-        matches!(self.standing, Standing::Disabled | Standing::Known(_))
+        matches!(self.standing, CertificateState::Disabled | CertificateState::Known(_))
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::{Identity, Standing, Tls, bytes, managed, mounted};
+use super::{CertificateState, Identity, Tls, bytes, managed, mounted};
 use crate::{
     condition::Reason,
     kubernetes::{name, write::Write},
@@ -34,7 +34,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, name: &str, now: Timest
         // What vouches for the server that runs, before what stands in a Secret that no server has loaded.
         let authorities = published.clone().or(authorities);
         let kept = authorities.as_ref().and_then(|authorities| kept(settings, observed, authorities, now));
-        Tls::of(Standing::Unusable {
+        Tls::of(CertificateState::Unusable {
             reason,
             message: format!(
                 "{message}. {}; one that does not run yet waits",
@@ -68,7 +68,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, name: &str, now: Timest
             if let Some(published) = published.filter(|_| !is_served(observed, &identity)) {
                 identity.authorities = identity.authorities.joined_by(&published, now);
             }
-            tls.standing = Standing::Known(identity);
+            tls.standing = CertificateState::Known(identity);
             tls
         }
         Err((reason, message)) => unusable(reason, message, Authorities::parse(bytes(secret, AUTHORITIES_KEY))),
@@ -83,7 +83,7 @@ fn copied(
     data: BTreeMap<String, ByteString>,
     now: Timestamp,
 ) -> Tls {
-    let mut tls = Tls::of(Standing::Making(None));
+    let mut tls = Tls::of(CertificateState::Making(None));
     let name = name::redis_tls(&settings.owner.name);
     match observed.server_certificate.ours() {
         None => tls.writes.push(Write::Create(managed::tls_secret(settings, name, None, data).into())),

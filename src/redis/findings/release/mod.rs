@@ -13,7 +13,7 @@ use crate::{
     redis::{
         access::acl::APP,
         look::{
-            Want,
+            Desired,
             answer::{Answer, Product},
         },
         settings::Settings,
@@ -80,7 +80,7 @@ impl Version {
 
 /// What the table says of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum ReleaseState {
     /// It has every fix that is about this server.
     Fixed {
         /// Whether its line is newer than the table.
@@ -100,15 +100,15 @@ pub enum Standing {
 
 /// What the table says of a server that is of this release, and that these fixes are about.
 #[must_use]
-pub fn standing(reported: &Reported, about: &[About]) -> Standing {
+pub fn standing(reported: &Reported, about: &[About]) -> ReleaseState {
     if let Product::Other(name) = reported.product {
-        return Standing::OtherProduct(name);
+        return ReleaseState::OtherProduct(name);
     }
     let Some(version) = Version::parse(&reported.version).filter(|version| version.line.major != DEVELOPMENT) else {
-        return Standing::Unreadable;
+        return ReleaseState::Unreadable;
     };
     if reported.is_preview || reported.product == Product::Redis && version.patch >= FIRST_PREVIEW {
-        return Standing::Preview;
+        return ReleaseState::Preview;
     }
     let lacking = |fix: &&Fix| fix.product == reported.product && about.contains(&fix.about) && !has(version, fix);
     let lacking: Vec<&Fix> = FIXES.iter().filter(lacking).collect();
@@ -116,9 +116,9 @@ pub fn standing(reported: &Reported, about: &[About]) -> Standing {
     let lines = lines.unwrap_or_default();
     let is_new = lines.last().is_some_and(|newest| version.line > *newest);
     match lacking {
-        lacking if !is_new && !lines.contains(&version.line) => Standing::Ended(lacking),
-        lacking if lacking.is_empty() => Standing::Fixed { is_new },
-        lacking => Standing::Older(lacking),
+        lacking if !is_new && !lines.contains(&version.line) => ReleaseState::Ended(lacking),
+        lacking if lacking.is_empty() => ReleaseState::Fixed { is_new },
+        lacking => ReleaseState::Older(lacking),
     }
 }
 
@@ -144,7 +144,7 @@ fn is_fixed(image: &str) -> bool {
 }
 
 /// Which fixes a server is concerned by.
-fn about(settings: &Settings, want: &Want) -> Vec<About> {
+fn about(settings: &Settings, want: &Desired) -> Vec<About> {
     let app = want.users.iter().find(|user| user.name == APP);
     let runs_lua = app.is_some_and(|app| app.rule.split_ascii_whitespace().any(|word| word == "+eval"));
     let about = [Some(About::All), settings.has_tls().then_some(About::Tls), runs_lua.then_some(About::Lua)];
@@ -153,7 +153,7 @@ fn about(settings: &Settings, want: &Want) -> Vec<About> {
 
 /// Whether a server's release has upstream's security fixes.
 #[must_use]
-pub fn finding(settings: &Settings, pod: &str, want: &Want, answer: &Answer) -> Finding {
+pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) -> Finding {
     let Answer { product, version, is_preview, .. } = answer;
     let reported = Reported { product: *product, version: version.clone(), is_preview: *is_preview };
     let runs = format!("{pod} runs {product} {version}");
@@ -168,21 +168,21 @@ pub fn finding(settings: &Settings, pod: &str, want: &Want, answer: &Answer) -> 
         )
     };
     let found = match standing(&reported, &about(settings, want)) {
-        Standing::Fixed { is_new } => {
+        ReleaseState::Fixed { is_new } => {
             return Finding::holds(ServerSupported, Reason::Supported, fixed(settings, &runs, is_new));
         }
-        Standing::Older(lacking) => {
+        ReleaseState::Older(lacking) => {
             Finding::fails(ServerSupported, Reason::SecurityUpdate, older(settings, &runs, version, &lacking))
         }
-        Standing::Ended(lacking) => {
+        ReleaseState::Ended(lacking) => {
             Finding::fails(ServerSupported, Reason::Unsupported, ended(settings, &runs, &reported, &lacking))
         }
-        Standing::Preview => unknown(Reason::PreRelease, "which is no release yet"),
-        Standing::OtherProduct(_) => unknown(
+        ReleaseState::Preview => unknown(Reason::PreRelease, "which is no release yet"),
+        ReleaseState::OtherProduct(_) => unknown(
             Reason::OtherProduct,
             "which is neither Redis nor Valkey, and no product that this operator was tried with",
         ),
-        Standing::Unreadable => unknown(Reason::VersionUnknown, "which is no version that can be compared"),
+        ReleaseState::Unreadable => unknown(Reason::VersionUnknown, "which is no version that can be compared"),
     };
     match &settings.accepted_version {
         Some(accepted) if accepted == version => Finding::holds(
@@ -282,20 +282,20 @@ mod tests {
     const TLS: [About; 2] = [About::All, About::Tls];
     const TLS_AND_LUA: [About; 3] = [About::All, About::Tls, About::Lua];
 
-    fn of(product: Product, version: &str, about: &[About]) -> Standing {
+    fn of(product: Product, version: &str, about: &[About]) -> ReleaseState {
         standing(&Reported { product, version: version.to_owned(), is_preview: false }, about)
     }
 
-    fn redis(version: &str, about: &[About]) -> Standing {
+    fn redis(version: &str, about: &[About]) -> ReleaseState {
         of(Product::Redis, version, about)
     }
 
     /// How many fixes a release of a maintained line lacks.
-    fn lacking(standing: Standing) -> Option<usize> {
-        if let Standing::Older(lacking) = standing { Some(lacking.len()) } else { None }
+    fn lacking(standing: ReleaseState) -> Option<usize> {
+        if let ReleaseState::Older(lacking) = standing { Some(lacking.len()) } else { None }
     }
 
-    const FIXED: Standing = Standing::Fixed { is_new: false };
+    const FIXED: ReleaseState = ReleaseState::Fixed { is_new: false };
 
     #[test]
     fn the_first_release_with_a_fix_has_it_and_the_one_before_has_not() {
@@ -328,20 +328,20 @@ mod tests {
     #[test]
     fn a_line_without_fixes_has_ended_whatever_its_patch() {
         let ended = |version| match redis(version, &TLS_AND_LUA) {
-            Standing::Ended(lacking) => lacking.len(),
+            ReleaseState::Ended(lacking) => lacking.len(),
             other => panic!("{version}: {other:?}"),
         };
         assert_eq!(["7.0.15", "7.0.99", "6.2.24", "8.0.2", "8.0.6"].map(ended), [2, 2, 2, 2, 1]);
-        assert_eq!(redis("8.0.6", &[About::All]), Standing::Ended(vec![]));
-        assert!(matches!(of(Product::Valkey, "7.2.16", &TLS), Standing::Ended(_)));
+        assert_eq!(redis("8.0.6", &[About::All]), ReleaseState::Ended(vec![]));
+        assert!(matches!(of(Product::Valkey, "7.2.16", &TLS), ReleaseState::Ended(_)));
     }
 
     #[test]
     fn a_line_that_came_after_the_table_has_what_came_before_it() {
         for newer in ["8.12.0", "9.0.0", "10.0.1"] {
-            assert_eq!(redis(newer, &TLS_AND_LUA), Standing::Fixed { is_new: true }, "{newer}");
+            assert_eq!(redis(newer, &TLS_AND_LUA), ReleaseState::Fixed { is_new: true }, "{newer}");
         }
-        assert_eq!(of(Product::Valkey, "9.2.0", &TLS), Standing::Fixed { is_new: true });
+        assert_eq!(of(Product::Valkey, "9.2.0", &TLS), ReleaseState::Fixed { is_new: true });
     }
 
     #[test]
@@ -349,16 +349,16 @@ mod tests {
         for odd in
             ["", "unknown", "8.2", "8.2.9.1", "8.2.x", "v8.2.9", "8.2.9-rc1", "+8.2.9", "99999999999.0.0", "8..9"]
         {
-            assert_eq!(redis(odd, &TLS), Standing::Unreadable, "{odd:?}");
+            assert_eq!(redis(odd, &TLS), ReleaseState::Unreadable, "{odd:?}");
         }
-        assert_eq!(redis("255.255.255", &TLS), Standing::Unreadable, "a server that was built from a branch");
-        assert_eq!(of(Product::Valkey, "255.255.255", &TLS), Standing::Unreadable);
+        assert_eq!(redis("255.255.255", &TLS), ReleaseState::Unreadable, "a server that was built from a branch");
+        assert_eq!(of(Product::Valkey, "255.255.255", &TLS), ReleaseState::Unreadable);
         for preview in ["8.1.240", "8.11.224", "7.9.225"] {
-            assert_eq!(redis(preview, &TLS), Standing::Preview, "{preview}");
+            assert_eq!(redis(preview, &TLS), ReleaseState::Preview, "{preview}");
         }
         let candidate = Reported { product: Product::Valkey, version: "9.2.0".to_owned(), is_preview: true };
-        assert_eq!(standing(&candidate, &TLS), Standing::Preview);
-        assert_eq!(of(Product::Other("Garnet"), "1.0.99", &TLS), Standing::OtherProduct("Garnet"));
+        assert_eq!(standing(&candidate, &TLS), ReleaseState::Preview);
+        assert_eq!(of(Product::Other("Garnet"), "1.0.99", &TLS), ReleaseState::OtherProduct("Garnet"));
     }
 
     #[test]
