@@ -7,14 +7,12 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::{
-    api::v1alpha1::TokenCache, capability::observed::Observed, controller::brake::Brake, data_protection,
-    kubernetes::object::Reference, probe::prober::Looks, redis,
+    capability::observed::Observed, controller::brake::Brake, data_protection, kubernetes::object::Reference,
+    probe::prober::Looks, redis,
 };
 
 /// What a round of a pass sees.
 pub struct Snapshot<'pass> {
-    /// The `TokenCache`.
-    pub cache: &'pass TokenCache,
     /// What was observed, for every capability.
     pub observed: Observed<'pass>,
     /// What the latest looks at servers show.

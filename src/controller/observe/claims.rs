@@ -10,9 +10,9 @@ use k8s_openapi::{
 };
 use kube::Api;
 
-use crate::controller::{context::Context, watch::GuardedRef};
 use crate::{
     capability::Claim,
+    controller::{context::Context, watch::GuardedRef},
     kubernetes::{
         identity::{OWNER_LABEL, Owner},
         words,

@@ -23,12 +23,12 @@ use kube::{
 };
 
 use super::{
+    apply::Applied,
     context::Context,
     decide::snapshot::Snapshot,
     settings::Settings,
     watch::{GuardedRef, leave_to_others, token_cache},
 };
-use crate::controller::apply::Applied;
 use crate::{
     api::v1alpha1::{StoredStatus, TokenCache, TokenCacheStatus},
     capability::{
@@ -100,7 +100,6 @@ pub async fn snapshot<'pass>(
     };
     let generation = cache.metadata.generation.unwrap_or_default();
     Ok(Snapshot {
-        cache,
         observed,
         looks: context.prober.latest(&token_cache(key)),
         period: SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX),

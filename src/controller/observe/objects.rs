@@ -16,9 +16,9 @@ use kube::{Api, Resource};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::{ObserveError, read_error};
-use crate::controller::{context::Context, decide::plan};
 use crate::{
     capability::{Names, ask::Answers, observed::Objects},
+    controller::{context::Context, decide::plan},
     kubernetes::{
         identity::{Owner, Ownership},
         name,

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::error::{ObserveError, read_error};
-use super::objects::ask;
-use crate::controller::{context::Context, decide::plan};
-use crate::kubernetes::{
-    identity::Owner,
-    name,
-    object::{Kind, Namespaced, Object},
-    read::cache::Cache,
+use super::{
+    error::{ObserveError, read_error},
+    objects::ask,
+};
+use crate::{
+    controller::{context::Context, decide::plan},
+    kubernetes::{
+        identity::Owner,
+        name,
+        object::{Kind, Namespaced, Object},
+        read::cache::Cache,
+    },
 };
 
 /// Whether something was found under the cache's names that no watch shows.
