@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     apply::{self, Applied},
-    context::Context,
+    context::{Context, Remembered},
     decide::{Decision, decide},
     observe::{self, Known, ObserveError},
     publish::{Delivery, ReportError, deliver, objects, previous},
@@ -85,7 +85,8 @@ pub async fn pass(cache: Arc<Guarded>, context: Arc<Context>) -> Result<Action, 
     context.rest(&key);
     if let Err(error) = &outcome
         && error.is_blindness()
-        && (error.class() == WriteErrorClass::Forbidden || context.failures(&key) >= requeue::TOLERATED)
+        && (error.class() == WriteErrorClass::Forbidden
+            || context.remember(&key, |it| it.failures) >= requeue::TOLERATED)
     {
         // The status may be out of reach too; then the log has to do.
         let _ = timeout(LAST_WORDS_LIMIT, tell_of_blindness(&cache, &context, &key, error)).await;
@@ -125,7 +126,7 @@ async fn unlimited_pass(cache: &Guarded, context: &Context, key: &GuardedRef) ->
             refuse(context, key, &cache, report::unreadable(message)).await?
         }
     };
-    context.succeeded(key);
+    context.recall(key, |it| it.failures = 0);
     Ok(action)
 }
 
@@ -155,7 +156,7 @@ async fn reconcile(
         let Progress { answers, applied, operations } = &mut pass;
         let known = Known { cache, previous: &previous, names: &names, answers, applied };
         let decision = decide(settings, &observe::snapshot(context, key, settings, known).await?);
-        context.open(key, decision.opened.as_ref());
+        context.remember(key, |it| it.open(decision.opened.as_ref()));
         if observe::answer(context, &settings.owner, &decision.part.asks, answers).await? {
             continue;
         }
@@ -167,7 +168,9 @@ async fn reconcile(
     let Progress { answers: _, mut applied, operations } = pass;
     let contests = objects::publish(context, key, cache, (&decision, &applied.changes)).await;
     // Gone by the next pass, most likely: not worth a status that says so.
-    if let Some(error) = applied.failure.take_if(|error| error.may_pass() && context.failures(key) < requeue::TOLERATED)
+    if let Some(error) = applied
+        .failure
+        .take_if(|error| error.may_pass() && context.remember(key, |it| it.failures) < requeue::TOLERATED)
     {
         return Err(error.into());
     }
@@ -257,7 +260,7 @@ pub fn retry_after(cache: Arc<Guarded>, error: &PassError, context: Arc<Context>
     if matches!(error, PassError::ShuttingDown) {
         return Action::await_change();
     }
-    let before = context.failed(&key);
+    let before = context.remember(&key, Remembered::failed);
     let pause = context.written.sooner(&key, requeue::after(error.class(), before), Context::now());
     tracing::warn!(cache = key.name, namespace = key.namespace, why = %error, before, pause_seconds = pause.as_secs(), "pass failed");
     Action::requeue(pause)

@@ -111,13 +111,13 @@ fn absorb(context: &Context, key: &GuardedRef, write: &Write, answer: Answer, ap
             if let Write::Create(Object::StatefulSet(wanted)) | Write::Apply(Object::StatefulSet(wanted)) = write
                 && let Some(admitted) = Admitted::new(stored.metadata(), &wanted.spec)
             {
-                context.admit(key, admitted);
+                context.remember(key, |it| it.admitted = Some(admitted));
             }
             if let Write::Adopt(object, _) = write {
                 applied.changes.push(ObjectChange::Adopted(object.clone()));
             }
             if let Write::Label(object, _) = write {
-                context.marked(key, &object.metadata);
+                context.remember(key, |it| it.labelled(&object.metadata));
             }
             if let Write::Mint(_) = write {
                 tracing::info!(

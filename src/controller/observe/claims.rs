@@ -31,7 +31,7 @@ pub(super) async fn claims(
     let mut found = Vec::new();
     for claim in claims {
         let pod = pods.iter().find(|pod| pod.metadata.name.as_deref() == Some(claim.pod.as_str()));
-        if let Some(pod) = pod.filter(|pod| !context.is_claim_seen(key, pod)) {
+        if let Some(pod) = pod.filter(|pod| !context.remember(key, |it| it.is_claim_seen(pod))) {
             found.extend(unlabelled_claim(context, key, owner, (claim, pod.as_ref())).await);
         }
     }
@@ -50,7 +50,7 @@ async fn unlabelled_claim(
         Err(error) => {
             let (why, namespace) = (words::of(&error), &owner.namespace);
             tracing::warn!(why, claim = name, namespace, "a claim cannot be read, and is not labelled");
-            context.saw_claim(key, pod);
+            context.remember(key, |it| it.saw_claim(pod));
             return None;
         }
     };
@@ -58,9 +58,9 @@ async fn unlabelled_claim(
     let named = claim.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
     let is_ours = named.is_none_or(|named| *named == owner.name);
     let lacks = is_ours && owner.lacking(component, &claim).is_some();
-    if lacks && !context.is_marked_in_vain(key, &claim) {
+    if lacks && !context.remember(key, |it| it.is_labelled_in_vain(&claim)) {
         return Some(claim);
     }
-    context.saw_claim(key, pod);
+    context.remember(key, |it| it.saw_claim(pod));
     None
 }

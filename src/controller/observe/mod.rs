@@ -79,14 +79,19 @@ pub async fn snapshot<'pass>(
     let labelled: Vec<ObjectMeta> = labelled.iter().map(|secret| secret.metadata.clone()).collect();
     let pods: Vec<Arc<Pod>> =
         names.pods.iter().filter_map(|name| context.caches.pods.get(&owner.namespace, name)).collect();
+    let objects = objects(context, owner, names, (&labelled, answers), unseen).await?;
+    let provided = provided(context, owner, &names.secrets).await?;
+    let claims = claims(context, key, owner, (&names.claims, &pods)).await;
+    let generation = cache.metadata.generation.unwrap_or_default();
+    let remembered = context.remember(key, |it| it.at_begin(&owner.uid, generation, now));
     let observed = Observed {
         now,
-        objects: objects(context, owner, names, (&labelled, answers), unseen).await?,
-        provided: provided(context, owner, &names.secrets).await?,
-        claims: claims(context, key, owner, (&names.claims, &pods)).await,
+        objects,
+        provided,
+        claims,
         pods,
         labelled,
-        labelled_in_vain: context.marked_in_vain(key),
+        labelled_in_vain: remembered.labelled,
         previous,
         is_paused,
         is_accepted: is_accepted(cache),
@@ -94,19 +99,18 @@ pub async fn snapshot<'pass>(
         mended: &applied.mended,
         answers,
         sweep: context.sweeper.progress(&token_cache(key)),
-        admitted: context.admitted(key),
-        settled: context.settled(key),
+        admitted: remembered.admitted,
+        settled: remembered.settled,
         operator_namespace: context.operator_namespace.clone(),
     };
-    let generation = cache.metadata.generation.unwrap_or_default();
     Ok(Snapshot {
         observed,
         looks: context.prober.latest(&token_cache(key)),
         period: SignedDuration::try_from(context.probe_period).unwrap_or(SignedDuration::MAX),
-        verified: context.verified(key),
-        opened: context.opened(key),
+        verified: remembered.verified,
+        opened: remembered.opened,
         children: children(context, owner),
-        brake: context.brake(key, |brake| brake.begin(&owner.uid, generation, now).pulled()),
+        brake: remembered.brake,
     })
 }
 

@@ -60,6 +60,7 @@ async fn tell_of_objects(
 ) {
     let (client, reporter) = (&context.client, &context.reporter);
     super::publish(client, cache, &of_changes(changes), reporter, Context::now()).await;
-    let left: Vec<Event> = context.not_told_of(key, left).into_iter().map(|child| of_copy(cache, child)).collect();
+    let left = context.remember(key, |it| it.not_told_of(left));
+    let left: Vec<Event> = left.into_iter().map(|child| of_copy(cache, child)).collect();
     publish_once(client, cache, &left, reporter, Context::now()).await;
 }

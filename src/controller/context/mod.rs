@@ -1,16 +1,15 @@
 //! What every pass shares: the way to the API server, the watch caches, the probes, and the clock.
 
+mod remembered;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::core::v1::{Pod, Secret},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Client, Resource};
 use tokio::sync::watch as signal;
 
@@ -20,17 +19,15 @@ use super::{
     watch::{Caches, GuardedRef, Scope, token_cache},
 };
 use crate::{
-    data_protection::KeyRing,
     kubernetes::{
         identity::{is_managed, managed_fields},
         name,
         object::{Kind, Object, Reference},
         read::{consumers::ConsumerLookup, named::NamedSecrets, secret::SecretReader},
-        write::{admitted::Admitted, settled::Settled},
     },
     probe::{prober::Prober, sweeper::Sweeper},
-    redis::Verified,
 };
+pub use remembered::Remembered;
 
 /// How to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,17 +69,9 @@ pub struct Context {
     pub reporter: String,
     /// The namespace of the operator's pod, where that is known.
     pub operator_namespace: Option<String>,
-    failures: Mutex<HashMap<GuardedRef, u32>>,
     /// The statuses that were written last.
     pub written: Arc<Written>,
-    admitted: Mutex<HashMap<GuardedRef, Admitted>>,
-    opened: Mutex<HashMap<GuardedRef, Arc<KeyRing>>>,
-    verified: Mutex<HashMap<GuardedRef, Arc<Verified>>>,
-    settled: Mutex<HashMap<GuardedRef, Arc<Settled>>>,
-    left: Mutex<HashMap<GuardedRef, HashSet<String>>>,
-    claims: Mutex<HashMap<GuardedRef, String>>,
-    brakes: Mutex<HashMap<GuardedRef, Brake>>,
-    marked: Mutex<HashMap<GuardedRef, HashMap<String, Option<String>>>>,
+    remembered: Mutex<HashMap<GuardedRef, Remembered>>,
 }
 
 /// Without what nobody asks for, as the watches keep objects.
@@ -119,16 +108,8 @@ impl Context {
             probe_period: options.probe_period,
             reporter: options.reporter.clone(),
             operator_namespace: options.operator_namespace.clone(),
-            failures: Mutex::default(),
             written,
-            admitted: Mutex::default(),
-            opened: Mutex::default(),
-            verified: Mutex::default(),
-            settled: Mutex::default(),
-            left: Mutex::default(),
-            claims: Mutex::default(),
-            brakes: Mutex::default(),
-            marked: Mutex::default(),
+            remembered: Mutex::default(),
         }
     }
 
@@ -138,31 +119,19 @@ impl Context {
         Timestamp::now()
     }
 
-    /// Counts one more failure in a row of a cache, and returns how many there were before.
-    pub fn failed(&self, key: &GuardedRef) -> u32 {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(key.clone()).or_default();
-        std::mem::replace(count, count.saturating_add(1))
+    /// Asks what this process remembers of a cache, or has it remember something.
+    pub fn remember<T>(&self, key: &GuardedRef, act: impl FnOnce(&mut Remembered) -> T) -> T {
+        act(self.remembered.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
     }
 
-    /// How many failures in a row there were.
-    pub fn failures(&self, key: &GuardedRef) -> u32 {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or_default()
+    /// [`Self::remember`] of a cache of which anything is remembered: nothing begins with it.
+    pub fn recall<T>(&self, key: &GuardedRef, act: impl FnOnce(&mut Remembered) -> T) -> Option<T> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).map(act)
     }
 
-    /// Ends a row of failures.
-    pub fn succeeded(&self, key: &GuardedRef) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-
-    /// Remembers what the API server made of a cache's `StatefulSet`.
-    pub fn admit(&self, key: &GuardedRef, admitted: Admitted) {
-        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), admitted);
-    }
-
-    /// What the API server made of a cache's `StatefulSet` when this process applied it last.
-    pub fn admitted(&self, key: &GuardedRef) -> Option<Admitted> {
-        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    /// Asks the brake of a cache's objects, or tells it something.
+    pub fn brake<T>(&self, key: &GuardedRef, act: impl FnOnce(&mut Brake) -> T) -> T {
+        self.remember(key, |remembered| act(&mut remembered.brake))
     }
 
     /// Puts what was written, or found, into what the next look sees.
@@ -235,106 +204,27 @@ impl Context {
         }
     }
 
-    /// Asks the brake of a cache's objects, or tells it something.
-    pub fn brake<T>(&self, key: &GuardedRef, act: impl FnOnce(&mut Brake) -> T) -> T {
-        act(self.brakes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
-    }
-
-    /// What the last pass has opened of a cache's key ring.
-    pub fn opened(&self, key: &GuardedRef) -> Arc<KeyRing> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
-    }
-
-    /// What was verified of a cache's certificates before.
-    pub fn verified(&self, key: &GuardedRef) -> Arc<Verified> {
-        Arc::clone(self.verified.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
-    }
-
-    /// Which objects of a cache were found to be as they are wanted.
-    pub fn settled(&self, key: &GuardedRef) -> Arc<Settled> {
-        Arc::clone(self.settled.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
-    }
-
     /// Lets go of what a pass has read: it is over.
     pub fn rest(&self, key: &GuardedRef) {
         let (namespace, name) = (key.namespace.as_deref().unwrap_or_default(), key.name.as_str());
         self.caches.rest(namespace, name);
         self.secrets.rest(namespace, name);
-        if let Some(verified) = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
-            verified.rest();
-        }
-    }
-
-    /// Remembers what a pass has opened of a cache's key ring; nothing, where it has none.
-    pub fn open(&self, key: &GuardedRef, opened: Option<&KeyRing>) {
-        let mut rings = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        match opened {
-            None => drop(rings.remove(key)),
-            Some(opened) if rings.get(key).is_some_and(|known| **known == *opened) => {}
-            Some(opened) => drop(rings.insert(key.clone(), Arc::new(opened.clone()))),
-        }
-    }
-
-    /// Those of the objects that are left alone of which this process has not told yet; from now on it has.
-    pub fn not_told_of<'seen>(&self, key: &GuardedRef, left: &'seen [Reference]) -> Vec<&'seen Reference> {
-        let mut told = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let uids = left.iter().filter_map(|child| child.metadata.uid.clone()).collect::<HashSet<_>>();
-        let before = if uids.is_empty() { told.remove(key) } else { told.insert(key.clone(), uids) };
-        let before = before.unwrap_or_default();
-        left.iter().filter(|child| child.metadata.uid.as_ref().is_none_or(|uid| !before.contains(uid))).collect()
-    }
-
-    /// Whether the claim of this pod is known to need nothing.
-    pub fn is_claim_seen(&self, key: &GuardedRef, pod: &Pod) -> bool {
-        let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        pod.metadata.uid.is_some() && claims.get(key) == pod.metadata.uid.as_ref()
-    }
-
-    /// Remembers that the claim of this pod needs nothing.
-    pub fn saw_claim(&self, key: &GuardedRef, pod: &Pod) {
-        let uid = pod.metadata.uid.clone().unwrap_or_default();
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), uid);
-    }
-
-    /// Whether an object was labelled at the version that it has, and is as it was: a policy of the cluster undoes it.
-    pub fn is_marked_in_vain(&self, key: &GuardedRef, seen: &ObjectMeta) -> bool {
-        let marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = seen.uid.as_ref().and_then(|uid| marked.get(key)?.get(uid));
-        version.is_some_and(|version| *version == seen.resource_version)
-    }
-
-    /// The objects that were labelled, by their UID, with the version at which they were.
-    pub fn marked_in_vain(&self, key: &GuardedRef) -> HashMap<String, Option<String>> {
-        self.marked.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
-    }
-
-    /// Remembers that an object was labelled at the version that it was seen at.
-    pub fn marked(&self, key: &GuardedRef, seen: &ObjectMeta) {
-        let (uid, version) = (seen.uid.clone().unwrap_or_default(), seen.resource_version.clone());
-        let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
-        marked.entry(key.clone()).or_default().insert(uid, version);
+        self.recall(key, |remembered| remembered.verified.rest());
     }
 
     /// Forgets a cache that is gone.
     pub fn forget(&self, key: &GuardedRef) {
-        self.succeeded(key);
         self.written.forget(key);
-        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.prober.forget(&token_cache(key));
         self.sweeper.forget(&token_cache(key));
         self.follow(key, &[]);
-        self.open(key, None);
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        self.not_told_of(key, &[]);
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = remembered.remove(key).unwrap_or_default();
         // Others may fight over what is left of it.
-        let mut brakes = self.brakes.lock().unwrap_or_else(PoisonError::into_inner);
-        if brakes.get_mut(key).is_some_and(|brake| brake.is_at_rest(Self::now())) {
-            brakes.remove(key);
+        if let Some(brake) = gone.into_fights(Self::now()) {
+            remembered.insert(key.clone(), brake);
         }
-        drop(brakes);
-        self.marked.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        drop(remembered);
         let (namespace, named) = (key.namespace.as_deref().unwrap_or_default(), name::secrets(&key.name));
         let is_of_it =
             |secret: &str| name::outlives_its_owner(&key.name, secret) || named.iter().any(|name| name == secret);
