@@ -106,7 +106,7 @@ pub struct Finding {
     /// Which condition.
     pub condition: ConditionType,
     /// Whether it holds.
-    pub verdict: ConditionStatus,
+    pub status: ConditionStatus,
     /// Why, as one word.
     pub reason: Reason,
     /// What was seen, where, what it leads to, what to do.
@@ -117,19 +117,19 @@ impl Finding {
     /// A condition that holds.
     #[must_use]
     pub fn holds(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, verdict: ConditionStatus::True, reason, message: message.into() }
+        Self { condition, status: ConditionStatus::True, reason, message: message.into() }
     }
 
     /// A condition that does not hold.
     #[must_use]
     pub fn fails(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, verdict: ConditionStatus::False, reason, message: message.into() }
+        Self { condition, status: ConditionStatus::False, reason, message: message.into() }
     }
 
     /// A condition that could not be asked.
     #[must_use]
     pub fn unknown(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, verdict: ConditionStatus::Unknown, reason, message: message.into() }
+        Self { condition, status: ConditionStatus::Unknown, reason, message: message.into() }
     }
 }
 
@@ -139,7 +139,7 @@ impl Finding {
 pub fn summary(required: &[Finding]) -> [Finding; 2] {
     let worst = [ConditionStatus::False, ConditionStatus::Unknown]
         .into_iter()
-        .find_map(|verdict| required.iter().find(|finding| finding.verdict == verdict));
+        .find_map(|status| required.iter().find(|finding| finding.status == status));
     let ready = worst.map_or_else(
         || {
             Finding::holds(
@@ -151,7 +151,7 @@ pub fn summary(required: &[Finding]) -> [Finding; 2] {
         |worst| Finding { condition: ConditionType::Ready, ..worst.clone() },
     );
     let stalled = match worst {
-        Some(worst) if worst.verdict == ConditionStatus::False && worst.reason.needs_user() => {
+        Some(worst) if worst.status == ConditionStatus::False && worst.reason.needs_user() => {
             Finding::holds(ConditionType::Stalled, worst.reason, worst.message.clone())
         }
         _ => Finding::fails(ConditionType::Stalled, Reason::NotStalled, "nothing waits for the user"),
@@ -174,11 +174,11 @@ pub fn merge(previous: &[Condition], findings: &[Finding], generation: i64, now:
                 return told.clone();
             }
             let kept = before
-                .filter(|condition| condition.status == finding.verdict.as_str())
+                .filter(|condition| condition.status == finding.status.as_str())
                 .map(|condition| condition.last_transition_time.clone());
             Condition {
                 type_: finding.condition.as_str().to_owned(),
-                status: finding.verdict.as_str().to_owned(),
+                status: finding.status.as_str().to_owned(),
                 reason: finding.reason.as_str().to_owned(),
                 message: finding.message.clone(),
                 observed_generation: Some(generation),
@@ -193,7 +193,7 @@ fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// The findings that are news compared with what stood in the status: another verdict, another reason, or another correction.
+/// The findings that are news compared with what stood in the status: another status, another reason, or another correction.
 pub fn news<'findings>(
     previous: &'findings [Condition],
     findings: &'findings [Finding],
@@ -201,7 +201,7 @@ pub fn news<'findings>(
     findings.iter().filter(|finding| {
         !previous.iter().any(|condition| {
             condition.type_ == finding.condition.as_str()
-                && condition.status == finding.verdict.as_str()
+                && condition.status == finding.status.as_str()
                 && condition.reason == finding.reason.as_str()
                 && (finding.reason != Reason::DriftCorrected || condition.message == finding.message)
         })
@@ -253,12 +253,12 @@ mod tests {
         let failed = Finding::fails(ConditionType::EvictionPolicyVerified, Reason::CorrectionRefused, "noeviction");
         let [ready, stalled] = summary(&[unknown.clone(), failed]);
         assert_eq!(
-            (ready.verdict, ready.reason, ready.message.as_str()),
+            (ready.status, ready.reason, ready.message.as_str()),
             (ConditionStatus::False, Reason::CorrectionRefused, "noeviction")
         );
-        assert_eq!(stalled.verdict, ConditionStatus::False);
-        assert_eq!(summary(&[available(), unknown])[0].verdict, ConditionStatus::Unknown);
-        assert_eq!(summary(&[available()])[0].verdict, ConditionStatus::True);
+        assert_eq!(stalled.status, ConditionStatus::False);
+        assert_eq!(summary(&[available(), unknown])[0].status, ConditionStatus::Unknown);
+        assert_eq!(summary(&[available()])[0].status, ConditionStatus::True);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         let taken = Finding::fails(ConditionType::RedisAvailable, Reason::NameTaken, "Service shop-redis exists");
         let [ready, stalled] = summary(&[taken]);
         assert_eq!(
-            (ready.verdict, stalled.verdict, stalled.reason),
+            (ready.status, stalled.status, stalled.reason),
             (ConditionStatus::False, ConditionStatus::True, Reason::NameTaken)
         );
     }

@@ -64,12 +64,12 @@ impl Draft for NewKeyDraft {
 pub fn plan(
     settings: &Settings,
     observed: &RingSecrets,
-    standing: &RingState,
+    state: &RingState,
     unmarked: Vec<(ObjectMeta, Lacking)>,
 ) -> RingWrites {
     let is_named = |metadata: &ObjectMeta, name: &str| metadata.name.as_deref() == Some(name);
     let label = |(metadata, lacking): (ObjectMeta, Lacking)| Write::Label(secret(metadata), lacking);
-    let (writes, begins) = of_ring(settings, observed, standing);
+    let (writes, begins) = of_ring(settings, observed, state);
     if settings.held {
         return RingWrites { begins, writes };
     }
@@ -80,8 +80,8 @@ pub fn plan(
 }
 
 /// What is to be written of the ring, and whether that begins it.
-fn of_ring(settings: &Settings, observed: &RingSecrets, standing: &RingState) -> (Vec<Write>, bool) {
-    let Some(ring) = standing.ring.as_ref().filter(|_| !settings.held) else { return Default::default() };
+fn of_ring(settings: &Settings, observed: &RingSecrets, state: &RingState) -> (Vec<Write>, bool) {
+    let Some(ring) = state.ring.as_ref().filter(|_| !settings.held) else { return Default::default() };
     if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
         return Default::default();
     }
@@ -93,7 +93,7 @@ fn of_ring(settings: &Settings, observed: &RingSecrets, standing: &RingState) ->
     let is_disowned = |write: &Write| owned.iter().any(|owned| owned.name() == write.name());
     let certificates = publish_certificates(settings, observed, ring).filter(|write| !is_disowned(write));
     let mut writes: Vec<Write> = owned.iter().cloned().chain(certificates).collect();
-    if let Some(mint) = &standing.mint {
+    if let Some(mint) = &state.mint {
         // Without the key that takes its place, none may be revoked; and none is published before it is there.
         writes.push(Write::Mint(Arc::new(NewKeyDraft { settings: settings.clone(), mint: mint.clone() })));
         return (writes, mint.key.why == Why::First);
@@ -101,12 +101,12 @@ fn of_ring(settings: &Settings, observed: &RingSecrets, standing: &RingState) ->
     // Of a ring that cannot be published nothing is made that could never be taken back.
     let orphans = ring.published.orphans.iter().filter(|_| !ring.published.fill().is_over());
     let orphans = orphans.filter_map(|file| objects::file_secret(&settings.owner, file));
-    let pending = standing.provided.pending().iter().filter_map(|file| imported(settings, file));
+    let pending = state.provided.pending().iter().filter_map(|file| imported(settings, file));
     // One that is there and holds something else is told, and not written again and again in vain.
     let is_wanting = |secret: &Secret| !secret.metadata.name.as_deref().is_some_and(|name| observed.has(name));
-    let files = orphans.chain(pending).chain(revocations(settings, standing)).filter(is_wanting);
+    let files = orphans.chain(pending).chain(revocations(settings, state)).filter(is_wanting);
     let files: Vec<Write> = files.map(|file| Write::Create(file.into())).collect();
-    let publication = publication(settings, observed, standing);
+    let publication = publication(settings, observed, state);
     let begins = matches!(publication, Some(Write::Create(_))) && !files.is_empty();
     writes.extend(files.into_iter().chain(publication));
     (writes, begins)
@@ -123,15 +123,14 @@ fn is_unowned(secret: &Secret) -> bool {
 
 /// The revocations that are asked for, unless a key is to take the place of those first: never is there a ring without one that
 /// encrypts.
-fn order(standing: &RingState) -> Option<&Revocations> {
-    standing.revoke.order.as_ref().filter(|order| !order.needs_key)
+fn order(state: &RingState) -> Option<&Revocations> {
+    state.revoke.order.as_ref().filter(|order| !order.needs_key)
 }
 
 /// The Secrets of revocations that are asked for, one for each key.
-fn revocations<'plan>(settings: &'plan Settings, standing: &'plan RingState) -> impl Iterator<Item = Secret> + 'plan {
-    let each = order(standing)
-        .into_iter()
-        .flat_map(|order| order.revocations.iter().map(move |revocation| (order, revocation)));
+fn revocations<'plan>(settings: &'plan Settings, state: &'plan RingState) -> impl Iterator<Item = Secret> + 'plan {
+    let each =
+        order(state).into_iter().flat_map(|order| order.revocations.iter().map(move |revocation| (order, revocation)));
     each.filter_map(|(order, revocation)| {
         let mut secret = objects::file_secret(&settings.owner, &revocation.file())?;
         let requested = (REVOKED_ANNOTATION.to_owned(), order.requested.to_string());
@@ -204,14 +203,14 @@ fn strays(live: &Secret, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     live.data.iter().flat_map(BTreeMap::keys).filter(|name| !is_wanted(name)).cloned().collect()
 }
 
-fn publication(settings: &Settings, observed: &RingSecrets, standing: &RingState) -> Option<Write> {
-    let published = &standing.ring.as_ref()?.published;
-    let grows = order(standing).is_some();
+fn publication(settings: &Settings, observed: &RingSecrets, state: &RingState) -> Option<Write> {
+    let published = &state.ring.as_ref()?.published;
+    let grows = order(state).is_some();
     if published.fill().is_over() || (published.files().is_empty() && !grows) {
         return None;
     }
     let mut secret = objects::ring_secret(&settings.owner, published);
-    let revocations = revocations(settings, standing).filter_map(|revocation| revocation.data).flatten();
+    let revocations = revocations(settings, state).filter_map(|revocation| revocation.data).flatten();
     secret.data.get_or_insert_default().extend(revocations);
     let Some(live) = observed.ring.ours() else { return Some(Write::Create(secret.into())) };
     let strays = strays(live, |name| published.files().contains_key(name));

@@ -67,7 +67,7 @@ fn a_certificate_is_renewed_and_nothing_else_changes() {
     world.now = START + DAY * 59;
     assert!(world.plan().is_empty());
     world.now = START + DAY * 60;
-    assert!(matches!(world.credentials().tls.standing, CertificateState::Known(_)), "the old one holds meanwhile");
+    assert!(matches!(world.credentials().tls.state, CertificateState::Known(_)), "the old one holds meanwhile");
     assert_eq!(settle(&mut world), ["mint Secret shop-redis-tls", "ConfigMap shop-redis-config"]);
     assert_ne!(served(&world), before);
     assert!(accepts(&trusted, &world));
@@ -232,7 +232,7 @@ fn a_users_secret_that_cannot_be_used_changes_nobodys_trust() {
     let mut world = World::settled(shop("redis: {tls: {mode: Secret, secretName: mine}}"));
     let other = provided(&["elsewhere.example"], START + DAY);
     world.observed.provided_certificate = Some(Arc::new(other));
-    assert!(matches!(world.credentials().tls.standing, CertificateState::Unusable { .. }));
+    assert!(matches!(world.credentials().tls.state, CertificateState::Unusable { .. }));
     assert_eq!(settle(&mut world), [""; 0]);
     assert_eq!(world.credentials().tls.authorities(), Some(&bundle(&world)));
     world.observed.provided_certificate = None;

@@ -265,7 +265,7 @@ impl Keys {
 
     pub fn told_with(&self, what: &str, mended: &[String]) -> String {
         let Some(finding) = self.finding(mended) else { return format!("{what}\n  (nothing is said)\n") };
-        let said = [finding.verdict.as_str(), finding.reason.as_str()].join(" ");
+        let said = [finding.status.as_str(), finding.reason.as_str()].join(" ");
         let mut text = format!("{what}\n  {said}\n    {}\n", finding.message);
         if let Some(operation) = self.standing().operation {
             let stage = format!("{:?}", operation.stage);
@@ -535,10 +535,10 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
     let size = ring.published().pop_first().unwrap().1.0.len();
     let fits = |share: usize| u32::try_from((1 << 20) * share / 100 / size).unwrap();
     let high = with(&mut ring, 1..fits(81));
-    assert_eq!((high.verdict.as_str(), high.reason.as_str()), ("True", "RingNearlyFull"), "{}", high.message);
+    assert_eq!((high.status.as_str(), high.reason.as_str()), ("True", "RingNearlyFull"), "{}", high.message);
     assert!(high.message.contains("80 % full"), "{}", high.message);
     let full = with(&mut ring, fits(81)..fits(100));
-    assert_eq!((full.verdict.as_str(), full.reason.as_str()), ("False", "RingFull"), "{}", full.message);
+    assert_eq!((full.status.as_str(), full.reason.as_str()), ("False", "RingFull"), "{}", full.message);
     assert!(full.message.contains("a second TokenCache"), "{}", full.message);
     ring.now += DAY;
     ring.ask();

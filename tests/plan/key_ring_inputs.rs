@@ -425,7 +425,7 @@ fn a_ring_is_taken_over_as_it_is_and_goes_on_and_its_secret_may_go() {
         ring.inputs.provided.clear();
         assert!(ring.plan().is_empty());
         assert_eq!(ring.status(), before);
-        assert_eq!(ring.finding(&[]).unwrap().verdict.as_str(), "True");
+        assert_eq!(ring.finding(&[]).unwrap().status.as_str(), "True");
     }
     // A file is a key and no more: byte for byte it is what was there.
     let mut ring = Keys::importing();

@@ -157,12 +157,7 @@ fn a_key_that_is_due_again_within_the_hour_waits_and_one_that_is_asked_for_does_
     passes(&mut ring, 10, SECOND);
     assert_eq!(secrets(&ring), 1);
     let finding = ring.finding(&[]).unwrap();
-    assert_eq!(
-        (finding.verdict.as_str(), finding.reason.as_str()),
-        ("False", "KeysTooFrequent"),
-        "{}",
-        finding.message
-    );
+    assert_eq!((finding.status.as_str(), finding.reason.as_str()), ("False", "KeysTooFrequent"), "{}", finding.message);
     assert!(finding.message.contains("less than an hour ago"), "{}", finding.message);
     let wake_at = ring.standing().ring.unwrap().wake_at;
     assert_eq!(wake_at, Some(START + HOUR));
@@ -188,7 +183,7 @@ fn a_ring_that_does_not_fit_is_refused_whole_with_the_numbers_before_anything_is
     ring.provide("old-ring", (0..fits + 10).map(file).collect());
     assert!(ring.plan().is_empty());
     let finding = ring.finding(&[]).unwrap();
-    assert_eq!((finding.verdict.as_str(), finding.reason.as_str()), ("False", "ImportRefused"));
+    assert_eq!((finding.status.as_str(), finding.reason.as_str()), ("False", "ImportRefused"));
     for words in ["there is no room", "1048576", &((fits + 10) as usize * size).to_string(), "no first key is made"] {
         assert!(finding.message.contains(words), "{words}: {}", finding.message);
     }
@@ -314,7 +309,7 @@ fn every_file_that_cannot_be_taken_over_is_named() {
     ring.provide("old-ring", files);
     ring.pass();
     let finding = ring.finding(&[]).unwrap();
-    assert_eq!(finding.verdict.as_str(), "True", "{}", finding.message);
+    assert_eq!(finding.status.as_str(), "True", "{}", finding.message);
     assert!(finding.message.contains("1 passed over, as by ASP.NET Core: notes.txt"), "{}", finding.message);
     assert_eq!(secrets(&ring), 3);
 }

@@ -238,7 +238,7 @@ fn what_a_user_provides_is_copied_and_what_is_garbled_there_reaches_no_server() 
         let mut garbled = world.clone();
         let user = Found::Ours(garbled.observed.provided_certificate.clone().unwrap());
         garbled.observed.provided_certificate = with(&user, key, value).ours().cloned();
-        assert!(matches!(garbled.credentials().tls.standing, CertificateState::Unusable { .. }));
+        assert!(matches!(garbled.credentials().tls.state, CertificateState::Unusable { .. }));
         assert_eq!(settle(&mut garbled), [""; 0], "{key}");
         assert_eq!(wanted(&garbled), wanted(&world), "servers keep the latest that could be used");
     }

@@ -76,7 +76,7 @@ fn pods_that_have_the_earlier_password_are_named_a_day_before_it_ends_and_it_end
     assert_eq!(shop.world.credentials().rotation.wake_at, Some(PUBLISHED + HOUR * 48));
     shop.later(HOUR * 48);
     let told = shop.rolled_out().unwrap();
-    assert_eq!((told.verdict, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
+    assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
     for said in [told.message.as_str(), shop.message()] {
         for part in [
             "Deployment web (2 pods: web-1, web-2). Restart them: `kubectl -n web rollout restart deployment/web`",
@@ -92,7 +92,7 @@ fn pods_that_have_the_earlier_password_are_named_a_day_before_it_ends_and_it_end
     assert!(shop.has_earlier());
     assert_eq!((shop.stage(), shop.ends_at()), (Some(Stage::Published), PUBLISHED + HOUR * 144));
     let told = shop.rolled_out().unwrap();
-    assert_eq!((told.verdict, told.reason), (ConditionStatus::False, Reason::PasswordOverlapExtended));
+    assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::PasswordOverlapExtended));
     assert!(told.message.contains("Deployment web (1 pod: web-1)"), "{}", told.message);
     assert!(shop.message().contains("The overlap is over, and the earlier one stays valid until 2026-01-07"));
     assert_eq!(shop.world.credentials().rotation.wake_at, Some(shop.world.now + MINUTE), "nobody tells of a restart");
@@ -106,11 +106,11 @@ fn pods_that_have_the_earlier_password_are_named_a_day_before_it_ends_and_it_end
 fn a_short_overlap_names_them_at_once() {
     let shop = published("{overlap: 24h}", old());
     let told = shop.rolled_out().unwrap();
-    assert_eq!((told.verdict, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
+    assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
     assert_eq!(shop.world.credentials().rotation.looks_since, Some(PUBLISHED));
     let shop = published("{overlap: 24h}", Processes::Known(Vec::new()));
     let told = shop.rolled_out().unwrap();
-    assert_eq!((told.verdict, told.reason), (ConditionStatus::True, Reason::RolledOut));
+    assert_eq!((told.status, told.reason), (ConditionStatus::True, Reason::RolledOut));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn while_pods_cannot_be_listed_it_stays_valid_for_a_further_overlap_and_that_is_
     let mut shop = published("{}", Processes::Unknown);
     for ends in [24, 48] {
         let told = shop.rolled_out().unwrap();
-        assert_eq!((told.verdict, told.reason), (ConditionStatus::Unknown, Reason::ConsumersUnknown));
+        assert_eq!((told.status, told.reason), (ConditionStatus::Unknown, Reason::ConsumersUnknown));
         for said in [told.message.as_str(), shop.message()] {
             assert!(
                 said.contains("cannot list the pods of namespace web") && said.contains("2026-01-03T00:03"),
@@ -164,7 +164,7 @@ fn while_pods_cannot_be_listed_it_stays_valid_for_a_further_overlap_and_that_is_
 fn by_the_clock_it_ends_whatever_runs_and_those_who_will_be_refused_are_named() {
     let mut shop = published("{wait: Clock}", old());
     let told = shop.rolled_out().unwrap();
-    assert_eq!((told.verdict, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
+    assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
     assert!(told.message.contains("ends at 2026-01-02T00:03:00Z all the same"), "{}", told.message);
     assert_eq!(shop.ends_at(), PUBLISHED + HOUR * 24);
     shop.later(HOUR * 24);

@@ -35,10 +35,10 @@ async fn each_server_is_told_by_what_it_reports() {
             (Product::Valkey, "9.1") => (ConditionStatus::True, Reason::Supported),
             other => panic!("no test knows what is to be said of {other:?}"),
         };
-        assert_eq!((said.verdict, said.reason), wanted, "{said:?}");
+        assert_eq!((said.status, said.reason), wanted, "{said:?}");
         assert!(said.message.contains(&format!("{} {}", answer.product, answer.version)), "{said:?}");
         let accepted = told(json!({"redis": {"acceptedVersion": answer.version}}), &answer);
-        assert_eq!(accepted.verdict, ConditionStatus::True, "{accepted:?}");
+        assert_eq!(accepted.status, ConditionStatus::True, "{accepted:?}");
         seen.push((answer.product, line));
     }
     let lines = [(Product::Redis, "7.0"), (Product::Redis, "8.0"), (Product::Valkey, "8.1"), (Product::Valkey, "9.1")];

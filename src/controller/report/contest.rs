@@ -80,14 +80,14 @@ pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Con
         let found = concerned.find_map(|it| findings.iter().position(|finding| finding.condition == it));
         let Some(finding) = found.map(|index| &mut *findings[index]) else { continue };
         let sentence = sentence(contest, cache);
-        if finding.verdict != ConditionStatus::True || finding.reason == Reason::Contested {
+        if finding.status != ConditionStatus::True || finding.reason == Reason::Contested {
             finding.message = format!("{}. {sentence}", finding.message);
         } else {
             finding.message = sentence;
             finding.reason = Reason::Contested;
         }
         if finding.reason == Reason::Contested && !contest.change.is_of_metadata() {
-            finding.verdict = ConditionStatus::False;
+            finding.status = ConditionStatus::False;
         }
     }
 }
@@ -206,7 +206,7 @@ mod tests {
         let wanted = secret("shop-redis", &json!({"password": "c2VjcmV0", "host": "YQ=="}), &Value::Null);
         let live = secret("shop-redis", &json!({"password": "Zm9yZWlnbg==", "host": "YQ=="}), &records);
         let (finding, message) = told(&wanted, Some(&live));
-        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, ConditionStatus::False));
+        assert_eq!((finding.condition, finding.status), (ConditionType::RedisAvailable, ConditionStatus::False));
         assert_eq!(
             message,
             "Secret shop-redis is changed back whenever the operator has put it right, in data.password (last by the field \
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn who_deletes_is_not_known_and_a_secret_of_the_ring_concerns_the_ring() {
         let (finding, message) = told(&secret("shop-keys", &json!({}), &json!([])), None);
-        assert_eq!((finding.condition, finding.verdict), (ConditionType::KeyRingReady, ConditionStatus::False));
+        assert_eq!((finding.condition, finding.status), (ConditionType::KeyRingReady, ConditionStatus::False));
         assert!(
             message.starts_with("Secret shop-keys is deleted, or its label tokencache.dev/cache is, again whenever "),
             "{message}"
@@ -234,7 +234,7 @@ mod tests {
             Object::from(serde_json::from_value::<ConfigMap>(json!({ "metadata": metadata })).unwrap())
         };
         let (finding, message) = told(&of("shop"), Some(&of("other")));
-        assert_eq!((finding.condition, finding.verdict), (ConditionType::RedisAvailable, ConditionStatus::True));
+        assert_eq!((finding.condition, finding.status), (ConditionType::RedisAvailable, ConditionStatus::True));
         assert!(message.contains(" in metadata.labels[tokencache.dev/cache]. To spare"), "{message}");
     }
 

@@ -1,7 +1,7 @@
 //! Turns what a pass found into a status and events. Pure.
 //!
 //! In: what the capabilities have decided on, how the writes went, and the status that stands. Out: the whole status, and an event
-//! for every condition that has another verdict or reason than before.
+//! for every condition that has another status or reason than before.
 
 pub mod contest;
 pub mod events;
@@ -66,7 +66,7 @@ pub fn compose(
 ) -> Option<Report> {
     let spec_valid = spec_valid(failure);
     let awaits_look = part.awaits.contains(&Awaited::Look);
-    if awaits_look && spec_valid.verdict == ConditionStatus::True {
+    if awaits_look && spec_valid.status == ConditionStatus::True {
         return None;
     }
     let mut report = if awaits_look {

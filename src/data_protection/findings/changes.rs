@@ -20,8 +20,8 @@ use crate::{
 
 /// What carrying the plan out puts right, in sentences.
 #[must_use]
-pub fn mends(settings: &Settings, observed: &RingSecrets, standing: &RingState) -> Vec<String> {
-    let Some(ring) = &standing.ring else { return Vec::new() };
+pub fn mends(settings: &Settings, observed: &RingSecrets, state: &RingState) -> Vec<String> {
+    let Some(ring) = &state.ring else { return Vec::new() };
     let put_right = |secret: String, what: &str| format!("Secret {secret} was put right{what}");
     let strays = &ring.published.strays;
     let of_ring =
@@ -41,10 +41,10 @@ pub fn mends(settings: &Settings, observed: &RingSecrets, standing: &RingState) 
 pub fn minted(
     settings: &Settings,
     observed: &RingSecrets,
-    standing: &RingState,
+    state: &RingState,
     before: Option<&KeyRingStatus>,
 ) -> Vec<String> {
-    let members = standing.ring.as_ref().map(|ring| ring.ring.members()).unwrap_or_default();
+    let members = state.ring.as_ref().map(|ring| ring.ring.members()).unwrap_or_default();
     let is_told =
         |member: &DatedKey| before.is_some_and(|before| before.keys.iter().any(|key| key.id == member.id.to_string()));
     let mut told: Vec<(Option<Timestamp>, String)> = Vec::new();

@@ -41,12 +41,12 @@ pub(super) const NAMED: usize = 3;
 pub fn finding(
     settings: &Settings,
     observed: &RingSecrets,
-    standing: &RingState,
+    state: &RingState,
     mended: &[String],
     now: Timestamp,
 ) -> Option<Finding> {
-    let ring = standing.ring.as_ref()?;
-    let (secret, provided) = (name::keys(&settings.owner.name), &standing.provided);
+    let ring = state.ring.as_ref()?;
+    let (secret, provided) = (name::keys(&settings.owner.name), &state.provided);
     let told = Evidence { settings, observed, ring, provided, secret, now };
     let found = [
         Evidence::taken,

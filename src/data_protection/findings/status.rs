@@ -50,19 +50,14 @@ pub fn with_use(
 
 /// Each key; `None` where there is no ring of the cache's own.
 #[must_use]
-pub fn status(
-    settings: &Settings,
-    observed: &RingSecrets,
-    standing: &RingState,
-    now: Timestamp,
-) -> Option<KeyRingStatus> {
-    let ring = &standing.ring.as_ref()?;
+pub fn status(settings: &Settings, observed: &RingSecrets, state: &RingState, now: Timestamp) -> Option<KeyRingStatus> {
+    let ring = &state.ring.as_ref()?;
     observed.ring.ours()?;
     let mut members: Vec<&DatedKey> = ring.ring.members().iter().collect();
     members.sort_by_key(|member| (member.activates, member.id));
     let key = |member: &DatedKey| KeyStatus {
         id: member.id.to_string(),
-        state: state(ring.ring.state(member, now)),
+        state: state_of(ring.ring.state(member, now)),
         created: operation::time(member.created),
         activates: operation::time(member.activates),
         expires: operation::time(member.expires),
@@ -77,7 +72,7 @@ pub fn status(
     })
 }
 
-pub(crate) fn state(state: KeyState) -> State {
+pub(crate) fn state_of(state: KeyState) -> State {
     match state {
         KeyState::Pending => State::Pending,
         KeyState::Active => State::Active,

@@ -94,7 +94,7 @@ impl Credentials {
     /// Why a password is not followed, if one is not.
     #[must_use]
     pub fn refused(&self) -> Option<&str> {
-        [&self.operator, &self.app].into_iter().find_map(|standing| match standing {
+        [&self.operator, &self.app].into_iter().find_map(|state| match state {
             PasswordState::Refused(why) => Some(why.as_str()),
             PasswordState::Missing | PasswordState::Known(_) => None,
         })

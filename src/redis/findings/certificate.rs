@@ -30,7 +30,7 @@ const TO_THE_POD: SignedDuration = SignedDuration::from_mins(5);
 /// What is said of the certificate. `sample` is the latest look at the server, if it still says something.
 #[must_use]
 pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Timestamp) -> Option<Finding> {
-    match &tls.standing {
+    match &tls.state {
         CertificateState::Disabled => None,
         CertificateState::Unusable { reason, message, .. } => Some(Finding::fails(TlsReady, *reason, message.clone())),
         CertificateState::Making(_) => Some(Finding::fails(
@@ -47,7 +47,7 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
                     let is_on_its_way = is_on_its_way.is_some_and(|written| now < written + TO_THE_POD);
                     let served = corrected.unwrap_or_else(|| of_served(settings, pod, served, is_on_its_way, now));
                     let unknown = unread::finding(settings, pod, answer, TlsReady, &[Section::PlainPort]);
-                    unknown.filter(|_| served.verdict == ConditionStatus::True).unwrap_or(served)
+                    unknown.filter(|_| served.status == ConditionStatus::True).unwrap_or(served)
                 }
                 None => unasked(),
             },

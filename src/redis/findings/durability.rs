@@ -26,13 +26,13 @@ pub fn finding(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
     }
     let drift = drift::told(settings, pod, answer, Durable);
     match (&settings.persistence, drift) {
-        (Some(_), Some(drift)) if drift.verdict == ConditionStatus::False => drift,
+        (Some(_), Some(drift)) if drift.status == ConditionStatus::False => drift,
         (Some(persistence), drift) => unsaved(settings, pod, answer.saving)
             .or_else(|| unread::finding(settings, pod, answer, Durable, &[Section::Server]))
             .or(drift)
             .unwrap_or_else(|| Finding::holds(Durable, Reason::Persisted, persisted(persistence, pod))),
         // Also where the server appended to a file meanwhile: that went no further than its pod.
-        (None, Some(drift)) => Finding { verdict: ConditionStatus::False, ..drift },
+        (None, Some(drift)) => Finding { status: ConditionStatus::False, ..drift },
         (None, None) => Finding::fails(Durable, Reason::InMemory, in_memory(pod)),
     }
 }

@@ -354,7 +354,7 @@ fn refusals(settings: &Settings, observed: &Live, pod: &str, answer: &Answer, no
 fn advised(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
     let mut findings = load::findings(settings, pod, answer);
     for finding in &mut findings {
-        if answer.is_crowded && finding.condition == MemorySufficient && finding.verdict != ConditionStatus::False {
+        if answer.is_crowded && finding.condition == MemorySufficient && finding.status != ConditionStatus::False {
             *finding = load::crowded(settings, pod);
         }
     }

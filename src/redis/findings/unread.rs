@@ -60,7 +60,7 @@ pub fn finding(
 #[must_use]
 pub fn unless_read(settings: &Settings, pod: &str, answer: &Answer, finding: Finding, goes_by: Section) -> Finding {
     match self::finding(settings, pod, answer, finding.condition, &[Section::Use, goes_by]) {
-        Some(unknown) if finding.verdict != ConditionStatus::False || answer.unread.contains_key(&Section::Use) => {
+        Some(unknown) if finding.status != ConditionStatus::False || answer.unread.contains_key(&Section::Use) => {
             unknown
         }
         _ => finding,

@@ -14,7 +14,7 @@ use crate::{
     kubernetes::event::{Event, EventType},
 };
 
-/// The events about conditions that have another verdict or reason than before.
+/// The events about conditions that have another status or reason than before.
 #[must_use]
 pub fn of_conditions(previous: &[Condition], findings: &[Finding]) -> Vec<Event> {
     let is_new = previous.is_empty();
@@ -43,17 +43,17 @@ pub fn of_conditions(previous: &[Condition], findings: &[Finding]) -> Vec<Event>
 
 /// Whether nothing but this is to be said: what is another key, or was set right, is more than that.
 fn is_well(finding: &Finding) -> bool {
-    finding.verdict == ConditionStatus::True && is_normal(finding.reason) && finding.reason != Reason::Adopted
+    finding.status == ConditionStatus::True && is_normal(finding.reason) && finding.reason != Reason::Adopted
 }
 
 /// Whether other conditions of the same reason have it for the same cause: what keeps one from being asked keeps others too.
 fn is_cause_of_many(finding: &Finding) -> bool {
-    finding.verdict == ConditionStatus::Unknown || finding.reason == Reason::Provisioning
+    finding.status == ConditionStatus::Unknown || finding.reason == Reason::Provisioning
 }
 
 /// The event about a condition. `Stalled` has none, since it repeats another; `Ready` only where everything is well.
 fn of_condition(finding: &Finding) -> Option<Event> {
-    let well = finding.verdict == ConditionStatus::True;
+    let well = finding.status == ConditionStatus::True;
     let told = match finding.condition {
         // A fight has an event of its own.
         _ if finding.reason == Reason::Contested => false,
@@ -69,14 +69,14 @@ fn of_condition(finding: &Finding) -> Option<Event> {
         | ConditionType::KeyRingReady
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
-        ConditionType::Durable => finding.verdict != ConditionStatus::Unknown && !finding.reason.is_asked_for(),
+        ConditionType::Durable => finding.status != ConditionStatus::Unknown && !finding.reason.is_asked_for(),
         ConditionType::PasswordRolledOut => !well,
         ConditionType::MemorySufficient
         | ConditionType::LatencyAcceptable
         | ConditionType::EntriesExpire
         | ConditionType::EntriesReadable
         | ConditionType::ServerSupported
-        | ConditionType::NetworkRestricted => finding.verdict == ConditionStatus::False,
+        | ConditionType::NetworkRestricted => finding.status == ConditionStatus::False,
     };
     told.then(|| Event {
         event_type: if is_normal(finding.reason) { EventType::Normal } else { EventType::Warning },

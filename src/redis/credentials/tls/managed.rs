@@ -132,11 +132,11 @@ pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls 
     };
     let good = there.best(|pair| violation_of(Some(&Ok(pair.clone()))).is_none());
     let served = good.or_else(|| served(&authorities)).or_else(|| there.unnamed.clone());
-    let standing = known(served.as_ref(), authorities.clone());
+    let state = known(served.as_ref(), authorities.clone());
     let mut writes = Vec::new();
     let signer = earlier.map_or_else(|| Some(current.signer()), Previous::signer);
     // Where clients do not know the only authority that can sign, what is served goes on as long as it can.
-    let is_due = violation_of(served.as_ref()).is_some() && (signer.is_some() || standing.is_none());
+    let is_due = violation_of(served.as_ref()).is_some() && (signer.is_some() || state.is_none());
     if is_due {
         let (authority, authority_ends) = signer.unwrap_or_else(|| current.signer());
         mints.push(NewSecret::ServerCertificate(Box::new(NewCertificate {
@@ -164,8 +164,8 @@ pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls 
         };
         writes.extend(changed(settings, observed, name::redis_ca(&settings.owner.name), secret, data, Vec::new()));
     }
-    let standing = standing.unwrap_or(CertificateState::Making(Some(authorities)));
-    Tls { mints, writes, ..Tls::of(standing) }
+    let state = state.unwrap_or(CertificateState::Making(Some(authorities)));
+    Tls { mints, writes, ..Tls::of(state) }
 }
 
 /// The pairs in the Secret that servers mount.

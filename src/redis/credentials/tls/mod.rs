@@ -37,7 +37,7 @@ use replacement::Replacement;
 #[derive(Clone, PartialEq)]
 pub struct Tls {
     /// What is known of the certificate.
-    pub standing: CertificateState,
+    pub state: CertificateState,
     /// Secrets whose bytes are to be drawn.
     pub mints: Vec<NewSecret>,
     /// What follows from what is there: Secrets with what they are to hold, and without the files that no server needs any more.
@@ -49,11 +49,7 @@ pub struct Tls {
 // By hand: derived, it would print the content of Secrets.
 impl fmt::Debug for Tls {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Tls")
-            .field("standing", &self.standing)
-            .field("mints", &self.mints)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Tls").field("standing", &self.state).field("mints", &self.mints).finish_non_exhaustive()
     }
 }
 
@@ -105,8 +101,8 @@ impl Tls {
         tls
     }
 
-    fn of(standing: CertificateState) -> Self {
-        Self { standing, mints: Vec::new(), writes: Vec::new(), replacement: None }
+    fn of(state: CertificateState) -> Self {
+        Self { state, mints: Vec::new(), writes: Vec::new(), replacement: None }
     }
 
     /// When something is due.
@@ -118,7 +114,7 @@ impl Tls {
     /// The certificate that servers should serve, if there is one.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        match &self.standing {
+        match &self.state {
             CertificateState::Known(identity) => Some(identity),
             CertificateState::Unusable { kept, .. } => kept.as_deref(),
             CertificateState::Making(_) | CertificateState::Disabled => None,
@@ -128,7 +124,7 @@ impl Tls {
     /// Whom clients trust; `None` also where they need trust nobody.
     #[must_use]
     pub fn authorities(&self) -> Option<&Authorities> {
-        match &self.standing {
+        match &self.state {
             CertificateState::Known(identity) => Some(&identity.authorities),
             CertificateState::Making(authorities) | CertificateState::Unusable { authorities, .. } => {
                 authorities.as_ref()
@@ -140,7 +136,7 @@ impl Tls {
     /// Whether servers can be started: with a certificate, or without where none is asked for.
     #[must_use]
     pub fn lets_start(&self) -> bool {
-        matches!(self.standing, CertificateState::Disabled | CertificateState::Known(_))
+        matches!(self.state, CertificateState::Disabled | CertificateState::Known(_))
     }
 }
 

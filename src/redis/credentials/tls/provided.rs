@@ -68,7 +68,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, name: &str, now: Timest
             if let Some(published) = published.filter(|_| !is_served(observed, &identity)) {
                 identity.authorities = identity.authorities.joined_by(&published, now);
             }
-            tls.standing = CertificateState::Known(identity);
+            tls.state = CertificateState::Known(identity);
             tls
         }
         Err((reason, message)) => unusable(reason, message, Authorities::parse(bytes(secret, AUTHORITIES_KEY))),

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::{
         api::v1alpha1::DEFAULT_IMAGE,
-        redis::findings::release::{ReleaseState, Reported, pinned, standing},
+        redis::findings::release::{ReleaseState, Reported, pinned, state},
     };
 
     #[test]
@@ -132,6 +132,6 @@ mod tests {
     fn the_default_image_names_a_patch_level_that_has_every_fix() {
         let version = pinned(DEFAULT_IMAGE).unwrap();
         let reported = Reported { product: Product::Redis, version, is_preview: false };
-        assert_eq!(standing(&reported, &[About::All, About::Tls, About::Lua]), ReleaseState::Fixed { is_new: false });
+        assert_eq!(state(&reported, &[About::All, About::Tls, About::Lua]), ReleaseState::Fixed { is_new: false });
     }
 }

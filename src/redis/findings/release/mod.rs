@@ -100,7 +100,7 @@ pub enum ReleaseState {
 
 /// What the table says of a server that is of this release, and that these fixes are about.
 #[must_use]
-pub fn standing(reported: &Reported, about: &[About]) -> ReleaseState {
+pub fn state(reported: &Reported, about: &[About]) -> ReleaseState {
     if let Product::Other(name) = reported.product {
         return ReleaseState::OtherProduct(name);
     }
@@ -167,7 +167,7 @@ pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) 
             ),
         )
     };
-    let found = match standing(&reported, &about(settings, want)) {
+    let found = match state(&reported, &about(settings, want)) {
         ReleaseState::Fixed { is_new } => {
             return Finding::holds(ServerSupported, Reason::Supported, fixed(settings, &runs, is_new));
         }
@@ -283,7 +283,7 @@ mod tests {
     const TLS_AND_LUA: [About; 3] = [About::All, About::Tls, About::Lua];
 
     fn of(product: Product, version: &str, about: &[About]) -> ReleaseState {
-        standing(&Reported { product, version: version.to_owned(), is_preview: false }, about)
+        state(&Reported { product, version: version.to_owned(), is_preview: false }, about)
     }
 
     fn redis(version: &str, about: &[About]) -> ReleaseState {
@@ -291,8 +291,8 @@ mod tests {
     }
 
     /// How many fixes a release of a maintained line lacks.
-    fn lacking(standing: ReleaseState) -> Option<usize> {
-        if let ReleaseState::Older(lacking) = standing { Some(lacking.len()) } else { None }
+    fn lacking(state: ReleaseState) -> Option<usize> {
+        if let ReleaseState::Older(lacking) = state { Some(lacking.len()) } else { None }
     }
 
     const FIXED: ReleaseState = ReleaseState::Fixed { is_new: false };
@@ -357,7 +357,7 @@ mod tests {
             assert_eq!(redis(preview, &TLS), ReleaseState::Preview, "{preview}");
         }
         let candidate = Reported { product: Product::Valkey, version: "9.2.0".to_owned(), is_preview: true };
-        assert_eq!(standing(&candidate, &TLS), ReleaseState::Preview);
+        assert_eq!(state(&candidate, &TLS), ReleaseState::Preview);
         assert_eq!(of(Product::Other("Garnet"), "1.0.99", &TLS), ReleaseState::OtherProduct("Garnet"));
     }
 
