@@ -32,6 +32,13 @@ pub fn stranger(object: &ObjectMeta) -> Option<&str> {
     managers.first().copied().filter(|_| !managers.contains(&FIELD_MANAGER))
 }
 
+/// Whether the operator has written an object, and nobody else has, but for its status.
+#[must_use]
+pub fn is_only_ours(object: &ObjectMeta) -> bool {
+    let mut entries = object.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none()).peekable();
+    entries.peek().is_some() && entries.all(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+}
+
 /// The manager, other than the operator, that has changed an object since the operator wrote it last; `None` where nobody is
 /// recorded, as of who only removed fields.
 #[must_use]

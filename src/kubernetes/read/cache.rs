@@ -16,6 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
 use super::packed::{Packed, Place, Version, instance, parts, place};
+use crate::kubernetes::identity::managed_fields;
 
 /// The objects of one kind.
 pub struct Cache<K> {
@@ -48,14 +49,19 @@ pub struct WatchEnded;
 
 impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone> Cache<K> {
     /// Takes note of an event of the watch. Returns its object, where it tells anything that was not known; of one that was there
-    /// before, where the two do not tell the same.
+    /// before, where the two do not tell the same. One that appears as the operator has made it, and nobody else has touched, tells
+    /// nothing either: whoever makes it is answered, a moment later than the watch at times.
     pub fn note(&self, event: Event<K>, tells_the_same: fn(&K, &K) -> bool) -> Option<Arc<K>> {
         let mut state = self.write();
         match event {
             Event::Apply(object) => {
                 let object = Arc::new(object);
                 let before = state.get(&place_of(object.as_ref()));
-                let is_news = state.set(&object) && !before.is_some_and(|before| tells_the_same(&before, &object));
+                let is_known = |before: Option<Arc<K>>| match before {
+                    Some(before) => tells_the_same(&before, &object),
+                    None => object.meta().deletion_timestamp.is_none() && managed_fields::is_only_ours(object.meta()),
+                };
+                let is_news = state.set(&object) && !is_known(before);
                 is_news.then_some(object)
             }
             Event::Delete(object) => state.remove(&object).then(|| Arc::new(object)),
@@ -334,11 +340,15 @@ fn place_of<K: Resource>(object: &K) -> Place {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+    use jiff::Timestamp;
+    use k8s_openapi::{
+        api::core::v1::ConfigMap,
+        apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, Time},
+    };
     use kube::ResourceExt;
 
     use super::*;
-    use crate::kubernetes::identity::OWNER_LABEL;
+    use crate::kubernetes::identity::{FIELD_MANAGER, OWNER_LABEL};
 
     fn differ(_: &ConfigMap, _: &ConfigMap) -> bool {
         false
@@ -458,6 +468,29 @@ mod tests {
         assert!(cache.note(Event::Apply(versioned("a", 8, "other")), same).is_some(), "somebody has changed it back");
         assert!(cache.note(Event::Delete(versioned("a", 9, "other")), same).is_some());
         assert!(cache.note(Event::Apply(versioned("a", 10, "other")), same).is_some(), "it was made anew");
+    }
+
+    #[test]
+    fn what_the_operator_makes_is_no_news_and_what_others_make_or_change_is() {
+        let by = |managers: &[&str], version| {
+            let mut object = versioned("a", version, "made");
+            let records = managers.iter().map(|manager| ManagedFieldsEntry {
+                manager: Some((*manager).to_owned()),
+                ..ManagedFieldsEntry::default()
+            });
+            object.metadata.managed_fields = Some(records.collect());
+            object
+        };
+        let is_news = |cache: &Cache<ConfigMap>, object| cache.note(Event::Apply(object), differ).is_some();
+        let cache = Cache::default();
+        assert!(!is_news(&cache, by(&[FIELD_MANAGER], 3)), "its answer comes later");
+        assert_eq!(text(&cache).as_deref(), Some("made"));
+        assert!(is_news(&cache, by(&[FIELD_MANAGER], 4)), "what was there before may have been changed by less");
+        assert!(is_news(&Cache::default(), by(&[FIELD_MANAGER, "kubectl"], 3)));
+        assert!(is_news(&Cache::default(), by(&["kubectl"], 3)) && is_news(&Cache::default(), by(&[], 3)));
+        let mut going = by(&[FIELD_MANAGER], 3);
+        going.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        assert!(is_news(&Cache::default(), going));
     }
 
     #[test]

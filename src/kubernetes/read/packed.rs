@@ -43,8 +43,18 @@ pub struct Version(Option<u64>);
 pub struct Packed<K> {
     kept: HashMap<Place, Kept<K>>,
     in_use: Mutex<InUse<K>>,
-    example: fn(&K) -> K,
+    folding: Folding<K>,
     dictionary: Option<Box<[u8]>>,
+}
+
+/// How objects of a kind are turned into JSON.
+pub struct Folding<K> {
+    /// What of the first object becomes the dictionary, and stays when the object is gone.
+    pub example: fn(&K) -> K,
+    /// The object in a shape whose JSON is shorter; `None` where it is as short as it is.
+    pub fold: fn(&K) -> Option<K>,
+    /// The object as it was before.
+    pub unfold: fn(K) -> K,
 }
 
 /// An object as it is kept.
@@ -72,16 +82,16 @@ struct InUse<K> {
 
 impl<K: Clone> Default for Packed<K> {
     fn default() -> Self {
-        Self::with_example(K::clone)
+        Self::folding(Folding { example: K::clone, fold: |_| None, unfold: |object| object })
     }
 }
 
 impl<K> Packed<K> {
-    /// Nothing yet. What `example` leaves of the first object becomes the dictionary, and stays when the object is gone.
+    /// Nothing yet.
     #[must_use]
-    pub fn with_example(example: fn(&K) -> K) -> Self {
+    pub fn folding(folding: Folding<K>) -> Self {
         let in_use = Mutex::new(InUse { now: HashMap::new(), before: HashMap::new(), bytes: 0 });
-        Self { kept: HashMap::new(), in_use, example, dictionary: None }
+        Self { kept: HashMap::new(), in_use, folding, dictionary: None }
     }
 }
 
@@ -97,9 +107,12 @@ impl<K: Resource + Serialize + DeserializeOwned> Packed<K> {
     fn pack(&mut self, object: &K) -> Option<Box<[u8]>> {
         let dictionary = match &mut self.dictionary {
             Some(dictionary) => dictionary,
-            none => none.insert(serde_json::to_vec(&(self.example)(object)).ok()?.into_boxed_slice()),
+            none => none.insert(serde_json::to_vec(&(self.folding.example)(object)).ok()?.into_boxed_slice()),
         };
-        let json = serde_json::to_vec(object).ok()?;
+        let json = match (self.folding.fold)(object) {
+            Some(folded) => serde_json::to_vec(&folded).ok()?,
+            None => serde_json::to_vec(object).ok()?,
+        };
         Some(compress_prepend_size_with_dict(&json, dictionary).into_boxed_slice())
     }
 
@@ -122,7 +135,7 @@ impl<K: Resource + Serialize + DeserializeOwned> Packed<K> {
             return Some(object);
         }
         let json = decompress_size_prepended_with_dict(bytes, self.dictionary.as_deref()?).ok()?;
-        let object = Arc::new(serde_json::from_slice(&json).ok()?);
+        let object = Arc::new((self.folding.unfold)(serde_json::from_slice(&json).ok()?));
         self.in_use().put(place.into(), Arc::clone(&object), kept.bytes());
         Some(object)
     }
@@ -299,7 +312,8 @@ mod tests {
 
     #[test]
     fn of_the_first_object_nothing_stays_but_the_example() {
-        let mut packed = Packed::with_example(|_: &ConfigMap| ConfigMap::default());
+        let example = |_: &ConfigMap| ConfigMap::default();
+        let mut packed = Packed::folding(Folding { example, fold: |_| None, unfold: |object| object });
         packed.insert(place("web", "a"), &config_map("a secret of its own"));
         packed.remove("web/a");
         let dictionary = String::from_utf8(packed.dictionary.unwrap().into()).unwrap();

@@ -4,12 +4,12 @@
 //! In: a namespace and a name. Out: the Secret, or that there is none. It never lists Secrets with their content.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, ResourceExt,
     api::ListParams,
@@ -19,7 +19,7 @@ use kube::{
 use super::{
     cache::Cache,
     named::Sight,
-    packed::{Packed, Version, parts, place},
+    packed::{Folding, Packed, Version, parts, place},
 };
 use crate::kubernetes::identity::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version, managed_fields};
 
@@ -44,6 +44,34 @@ fn example(secret: &Secret) -> Secret {
     Secret { metadata, type_: secret.type_.clone(), ..Secret::default() }
 }
 
+/// With what is text as text: in base64, most of a Secret would be a third longer, and nothing in it like anything else.
+fn fold(secret: &Secret) -> Option<Secret> {
+    let (mut data, mut texts) = (BTreeMap::new(), BTreeMap::new());
+    for (key, value) in secret.data.iter().flatten() {
+        match std::str::from_utf8(&value.0) {
+            Ok(text) => drop(texts.insert(key.clone(), text.to_owned())),
+            Err(_) => drop(data.insert(key.clone(), value.clone())),
+        }
+    }
+    let Secret { metadata, immutable, type_, .. } = secret;
+    // What the API server answers has no text.
+    (secret.string_data.is_none() && !texts.is_empty()).then(|| Secret {
+        metadata: metadata.clone(),
+        immutable: *immutable,
+        type_: type_.clone(),
+        data: Some(data),
+        string_data: Some(texts),
+    })
+}
+
+fn unfold(mut secret: Secret) -> Secret {
+    if let Some(texts) = secret.string_data.take() {
+        let texts = texts.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes())));
+        secret.data.get_or_insert_default().extend(texts);
+    }
+    secret
+}
+
 impl SecretReader {
     /// A reader that trusts `metadata` to tell which Secrets changed: of either watch, of which a Secret is in one at most.
     #[must_use]
@@ -51,7 +79,7 @@ impl SecretReader {
         Self {
             client,
             metadata,
-            fetched: Mutex::new(Packed::with_example(example)),
+            fetched: Mutex::new(Packed::folding(Folding { example, fold, unfold })),
             unlabelled: tokio::sync::Mutex::default(),
         }
     }
@@ -227,5 +255,32 @@ impl SecretReader {
         let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
         let list = api.list_metadata(&ListParams::default().labels(selector)).await?;
         Ok(list.items.into_iter().filter_map(|secret| secret.metadata.name).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_kept_with_its_text_as_text_and_is_there_again_as_it_was() {
+        let secret = |data: serde_json::Value| -> Secret {
+            serde_json::from_value(json!({"metadata": {"name": "a"}, "type": "Opaque", "data": data})).unwrap()
+        };
+        let kept = |secret: &Secret| {
+            let mut packed = Packed::folding(Folding { example, fold, unfold });
+            packed.insert(place("web", "a"), &Arc::new(secret.clone()));
+            Arc::unwrap_or_clone(packed.get("web/a").unwrap())
+        };
+        for data in [json!(null), json!({}), json!({"a": ""}), json!({"a": "YQ==", "b": "/w=="}), json!({"b": "/w=="})]
+        {
+            let secret = secret(data);
+            assert_eq!(kept(&secret), secret);
+        }
+        let folded = fold(&secret(json!({"a": "YQ==", "b": "/w=="}))).unwrap();
+        assert_eq!(folded.string_data.unwrap(), BTreeMap::from([("a".to_owned(), "a".to_owned())]));
+        assert_eq!(folded.data.unwrap().into_keys().collect::<Vec<_>>(), ["b"]);
     }
 }

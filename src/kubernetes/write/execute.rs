@@ -185,11 +185,17 @@ where
 {
     let error = |source| WriteError::new::<K>("take over", object.name(), source);
     let record = format!("/metadata/managedFields/{}", posted.index);
+    let change = if posted.is_spare {
+        json!({"op": "remove", "path": record})
+    } else {
+        json!({"op": "replace", "path": format!("{record}/operation"), "value": "Apply"})
+    };
     let operations = json!([
         {"op": "test", "path": "/metadata/uid", "value": object.metadata.uid},
         {"op": "test", "path": "/metadata/resourceVersion", "value": posted.version},
         {"op": "test", "path": format!("{record}/manager"), "value": FIELD_MANAGER},
-        {"op": "replace", "path": format!("{record}/operation"), "value": "Apply"},
+        {"op": "test", "path": format!("{record}/operation"), "value": "Update"},
+        change,
     ]);
     let operations = serde_json::from_value(operations).map_err(|source| error(kube::Error::SerdeError(source)))?;
     let patch = Patch::Json::<()>(operations);

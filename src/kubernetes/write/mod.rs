@@ -34,8 +34,8 @@ pub enum Write {
     /// Server-side apply with force, of the object with this UID: nobody else has a say in what is ours. At its version only,
     /// where it names one.
     Apply(Object),
-    /// Makes the record of the POST that made an object that of an apply, which takes away only what an earlier apply put there.
-    /// Nothing else of the object is changed.
+    /// Makes the record of the POST that made an object that of an apply, which takes away only what an earlier apply put there;
+    /// or takes it away, where that of an apply stands beside it. Nothing else of the object is changed.
     TakeOver(Reference, Posted),
     /// Merge patch of a Secret: these keys in, those out, in one write, so that nobody ever reads it with the one and without
     /// the other. It names the version at which it was seen, unless keys only go.
@@ -71,6 +71,8 @@ pub struct Posted {
     pub index: usize,
     /// The version of the object at which it was seen there.
     pub version: String,
+    /// Whether the record of an apply, which has all of it that was asked for, stands beside it.
+    pub is_spare: bool,
 }
 
 /// What became of a write.

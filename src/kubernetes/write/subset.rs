@@ -13,6 +13,9 @@ use crate::kubernetes::{
     quantity,
 };
 
+/// What of an object's metadata anybody asks for; the API server keeps the rest.
+const ASKED_OF_METADATA: [&str; 4] = ["annotations", "finalizers", "labels", "ownerReferences"];
+
 /// Whether applying `wanted` would leave `live` as it is.
 ///
 /// Values that cannot be turned into JSON are never equal, which leads to a write and its error message.
@@ -53,6 +56,29 @@ fn owns_more(live: &Value, wanted: &Value) -> bool {
             entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && entry["subresource"].is_null()
         })
         .any(|entry| !names_all(&entry["fieldsV1"], wanted))
+}
+
+/// Whether `wanted` names every field of `live` that anybody may have asked for, so that nothing of it can go away by an apply. Of a
+/// list it names what it has just so.
+#[must_use]
+pub fn names_all_of<T: Serialize>(live: &T, wanted: &T) -> bool {
+    let (Ok(mut live), Ok(wanted)) = (serde_json::to_value(live), serde_json::to_value(wanted)) else { return false };
+    if let Some(metadata) = live.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|field, _| ASKED_OF_METADATA.contains(&field.as_str()));
+    }
+    live.as_object_mut().and_then(|live| live.remove("status"));
+    is_named_by(&live, Some(&wanted))
+}
+
+fn is_named_by(live: &Value, wanted: Option<&Value>) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Some(Value::Object(wanted))) => {
+            live.iter().all(|(field, live)| is_named_by(live, wanted.get(field)))
+        }
+        (Value::Array(live), Some(Value::Array(wanted))) => live.iter().all(|element| wanted.contains(element)),
+        (Value::Object(_) | Value::Array(_), _) => false,
+        (_, wanted) => wanted.is_some_and(|wanted| !wanted.is_null()),
+    }
 }
 
 /// The keys of a Secret's data that it was created with, or changed, by us, and that are not wanted any more: an apply takes
@@ -336,6 +362,32 @@ mod tests {
         assert_eq!(left_behind(&live, &secret(json!({"host": ""}))), ["ca.crt"]);
         assert_eq!(left_behind(&live, &secret(json!({"host": "", "ca.crt": ""}))), [""; 0]);
         assert_eq!(left_behind(&secret(json!({"host": ""})), &secret(json!({"host": ""}))), [""; 0]);
+    }
+
+    #[test]
+    fn an_apply_that_names_all_that_is_there_takes_nothing_away() {
+        let live = json!({
+            "metadata": {"name": "a", "uid": "1", "labels": {"a": "b"}, "ownerReferences": [{"uid": "2"}]},
+            "data": {"a": "1"},
+            "status": {"b": 1},
+        });
+        let mut wanted = json!({
+            "metadata": {"name": "a", "labels": {"a": "c", "d": ""}, "ownerReferences": [{"uid": "2"}]},
+            "data": {"a": "2", "b": ""},
+        });
+        assert!(names_all_of(&live, &wanted));
+        for (path, other) in [
+            ("/data", json!({"b": "1"})),
+            ("/data", json!("1")),
+            ("/metadata/labels", json!({})),
+            ("/metadata/ownerReferences", json!([{"uid": "2", "controller": true}])),
+        ] {
+            let before = std::mem::replace(wanted.pointer_mut(path).unwrap(), other);
+            assert!(!names_all_of(&live, &wanted), "{wanted}");
+            *wanted.pointer_mut(path).unwrap() = before;
+        }
+        wanted.as_object_mut().unwrap().remove("data");
+        assert!(!names_all_of(&live, &wanted));
     }
 
     #[test]

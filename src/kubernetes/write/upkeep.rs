@@ -3,6 +3,10 @@
 //! In: what stands under the name, and what is wanted there. Out: at most one write; none where the live object is like it, or
 //! is not the owner's. Each object says in an annotation what was asked for when it was written last: an object that was made
 //! by a POST has no record of an apply, by which a field that is not wanted any more could be told.
+//!
+//! An apply takes away what an earlier apply put there and the POST has no record of. So the record of the POST goes before the
+//! first apply that may take anything away: where none has come before, it becomes that of an apply. Those that come before take
+//! nothing away, so that each has all of the POST's that was asked for, and the record may go once one has come.
 
 use std::sync::Arc;
 
@@ -36,10 +40,14 @@ where
         return None;
     }
     stamp(&mut wanted);
+    let takes_away = !subset::names_all_of(live.as_ref(), &wanted);
     wanted.meta_mut().uid.clone_from(&live.meta().uid);
     let wanted = Object::from(wanted);
-    // Then what is to be applied is decided on again.
-    Some(take_over(wanted.kind(), live.meta()).unwrap_or(Write::Apply(wanted)))
+    Some(match posted(live.meta()).filter(|_| takes_away) {
+        // Then what is to be applied is decided on again.
+        Some(posted) => Write::TakeOver(Reference { kind: wanted.kind(), metadata: live.meta().clone() }, posted),
+        None => Write::Apply(wanted),
+    })
 }
 
 fn is_as_wanted<K: Namespaced>(live: &K, wanted: &K) -> bool {
@@ -51,10 +59,11 @@ fn is_as_wanted<K: Namespaced>(live: &K, wanted: &K) -> bool {
     subset::holds(live, &wanted)
 }
 
-/// What comes before anything is applied to an object that a POST made, if one did.
+/// What comes before anything is shown to the API server as if it were applied to an object that a POST made, if one did.
 #[must_use]
 pub fn take_over(kind: Kind, live: &ObjectMeta) -> Option<Write> {
-    Some(Write::TakeOver(Reference { kind, metadata: live.clone() }, posted(live)?))
+    let posted = posted(live).filter(|posted| !posted.is_spare)?;
+    Some(Write::TakeOver(Reference { kind, metadata: live.clone() }, posted))
 }
 
 /// [`upkeep`] of a Secret, of which nothing says what was asked for: keys of its data that the operator has put there and that
@@ -101,7 +110,7 @@ fn stamp<K: Namespaced>(wanted: &mut K) {
     wanted.meta_mut().annotations.get_or_insert_default().extend(mark);
 }
 
-/// The record of the POST that made an object which no apply has changed since.
+/// The record of the POST that made an object.
 fn posted(live: &ObjectMeta) -> Option<Posted> {
     let records = || live.managed_fields.iter().flatten().enumerate();
     let ours = |operation: &'static str| {
@@ -111,11 +120,8 @@ fn posted(live: &ObjectMeta) -> Option<Posted> {
                 && record.subresource.is_none()
         })
     };
-    if ours("Apply").is_some() {
-        return None;
-    }
     let (index, _) = ours("Update")?;
-    Some(Posted { index, version: live.resource_version.clone()? })
+    Some(Posted { index, version: live.resource_version.clone()?, is_spare: ours("Apply").is_some() })
 }
 
 #[cfg(test)]
@@ -194,13 +200,25 @@ mod tests {
         let Some(Write::TakeOver(object, posted)) = upkeep(&Settled::default(), &posted, wanted(&["k"])) else {
             panic!()
         };
-        assert_eq!((object.name(), posted), ("a", Posted { index: 1, version: "7".to_owned() }));
+        assert_eq!((object.name(), posted), ("a", Posted { index: 1, version: "7".to_owned(), is_spare: false }));
         let applied = stored(&["k", "spare"], &[(FIELD_MANAGER, "Apply")]);
         assert_eq!(said(&applied, &["k"]).as_deref(), Some("apply ConfigMap a"));
         let Some(Write::Apply(Object::ConfigMap(again))) = upkeep(&Settled::default(), &applied, wanted(&["k"])) else {
             panic!()
         };
         assert_eq!(again.metadata.uid.as_deref(), Some("uid"), "another object of that name is left alone");
+    }
+
+    #[test]
+    fn what_a_post_made_is_applied_at_once_where_nothing_of_it_goes_and_its_record_goes_before_anything_does() {
+        let posted = stored(&["k", "spare"], &[(FIELD_MANAGER, "Update")]);
+        assert_eq!(said(&posted, &["k", "spare", "more"]).as_deref(), Some("apply ConfigMap a"));
+        let both = stored(&["k", "spare", "more"], &[(FIELD_MANAGER, "Apply"), (FIELD_MANAGER, "Update")]);
+        assert_eq!(said(&both, &["k", "spare", "more", "most"]).as_deref(), Some("apply ConfigMap a"));
+        let Some(Write::TakeOver(_, posted)) = upkeep(&Settled::default(), &both, wanted(&["k", "more"])) else {
+            panic!()
+        };
+        assert_eq!(posted, Posted { index: 1, version: "7".to_owned(), is_spare: true });
     }
 
     #[test]

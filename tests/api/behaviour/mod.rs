@@ -13,6 +13,7 @@ mod flush;
 mod key_ring;
 pub mod key_ring_inputs;
 mod labels;
+mod left_behind;
 mod named;
 mod network;
 mod pods;
