@@ -6,7 +6,7 @@ use super::{
     credentials::Credentials,
     findings::{Answered, Health, Moment, health},
     live::Live,
-    plan::{rollout, writes},
+    plan::{rollout, stateful_set, writes},
     settings::{Settings, TlsSource},
 };
 use crate::{
@@ -23,7 +23,10 @@ pub fn plan(settings: &Settings, live: &Live, credentials: &Credentials, is_acce
     let unowned = live.unowned(&owner.name).into_iter();
     let adoptions = unowned.map(|object| Write::Adopt(object, owner.reference()));
     let writes = if is_blocked { Vec::new() } else { adoptions.chain(writes(settings, live, credentials)).collect() };
-    let rehearsal = (!writes.is_empty() && !is_accepted).then(|| rehearsal(settings, live));
+    // Where nothing of it changes, there is nothing that the API server has not accepted.
+    let may_be_refused = || stateful_set(settings, live, credentials).is_some();
+    let is_rehearsed = !writes.is_empty() && !is_accepted && may_be_refused();
+    let rehearsal = is_rehearsed.then(|| rehearsal(settings, live));
     let group = Group {
         name: "redis",
         needs: Needs::AcceptedSpec,

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 use tokencache_operator::{
+    api::v1alpha1::EvictionPolicy,
     capability::{
         observed::Objects,
         operation,
@@ -120,6 +121,18 @@ fn nothing_is_rehearsed_where_nothing_is_to_be_written() {
     assert!(planned(&world, vec![]).is_empty());
     world.cache.metadata.generation = Some(2);
     assert_eq!(planned(&world, vec![]), Plan::default());
+}
+
+#[test]
+fn a_spec_that_changes_nothing_that_the_api_server_may_refuse_is_not_rehearsed() {
+    let mut world = World::settled(shop("{}"));
+    world.cache.metadata.generation = Some(2);
+    world.cache.spec.redis.eviction_policy = EvictionPolicy::AllkeysLru;
+    let plan = planned(&world, vec![]);
+    assert_eq!((written(&plan), plan.rehearsal), (vec!["apply ConfigMap shop-redis-config".to_owned()], None));
+    world.cache.spec.redis.pod.priority_class_name = Some("high".to_owned());
+    let plan = planned(&world, vec![]);
+    assert_eq!((written(&plan).len(), plan.rehearsal.is_some()), (2, true));
 }
 
 #[test]

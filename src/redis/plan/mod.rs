@@ -82,11 +82,7 @@ pub fn writes(settings: &Settings, observed: &Live, credentials: &Credentials) -
         let probe = objects::probe_password(operator);
         let hashes = Hashes { app: rotation.valid.clone(), operator: operator.sha256(), probe: probe.sha256() };
         secrets.extend(upkeep_secret(settled, &observed.users, objects::users(settings, &hashes, &probe)));
-        let wanted = rollout::wanted(settings, observed, Some(credentials));
-        let live = observed.stateful_set.ours().map(|live| &live.metadata);
-        if !live.is_some_and(|live| settled.holds(live, &wanted, || is_admitted(observed, &wanted))) {
-            stateful_set = upkeep(settled, &observed.stateful_set, wanted);
-        }
+        stateful_set = self::stateful_set(settings, observed, credentials);
     }
     let certificate = credentials::tls::mounted::at_start(settings, observed, tls);
     writes.extend(secrets);
@@ -95,6 +91,16 @@ pub fn writes(settings: &Settings, observed: &Live, credentials: &Credentials) -
     writes.extend(upkeep(settled, &observed.service, objects::service(settings)));
     writes.extend(stateful_set.into_iter().chain(last));
     writes
+}
+
+/// What is to be written of the `StatefulSet`, which is all of a spec that the API server may refuse.
+#[must_use]
+pub fn stateful_set(settings: &Settings, observed: &Live, credentials: &Credentials) -> Option<Write> {
+    let wanted = rollout::wanted(settings, observed, Some(credentials));
+    let live = observed.stateful_set.ours().map(|live| &live.metadata);
+    let is_as_wanted =
+        live.is_some_and(|live| observed.settled.holds(live, &wanted, || is_admitted(observed, &wanted)));
+    if is_as_wanted { None } else { upkeep(&observed.settled, &observed.stateful_set, wanted) }
 }
 
 /// Whether the live `StatefulSet` is what the API server made of this one.
