@@ -6,7 +6,7 @@
 //! clock, and shows no content.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -80,19 +80,27 @@ pub struct Contest {
 pub struct Brake {
     /// Of which object, by its UID, and of which generation of it.
     generation: Option<(String, i64)>,
-    objects: BTreeMap<Subject, Writes>,
+    /// Each once. They are few, and are there for every cache.
+    objects: Vec<(Subject, Writes)>,
 }
 
 /// What was written of an object.
 #[derive(Debug, Clone)]
 struct Writes {
     /// What was wanted, oldest first.
-    wishes: VecDeque<u64>,
-    /// When it was put right, within the last [`WINDOW`].
-    recent: VecDeque<Timestamp>,
-    /// How often it was put right since the brake is on.
-    braked: Option<u32>,
+    wishes: Vec<u64>,
     last: Timestamp,
+    /// That it was put right, if it ever was.
+    fight: Option<Box<Fight>>,
+}
+
+/// What was put right of an object.
+#[derive(Debug, Clone, Default)]
+struct Fight {
+    /// When, within the last [`WINDOW`].
+    recent: Vec<Timestamp>,
+    /// How often since the brake is on.
+    braked: Option<u32>,
     blame: Option<(Change, Option<String>)>,
     is_told: bool,
 }
@@ -113,20 +121,20 @@ impl Brake {
             self.generation = of;
             self.objects.clear();
         }
-        self.objects.retain(|_, writes| writes.is_remembered(now));
+        self.objects.retain(|(_, writes)| writes.is_remembered(now));
         self
     }
 
     /// What of it may hold anything.
     #[must_use]
     pub fn pulled(&self) -> Self {
-        let pulled = self.objects.iter().filter(|(_, writes)| writes.braked.is_some());
-        Self { generation: None, objects: pulled.map(|(target, writes)| (target.clone(), writes.clone())).collect() }
+        let pulled = self.objects.iter().filter(|(_, writes)| writes.braked().is_some());
+        Self { generation: None, objects: pulled.cloned().collect() }
     }
 
     /// Whether nothing is remembered.
     pub fn is_at_rest(&mut self, now: Timestamp) -> bool {
-        self.objects.retain(|_, writes| writes.is_remembered(now));
+        self.objects.retain(|(_, writes)| writes.is_remembered(now));
         self.objects.is_empty()
     }
 
@@ -139,7 +147,7 @@ impl Brake {
         if matches!(write, Write::TakeOver(..)) {
             return Ok(());
         }
-        let writes = self.objects.get(&Subject::of(write)).filter(|writes| writes.wishes.contains(&wish(write)));
+        let writes = self.of(&Subject::of(write)).filter(|writes| writes.wishes.contains(&wish(write)));
         writes.map_or(Ok(()), |writes| writes.allow(now))
     }
 
@@ -148,7 +156,20 @@ impl Brake {
     /// # Errors
     /// When it may.
     pub fn allow_status(&self, now: Timestamp) -> Result<(), HeldUntil> {
-        self.objects.get(&Subject::Status).map_or(Ok(()), |writes| writes.allow(now))
+        self.of(&Subject::Status).map_or(Ok(()), |writes| writes.allow(now))
+    }
+
+    fn of(&self, target: &Subject) -> Option<&Writes> {
+        self.objects.iter().find(|(of, _)| of == target).map(|(_, writes)| writes)
+    }
+
+    fn begun_at(&mut self, target: Subject, now: Timestamp) -> &mut Writes {
+        let known = self.objects.iter().position(|(of, _)| *of == target);
+        let index = known.unwrap_or_else(|| {
+            self.objects.push((target, Writes { wishes: Vec::new(), last: now, fight: None }));
+            self.objects.len() - 1
+        });
+        &mut self.objects[index].1
     }
 
     /// Takes note of something that was written.
@@ -157,13 +178,14 @@ impl Brake {
             return;
         }
         let wish = wish(write);
-        let writes = self.objects.entry(Subject::of(write)).or_insert_with(|| Writes::new(now));
+        let writes = self.begun_at(Subject::of(write), now);
         let is_again = writes.wishes.contains(&wish);
         writes.wishes.retain(|earlier| *earlier != wish);
-        writes.wishes.push_back(wish);
-        while writes.wishes.len() > WISHES {
-            writes.wishes.pop_front();
+        if writes.wishes.len() == WISHES {
+            writes.wishes.remove(0);
         }
+        writes.wishes.reserve_exact(1);
+        writes.wishes.push(wish);
         writes.last = now;
         if is_again {
             writes.put_right(now);
@@ -172,40 +194,44 @@ impl Brake {
 
     /// Takes note that a status was written which others had changed.
     pub fn wrote_status(&mut self, now: Timestamp) {
-        let writes = self.objects.entry(Subject::Status).or_insert_with(|| Writes::new(now));
+        let writes = self.begun_at(Subject::Status, now);
         writes.last = now;
         writes.put_right(now);
     }
 
     /// Takes note of what others have done to something whose write is held.
     pub fn blame(&mut self, target: &Subject, change: Change, manager: Option<String>) {
-        let Some(writes) = self.objects.get_mut(target) else { return };
-        let (known, known_manager) = writes.blame.take().unwrap_or((Change::Fields(BTreeSet::new()), None));
+        let Some((_, writes)) = self.objects.iter_mut().find(|(of, _)| of == target) else { return };
+        let fight = writes.fight.get_or_insert_default();
+        let (known, known_manager) = fight.blame.take().unwrap_or((Change::Fields(BTreeSet::new()), None));
         let change = match (known, change) {
             (Change::Fields(known), Change::Fields(fields)) => {
                 Change::Fields(known.into_iter().chain(fields).collect())
             }
             (_, change) => change,
         };
-        writes.blame = Some((change, manager.or(known_manager)));
+        fight.blame = Some((change, manager.or(known_manager)));
     }
 
     /// The fights that are on.
     #[must_use]
     pub fn contests(&self, now: Timestamp) -> Vec<Contest> {
-        let contest = |(target, writes): (&Subject, &Writes)| {
-            let (change, manager) = writes.blame.clone().filter(|_| writes.is_contested(now))?;
+        let contest = |(target, writes): &(Subject, Writes)| {
+            let (change, manager) = writes.fight.as_ref()?.blame.clone().filter(|_| writes.is_contested(now))?;
             Some(Contest { target: target.clone(), change, manager })
         };
-        self.objects.iter().filter_map(contest).collect()
+        let mut contests: Vec<Contest> = self.objects.iter().filter_map(contest).collect();
+        contests.sort_by(|one, other| one.target.cmp(&other.target));
+        contests
     }
 
     /// The fights that have begun; each is returned once.
     pub fn begun(&mut self, now: Timestamp) -> Vec<Contest> {
         let mut contests = self.contests(now);
         contests.retain(|contest| {
-            let writes = self.objects.get_mut(&contest.target);
-            writes.is_some_and(|writes| !std::mem::replace(&mut writes.is_told, true))
+            let mut fights = self.objects.iter_mut().filter(|(of, _)| *of == contest.target);
+            let fight = fights.find_map(|(_, writes)| writes.fight.as_mut());
+            fight.is_some_and(|fight| !std::mem::replace(&mut fight.is_told, true))
         });
         contests
     }
@@ -213,14 +239,15 @@ impl Brake {
     /// When something changes by itself: a write need not wait any more, or a fight is over.
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let times = self.objects.values().filter(|writes| writes.blame.is_some());
+        let is_blamed = |writes: &&Writes| writes.fight.as_ref().is_some_and(|fight| fight.blame.is_some());
+        let times = self.objects.iter().map(|(_, writes)| writes).filter(is_blamed);
         times.flat_map(|writes| [writes.after(1), writes.after(2)]).flatten().filter(|time| *time > now).min()
     }
 }
 
 impl Writes {
-    fn new(now: Timestamp) -> Self {
-        Self { wishes: VecDeque::new(), recent: VecDeque::new(), braked: None, last: now, blame: None, is_told: false }
+    fn braked(&self) -> Option<u32> {
+        self.fight.as_ref()?.braked
     }
 
     /// By a clock that was set back nothing is held.
@@ -230,21 +257,22 @@ impl Writes {
     }
 
     fn put_right(&mut self, now: Timestamp) {
-        if let Some(times) = &mut self.braked {
+        let fight = self.fight.get_or_insert_default();
+        if let Some(times) = &mut fight.braked {
             *times = times.saturating_add(1);
             return;
         }
-        self.recent.retain(|time| now.duration_since(*time).abs() < WINDOW);
-        self.recent.push_back(now);
-        if self.recent.len() >= FREE {
-            self.recent.clear();
-            self.braked = Some(0);
+        fight.recent.retain(|time| now.duration_since(*time).abs() < WINDOW);
+        fight.recent.push(now);
+        if fight.recent.len() >= FREE {
+            fight.recent.clear();
+            fight.braked = Some(0);
         }
     }
 
     /// How long the next write of the same has to wait.
     fn pause(&self) -> SignedDuration {
-        let Some(times) = self.braked else { return SignedDuration::ZERO };
+        let Some(times) = self.braked() else { return SignedDuration::ZERO };
         let doubled = 1_i32.checked_shl(times).filter(|factor| *factor > 0);
         doubled.and_then(|factor| FIRST.checked_mul(factor)).map_or(LONGEST, |pause| pause.min(LONGEST))
     }
@@ -256,11 +284,11 @@ impl Writes {
 
     /// Whether others may still change it back: it has not stood for twice as long as they were kept waiting.
     fn is_contested(&self, now: Timestamp) -> bool {
-        self.braked.is_some() && self.after(2).is_some_and(|end| now < end)
+        self.braked().is_some() && self.after(2).is_some_and(|end| now < end)
     }
 
     fn is_remembered(&self, now: Timestamp) -> bool {
-        let kept = if self.braked.is_some() { QUIET } else { WINDOW };
+        let kept = if self.braked().is_some() { QUIET } else { WINDOW };
         now.duration_since(self.last).abs() < kept
     }
 }

@@ -122,6 +122,10 @@ impl Prober {
             });
             return;
         }
+        // Until there is a server, nothing is to be done for this cache.
+        if aim.aim.servers.is_empty() {
+            return;
+        }
         let (sender, receiver) = watch::channel(Arc::new(aim));
         let latest = Arc::new(Mutex::default());
         let task = tokio::spawn(round(Arc::clone(&self.shared), key.clone(), receiver, Arc::clone(&latest)));
