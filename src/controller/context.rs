@@ -22,7 +22,7 @@ use super::{
 use crate::{
     data_protection::KeyRing,
     kubernetes::{
-        identity::{is_managed, managed_fields},
+        identity::{labels::is_managed, managed_fields},
         name,
         object::{Kind, Object, Reference},
         read::{consumers::ConsumerLookup, named::NamedSecrets, secret::SecretReader},

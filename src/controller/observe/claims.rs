@@ -14,7 +14,7 @@ use crate::controller::{context::Context, watch::GuardedRef};
 use crate::{
     capability::Claim,
     kubernetes::{
-        identity::{OWNER_LABEL, Owner},
+        identity::{Owner, labels::OWNER_LABEL},
         words,
     },
 };

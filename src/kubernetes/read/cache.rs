@@ -338,7 +338,7 @@ mod tests {
     use kube::ResourceExt;
 
     use super::*;
-    use crate::kubernetes::identity::OWNER_LABEL;
+    use crate::kubernetes::identity::labels::OWNER_LABEL;
 
     fn differ(_: &ConfigMap, _: &ConfigMap) -> bool {
         false
