@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokencache_operator::kubernetes::identity::OPERATOR_LABEL;
+use tokencache_operator::kubernetes::identity::labels::OPERATOR_LABEL;
 
 /// The chart rendered with these values.
 fn template(values: &[&str]) -> Result<Vec<Value>, String> {

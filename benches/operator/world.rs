@@ -10,7 +10,7 @@ use kube::core::{DynamicObject, ObjectList};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokencache_operator::api::v1alpha1::TokenCache;
-use tokencache_operator::kubernetes::identity::MANAGED_SELECTOR;
+use tokencache_operator::kubernetes::identity::labels::MANAGED_SELECTOR;
 
 use crate::operator::{Operator, Setup, USER_AGENT};
 use crate::support::api_server::{ApiServer, the_crd};

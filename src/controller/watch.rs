@@ -37,7 +37,9 @@ use crate::{
     condition::ConditionType,
     kubernetes::{
         identity::{
-            EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, STATUS_FIELD_MANAGER, managed_fields, named_owner,
+            STATUS_FIELD_MANAGER,
+            labels::{EARLIER_SELECTOR, MANAGED_SELECTOR, POD_SELECTOR, named_owner},
+            managed_fields,
         },
         read::cache::{Cache, WatchEnded},
         words,

@@ -23,7 +23,7 @@ use crate::{
     condition::Reason,
     kubernetes::{
         event::{Event, EventType},
-        identity::Lacking,
+        identity::labels::Lacking,
     },
 };
 

@@ -17,7 +17,10 @@ use super::{
     state::{NewKey, RingState},
 };
 use crate::kubernetes::{
-    identity::{Found, Lacking, is_own},
+    identity::{
+        Found,
+        labels::{Lacking, is_own},
+    },
     name,
     object::{Kind, Reference},
     write::{Draft, Write, subset},

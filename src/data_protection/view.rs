@@ -22,7 +22,7 @@ use crate::{
     api::v1alpha1::OperationType,
     capability::{Names, ask::Ask, observed::Observed, operation, published},
     kubernetes::{
-        identity::{Found, Lacking, ORPHANED, Wanted},
+        identity::{Found, ORPHANED, Wanted, labels::Lacking},
         name,
         object::Kind,
         read::workload::{Consumers, Source},

@@ -16,7 +16,7 @@ use crate::{
     },
     data_protection,
     kubernetes::{
-        identity::{Lacking, Owner},
+        identity::{Owner, labels::Lacking},
         name,
         object::{Kind, Reference},
         words,

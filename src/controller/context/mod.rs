@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     kubernetes::{
-        identity::{is_managed, managed_fields},
+        identity::{labels::is_managed, managed_fields},
         name,
         object::{Kind, Object, Reference},
         read::{consumers::ConsumerLookup, named::NamedSecrets, secret::SecretReader},

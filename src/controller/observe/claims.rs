@@ -14,7 +14,7 @@ use crate::{
     capability::Claim,
     controller::{context::Context, watch::GuardedRef},
     kubernetes::{
-        identity::{OWNER_LABEL, Owner},
+        identity::{Owner, labels::OWNER_LABEL},
         words,
     },
 };

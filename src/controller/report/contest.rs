@@ -11,7 +11,7 @@ use crate::{
     controller::brake::{Brake, Change, Contest, Subject},
     kubernetes::{
         event::{Event, EventType},
-        identity::{OWNER_LABEL, managed_fields::changer},
+        identity::{labels::OWNER_LABEL, managed_fields::changer},
         name,
         object::{Kind, Object},
         read::workload::listed,

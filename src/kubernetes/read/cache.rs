@@ -348,7 +348,7 @@ mod tests {
     use kube::ResourceExt;
 
     use super::*;
-    use crate::kubernetes::identity::{FIELD_MANAGER, OWNER_LABEL};
+    use crate::kubernetes::identity::{FIELD_MANAGER, labels::OWNER_LABEL};
 
     fn differ(_: &ConfigMap, _: &ConfigMap) -> bool {
         false

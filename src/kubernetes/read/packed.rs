@@ -14,7 +14,7 @@ use kube::{Resource, ResourceExt};
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::kubernetes::identity::named_owner;
+use crate::kubernetes::identity::labels::named_owner;
 
 /// A namespace and a name in it, which have no slash in them.
 pub type Place = Box<str>;
@@ -255,7 +255,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kubernetes::identity::OWNER_LABEL;
+    use crate::kubernetes::identity::labels::OWNER_LABEL;
 
     fn config_map(text: &str) -> Arc<ConfigMap> {
         let metadata =

@@ -21,7 +21,10 @@ use super::{
     named::Sight,
     packed::{Folding, Packed, Version, parts, place},
 };
-use crate::kubernetes::identity::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version, managed_fields};
+use crate::kubernetes::identity::{
+    labels::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version},
+    managed_fields,
+};
 
 /// Where passes read Secrets.
 pub struct SecretReader {

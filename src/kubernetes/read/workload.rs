@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, EnvFromSource, EnvV
 use kube::ResourceExt;
 
 use super::process::Process;
-use crate::kubernetes::identity::POD_TEMPLATE_HASH;
+use crate::kubernetes::identity::labels::POD_TEMPLATE_HASH;
 
 /// How many of a kind a sentence names.
 const NAMED: usize = 3;

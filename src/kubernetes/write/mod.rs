@@ -16,7 +16,7 @@ use std::{fmt, sync::Arc};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
 use super::{
-    identity::Lacking,
+    identity::labels::Lacking,
     object::{Kind, Object, Reference},
 };
 pub use error::{WriteError, WriteErrorClass};

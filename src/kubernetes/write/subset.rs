@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::kubernetes::{
-    identity::{FIELD_MANAGER, is_own},
+    identity::{FIELD_MANAGER, labels::is_own},
     quantity,
 };
 

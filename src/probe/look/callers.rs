@@ -7,10 +7,7 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 use ::redis::{Value, cmd};
 
 use crate::{
-    probe::wire::{
-        bounded::Bounds,
-        connection::{Connection, Failure},
-    },
+    probe::wire::{bounded::Bounds, connection::Connection, failure::Failure},
     redis::access::acl::APP,
 };
 

@@ -15,10 +15,7 @@ use super::usage::{all, all_within, field, integer};
 use crate::{
     api::v1alpha1::Inspect,
     entries::look::{Inspection, census::StoredKey, payloads::Payload},
-    probe::wire::{
-        bounded::Bounds,
-        connection::{Connection, Failure},
-    },
+    probe::wire::{bounded::Bounds, connection::Connection, failure::Failure},
     redis::look::Desired,
 };
 

@@ -6,7 +6,8 @@
 use crate::{
     probe::wire::{
         bounded::Bounds,
-        connection::{Connection, FEWER, Failure, MOST},
+        connection::{Connection, FEWER, MOST},
+        failure::Failure,
         reply,
     },
     redis::{

@@ -21,11 +21,7 @@ use crate::{
         EntryHistory, Inspection,
         census::{Batch, Census, StoredKey},
     },
-    probe::wire::{
-        bounded::Bounds,
-        connection::{Connection, Failure},
-        reply,
-    },
+    probe::wire::{bounded::Bounds, connection::Connection, failure::Failure, reply},
     redis::look::{
         Desired,
         answer::{Section, Unread},

@@ -8,11 +8,7 @@ use std::collections::BTreeMap;
 
 use super::settings::{Attempt, Difference, drift};
 use crate::{
-    probe::wire::{
-        bounded::Bounds,
-        connection::{Connection, Failure},
-        reply,
-    },
+    probe::wire::{bounded::Bounds, connection::Connection, failure::Failure, reply},
     redis::{
         access::{
             acl::{APP, User},

@@ -14,7 +14,7 @@ use crate::{
     },
     probe::{
         look::usage,
-        wire::connection::{Connection, Failure},
+        wire::{connection::Connection, failure::Failure},
     },
     redis::look::fault::Fault,
 };

@@ -10,7 +10,7 @@ use crate::{
     capability::progress::Tally,
     probe::{
         look::usage,
-        wire::connection::{Connection, Failure},
+        wire::{connection::Connection, failure::Failure},
     },
     redis::{access::acl, look::fault::Fault},
 };

@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     Limits,
-    connection::refusal,
+    failure::refusal,
     greeting::{self, Greeting},
     tcp::{connect, why},
 };

@@ -5,6 +5,7 @@
 pub(crate) mod bounded;
 pub(crate) mod commands;
 pub(crate) mod connection;
+pub(crate) mod failure;
 pub(crate) mod greeting;
 pub(crate) mod handshake;
 pub(crate) mod hello;

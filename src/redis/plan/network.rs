@@ -17,7 +17,10 @@ use crate::{
     api::v1alpha1::{ADOPT_ANNOTATION, NetworkPolicyMode, RESTORED},
     condition::{ConditionType::NetworkRestricted, Finding, Reason},
     kubernetes::{
-        identity::{Found, NAMESPACE_LABEL, OPERATOR_LABEL},
+        identity::{
+            Found,
+            labels::{NAMESPACE_LABEL, OPERATOR_LABEL},
+        },
         name,
     },
     redis::{

@@ -4,57 +4,31 @@
 //! Every step is one write of one Secret, and the next step follows from what was read back, so that the operator may end
 //! between any two of them.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
-use super::{CertificateState, Identity, Tls, bytes, mounted};
+use super::{
+    CertificateState, Identity, Tls,
+    authority::{NewAuthority, PUBLISHED_KEY, Previous, current, lost, previous, trusted},
+    bytes, mounted,
+    secret::{changed, time, tls_secret, with},
+};
 use crate::{
-    kubernetes::{
-        name,
-        write::{Write, subset},
-    },
+    kubernetes::name,
     redis::{
         credentials::mint::NewSecret,
         live::Live,
-        server::objects::{COMPONENT, REPLICAS},
+        server::objects::REPLICAS,
         settings::Settings,
         tls::{
             AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY,
-            certificate::{Authorities, Certificate, Pair, PairError, PrivateKey},
+            certificate::{Authorities, Certificate, Pair, PairError},
             issue::{self, Issued},
             schedule::{self, Input},
             verified::Verified,
         },
     },
 };
-
-/// The key with the authority before the current one, which clients go on trusting until it expires.
-const PREVIOUS_CERTIFICATE_KEY: &str = "previous.crt";
-/// The key with its private key, which signs until clients know the current one.
-const PREVIOUS_PRIVATE_KEY: &str = "previous.key";
-/// The key with the time at which the current authority was seen in every bundle.
-const PUBLISHED_KEY: &str = "published";
-
-/// The type of a Secret with a certificate and its key.
-pub const SECRET_TYPE: &str = "kubernetes.io/tls";
-
-/// An authority that is to be made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewAuthority {
-    replaces: Option<ObjectMeta>,
-    previous: Option<Previous>,
-    now: Timestamp,
-}
-
-/// The authority before the current one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Previous {
-    certificate: Certificate,
-    pem: String,
-    key: Option<PrivateKey>,
-}
 
 /// A server's certificate that is to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,12 +38,6 @@ pub struct NewCertificate {
     authority_ends: Timestamp,
     authorities: Authorities,
     now: Timestamp,
-}
-
-/// The current authority.
-struct Current {
-    certificate: Certificate,
-    issued: Issued,
 }
 
 pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls {
@@ -190,54 +158,6 @@ impl There {
     }
 }
 
-impl Current {
-    fn signer(&self) -> (Issued, Timestamp) {
-        (self.issued.clone(), self.certificate.not_after)
-    }
-}
-
-impl Previous {
-    fn signer(&self) -> Option<(Issued, Timestamp)> {
-        let key = self.key.clone()?;
-        Some((Issued { certificate: self.pem.clone(), key }, self.certificate.not_after))
-    }
-}
-
-/// The authority, if it can sign.
-fn current(secret: &Secret, read: Result<Pair, PairError>, now: Timestamp) -> Option<Current> {
-    let certificate = read.ok()?.leaf;
-    (certificate.is_authority && now < certificate.not_after).then_some(())?;
-    let (pem, key) = (text(secret, CERTIFICATE_KEY)?, text(secret, PRIVATE_KEY)?);
-    Some(Current { certificate, issued: Issued { certificate: pem, key: PrivateKey::new(key) } })
-}
-
-fn previous(secret: &Secret) -> Option<Previous> {
-    let pem = text(secret, PREVIOUS_CERTIFICATE_KEY)?;
-    let key = text(secret, PREVIOUS_PRIVATE_KEY)?;
-    let (certificate, key) = match Pair::parse(pem.as_bytes(), key.as_bytes()) {
-        Ok(pair) => (pair.leaf, Some(PrivateKey::new(key))),
-        Err(_) => (Authorities::parse(pem.as_bytes())?.first().clone(), None),
-    };
-    Some(Previous { certificate, pem, key })
-}
-
-/// The authority that signed what is served, where its own Secret is lost: clients know it still.
-fn lost(served: Option<&Result<Pair, PairError>>, bundles: [&Option<Authorities>; 2]) -> Option<Previous> {
-    let leaf = served.and_then(|pair| pair.as_ref().ok()).map(|pair| &pair.leaf);
-    let of_leaf = |bundle: &Authorities| leaf.and_then(|leaf| bundle.issuer(leaf).cloned());
-    let mut bundles = bundles.into_iter().flatten();
-    let certificate =
-        bundles.find_map(|bundle| if leaf.is_some() { of_leaf(bundle) } else { Some(bundle.first().clone()) })?;
-    Some(Previous { pem: certificate.pem(), certificate, key: None })
-}
-
-/// Whom clients trust: the current authority, and the one before it.
-fn trusted(current: &Current, previous: Option<&Previous>, verified: &Verified) -> Option<Authorities> {
-    let texts = std::iter::once(&current.issued.certificate).chain(previous.map(|previous| &previous.pem));
-    let bundle: String = texts.map(|pem| pem.trim_end().to_owned() + "\n").collect();
-    verified.authorities(bundle.as_bytes())
-}
-
 /// The names that a server is reached by: of the Services, and of the pods.
 fn names(settings: &Settings) -> Vec<String> {
     let owner = &settings.owner;
@@ -254,26 +174,6 @@ fn names(settings: &Settings) -> Vec<String> {
     hosts.flat_map(|host| suffixes.clone().map(|suffix| format!("{host}{suffix}"))).collect()
 }
 
-impl NewAuthority {
-    /// The Secret that nothing mounts, from random bytes; `None` where they make no key.
-    #[must_use]
-    pub fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
-        let issued = issue::authority(&name::redis(&settings.owner.name), random, self.now)?;
-        let mut data = data([(CERTIFICATE_KEY, &issued.certificate), (PRIVATE_KEY, issued.key.reveal())]);
-        if let Some(previous) = &self.previous {
-            let key = previous.key.as_ref().map_or("", PrivateKey::reveal);
-            data.extend(self::data([(PREVIOUS_CERTIFICATE_KEY, &previous.pem), (PREVIOUS_PRIVATE_KEY, key)]));
-        } else if self.replaces.is_some() {
-            data.extend(self::data([(PREVIOUS_CERTIFICATE_KEY, ""), (PREVIOUS_PRIVATE_KEY, "")]));
-        }
-        if self.replaces.is_some() {
-            // What was noted of the one before does not hold of this one.
-            data.extend(self::data([(PUBLISHED_KEY, "")]));
-        }
-        Some(tls_secret(settings, name::redis_ca(&settings.owner.name), self.replaces.as_ref(), data))
-    }
-}
-
 impl NewCertificate {
     /// The Secret that the servers mount, from random bytes; `None` where they make no key.
     #[must_use]
@@ -284,67 +184,4 @@ impl NewCertificate {
         let data = mounted::data(&pair, self.authorities.pem());
         Some(tls_secret(settings, name::redis_tls(&settings.owner.name), self.replaces.as_ref(), data))
     }
-}
-
-pub(super) fn tls_secret(
-    settings: &Settings,
-    name: String,
-    replaces: Option<&ObjectMeta>,
-    data: BTreeMap<String, ByteString>,
-) -> Secret {
-    let mut metadata = settings.owner.metadata(name, COMPONENT);
-    // A type cannot change.
-    let mut type_ = Some(SECRET_TYPE.to_owned());
-    if let Some(live) = replaces {
-        metadata.uid.clone_from(&live.uid);
-        metadata.resource_version.clone_from(&live.resource_version);
-        type_ = type_.filter(|_| live.resource_version.is_none());
-    }
-    Secret { metadata, type_, data: Some(data), ..Secret::default() }
-}
-
-/// What gives a Secret this data and the operator's labels, with nothing drawn, and takes the surplus out of it; `None` where it is
-/// so. At the version that was read: private keys are in it, and those that were made meanwhile are not overwritten.
-pub(super) fn changed(
-    settings: &Settings,
-    observed: &Live,
-    name: String,
-    live: &Secret,
-    data: BTreeMap<String, ByteString>,
-    surplus: Vec<String>,
-) -> Option<Write> {
-    let mut secret = tls_secret(settings, name, None, data);
-    secret.metadata.uid.clone_from(&live.metadata.uid);
-    let is_so = observed.settled.holds(&live.metadata, &secret, || subset::holds(live, &secret));
-    match (is_so, surplus.is_empty()) {
-        (true, true) => None,
-        (true, false) => {
-            let ObjectMeta { name, namespace, uid, .. } = live.metadata.clone();
-            let metadata = ObjectMeta { name, namespace, uid, ..ObjectMeta::default() };
-            Some(Write::Amend { secret: Secret { metadata, ..Secret::default() }, without: surplus })
-        }
-        (false, is_whole) => {
-            secret.metadata.resource_version.clone_from(&live.metadata.resource_version);
-            Some(if is_whole { Write::Apply(secret.into()) } else { Write::Amend { secret, without: surplus } })
-        }
-    }
-}
-
-fn data<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, ByteString> {
-    entries.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
-}
-
-/// A Secret's data with another value for one key.
-fn with(secret: &Secret, key: &str, value: &[u8]) -> BTreeMap<String, ByteString> {
-    let mut data = secret.data.clone().unwrap_or_default();
-    data.insert(key.to_owned(), ByteString(value.to_vec()));
-    data
-}
-
-fn text(secret: &Secret, key: &str) -> Option<String> {
-    secret.data.as_ref()?.get(key).and_then(|value| String::from_utf8(value.0.clone()).ok())
-}
-
-fn time(secret: &Secret, key: &str) -> Option<Timestamp> {
-    text(secret, key)?.parse().ok()
 }

@@ -6,14 +6,18 @@
 //! | module | what |
 //! |---|---|
 //! | `managed` | the operator's own authority and certificate |
+//! | `authority` | the operator's own authorities, as their Secret has them |
 //! | `provided` | a Secret of the user's |
 //! | [`mounted`] | the Secret that servers mount, and which of its files they name |
+//! | `secret` | the Secrets, as they are to be |
 //! | [`replacement`] | a server that serves what nobody trusts |
 
+mod authority;
 pub(crate) mod managed;
 pub mod mounted;
 pub(crate) mod provided;
 pub mod replacement;
+mod secret;
 
 use std::fmt;
 
@@ -30,8 +34,10 @@ use crate::{
         tls::certificate::{Authorities, Fingerprint},
     },
 };
-pub use managed::{NewAuthority, NewCertificate, SECRET_TYPE};
+pub use authority::NewAuthority;
+pub use managed::NewCertificate;
 use replacement::Replacement;
+pub use secret::SECRET_TYPE;
 
 /// What is known of the servers' certificate, and what is to be made.
 #[derive(Clone, PartialEq)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::{CertificateState, Identity, Tls, bytes, managed, mounted};
+use super::{CertificateState, Identity, Tls, bytes, mounted, secret};
 use crate::{
     condition::Reason,
     kubernetes::{name, write::Write},
@@ -86,13 +86,13 @@ fn copied(
     let mut tls = Tls::of(CertificateState::Making(None));
     let name = name::redis_tls(&settings.owner.name);
     match observed.server_certificate.ours() {
-        None => tls.writes.push(Write::Create(managed::tls_secret(settings, name, None, data).into())),
+        None => tls.writes.push(Write::Create(secret::tls_secret(settings, name, None, data).into())),
         Some(live) => {
             let surplus = mounted::surplus(observed, live, pair, now);
             let mut all = live.data.clone().unwrap_or_default();
             all.retain(|name, _| !surplus.contains(name));
             all.extend(data);
-            tls.writes.extend(managed::changed(settings, observed, name, live, all, surplus));
+            tls.writes.extend(secret::changed(settings, observed, name, live, all, surplus));
         }
     }
     tls

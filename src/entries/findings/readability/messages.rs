@@ -1,188 +1,30 @@
-//! Whether applications can read what is stored: the finding about `EntriesReadable`.
+//! What is said of each trouble with entries: what is wrong, and what to do.
 //!
-//! In: the settings, what the looks at a server add up to, who uses the cache. Out: a finding. Of several troubles the one
-//! that harms most gives the reason, and the others are told beside it. Nothing is removed here: what to do is said.
+//! In: what the looks at a server add up to, the settings, who uses the cache. Out: sentences, in which nothing moves that does
+//! not change the matter. No entry is told, nor what is in it.
 
 use std::collections::BTreeSet;
 
+use super::{Evidence, NAMED, Trouble};
 use crate::{
-    api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
-    condition::{ConditionType::EntriesReadable, Finding, Reason},
+    api::v1alpha1::FLUSH_ANNOTATION,
     entries::{
         entry::class::Class,
-        look::{
-            Look,
-            census::{Keyspace, Share},
-            payloads::{Payloads, Portion},
-        },
-        settings::Settings,
+        look::{census::Share, payloads::Portion},
     },
-    kubernetes::{
-        name,
-        read::workload::{Consumers, Source},
-    },
-    redis::settings as redis,
+    kubernetes::{name, read::workload::Source},
 };
-
-/// How many things of one kind a message names.
-const NAMED: usize = 3;
 
 /// What an application does with an entry that it cannot read.
 const FAILS: &str = "fail with IDW10802 (json_parse_failed) whenever one of their users needs a token, until the entry \
                      expires or is removed";
-
-/// What goes for every trouble here.
-const GOES: &str = "This is said until every entry, or of very many a thousand, was looked into again without it";
 
 /// What an application needs to encrypt what it stores.
 const ENCRYPTS: &str = "services.Configure<MsalDistributedTokenCacheAdapterOptions>(configuration.GetSection(\"TokenCache\")), \
                         and TokenCache__Encrypt=true in its environment; a worker needs services.AddDataProtection() as well, \
                         without which it goes on storing plain text and says nothing";
 
-/// The finding about a server that answered. `tried` are the application names under which entries were read.
-#[must_use]
-pub fn finding(settings: &Settings, of_redis: &redis::Settings, look: &Look, consumers: &Consumers) -> Finding {
-    let pod = look.server.pod.as_str();
-    let unknown = |reason, why: String| Finding::unknown(EntriesReadable, reason, why);
-    if settings.inspect == Inspect::Metadata {
-        let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
-                   spec.entries.inspect is Metadata, or left out with spec.dataProtection.mode: None. To be told, set it to \
-                   Payloads";
-        return unknown(Reason::NotInspected, why.to_owned());
-    }
-    match &look.entries {
-        Keyspace::NotYetKnown => {
-            unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))
-        }
-        Keyspace::Refused(words) => {
-            unknown(Reason::PermissionDenied, crate::redis::findings::unread::unseen(of_redis, pod, words))
-        }
-        Keyspace::Seen(_) => {
-            let told = Evidence { settings, of_redis, pod, payloads: &look.payloads, tried: &look.names, consumers };
-            told.trouble().unwrap_or_else(|| told.rest())
-        }
-    }
-}
-
-/// Whether the finding would tell whom to restart, and so wants to know who uses the cache.
-#[must_use]
-pub fn names_consumers(settings: &Settings, look: &Look) -> bool {
-    !troubles(settings, &look.payloads).is_empty()
-}
-
-/// What is wrong with entries, in the order of the harm that it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    KeyMissing,
-    KeyRevoked,
-    Names,
-    OtherApplication,
-    Undeserializable,
-    Encrypted,
-    KeyClosed,
-    Plain,
-}
-
-fn troubles(settings: &Settings, payloads: &Payloads) -> Vec<Trouble> {
-    let other_name = settings.application_name.iter().any(|told| payloads.names.iter().any(|name| name != told));
-    let present = [
-        (Trouble::KeyMissing, payloads.has(Class::KeyMissing)),
-        (Trouble::KeyRevoked, payloads.has(Class::KeyRevoked)),
-        (Trouble::Names, payloads.names.len() > 1 || other_name),
-        (Trouble::OtherApplication, payloads.has(Class::OtherApplication)),
-        (Trouble::Undeserializable, payloads.has(Class::Undeserializable)),
-        (Trouble::Encrypted, !settings.encrypt && payloads.classes.keys().any(|class| class.is_encrypted())),
-        (Trouble::KeyClosed, payloads.has(Class::KeyClosed)),
-        (Trouble::Plain, settings.encrypt && payloads.has(Class::Plain)),
-    ];
-    present.into_iter().filter(|(_, is_there)| *is_there).map(|(trouble, _)| trouble).collect()
-}
-
-/// What a sentence is made from.
-struct Evidence<'seen> {
-    settings: &'seen Settings,
-    of_redis: &'seen redis::Settings,
-    pod: &'seen str,
-    payloads: &'seen Payloads,
-    tried: &'seen [String],
-    consumers: &'seen Consumers,
-}
-
 impl Evidence<'_> {
-    fn trouble(&self) -> Option<Finding> {
-        let troubles = troubles(self.settings, self.payloads);
-        let (worst, others) = troubles.split_first()?;
-        let (reason, message) = match worst {
-            Trouble::KeyMissing => (Reason::KeyMissing, self.key_missing()),
-            Trouble::KeyRevoked => (Reason::KeyRevoked, self.key_revoked()),
-            Trouble::Names => (Reason::ApplicationNameMismatch, self.names()),
-            Trouble::OtherApplication => (Reason::OtherApplication, self.other_application()),
-            Trouble::Undeserializable => (Reason::Undeserializable, self.undeserializable()),
-            Trouble::Encrypted => (Reason::EncryptedEntries, self.encrypted()),
-            Trouble::KeyClosed => (Reason::KeyClosed, self.key_closed()),
-            Trouble::Plain => (Reason::PlainEntries, self.plain()),
-        };
-        let named: Vec<String> = others.iter().take(NAMED).map(|&other| self.beside(other)).collect();
-        let beside = match others.len().checked_sub(NAMED) {
-            _ if others.is_empty() => String::new(),
-            None | Some(0) => format!(". Beside these {}", named.join("; ")),
-            Some(more) => format!(". Beside these {}; and {more} kinds more", named.join("; ")),
-        };
-        Some(Finding::fails(EntriesReadable, reason, format!("{message}{beside}. {GOES}")))
-    }
-
-    /// Nothing is wrong, as far as is known.
-    fn rest(&self) -> Finding {
-        let (prefix, pod) = (self.of_redis.instance_name.as_str(), self.pod);
-        let has = |class| self.payloads.has(class);
-        if !self.payloads.is_complete {
-            let message = format!("every entry that was looked into on {pod} can be read, and not all were");
-            return Finding::unknown(EntriesReadable, Reason::Sampling, message);
-        }
-        if has(Class::Encrypted) {
-            let message = format!(
-                "entries with the prefix {prefix:?} on {pod} are encrypted, and the operator has no key to try them with: \
-                 whether applications can read them is not known"
-            );
-            return Finding::unknown(EntriesReadable, Reason::NoKeyRing, message);
-        }
-        let strange = match self.payloads.classes.get(&Class::Strange) {
-            None => "",
-            Some(Portion { keys, .. }) if keys.is_empty() => {
-                ". Others there are of another kind than Microsoft.Identity.Web writes, such as the sessions of an application \
-                 that keeps them in the same IDistributedCache"
-            }
-            Some(_) => {
-                ". Of others nothing shows that Microsoft.Identity.Web wrote them: some are encrypted, under keys that MSAL does \
-                 not give, and are what an application protects itself, or tokens of long-running processes (under a session \
-                 key of the application's own) that the published keys do not read"
-            }
-        };
-        let all = |how: &str| format!("the entries with the prefix {prefix:?} on {pod} {how}{strange}");
-        match (has(Class::Readable), has(Class::Plain)) {
-            (false, false) if self.payloads.has_passed_over && !has(Class::Strange) => Finding::unknown(
-                EntriesReadable,
-                Reason::BigEntries,
-                format!("the entries with the prefix {prefix:?} on {pod} are too big to be looked into"),
-            ),
-            (false, false) => Finding::holds(
-                EntriesReadable,
-                Reason::NothingStored,
-                format!("no token is stored with the prefix {prefix:?} on {pod}{strange}"),
-            ),
-            (true, _) => Finding::holds(
-                EntriesReadable,
-                Reason::AllReadable,
-                all("are encrypted, and can be read with the published keys"),
-            ),
-            (false, true) => Finding::holds(
-                EntriesReadable,
-                Reason::AllReadable,
-                all("can be read, and are not encrypted, as spec.entries.encrypt: false says"),
-            ),
-        }
-    }
-
     /// How many of the entries a class has.
     fn share(&self, class: Class) -> String {
         let share = match self.payloads.classes.get(&class).map(|portion| portion.share) {
@@ -237,7 +79,7 @@ impl Evidence<'_> {
         format!("After that restart {}: each pod keeps what it read in its own memory (L1) too", self.workloads())
     }
 
-    fn key_missing(&self) -> String {
+    pub(super) fn key_missing(&self) -> String {
         format!(
             "{} are encrypted with {}: applications cannot read them, and {FAILS}. If an earlier ring or a backup has the key, \
              put its Secret back or name it in spec.dataProtection.import, and they can be read again. Otherwise {}",
@@ -247,7 +89,7 @@ impl Evidence<'_> {
         )
     }
 
-    fn key_revoked(&self) -> String {
+    pub(super) fn key_revoked(&self) -> String {
         format!(
             "{} are encrypted with {}: applications refuse to read them, and {FAILS}. {}",
             self.share(Class::KeyRevoked),
@@ -256,7 +98,7 @@ impl Evidence<'_> {
         )
     }
 
-    fn key_closed(&self) -> String {
+    pub(super) fn key_closed(&self) -> String {
         format!(
             "{} are encrypted with {} (see KeyRingReady), so that the operator cannot tell whether they can be read: \
              applications that have the certificate read them, and those that have not {FAILS}. Give the operator the \
@@ -266,7 +108,7 @@ impl Evidence<'_> {
         )
     }
 
-    fn names(&self) -> String {
+    pub(super) fn names(&self) -> String {
         let names: Vec<String> = self.payloads.names.iter().map(|name| format!("{name:?}")).collect();
         let (found, told) = (names.join(" and "), self.settings.application_name.as_ref());
         let entries = format!(
@@ -303,7 +145,7 @@ impl Evidence<'_> {
         )
     }
 
-    fn other_application(&self) -> String {
+    pub(super) fn other_application(&self) -> String {
         let tried: Vec<String> = self.tried.iter().map(|name| format!("{name:?}")).collect();
         format!(
             "{} are encrypted with {}, and under none of the application names {}: applications use another name, or something \
@@ -318,7 +160,7 @@ impl Evidence<'_> {
         )
     }
 
-    fn undeserializable(&self) -> String {
+    pub(super) fn undeserializable(&self) -> String {
         format!(
             "{} have keys that MSAL gives, or can be decrypted, and are no token cache as MSAL writes it: another version of an \
              application wrote them, before an upgrade or after it, or something else with this prefix that has such keys. \
@@ -328,7 +170,7 @@ impl Evidence<'_> {
         )
     }
 
-    fn encrypted(&self) -> String {
+    pub(super) fn encrypted(&self) -> String {
         format!(
             "entries with the prefix {:?} on {} are encrypted, and spec.entries.encrypt is false: applications that have \
              Encrypt off cannot read them, and {FAILS}. If applications do encrypt, set spec.entries.encrypt: true. If they did \
@@ -340,7 +182,7 @@ impl Evidence<'_> {
         )
     }
 
-    fn plain(&self) -> String {
+    pub(super) fn plain(&self) -> String {
         format!(
             "{} are not encrypted, and spec.entries.encrypt is true: whoever can read the cache, its volume or a copy of it \
              has the tokens in them. To encrypt, an application has {ENCRYPTS}. Entries are encrypted when they are written next, \
@@ -351,7 +193,7 @@ impl Evidence<'_> {
     }
 
     /// A trouble beside a worse one.
-    fn beside(&self, trouble: Trouble) -> String {
+    pub(super) fn beside(&self, trouble: Trouble) -> String {
         match trouble {
             Trouble::KeyMissing => format!("some are encrypted with {}", self.keys(Class::KeyMissing, &self.missing())),
             Trouble::KeyRevoked => format!("some are encrypted with {}", self.keys(Class::KeyRevoked, "revoked")),

@@ -1,143 +1,20 @@
-//! Certificates, private keys and bundles of authorities: read from PEM, compared, and verified as a client does it.
+//! Authorities that clients trust, and which servers a client accepts that trusts them.
 //!
-//! In: bytes, and the time. Out: values. A private key prints as `<redacted>`.
+//! In: a bundle in PEM, certificates, a name, the time. Out: whether they are accepted; or why not, as [`Distrust`]. It never
+//! goes by what was accepted before.
 
 use std::{fmt, sync::Arc};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use rustls::{
     CertificateError, Error, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::aws_lc_rs as provider,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
-    sign::CertifiedKey,
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use x509_parser::{extensions::GeneralName, prelude::*};
-use zeroize::Zeroizing;
 
+use super::Certificate;
 use crate::kubernetes::words::handshake;
-
-/// SHA-256 of a certificate, in lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint(String);
-
-impl Fingerprint {
-    /// Of a certificate in DER.
-    #[must_use]
-    pub fn of(certificate: &[u8]) -> Self {
-        Self(hex::encode(digest(&SHA256, certificate)))
-    }
-
-    /// Reads what [`Self::as_hex`] writes.
-    #[must_use]
-    pub fn parse(hex: &str) -> Option<Self> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (hex.len() == 64 && hex.bytes().all(is_digit)).then(|| Self(hex.to_owned()))
-    }
-
-    /// All of its digits.
-    #[must_use]
-    pub fn as_hex(&self) -> &str {
-        &self.0
-    }
-
-    /// As many digits as tell it from any other that a person meets.
-    #[must_use]
-    pub fn short(&self) -> &str {
-        self.0.get(..16).unwrap_or(&self.0)
-    }
-}
-
-/// A private key in PEM. It is wiped from memory when dropped, and prints as `<redacted>`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PrivateKey(Zeroizing<String>);
-
-impl PrivateKey {
-    /// Takes the text.
-    #[must_use]
-    pub fn new(pem: String) -> Self {
-        Self(Zeroizing::new(pem))
-    }
-
-    /// In PEM; `None` for a key of a form that this library does not know.
-    fn of(der: &PrivateKeyDer<'_>) -> Option<Self> {
-        let tag = match der {
-            PrivateKeyDer::Pkcs8(_) => "PRIVATE KEY",
-            PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
-            PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-            _ => return None,
-        };
-        Some(Self::new(pem(tag, der.secret_der())))
-    }
-
-    /// The text. Only for a Secret's data, and to sign with.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("<redacted>")
-    }
-}
-
-/// What a certificate says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// The certificate itself, in DER.
-    pub der: CertificateDer<'static>,
-    /// Since when it is valid.
-    pub not_before: Timestamp,
-    /// When it expires.
-    pub not_after: Timestamp,
-    /// The names that it is valid for.
-    pub names: Vec<String>,
-    /// Who signed it, in its own words.
-    pub issuer: String,
-    /// Whether it may sign others.
-    pub is_authority: bool,
-    /// Whether it names itself as its issuer. Clients trust nothing but such ones.
-    pub is_root: bool,
-}
-
-impl Certificate {
-    /// Reads DER; `None` where it is none.
-    #[must_use]
-    pub fn read(der: &CertificateDer<'_>) -> Option<Self> {
-        let (_, parsed) = X509Certificate::from_der(der).ok()?;
-        let validity = parsed.validity();
-        let names = parsed.subject_alternative_name().ok().flatten();
-        let names = names.iter().flat_map(|names| &names.value.general_names);
-        let names = names.filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
-            _ => None,
-        });
-        Some(Self {
-            der: der.clone().into_owned(),
-            not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
-            not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
-            names: names.collect(),
-            issuer: parsed.issuer().to_string(),
-            is_authority: parsed.is_ca(),
-            is_root: parsed.subject().as_raw() == parsed.issuer().as_raw(),
-        })
-    }
-
-    /// In PEM.
-    #[must_use]
-    pub fn pem(&self) -> String {
-        pem("CERTIFICATE", &self.der)
-    }
-
-    /// Tells it from any other.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.der)
-    }
-}
 
 /// Authorities that clients trust: a bundle in PEM.
 #[derive(Clone, PartialEq, Eq)]
@@ -270,86 +147,6 @@ impl Distrust {
 #[must_use]
 pub fn refusal(error: &Error) -> String {
     handshake::words(error)
-}
-
-/// A server's certificates with the private key that belongs to the first of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// The server's certificate.
-    pub leaf: Certificate,
-    /// It, and those between it and the authority.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// The private key.
-    pub key: PrivateKey,
-}
-
-/// Why a certificate and a key are no pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PairError {
-    /// What should be the certificate is none.
-    NoCertificate,
-    /// What should be the private key is none.
-    NoKey,
-    /// The key belongs to another certificate.
-    Mismatch,
-}
-
-impl Pair {
-    /// Reads both in PEM.
-    ///
-    /// # Errors
-    /// Where they are none, or do not belong together.
-    pub fn parse(certificate: &[u8], key: &[u8]) -> Result<Self, PairError> {
-        let (pair, der) = Self::read(certificate, key)?;
-        match CertifiedKey::from_der(pair.chain.clone(), der, &provider::default_provider()) {
-            Ok(_) => Ok(pair),
-            Err(Error::InconsistentKeys(_)) => Err(PairError::Mismatch),
-            Err(_) => Err(PairError::NoKey),
-        }
-    }
-
-    /// As [`Self::parse`], of what was parsed before and so is known to belong together.
-    ///
-    /// # Errors
-    /// Where they are none.
-    pub(super) fn parse_unverified(certificate: &[u8], key: &[u8]) -> Result<Self, PairError> {
-        Self::read(certificate, key).map(|(pair, _)| pair)
-    }
-
-    fn read(certificate: &[u8], key: &[u8]) -> Result<(Self, PrivateKeyDer<'static>), PairError> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
-        let chain = chain.map_err(|_| PairError::NoCertificate)?;
-        let leaf = chain.first().and_then(Certificate::read).ok_or(PairError::NoCertificate)?;
-        let der = PrivateKeyDer::from_pem_slice(key).map_err(|_| PairError::NoKey)?;
-        let key = PrivateKey::of(&der).ok_or(PairError::NoKey)?;
-        Ok((Self { leaf, chain, key }, der))
-    }
-}
-
-impl Pair {
-    /// With those between it and the root that stand beside the root: a server shows them, and they have to be where the pair
-    /// is.
-    #[must_use]
-    pub fn completed_by(mut self, authorities: &Authorities) -> Self {
-        while let Some(issuer) = self.chain.last().and_then(Certificate::read).and_then(|last| {
-            let issuer = authorities.issuer(&last).filter(|issuer| !issuer.is_root)?;
-            (!self.chain.contains(&issuer.der)).then(|| issuer.der.clone())
-        }) {
-            self.chain.push(issuer);
-        }
-        self
-    }
-
-    /// The certificates in PEM. Together with the key's text this is always the same for the same pair.
-    #[must_use]
-    pub fn certificates_pem(&self) -> String {
-        self.chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect()
-    }
-}
-
-fn pem(tag: &str, der: &[u8]) -> String {
-    let lines = ::pem::EncodeConfig::new().set_line_ending(::pem::LineEnding::LF);
-    ::pem::encode_config(&::pem::Pem::new(tag, der), lines)
 }
 
 fn verifier(authorities: &[Certificate]) -> Option<Arc<WebPkiServerVerifier>> {
