@@ -177,7 +177,14 @@ async fn a_server_that_is_restarted_or_replaced_within_the_overlap_takes_both() 
     world.kubelet.pod(POD).kill_out_of_memory().await;
     eventually("it runs again", async || world.ping(&new).await).await;
     all_are_taken(&world, &[&old, &new]).await;
+    let before = world.uid("Pod", POD).await;
     world.delete("Pod", POD).await;
+    // Until then the server of before may still answer.
+    eventually("there is another pod", async || {
+        let now = world.uid("Pod", POD).await;
+        if now.is_some() && now != before { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .await;
     world.ready(SHOP).await;
     all_are_taken(&world, &[&old, &new]).await;
     all_stay_taken(&world, &[&old, &new]).await;
