@@ -45,7 +45,7 @@ impl Started {
 
     /// Ends this world, and sees how quick the bare program is in another.
     pub async fn beside_the_bare_program(self, report: &mut Report) {
-        let Self { world, operator, settled: Settled { tally, .. } } = self;
+        let Self { world, operator, settled: Settled { tally, cpu: of_operator } } = self;
         let caches = world.caches();
         let objects = world.owned(tally.created.keys()).await;
         assert_eq!(objects.len(), tally.objects(), "objects that are there, and creations in the audit log");
@@ -55,6 +55,8 @@ impl Started {
         let of = |figure: &str| format!("the bare program's {} objects: {figure}", bare.objects());
         report.figure("JSON of the objects of a cache", each(bytes, caches) / 1000.0, "kB", Goal::None);
         report.figure(of("CPU for each cache"), milliseconds_each(cpu, caches), "ms", Goal::None);
+        let times = of_operator.as_secs_f64() / cpu.as_secs_f64();
+        report.figure("CPU of a cold start, the operator to the bare program", times, "", Goal::None);
         report.figure(of("until the last object"), bare.until_created().as_secs_f64(), "s", Goal::None);
         let ratio = tally.objects_a_second() / bare.objects_a_second();
         report.figure("objects a second, the operator to the bare program", ratio, "", AtLeast(0.7));
