@@ -42,6 +42,8 @@ const PERIOD: Duration = Duration::from_secs(30);
 const KEYS: usize = 500;
 /// Entries that one script writes.
 const WRITTEN_AT_ONCE: usize = 50_000;
+/// How often each of the two has its turn; what is told is the median.
+const TURNS: usize = 3;
 
 /// Looks at a server with so many entries, for what is an hour to the operator.
 pub async fn looked_at(entries: usize, report: &mut Report) {
@@ -73,18 +75,23 @@ pub async fn looked_at(entries: usize, report: &mut Report) {
 pub async fn removed(entries: usize, report: &mut Report) {
     let (known, gone) = (key(1), key(2));
     let redis = server(entries).await;
-    fill(&redis, entries, &known, &gone);
     let id = SweepId { operation: OperationType::Flush, requested: now(), step: Step::Remove };
     let reader = Some(Arc::new(reader(known.clone())));
     let wanted = Sweep { id, selection: Selection::Unreadable, reader, removed_before: 0 };
-    let begun = Instant::now();
-    let tally = sweep(&server_of(&redis), &login(), None, PREFIX, &wanted, |_| {}).await.unwrap();
-    let taken = begun.elapsed();
     let half = u64::try_from(entries / 2).unwrap();
     let expected = Tally { keys: 2 * half, meant: half, readable: half, removed: half, ..Tally::default() };
-    assert_eq!(tally, expected);
-    fill(&redis, entries, &known, &gone);
-    let bare_taken = bare(&redis, entries).await;
+    let (mut of_operator, mut of_bare) = (Vec::new(), Vec::new());
+    // In turns, since both share the machine with whatever else runs on it.
+    for _ in 0..TURNS {
+        fill(&redis, entries, &known, &gone);
+        let begun = Instant::now();
+        let tally = sweep(&server_of(&redis), &login(), None, PREFIX, &wanted, |_| {}).await.unwrap();
+        of_operator.push(begun.elapsed());
+        assert_eq!(tally, expected);
+        fill(&redis, entries, &known, &gone);
+        of_bare.push(bare(&redis, entries).await);
+    }
+    let (taken, bare_taken) = (median(of_operator), median(of_bare));
 
     let of = |figure: &str| format!("{entries} entries, every second one removed: {figure}");
     let a_second = |taken: Duration| crate::report::each(entries, 1) / taken.as_secs_f64();
@@ -92,6 +99,11 @@ pub async fn removed(entries: usize, report: &mut Report) {
     report.figure(of("entries a second by the bare program"), a_second(bare_taken), "", Goal::None);
     let ratio = bare_taken.as_secs_f64() / taken.as_secs_f64();
     report.figure(of("operator to bare program"), ratio, "", Goal::AtLeast(0.7));
+}
+
+fn median(mut all: Vec<Duration>) -> Duration {
+    all.sort_unstable();
+    all[all.len() / 2]
 }
 
 /// SCAN, HMGET and UNLINK, and nothing else.

@@ -89,14 +89,14 @@ async fn main() {
     let arguments = Arguments::parse();
     let mut report = Report::default();
     let point = steady_world(&arguments, &mut report).await;
-    if arguments.wants(Part::Growth) {
-        growth::measure(&arguments.operator, &arguments.sizes, point, &mut report).await;
-    }
     if arguments.wants(Part::Looks) {
         entries::looked_at(100_000, &mut report).await;
     }
     if arguments.wants(Part::Entries) {
         entries::removed(arguments.entries, &mut report).await;
+    }
+    if arguments.wants(Part::Growth) {
+        growth::measure(&arguments.operator, &arguments.sizes, point, &mut report).await;
     }
     if arguments.wants(Part::Image) {
         image::measure(&mut report);
