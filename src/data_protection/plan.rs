@@ -85,10 +85,10 @@ pub fn plan(
 /// What is to be written of the ring, and whether that begins it.
 fn of_ring(settings: &Settings, observed: &RingSecrets, state: &RingState) -> (Vec<Write>, bool) {
     let Some(ring) = state.ring.as_ref().filter(|_| !settings.held) else { return Default::default() };
-    if !matches!(observed.ring, Found::Nothing | Found::Ours(_)) {
+    if !matches!(observed.ring, Found::Absent | Found::Owned(_)) {
         return Default::default();
     }
-    if let Some(unowned) = observed.ring.ours().filter(|live| is_unowned(live)) {
+    if let Some(unowned) = observed.ring.owned().filter(|live| is_unowned(live)) {
         let adoption = Write::Adopt(secret(unowned.metadata.clone()), settings.owner.reference());
         return (vec![adoption], false);
     }
@@ -157,10 +157,10 @@ fn publish_certificates(settings: &Settings, observed: &RingSecrets, ring: &Ring
     }
     let mut secret = objects::certificates_secret(&settings.owner, &ring.certificates, &ring.certificates_since);
     match &observed.inputs().certificates {
-        Found::Nothing => Some(Write::Create(secret.into())),
-        Found::Earlier | Found::Restored(_) | Found::Foreign(_) => None,
-        Found::Ours(_) if observed.certificates_are_immutable() => None,
-        Found::Ours(live) => {
+        Found::Absent => Some(Write::Create(secret.into())),
+        Found::Leftover | Found::Restored(_) | Found::Foreign(_) => None,
+        Found::Owned(_) if observed.certificates_are_immutable() => None,
+        Found::Owned(live) => {
             if !ring.has_every_certificate() {
                 keep(&mut secret, live);
             }
@@ -215,7 +215,7 @@ fn publication(settings: &Settings, observed: &RingSecrets, state: &RingState) -
     let mut secret = objects::ring_secret(&settings.owner, published);
     let revocations = revocations(settings, state).filter_map(|revocation| revocation.data).flatten();
     secret.data.get_or_insert_default().extend(revocations);
-    let Some(live) = observed.ring.ours() else { return Some(Write::Create(secret.into())) };
+    let Some(live) = observed.ring.owned() else { return Some(Write::Create(secret.into())) };
     let strays = strays(live, |name| published.files().contains_key(name));
     let is_as_wanted = || subset::holds(live.as_ref(), &secret);
     if !grows && strays.is_empty() && observed.inputs().settled.holds(&live.metadata, &secret, is_as_wanted) {

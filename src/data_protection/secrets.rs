@@ -112,7 +112,7 @@ impl RingSecrets {
     /// Nothing.
     #[must_use]
     pub fn nothing(beside: Surroundings) -> Self {
-        Self::new(Vec::new(), Found::Nothing, BTreeMap::new(), beside)
+        Self::new(Vec::new(), Found::Absent, BTreeMap::new(), beside)
     }
 
     /// The files in the Secrets of keys, each with the Secret's name, the oldest first.
@@ -124,7 +124,7 @@ impl RingSecrets {
     /// The files that are published, by their names.
     #[must_use]
     pub fn live(&self) -> Vec<(&str, &[u8])> {
-        self.ring.ours().into_iter().flat_map(|secret| data(secret)).collect()
+        self.ring.owned().into_iter().flat_map(|secret| data(secret)).collect()
     }
 
     /// Whether there is a Secret of this name.
@@ -156,12 +156,12 @@ impl RingSecrets {
     /// be nowhere else.
     #[must_use]
     pub fn certificates_are_immutable(&self) -> bool {
-        self.inputs.certificates.ours().is_some_and(|secret| secret.immutable == Some(true))
+        self.inputs.certificates.owned().is_some_and(|secret| secret.immutable == Some(true))
     }
 
     /// The Secrets of keys and of certificates, which outlive the cache.
     pub fn lasting(&self) -> impl Iterator<Item = &Secret> {
-        self.files.iter().chain(self.inputs.certificates.ours()).map(AsRef::as_ref)
+        self.files.iter().chain(self.inputs.certificates.owned()).map(AsRef::as_ref)
     }
 
     /// When the last key was made that nobody had asked for, as far as that was within this hour. Also a key counts that

@@ -48,7 +48,7 @@ impl RingState {
     pub fn read(settings: &Settings, observed: &RingSecrets, earlier: &KeyRing, now: Timestamp) -> Self {
         let mut provided = Provided::read(settings, observed);
         let inputs = observed.inputs();
-        let copies = inputs.certificates.ours().map(|secret| Copies::read(secret)).unwrap_or_default();
+        let copies = inputs.certificates.owned().map(|secret| Copies::read(secret)).unwrap_or_default();
         let mut sources = observed.sources();
         let certificate = provided.certificate.as_ref().and_then(|pair| Some(pair.as_ref().ok()?.certificate()));
         if let Some(import) = &mut provided.import {
@@ -61,10 +61,10 @@ impl RingState {
             live: observed.live(),
             // What cannot be published cannot be used.
             protection: match &inputs.certificates {
-                Found::Foreign(_) | Found::Restored(_) | Found::Earlier if settings.certificate.is_some() => {
+                Found::Foreign(_) | Found::Restored(_) | Found::Leftover if settings.certificate.is_some() => {
                     Protection::Unavailable
                 }
-                Found::Ours(_) if observed.certificates_are_immutable() => match provided.protection() {
+                Found::Owned(_) if observed.certificates_are_immutable() => match provided.protection() {
                     Protection::Certificate(pair) if !copies.hold(pair.thumbprint()) => Protection::Unavailable,
                     protection => protection,
                 },
@@ -109,7 +109,7 @@ impl RingState {
     pub fn gap(&self, settings: &Settings, observed: &RingSecrets) -> Option<String> {
         let ring = self.ring.as_ref().filter(|ring| !ring.ring.members().is_empty());
         let Some(ring) = ring else { return Some("there is no key yet".to_owned()) };
-        if !matches!(observed.ring, Found::Ours(_)) {
+        if !matches!(observed.ring, Found::Owned(_)) {
             return Some(format!("Secret {} is not the one that holds the keys", name::keys(&settings.owner.name)));
         }
         if let Some(refused) = ring.published.refused.first() {

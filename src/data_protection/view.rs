@@ -102,7 +102,7 @@ pub fn asks(settings: &Settings, seen: &RingSecrets, state: &RingState, now: Tim
     }
     // Before a key is made, or the ring is made again from its keys, whatever is there by its name counts, whichever labels it has
     // lost.
-    if state.mint.is_some() || settings.rotation.is_some() && seen.ring == Found::Nothing {
+    if state.mint.is_some() || settings.rotation.is_some() && seen.ring == Found::Absent {
         asks.push(Ask::LastingSecrets);
     }
     let lacking: BTreeSet<String> = state.lacking(settings).collect();
@@ -111,7 +111,7 @@ pub fn asks(settings: &Settings, seen: &RingSecrets, state: &RingState, now: Tim
     }
     // What keys need that nobody has may be there without its labels.
     let is_sealed = state.ring.as_ref().is_some_and(|ring| ring.sealed().next().is_some());
-    if is_sealed && seen.inputs().certificates == Found::Nothing {
+    if is_sealed && seen.inputs().certificates == Found::Absent {
         asks.push(Ask::Secret(name::key_certificates(cache)));
     }
     asks
@@ -155,10 +155,10 @@ fn oldest_process(settings: &Settings, observed: &Observed<'_>) -> Option<Timest
 fn certificates(settings: &Settings, observed: &Observed<'_>) -> Found<Arc<Secret>> {
     let owner = &settings.owner;
     let Some(secret) = observed.objects.get::<Secret>(&name::key_certificates(&owner.name)) else {
-        return Found::Nothing;
+        return Found::Absent;
     };
     if owner.is_labelled(COMPONENT, &secret.metadata) || owner.may_have_lost_labels(&secret.metadata) {
-        return Found::Ours(secret);
+        return Found::Owned(secret);
     }
     Found::Foreign(holder(settings, &secret.metadata))
 }

@@ -209,9 +209,9 @@ enum Holder {
 fn place<T: Resource>(kind: Kind, name: String, found: &Found<Arc<T>>) -> Place {
     let is_unowned = |metadata: &ObjectMeta| metadata.owner_references.as_ref().is_none_or(Vec::is_empty);
     let holder = match found {
-        Found::Ours(object) if is_unowned(object.meta()) => Holder::Unowned(Box::new(object.meta().clone())),
-        Found::Nothing | Found::Ours(_) => Holder::Free,
-        Found::Earlier => Holder::Earlier,
+        Found::Owned(object) if is_unowned(object.meta()) => Holder::Unowned(Box::new(object.meta().clone())),
+        Found::Absent | Found::Owned(_) => Holder::Free,
+        Found::Leftover => Holder::Earlier,
         Found::Restored(manager) => Holder::Restored(manager.clone()),
         Found::Foreign(holder) => Holder::Foreign(holder.clone()),
     };

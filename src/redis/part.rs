@@ -41,7 +41,7 @@ pub fn plan(settings: &Settings, live: &Live, credentials: &Credentials, is_acce
 
 /// What a spec leads to that the API server may refuse.
 fn rehearsal(settings: &Settings, live: &Live) -> Rehearsal {
-    let there = live.stateful_set.ours().map(|live| &live.metadata);
+    let there = live.stateful_set.owned().map(|live| &live.metadata);
     let mut wanted = rollout::wanted(settings, live, None);
     wanted.metadata.uid = there.and_then(|live| live.uid.clone());
     Rehearsal { object: wanted.into(), live: there.cloned() }
@@ -99,8 +99,8 @@ pub fn assessment(settings: &Settings, live: &Live, credentials: &Credentials, m
         Health::Known { required, advisory, servers, answered, tells_of_samples } => {
             part.findings = required.into_iter().chain(advisory).chain(rotation.finding.clone()).collect();
             part.status = StatusShare {
-                redis: live.service.ours().map(|_| RedisStatus { endpoint: settings.endpoint(), servers }),
-                binding: live.connection.ours().map(|_| BindingStatus { name: name::redis(owner) }),
+                redis: live.service.owned().map(|_| RedisStatus { endpoint: settings.endpoint(), servers }),
+                binding: live.connection.owned().map(|_| BindingStatus { name: name::redis(owner) }),
                 key_ring: None,
             };
             Assessment { part, answered: Some(answered), tells_of_samples }

@@ -104,11 +104,11 @@ pub fn live(settings: &Settings, observed: &Observed<'_>, samples: &[Sample], ve
         admitted: observed.admitted.clone(),
         certificate_authority: match settings.tls {
             TlsSource::Managed => tls_secret(name::redis_ca(owner)),
-            TlsSource::Secret(_) | TlsSource::Disabled => Found::Nothing,
+            TlsSource::Secret(_) | TlsSource::Disabled => Found::Absent,
         },
         server_certificate: match settings.tls {
             TlsSource::Managed | TlsSource::Secret(_) => tls_secret(name::redis_tls(owner)),
-            TlsSource::Disabled => Found::Nothing,
+            TlsSource::Disabled => Found::Absent,
         },
         provided_certificate: match &settings.tls {
             TlsSource::Secret(name) => observed.provided.get(name).cloned(),

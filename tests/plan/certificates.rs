@@ -77,7 +77,7 @@ fn a_certificate_is_renewed_and_nothing_else_changes() {
 fn a_lost_certificate_is_made_anew_by_the_same_authority() {
     let mut world = World::settled(shop("{}"));
     let trusted = bundle(&world);
-    world.observed.server_certificate = Found::Nothing;
+    world.observed.server_certificate = Found::Absent;
     assert_eq!(settle(&mut world), ["mint Secret shop-redis-tls", "ConfigMap shop-redis-config"]);
     assert_eq!(bundle(&world), trusted);
     assert!(accepts(&trusted, &world));
@@ -139,7 +139,7 @@ fn settle_certificate(world: &mut World) {
 fn a_lost_authority_is_followed_by_another_without_a_client_noticing() {
     let mut world = World::settled(shop("{}"));
     let old = bundle(&world);
-    world.observed.certificate_authority = Found::Nothing;
+    world.observed.certificate_authority = Found::Absent;
     let until = world.now + DAY * 3;
     let written = follow(&mut world, until);
     assert_eq!(written.iter().filter(|write| *write == "mint Secret shop-redis-tls").count(), 1, "{written:?}");
@@ -150,7 +150,7 @@ fn a_lost_authority_is_followed_by_another_without_a_client_noticing() {
 #[test]
 fn an_authority_that_is_lost_while_the_certificate_is_due_is_followed_before_that_expires() {
     let mut world = World::settled(shop("{}"));
-    world.observed.certificate_authority = Found::Nothing;
+    world.observed.certificate_authority = Found::Absent;
     world.now = START + DAY * 61;
     let until = START + DAY * 64;
     let written = follow(&mut world, until);
@@ -163,9 +163,9 @@ fn labels_that_somebody_took_away_are_given_back_and_the_keys_stay() {
     let mut world = World::settled(shop("{}"));
     let before = served(&world);
     let bare = |slot: &Found<Arc<Secret>>| {
-        let mut secret = slot.ours().unwrap().as_ref().clone();
+        let mut secret = slot.owned().unwrap().as_ref().clone();
         secret.metadata.labels = None;
-        Found::Ours(Arc::new(secret))
+        Found::Owned(Arc::new(secret))
     };
     world.observed.server_certificate = bare(&world.observed.server_certificate);
     world.observed.certificate_authority = bare(&world.observed.certificate_authority);
@@ -177,8 +177,8 @@ fn labels_that_somebody_took_away_are_given_back_and_the_keys_stay() {
 fn where_both_are_lost_applications_go_on_trusting_what_they_trusted() {
     let mut world = World::settled(shop("{}"));
     let old = bundle(&world);
-    world.observed.certificate_authority = Found::Nothing;
-    world.observed.server_certificate = Found::Nothing;
+    world.observed.certificate_authority = Found::Absent;
+    world.observed.server_certificate = Found::Absent;
     settle(&mut world);
     assert!(accepts(&bundle(&world), &world) && bundle(&world).hold(old.first()));
 }
@@ -247,7 +247,7 @@ fn no_private_key_is_printed() {
         printed.push(format!("{:?} {:?} {:?}", world.plan(), world.credentials(), world.observed));
         world.pass();
     }
-    world.observed.server_certificate = Found::Nothing;
+    world.observed.server_certificate = Found::Absent;
     printed.push(format!("{:?} {:?}", world.plan(), world.credentials()));
     let (key, printed) = (World::text(&world.observed.certificate_authority, "tls.key"), printed.concat());
     let line = key.lines().nth(1).unwrap();

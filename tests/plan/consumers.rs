@@ -104,7 +104,7 @@ fn a_pod_uses_what_a_container_of_it_mounts_or_has_in_its_variables() {
 #[test]
 fn redis_itself_and_what_has_ended_use_nothing() {
     let world = World::settled(shop("{}"));
-    let template = &world.observed.stateful_set.ours().unwrap().spec.as_ref().unwrap().template;
+    let template = &world.observed.stateful_set.owned().unwrap().spec.as_ref().unwrap().template;
     assert!(!is_used(&pod(&json!({"metadata": {"name": "shop-redis-0"}, "spec": template.spec}))));
     let mut ended = user(&json!({"name": "a"}));
     assert!(is_used(&pod(&ended)));

@@ -58,7 +58,7 @@ impl Keys {
         Self {
             cache,
             files,
-            ring: Found::Nothing,
+            ring: Found::Absent,
             taken,
             inputs,
             before,
@@ -129,7 +129,7 @@ impl Keys {
                 let disowned = |secret: &mut Arc<Secret>| Arc::make_mut(secret).metadata.owner_references = None;
                 match (self.files.get_mut(owned.name()), &mut self.inputs.certificates) {
                     (Some(file), _) => disowned(file),
-                    (None, Found::Ours(certificates)) => disowned(certificates),
+                    (None, Found::Owned(certificates)) => disowned(certificates),
                     (None, _) => panic!("nobody has seen it"),
                 }
                 "disown".to_owned()
@@ -158,7 +158,7 @@ impl Keys {
                 return "create".to_owned();
             }
         };
-        *slot = Found::Ours(stored(secret));
+        *slot = Found::Owned(stored(secret));
         let without = if without.is_empty() { String::new() } else { format!(" without {without:?}") };
         format!("Secret {name}{without}")
     }
@@ -215,9 +215,9 @@ impl Keys {
     }
 
     pub fn in_ring(&mut self, change: impl FnOnce(&mut BTreeMap<String, ByteString>)) {
-        let mut secret = Secret::clone(self.ring.ours().unwrap());
+        let mut secret = Secret::clone(self.ring.owned().unwrap());
         change(secret.data.as_mut().unwrap());
-        self.ring = Found::Ours(Arc::new(secret));
+        self.ring = Found::Owned(Arc::new(secret));
     }
 
     /// Garbles the first key, in its own Secret and where it is published.
@@ -232,7 +232,7 @@ impl Keys {
     }
 
     pub fn published(&self) -> BTreeMap<String, ByteString> {
-        self.ring.ours().unwrap().data.clone().unwrap()
+        self.ring.owned().unwrap().data.clone().unwrap()
     }
 
     /// What the next pass puts right.
@@ -337,7 +337,7 @@ fn a_ring_that_was_edited_or_deleted_is_published_again() {
         assert!(ring.plan().is_empty());
         written
     };
-    assert_eq!(after(&|ring| ring.ring = Found::Nothing), ["Secret shop-keys"]);
+    assert_eq!(after(&|ring| ring.ring = Found::Absent), ["Secret shop-keys"]);
     assert_eq!(after(&|ring| ring.in_ring(BTreeMap::clear)), ["Secret shop-keys"]);
     let garble = |data: &mut BTreeMap<String, ByteString>| data.values_mut().for_each(|value| value.0.truncate(9));
     assert_eq!(after(&|ring| ring.in_ring(garble)), ["Secret shop-keys"]);
@@ -369,7 +369,7 @@ fn a_ring_that_may_lack_keys_says_so() {
     let mut ring = Keys::begun();
     assert_eq!(ring.gap(), None);
     let published = ring.ring.clone();
-    for foreign in [Found::Foreign("Deployment web".to_owned()), Found::Nothing, Found::Earlier] {
+    for foreign in [Found::Foreign("Deployment web".to_owned()), Found::Absent, Found::Leftover] {
         ring.ring = foreign;
         assert!(gap(&ring).contains("Secret shop-keys"), "applications may read another ring");
     }
@@ -469,7 +469,7 @@ fn what_is_said_of_a_key_ring() {
             ring.until(91);
         }),
         after("the ring is another's", &|ring| ring.ring = Found::Foreign("Deployment web".to_owned())),
-        after("the ring is of an earlier cache", &|ring| ring.ring = Found::Earlier),
+        after("the ring is of an earlier cache", &|ring| ring.ring = Found::Leftover),
         after("a key's Secret lost its labels", &|ring| {
             let name = ring.files.pop_first().unwrap().0;
             ring.taken.insert(name, "nobody, since its labels were removed".to_owned());
@@ -478,7 +478,7 @@ fn what_is_said_of_a_key_ring() {
             let (name, secret) = ring.files.pop_first().unwrap();
             let garbled = secret.data.clone().unwrap().into_keys().map(|name| (name, ByteString(b"<oops".to_vec())));
             ring.files.insert(name, Arc::new(Secret { data: Some(garbled.collect()), ..Secret::clone(&secret) }));
-            ring.ring = Found::Nothing;
+            ring.ring = Found::Absent;
         }),
         after("strange files, before they are removed", &stray),
         after("strange files, while paused", &|ring| {

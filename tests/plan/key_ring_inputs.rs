@@ -97,14 +97,14 @@ impl Keys {
     }
 
     fn in_certificates(&mut self, change: impl FnOnce(&mut Secret)) {
-        let mut secret = Secret::clone(self.inputs.certificates.ours().unwrap());
+        let mut secret = Secret::clone(self.inputs.certificates.owned().unwrap());
         change(&mut secret);
-        self.inputs.certificates = Found::Ours(Arc::new(secret));
+        self.inputs.certificates = Found::Owned(Arc::new(secret));
     }
 
     /// The names of the files beside the ring, with the certificates by the names of their vectors.
     fn certificates(&self) -> BTreeSet<String> {
-        let data = self.inputs.certificates.ours().unwrap().data.clone().unwrap();
+        let data = self.inputs.certificates.owned().unwrap().data.clone().unwrap();
         let named = |name: String| {
             ["previous", "current"].iter().fold(name, |name, vector| name.replace(&thumbprint(vector), vector))
         };
@@ -140,7 +140,7 @@ fn certificates_are_published_before_the_key_that_needs_one_and_then_there_is_no
     assert_eq!(ring.encrypted_to(), [Some(thumbprint("previous"))]);
     let files = ["previous.crt", "previous.key", "previous.pfx"].map(str::to_owned);
     assert_eq!(ring.certificates(), files.into());
-    let secret = ring.inputs.certificates.ours().unwrap();
+    let secret = ring.inputs.certificates.owned().unwrap();
     assert_eq!(secret.metadata.owner_references, None);
     let since = certificates::Copies::read(secret).candidates(&[], &[], START + DAY)[0].published;
     assert_eq!(since, START);
@@ -189,7 +189,7 @@ fn certificates_that_were_edited_or_deleted_are_published_again_as_far_as_they_a
     let again = "Secret shop-keys-certificates".to_owned();
     // The earlier one is nowhere else, and its key is lost with it: so another one comes.
     let replaced = format!("{again}, mint, Secret shop-keys");
-    assert_eq!(after(&|ring| ring.inputs.certificates = Found::Nothing), (replaced, 3));
+    assert_eq!(after(&|ring| ring.inputs.certificates = Found::Absent), (replaced, 3));
     let lost = |secret: &mut Secret| {
         secret.data.as_mut().unwrap().remove(&format!("{}.pfx", thumbprint("previous"))).unwrap();
     };
@@ -218,10 +218,10 @@ type Change<'change> = &'change dyn Fn(&mut Files);
 fn files_after(change: impl Fn(&mut Files)) -> (Files, Files, String) {
     let mut ring = renewed();
     ring.in_certificates(|secret| change(secret.data.as_mut().unwrap()));
-    let changed = ring.inputs.certificates.ours().unwrap().data.clone().unwrap();
+    let changed = ring.inputs.certificates.owned().unwrap().data.clone().unwrap();
     ring.pass();
     assert_eq!(ring.pass(), [""; 0], "and then there is nothing to do");
-    let after = ring.inputs.certificates.ours().unwrap().data.clone().unwrap();
+    let after = ring.inputs.certificates.owned().unwrap().data.clone().unwrap();
     (changed, after, ring.says("after"))
 }
 
@@ -236,7 +236,7 @@ fn garbled() -> ByteString {
 
 #[test]
 fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
-    let whole = renewed().inputs.certificates.ours().unwrap().data.clone().unwrap();
+    let whole = renewed().inputs.certificates.owned().unwrap().data.clone().unwrap();
     assert_eq!(whole.len(), 6);
     let current = |extension: &str| format!("{}.{extension}", thumbprint("current"));
     let cases: [(&str, Change<'_>); 14] = [
@@ -340,12 +340,12 @@ fn a_renewed_certificate_with_the_same_private_key_gives_it_back_to_the_earlier_
     let data = [("tls.crt", renewed), ("tls.key", vector("previous.key.pem"))];
     ring.provide("mine", data.map(|(name, bytes)| (name.to_owned(), bytes)).into());
     ring.pass();
-    let whole = ring.inputs.certificates.ours().unwrap().data.clone();
+    let whole = ring.inputs.certificates.owned().unwrap().data.clone();
     ring.in_certificates(|secret| {
         secret.data.as_mut().unwrap().retain(|name, _| !name.starts_with(&thumbprint("previous")));
     });
     ring.pass();
-    assert_eq!(ring.inputs.certificates.ours().unwrap().data, whole);
+    assert_eq!(ring.inputs.certificates.owned().unwrap().data, whole);
 }
 
 #[test]
@@ -625,17 +625,17 @@ fn what_is_said_of_certificates() {
             named(&ring.told_with("edited, and put right", &mended))
         },
         after("the certificate is lost, and there is another", &|ring| {
-            ring.inputs.certificates = Found::Nothing;
+            ring.inputs.certificates = Found::Absent;
             renew(ring);
         }),
         after("the certificate is lost, and another is named that is not there", &|ring| {
-            ring.inputs.certificates = Found::Nothing;
+            ring.inputs.certificates = Found::Absent;
             ring.certify("mine", "current", "current");
             ring.spec("dataProtection: {certificate: {secretName: mine}, previous: [{secretName: theirs}]}");
             ring.pass();
         }),
         after("the certificate is lost, and none is named", &|ring| {
-            ring.inputs.certificates = Found::Nothing;
+            ring.inputs.certificates = Found::Absent;
             ring.spec("{}");
             ring.pass();
         }),

@@ -21,7 +21,7 @@ fn change(world: &mut World, max_memory: &str) -> Vec<String> {
 }
 
 fn limit(world: &World) -> String {
-    let spec = world.observed.stateful_set.ours().unwrap().spec.clone().unwrap().template.spec.unwrap();
+    let spec = world.observed.stateful_set.owned().unwrap().spec.clone().unwrap().template.spec.unwrap();
     let resources = spec.containers[0].resources.clone().unwrap();
     let (limit, request) = (&resources.limits.unwrap()["memory"], &resources.requests.unwrap()["memory"]);
     assert_eq!(limit, request);
@@ -78,10 +78,10 @@ fn a_pod_that_is_replaced_anyway_gets_what_a_new_one_gets() {
 #[test]
 fn a_container_whose_limit_somebody_took_away_gets_one_again() {
     let mut world = World::settled(shop("{}"));
-    let mut set = StatefulSet::clone(world.observed.stateful_set.ours().unwrap());
+    let mut set = StatefulSet::clone(world.observed.stateful_set.owned().unwrap());
     let spec = set.spec.as_mut().unwrap().template.spec.as_mut().unwrap();
     spec.containers[0].resources.as_mut().unwrap().limits = None;
-    world.observed.stateful_set = Found::Ours(Arc::new(set));
+    world.observed.stateful_set = Found::Owned(Arc::new(set));
     assert_eq!(world.pass(), BOTH[1..]);
     assert_eq!(limit(&world), "448Mi");
 }
@@ -91,7 +91,7 @@ fn the_server_gets_more_only_where_its_own_container_has_room() {
     let has_room = |max_memory: &str, container: &str| {
         let mut world = World::settled(shop(&format!("{{redis: {{maxMemory: {max_memory}}}}}")));
         let mut pod = k8s_openapi::api::core::v1::Pod::clone(&pod(&running(true)));
-        let template = world.observed.stateful_set.ours().unwrap().spec.clone().unwrap().template;
+        let template = world.observed.stateful_set.owned().unwrap().spec.clone().unwrap().template;
         let mut spec = template.spec.unwrap();
         let limits = spec.containers[0].resources.as_mut().unwrap().limits.as_mut().unwrap();
         limits.insert("memory".to_owned(), Quantity(container.to_owned()));

@@ -164,20 +164,20 @@ fn what_is_said_of_a_certificate() {
     };
     let kept = |fault| Seen::pod_of("redis: {persistence: {size: 2Gi}}", &running(true)).outcome(Err(fault));
     let written = |world: &mut World| {
-        let mut secret = Secret::clone(world.observed.server_certificate.ours().unwrap());
+        let mut secret = Secret::clone(world.observed.server_certificate.owned().unwrap());
         let entry = &mut secret.metadata.managed_fields.as_mut().unwrap()[0];
         entry.time = Some(Time("2026-01-01T11:56:00Z".parse().unwrap()));
-        world.observed.server_certificate = Found::Ours(secret.into());
+        world.observed.server_certificate = Found::Owned(secret.into());
     };
     let replaced_before = |world: &mut World| {
-        let mut set = StatefulSet::clone(world.observed.stateful_set.ours().unwrap());
+        let mut set = StatefulSet::clone(world.observed.stateful_set.owned().unwrap());
         let template = set.spec.as_mut().unwrap().template.metadata.as_mut().unwrap();
         template
             .annotations
             .as_mut()
             .unwrap()
             .insert(RESTARTED_ANNOTATION.to_owned(), "2026-01-01T11:50:00Z".to_owned());
-        world.observed.stateful_set = Found::Ours(set.into());
+        world.observed.stateful_set = Found::Owned(set.into());
     };
     let provided = |change: fn(&mut World)| Seen::of("redis: {tls: {mode: Secret, secretName: mine}}").with(change);
     let replaced = |world: &mut World, names: &[&str], made: &str| {
@@ -264,7 +264,7 @@ fn what_is_said_of_a_script_that_keeps_everybody_waiting() {
 
 /// With the liveness probe of pods that are made now.
 fn made_to_end_where_busy(world: &mut World) {
-    let set = world.observed.stateful_set.ours().unwrap();
+    let set = world.observed.stateful_set.owned().unwrap();
     let spec = set.spec.as_ref().unwrap().template.spec.clone();
     let mut pod = Pod::clone(&world.observed.pods[0]);
     pod.spec.as_mut().unwrap().containers = spec.unwrap().containers;
@@ -365,9 +365,9 @@ fn what_is_said_of_a_pod_that_does_not_run() {
             .told("the StatefulSet has another template than the pod was made from"),
         Seen::pod(&running(true))
             .with(|world| {
-                let mut set = StatefulSet::clone(world.observed.stateful_set.ours().unwrap());
+                let mut set = StatefulSet::clone(world.observed.stateful_set.owned().unwrap());
                 set.metadata.generation = Some(2);
-                world.observed.stateful_set = Found::Ours(set.into());
+                world.observed.stateful_set = Found::Owned(set.into());
             })
             .told("somebody scaled the StatefulSet, and its controller has not seen yet that this was undone"),
         Seen::pod(&running(false)).with(going).told("the pod is going"),
@@ -424,7 +424,7 @@ fn what_is_said_of_a_pod_that_does_not_run() {
 fn what_is_said_of_names_and_secrets() {
     let foreign = |world: &mut World| world.observed.service = Found::Foreign("Deployment web".to_owned());
     let unowned = |world: &mut World| world.observed.connection = Found::Foreign("helm".to_owned());
-    let earlier = |world: &mut World| world.observed.stateful_set = Found::Earlier;
+    let earlier = |world: &mut World| world.observed.stateful_set = Found::Leftover;
     let cases = [
         Seen::nothing().with(foreign).told("a Service of that name is somebody else's"),
         Seen::nothing().with(unowned).told("a Secret of that name has no owner"),
@@ -438,7 +438,7 @@ fn what_is_said_of_names_and_secrets() {
             .with(|world| world.observed.operator_login = edited(&world.observed.operator_login, "mine"))
             .told("the operator's password was changed"),
         Seen::pod(&running(true))
-            .with(|world| world.observed.operator_login = Found::Nothing)
+            .with(|world| world.observed.operator_login = Found::Absent)
             .told("the operator's Secret is gone"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
@@ -452,7 +452,7 @@ fn outdated(world: &mut World) {
 
 fn going(world: &mut World) {
     let mut pod = Pod::clone(&world.observed.pods[0]);
-    let template = world.observed.stateful_set.ours().unwrap().spec.clone().unwrap().template;
+    let template = world.observed.stateful_set.owned().unwrap().spec.clone().unwrap().template;
     pod.spec = template.spec;
     pod.spec.as_mut().unwrap().node_name = Some("node-1".to_owned());
     pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T12:00:30Z")).unwrap();

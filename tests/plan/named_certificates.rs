@@ -52,7 +52,7 @@ fn foreign_pair() -> Issued {
 }
 
 fn data(world: &World) -> BTreeMap<String, Vec<u8>> {
-    let data = world.observed.server_certificate.ours().unwrap().data.clone().unwrap();
+    let data = world.observed.server_certificate.owned().unwrap().data.clone().unwrap();
     data.into_iter().map(|(name, bytes)| (name, bytes.0)).collect()
 }
 
@@ -73,7 +73,7 @@ fn own_file(world: &World) -> String {
 
 /// The place of the certificate that redis.conf names.
 fn at_start(world: &World) -> Place {
-    let config_map = world.observed.config_map.ours().unwrap();
+    let config_map = world.observed.config_map.owned().unwrap();
     config::place(&config_map.data.as_ref().unwrap()[config::FILE]).unwrap()
 }
 
@@ -190,13 +190,13 @@ fn a_server_starts_with_a_renewed_certificate_once_it_was_seen_to_have_loaded_it
 fn a_cache_of_an_earlier_version_gets_named_files_and_its_pod_is_left_as_it_is() {
     let mut world = World::settled(shop("{}"));
     let (before, set) = (served(&world), world.observed.stateful_set.clone());
-    let mut secret = Secret::clone(world.observed.server_certificate.ours().unwrap());
+    let mut secret = Secret::clone(world.observed.server_certificate.owned().unwrap());
     secret.data.as_mut().unwrap().retain(|name, _| name.strip_suffix(".pem").is_none());
-    world.observed.server_certificate = Found::Ours(Arc::new(secret));
-    let mut config_map = world.observed.config_map.ours().unwrap().as_ref().clone();
+    world.observed.server_certificate = Found::Owned(Arc::new(secret));
+    let mut config_map = world.observed.config_map.owned().unwrap().as_ref().clone();
     let text = config_map.data.as_mut().unwrap().get_mut(config::FILE).unwrap();
     *text = text.replace(&own_file(&world), "tls.crt");
-    world.observed.config_map = Found::Ours(Arc::new(config_map));
+    world.observed.config_map = Found::Owned(Arc::new(config_map));
     run(&mut world, "shop-redis-tls");
     shows_wanted(&mut world, false);
     assert_eq!(settle(&mut world), [TLS, CONFIGURATION], "its text is of this version, and names what it named before");
@@ -204,7 +204,7 @@ fn a_cache_of_an_earlier_version_gets_named_files_and_its_pod_is_left_as_it_is()
     shows_wanted(&mut world, true);
     assert_eq!(settle(&mut world), [CONFIGURATION]);
     assert!(is_named(&world));
-    assert!(set.ours() == world.observed.stateful_set.ours(), "no pod is replaced for it");
+    assert!(set.owned() == world.observed.stateful_set.owned(), "no pod is replaced for it");
 }
 
 #[test]
@@ -215,9 +215,9 @@ fn a_server_never_starts_with_a_file_that_is_gone() {
     settle(&mut world);
     let first = own_file(&world);
     let foreign = foreign_pair();
-    let mut secret = Secret::clone(world.observed.server_certificate.ours().unwrap());
+    let mut secret = Secret::clone(world.observed.server_certificate.owned().unwrap());
     secret.data.as_mut().unwrap().retain(|name, _| *name != first);
-    world.observed.server_certificate = Found::Ours(Arc::new(secret));
+    world.observed.server_certificate = Found::Owned(Arc::new(secret));
     for (key, value) in [("tls.crt", &*foreign.certificate), ("tls.key", foreign.key.reveal())] {
         world.observed.server_certificate = with(&world.observed.server_certificate, key, value);
     }
@@ -236,8 +236,8 @@ fn what_a_user_provides_is_copied_and_what_is_garbled_there_reaches_no_server() 
     shows_wanted(&mut world, true);
     for (key, value) in [("tls.key", "nonsense"), ("tls.crt", "nonsense"), ("ca.crt", "")] {
         let mut garbled = world.clone();
-        let user = Found::Ours(garbled.observed.provided_certificate.clone().unwrap());
-        garbled.observed.provided_certificate = with(&user, key, value).ours().cloned();
+        let user = Found::Owned(garbled.observed.provided_certificate.clone().unwrap());
+        garbled.observed.provided_certificate = with(&user, key, value).owned().cloned();
         assert!(matches!(garbled.credentials().tls.state, CertificateState::Unusable { .. }));
         assert_eq!(settle(&mut garbled), [""; 0], "{key}");
         assert_eq!(wanted(&garbled), wanted(&world), "servers keep the latest that could be used");
@@ -257,11 +257,11 @@ fn a_pod_that_mounts_the_users_own_secret_goes_on_and_the_next_one_mounts_the_co
     let mut world = World::settled(shop(PROVIDED));
     let mark = login_mark(&world.credentials().operator_password().unwrap().sha256());
     let set = stateful_set(&world.settings(), 448 << 20, Template::BusyEnds, Some(&mark));
-    world.observed.stateful_set = Found::Ours(super::world::stored(set));
+    world.observed.stateful_set = Found::Owned(super::world::stored(set));
     run(&mut world, "mine");
     settle(&mut world);
     let mounted = |world: &World| {
-        let set = world.observed.stateful_set.ours().unwrap();
+        let set = world.observed.stateful_set.owned().unwrap();
         let pod = set.spec.as_ref().unwrap().template.spec.clone().unwrap();
         let volumes = pod.volumes.unwrap().into_iter();
         volumes
@@ -296,7 +296,7 @@ fn from_the_operators_own_authority_to_a_users_and_back_what_is_served_is_always
     settle(&mut world);
     let of_user = served(&world);
     world.cache.spec = shop("{}").spec;
-    world.observed.certificate_authority = Found::Nothing;
+    world.observed.certificate_authority = Found::Absent;
     settle(&mut world);
     assert!(bundle(&world).accept(&of_user.chain, HOST, world.now).is_ok(), "until clients know the operator's own");
     assert_eq!(served(&world), of_user);
@@ -308,7 +308,7 @@ fn from_the_operators_own_authority_to_a_users_and_back_what_is_served_is_always
 
 /// When the `StatefulSet` says that its pod was replaced for what it served.
 fn restarted(world: &World) -> Option<Timestamp> {
-    let template = &world.observed.stateful_set.ours().unwrap().spec.as_ref().unwrap().template;
+    let template = &world.observed.stateful_set.owned().unwrap().spec.as_ref().unwrap().template;
     template.metadata.as_ref().unwrap().annotations.as_ref().unwrap().get(RESTARTED_ANNOTATION)?.parse().ok()
 }
 
@@ -367,7 +367,7 @@ fn nothing_that_time_does_and_nothing_of_its_own_has_a_server_replaced() {
     never(Distrust::UnknownIssuer, &strange, &|world| Arc::make_mut(&mut world.observed.pods[0]).metadata.uid = None);
     never(Distrust::UnknownIssuer, &strange, &|world| world.observed.pods.clear());
     // There is none that it could serve instead.
-    never(Distrust::UnknownIssuer, &strange, &|world| world.observed.server_certificate = Found::Nothing);
+    never(Distrust::UnknownIssuer, &strange, &|world| world.observed.server_certificate = Found::Absent);
     // Nothing was shown at all.
     never(Distrust::UnknownIssuer, &strange, &|world| {
         world.observed.samples = vec![sample(world, Err(Fault::from(Distrust::Other("no authority".to_owned()))))];

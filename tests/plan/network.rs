@@ -23,7 +23,7 @@ const NONE: &str = "{redis: {networkPolicy: None}}";
 /// A cache that an operator made that knew of no policy.
 fn from_before(spec: &str) -> World {
     let mut world = World::settled(shop(spec));
-    world.observed.network_policy = Found::Nothing;
+    world.observed.network_policy = Found::Absent;
     world
 }
 
@@ -32,7 +32,7 @@ fn outside(addresses: &[&str]) -> Callers {
 }
 
 fn live(world: &World) -> NetworkPolicy {
-    NetworkPolicy::clone(world.observed.network_policy.ours().unwrap())
+    NetworkPolicy::clone(world.observed.network_policy.owned().unwrap())
 }
 
 fn asks(world: &World) -> bool {
@@ -99,11 +99,11 @@ fn one_that_was_there_stays_and_is_made_again_and_put_right() {
     for change in changes {
         let mut policy = live(&world);
         change(&mut policy);
-        world.observed.network_policy = Found::Ours(Arc::new(policy));
+        world.observed.network_policy = Found::Owned(Arc::new(policy));
         assert_eq!(world.pass(), POLICY);
         assert!(world.plan().is_empty());
     }
-    world.observed.network_policy = Found::Nothing;
+    world.observed.network_policy = Found::Absent;
     world.observed.was_restricted = true;
     assert!(!asks(&world));
     assert_eq!(world.pass(), POLICY, "whoever it kept out is not connected");
@@ -133,7 +133,7 @@ fn an_operator_that_would_be_kept_out_makes_none() {
 #[test]
 fn a_policy_of_somebody_elses_is_left_alone_and_keeps_no_cache_from_its_work() {
     for spec in [AUTO, NAMESPACE] {
-        for found in [Found::Foreign("whoever uses the field manager kubectl".to_owned()), Found::Earlier] {
+        for found in [Found::Foreign("whoever uses the field manager kubectl".to_owned()), Found::Leftover] {
             let mut world = from_before(spec);
             world.observed.network_policy = found;
             assert_eq!(world.observed.taken("shop"), None);
@@ -155,7 +155,7 @@ fn what_is_said_of_who_reaches_a_cache() {
     let told = |what: &str, change: fn(&mut World)| {
         let seen = Seen::pod(&running(true)).outcome(Ok(super::seen::well()));
         seen.with(|world| {
-            world.observed.network_policy = Found::Nothing;
+            world.observed.network_policy = Found::Absent;
             change(world);
         })
         .said_of("NetworkRestricted", what)
@@ -165,7 +165,7 @@ fn what_is_said_of_who_reaches_a_cache() {
         told("it is about to be made", |world| world.observed.callers = Callers::Inside),
         Seen::answer(vec![])
             .with(|world| {
-                world.observed.network_policy = Found::Nothing;
+                world.observed.network_policy = Found::Absent;
                 world.observed.was_restricted = true;
             })
             .paused()
@@ -185,7 +185,7 @@ fn what_is_said_of_who_reaches_a_cache() {
 fn where_none_is_asked_for_nothing_is_said() {
     let warnings = |change: fn(&mut World)| Seen::answer(vec![]).with(change).warnings();
     let closed = |world: &mut World| {
-        world.observed.network_policy = Found::Nothing;
+        world.observed.network_policy = Found::Absent;
         world.observed.callers = outside(&["10.9.0.1"]);
     };
     assert_eq!(warnings(closed), 1);

@@ -88,24 +88,24 @@ fn an_object_that_is_gone_is_made_again_and_nothing_else() {
         remove(&mut world);
         said(&world.plan())
     };
-    assert_eq!(without(&|world| world.observed.service_account = Found::Nothing), ["ServiceAccount shop-redis"]);
-    assert_eq!(without(&|world| world.observed.service = Found::Nothing), ["Service shop-redis"]);
-    assert_eq!(without(&|world| world.observed.headless_service = Found::Nothing), ["Service shop-redis-headless"]);
-    assert_eq!(without(&|world| world.observed.config_map = Found::Nothing), ["ConfigMap shop-redis-config"]);
-    assert_eq!(without(&|world| world.observed.application_settings = Found::Nothing), ["ConfigMap shop-settings"]);
-    assert_eq!(without(&|world| world.observed.stateful_set = Found::Nothing), ["StatefulSet shop-redis"]);
-    assert_eq!(without(&|world| world.observed.users = Found::Nothing), ["Secret shop-redis-users"]);
+    assert_eq!(without(&|world| world.observed.service_account = Found::Absent), ["ServiceAccount shop-redis"]);
+    assert_eq!(without(&|world| world.observed.service = Found::Absent), ["Service shop-redis"]);
+    assert_eq!(without(&|world| world.observed.headless_service = Found::Absent), ["Service shop-redis-headless"]);
+    assert_eq!(without(&|world| world.observed.config_map = Found::Absent), ["ConfigMap shop-redis-config"]);
+    assert_eq!(without(&|world| world.observed.application_settings = Found::Absent), ["ConfigMap shop-settings"]);
+    assert_eq!(without(&|world| world.observed.stateful_set = Found::Absent), ["StatefulSet shop-redis"]);
+    assert_eq!(without(&|world| world.observed.users = Found::Absent), ["Secret shop-redis-users"]);
 }
 
 #[test]
 fn what_was_edited_by_hand_is_written_again() {
     let mut world = World::settled(shop("{}"));
-    let mut config = ConfigMap::clone(world.observed.config_map.ours().unwrap());
+    let mut config = ConfigMap::clone(world.observed.config_map.owned().unwrap());
     config.data.as_mut().unwrap().insert("redis.conf".to_owned(), "maxmemory 0".to_owned());
-    world.observed.config_map = Found::Ours(Arc::new(config));
-    let mut service = Service::clone(world.observed.service.ours().unwrap());
+    world.observed.config_map = Found::Owned(Arc::new(config));
+    let mut service = Service::clone(world.observed.service.owned().unwrap());
     service.spec.as_mut().unwrap().ports.as_mut().unwrap()[0].port = 6379;
-    world.observed.service = Found::Ours(Arc::new(service));
+    world.observed.service = Found::Owned(Arc::new(service));
     assert_eq!(world.pass(), ["ConfigMap shop-redis-config", "Service shop-redis"]);
     assert!(world.plan().is_empty());
 }
@@ -113,9 +113,9 @@ fn what_was_edited_by_hand_is_written_again() {
 #[test]
 fn what_others_added_is_left_alone() {
     let mut world = World::settled(shop("{}"));
-    let mut service = Service::clone(world.observed.service.ours().unwrap());
+    let mut service = Service::clone(world.observed.service.owned().unwrap());
     service.metadata.annotations.get_or_insert_default().insert("team".to_owned(), "blue".to_owned());
     service.spec.as_mut().unwrap().cluster_ip = Some("10.0.0.7".to_owned());
-    world.observed.service = Found::Ours(Arc::new(service));
+    world.observed.service = Found::Owned(Arc::new(service));
     assert!(world.plan().is_empty());
 }

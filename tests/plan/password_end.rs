@@ -207,7 +207,7 @@ fn a_restart_a_lost_status_and_a_lost_secret_change_nothing_while_the_end_waits(
     shop.world.observed.operations.clear();
     assert_eq!(shop.passes(), [""; 0]);
     assert_eq!(shop.entry(), entry.as_ref());
-    shop.world.observed.rotation = Found::Nothing;
+    shop.world.observed.rotation = Found::Absent;
     shop.passes();
     assert!(shop.has_earlier() && shop.stage() == Some(Stage::Published));
     assert!(World::text(&shop.world.observed.rotation, "previous").len() == 64, "it is made again");
@@ -258,10 +258,10 @@ fn a_request_made_while_the_end_waits_is_begun_when_it_is_over_and_a_pause_holds
 fn who_is_refused_after_the_end_is_named_where_the_refusals_are_told() {
     let refused = |processes: Processes| {
         let seen = Seen::answer(Vec::new()).with(|world| {
-            let mut binding = Secret::clone(world.observed.connection.ours().unwrap());
+            let mut binding = Secret::clone(world.observed.connection.owned().unwrap());
             let marks = Marks { published: PUBLISHED, requested: START };
             binding.metadata.annotations = Some(marks.annotations());
-            world.observed.connection = Found::Ours(binding.into());
+            world.observed.connection = Found::Owned(binding.into());
             assert_eq!(refused_since(&world.settings(), &world.observed), None, "nobody is refused");
             world.observed.samples[0].outcome = Ok(Answer { refusals: vec![Refusal::Password], ..well() });
             assert_eq!(refused_since(&world.settings(), &world.observed), Some(PUBLISHED + MINUTE * 2));

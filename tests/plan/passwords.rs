@@ -12,13 +12,13 @@ use tokencache_operator::{
 use super::world::{World, said, shop};
 
 pub fn with(secret: &Found<Arc<Secret>>, key: &str, value: &str) -> Found<Arc<Secret>> {
-    let mut changed = Secret::clone(secret.ours().unwrap());
+    let mut changed = Secret::clone(secret.owned().unwrap());
     changed.data.as_mut().unwrap().insert(key.to_owned(), ByteString(value.as_bytes().to_vec()));
-    Found::Ours(Arc::new(changed))
+    Found::Owned(Arc::new(changed))
 }
 
 fn login_mark(world: &World) -> String {
-    let set = world.observed.stateful_set.ours().unwrap();
+    let set = world.observed.stateful_set.owned().unwrap();
     let template = set.spec.as_ref().unwrap().template.metadata.as_ref().unwrap();
     template.annotations.as_ref().unwrap()[OPERATOR_LOGIN_ANNOTATION].clone()
 }
@@ -27,7 +27,7 @@ fn login_mark(world: &World) -> String {
 fn the_users_come_back_with_the_same_bytes() {
     let mut world = World::settled(shop("{}"));
     let before = world.observed.users.clone();
-    world.observed.users = Found::Nothing;
+    world.observed.users = Found::Absent;
     assert_eq!(world.pass(), ["Secret shop-redis-users"]);
     assert_eq!(world.observed.users, before);
 }
@@ -37,7 +37,7 @@ fn a_lost_operator_login_is_drawn_anew_and_redis_restarts_to_learn_it() {
     let mut world = World::settled(shop("{}"));
     let (users, mark) = (World::text(&world.observed.users, "users.acl"), login_mark(&world));
     let app = World::text(&world.observed.connection, "password");
-    world.observed.operator_login = Found::Nothing;
+    world.observed.operator_login = Found::Absent;
     assert_eq!(world.pass(), ["mint Secret shop-redis-operator"]);
     assert_eq!(world.pass(), ["Secret shop-redis-users", "StatefulSet shop-redis"]);
     assert_ne!(World::text(&world.observed.users, "users.acl"), users);
@@ -50,7 +50,7 @@ fn a_lost_operator_login_is_drawn_anew_and_redis_restarts_to_learn_it() {
 fn a_lost_binding_is_drawn_anew_and_redis_is_not_restarted_for_it() {
     let mut world = World::settled(shop("{}"));
     let app = World::text(&world.observed.connection, "password");
-    world.observed.connection = Found::Nothing;
+    world.observed.connection = Found::Absent;
     assert_eq!(world.pass(), ["mint Secret shop-redis"]);
     assert_eq!(world.pass(), ["Secret shop-redis-users"]);
     assert_ne!(World::text(&world.observed.connection, "password"), app);

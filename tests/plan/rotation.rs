@@ -117,8 +117,8 @@ impl Shop {
         let held = self.world.settings().rotation.held;
         let mut written = if held { Vec::new() } else { self.world.pass() };
         if let Some(spent) = rotation.spent {
-            assert_eq!(self.world.observed.rotation.ours().unwrap().metadata, spent);
-            self.world.observed.rotation = Found::Nothing;
+            assert_eq!(self.world.observed.rotation.owned().unwrap().metadata, spent);
+            self.world.observed.rotation = Found::Absent;
             written.push("retire Secret shop-redis-rotation".to_owned());
         }
         self.world.observed.operations = rotation.operation.into_iter().collect();
@@ -171,17 +171,17 @@ impl Shop {
     fn overwrite(&mut self, password: &Password) {
         let authorities = self.world.credentials().tls.authorities().cloned();
         let secret = binding::connection(&self.world.settings(), password, authorities.as_ref(), None);
-        self.world.observed.connection = Found::Ours(Arc::new(secret));
+        self.world.observed.connection = Found::Owned(Arc::new(secret));
     }
 
     fn annotate(&mut self, key: &str, value: Option<&str>) {
-        let mut secret = Secret::clone(self.world.observed.connection.ours().unwrap());
+        let mut secret = Secret::clone(self.world.observed.connection.owned().unwrap());
         let annotations = secret.annotations_mut();
         match value {
             Some(value) => drop(annotations.insert(key.to_owned(), value.to_owned())),
             None => drop(annotations.remove(key)),
         }
-        self.world.observed.connection = Found::Ours(Arc::new(secret));
+        self.world.observed.connection = Found::Owned(Arc::new(secret));
     }
 }
 
@@ -361,7 +361,7 @@ fn a_paused_cache_is_left_where_it_is() {
 fn a_secret_that_is_lost_before_anything_was_published_is_made_anew() {
     let mut shop = Shop::adding();
     let old = shop.binding();
-    shop.world.observed.rotation = Found::Nothing;
+    shop.world.observed.rotation = Found::Absent;
     shop.world.now += HOUR * 2;
     assert_eq!(shop.passes()[0], "mint Secret shop-redis-rotation");
     assert_eq!(shop.live.len(), 2, "what was never published is not valid any more");
@@ -370,7 +370,7 @@ fn a_secret_that_is_lost_before_anything_was_published_is_made_anew() {
 
     // Nor is it where nobody asks any more.
     let mut shop = Shop::adding();
-    shop.world.observed.rotation = Found::Nothing;
+    shop.world.observed.rotation = Found::Absent;
     shop.world.cache.metadata.annotations = None;
     assert_eq!(shop.passes(), ["Secret shop-redis-users"]);
     assert_eq!((shop.live.len(), shop.entry()), (1, None));
@@ -386,7 +386,7 @@ fn a_secret_that_is_lost_is_not_taken_for_that_of_the_rotation_before() {
     shop.ask(&shop.world.now.to_string());
     shop.passes();
     assert_eq!((shop.stage(), shop.live.len()), (Some(Stage::Adding), 2));
-    shop.world.observed.rotation = Found::Nothing;
+    shop.world.observed.rotation = Found::Absent;
     assert_eq!(shop.passes()[0], "mint Secret shop-redis-rotation");
     shop.later(MINUTE * 3);
     assert!(shop.stage() == Some(Stage::Published) && shop.binding() != first && shop.is_valid(&first));
@@ -397,7 +397,7 @@ fn a_secret_that_is_lost_within_the_overlap_is_made_again_from_the_users() {
     for (marks, status) in [(true, true), (true, false), (false, true)] {
         let (mut shop, old) = (Shop::published(), Shop::settled().binding());
         let (new, ends) = (shop.binding(), shop.entry().unwrap().ends_at.clone());
-        shop.world.observed.rotation = Found::Nothing;
+        shop.world.observed.rotation = Found::Absent;
         if !marks {
             shop.annotate(PUBLISHED_ANNOTATION, None);
         }
@@ -409,14 +409,14 @@ fn a_secret_that_is_lost_within_the_overlap_is_made_again_from_the_users() {
         assert!(marks == (shop.entry().unwrap().ends_at == ends), "without the annotation, now counts");
         shop.later(HOUR * 25);
         assert!(!shop.is_valid(&old) && shop.is_valid(&new) && shop.stage() == Some(Stage::Completed));
-        assert_eq!(shop.world.observed.rotation, Found::Nothing);
+        assert_eq!(shop.world.observed.rotation, Found::Absent);
     }
 }
 
 #[test]
 fn a_secret_that_is_lost_after_the_overlap_is_not_missed() {
     let (mut shop, old) = (Shop::published(), Shop::settled().binding());
-    shop.world.observed.rotation = Found::Nothing;
+    shop.world.observed.rotation = Found::Absent;
     let written = shop.later(HOUR * 25);
     assert_eq!(written, ["Secret shop-redis-users"]);
     assert!(!shop.is_valid(&old) && shop.stage() == Some(Stage::Completed));
@@ -426,8 +426,7 @@ fn a_secret_that_is_lost_after_the_overlap_is_not_missed() {
 fn users_that_are_lost_or_edited_come_back_with_both() {
     for shop in [Shop::adding(), Shop::published()] {
         let before = shop.world.observed.users.clone();
-        for users in [Found::Nothing, with(&before, "users.acl", "user app on nopass"), with(&before, "users.acl", "")]
-        {
+        for users in [Found::Absent, with(&before, "users.acl", "user app on nopass"), with(&before, "users.acl", "")] {
             let mut shop = shop.clone();
             shop.world.observed.users = users;
             assert_eq!(shop.passes(), ["Secret shop-redis-users"]);
@@ -501,7 +500,7 @@ fn a_binding_that_is_lost_is_made_again_with_the_new_password() {
     for mut shop in [Shop::adding(), Shop::published()] {
         let old = Shop::settled().binding();
         let new = World::text(&shop.world.observed.rotation, "password");
-        shop.world.observed.connection = Found::Nothing;
+        shop.world.observed.connection = Found::Absent;
         assert_eq!(shop.passes(), ["Secret shop-redis"]);
         assert_eq!((shop.binding().reveal(), shop.stage()), (new.as_str(), Some(Stage::Published)));
         assert!(shop.is_valid(&old) && shop.is_valid(&shop.binding()));
@@ -519,7 +518,7 @@ fn a_secret_of_the_rotation_that_was_changed_is_told_and_everything_stays_valid(
             assert_eq!((&shop.live, &shop.binding(), shop.stage()), (&live, &published, Some(Stage::Blocked)));
             cases.push(format!("{:?}, {key}: {}", was.unwrap(), shop.message()));
             // As the message says.
-            shop.world.observed.rotation = Found::Nothing;
+            shop.world.observed.rotation = Found::Absent;
             shop.passes();
             assert!(shop.is_valid(&shop.binding()) && shop.stage() != Some(Stage::Blocked), "{key}");
         }
@@ -620,7 +619,7 @@ fn a_clock_that_steps_removes_nothing_early_but_what_it_says_is_over() {
 fn what_the_binding_says_of_its_password_outlasts_whatever_else_is_written_there() {
     let mut shop = Shop::published();
     shop.later(HOUR * 25);
-    let marks = |shop: &Shop| shop.world.observed.connection.ours().unwrap().annotations().clone();
+    let marks = |shop: &Shop| shop.world.observed.connection.owned().unwrap().annotations().clone();
     let before = marks(&shop);
     assert_eq!(before.keys().collect::<Vec<_>>(), [PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION]);
     shop.world.observed.connection = with(&shop.world.observed.connection, "uri", "edited");
@@ -640,7 +639,7 @@ fn somebody_elses_secret_of_that_name_stands_in_the_way_of_nothing_else() {
     assert_eq!(shop.passes(), [""; 0]);
     assert_eq!(shop.stage(), Some(Stage::Waiting));
     assert!(shop.message().contains("belongs to Deployment web"), "{}", shop.message());
-    shop.world.observed.rotation = Found::Nothing;
+    shop.world.observed.rotation = Found::Absent;
     assert_eq!(shop.passes()[0], "mint Secret shop-redis-rotation");
 }
 
@@ -703,7 +702,7 @@ fn no_password_and_no_hash_is_printed_or_told() {
         let credentials = shop.world.credentials();
         printed.push(format!("{credentials:?} {:?} {:?}", credentials.rotation, shop.world.plan()));
         shop.pass();
-        let binding = Secret::clone(shop.world.observed.connection.ours().unwrap());
+        let binding = Secret::clone(shop.world.observed.connection.owned().unwrap());
         printed.push(format!("{:?} {}", binding.metadata, told(shop.entry())));
         shop.world.now += HOUR;
         shop.look();

@@ -71,10 +71,10 @@ impl Seen {
 
     /// The `StatefulSet` controller has seen the template, and made the pod from it.
     fn rolled_out(&mut self) {
-        let mut set = StatefulSet::clone(self.0.observed.stateful_set.ours().unwrap());
+        let mut set = StatefulSet::clone(self.0.observed.stateful_set.owned().unwrap());
         let status = json!({"replicas": 1, "observedGeneration": 1, "updateRevision": REVISION});
         set.status = Some(serde_json::from_value(status).unwrap());
-        self.0.observed.stateful_set = Found::Ours(set.into());
+        self.0.observed.stateful_set = Found::Owned(set.into());
     }
 
     pub fn outcome(mut self, outcome: Result<Answer, Fault>) -> Self {

@@ -25,12 +25,12 @@ fn from_before(spec: &str) -> World {
     let mut world = World::settled(shop(spec));
     let mark = login_mark(&world.credentials().operator_password().unwrap().sha256());
     let set = stateful_set(&world.settings(), 448 << 20, Template::Original, Some(&mark));
-    world.observed.stateful_set = Found::Ours(stored(set));
+    world.observed.stateful_set = Found::Owned(stored(set));
     world
 }
 
 fn live(world: &World) -> StatefulSet {
-    StatefulSet::clone(world.observed.stateful_set.ours().unwrap())
+    StatefulSet::clone(world.observed.stateful_set.owned().unwrap())
 }
 
 fn liveness(world: &World) -> String {
@@ -47,7 +47,7 @@ fn redirect(world: &mut World) {
     let mut set = live(world);
     let image = &mut set.spec.as_mut().unwrap().template.spec.as_mut().unwrap().containers[0].image;
     *image = image.take().map(|image| image.replace("docker.io", "mirror.example"));
-    world.observed.stateful_set = Found::Ours(Arc::new(set));
+    world.observed.stateful_set = Found::Owned(Arc::new(set));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn what_somebody_changes_by_hand_is_undone_and_nothing_beside() {
     world.pass();
     let mut set = live(&world);
     set.spec.as_mut().unwrap().template.spec.as_mut().unwrap().service_account_name = Some("mallory".to_owned());
-    world.observed.stateful_set = Found::Ours(Arc::new(set));
+    world.observed.stateful_set = Found::Owned(Arc::new(set));
     assert_eq!(world.pass(), SET);
     assert_eq!(made_from(&world), Template::Original);
 }
@@ -117,7 +117,7 @@ fn a_pod_that_an_admission_policy_changed_keeps_its_template_too() {
     let answer = ObjectMeta { uid: Some("a".to_owned()), generation: Some(1), ..live(&world).metadata };
     let mut set = live(&world);
     set.metadata = ObjectMeta { managed_fields: set.metadata.managed_fields, ..answer.clone() };
-    world.observed.stateful_set = Found::Ours(Arc::new(set));
+    world.observed.stateful_set = Found::Owned(Arc::new(set));
     world.observed.admitted = Admitted::new(&answer, &asked.spec);
     assert!(world.plan().is_empty(), "{:?}", said(&world.plan()));
     // The next operator does not know what came of it, but what was asked for.

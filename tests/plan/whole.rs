@@ -175,7 +175,7 @@ fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
         mends: vec![],
     };
     let mut world = World::new(shop("{}"));
-    for found in [Found::Foreign("Deployment web".to_owned()), Found::Earlier] {
+    for found in [Found::Foreign("Deployment web".to_owned()), Found::Leftover] {
         world.observed.service = found;
         let planned = |needs| planned_with(&world, vec![ring(needs)], vec![], &|_| false);
         assert_eq!(planned(Needs::AcceptedSpec), Plan::default());
@@ -188,12 +188,12 @@ fn a_ring_that_is_there_is_kept_up_while_redis_waits_and_none_is_begun() {
 #[test]
 fn an_adoption_that_has_to_wait_keeps_nothing_else_from_being_put_right() {
     let mut world = World::settled(shop("{}"));
-    let Found::Ours(service) = &world.observed.headless_service else { panic!("it is there") };
+    let Found::Owned(service) = &world.observed.headless_service else { panic!("it is there") };
     let mut orphaned = service.as_ref().clone();
     orphaned.metadata.owner_references = None;
     orphaned.spec.as_mut().unwrap().selector = None;
-    world.observed.headless_service = Found::Ours(Arc::new(orphaned));
-    world.observed.application_settings = Found::Nothing;
+    world.observed.headless_service = Found::Owned(Arc::new(orphaned));
+    world.observed.application_settings = Found::Absent;
     assert_eq!(written(&planned(&world, retirees())), ["adopt Service shop-redis-headless"]);
     let waits = |write: &Write| matches!(write, Write::Adopt(..));
     let plan = planned_but(&world, retirees(), &waits);
@@ -204,9 +204,9 @@ fn an_adoption_that_has_to_wait_keeps_nothing_else_from_being_put_right() {
 #[test]
 fn what_an_earlier_cache_left_behind_is_waited_for() {
     let mut world = World::new(shop("{}"));
-    world.observed.users = Found::Earlier;
+    world.observed.users = Found::Leftover;
     assert_eq!(planned(&world, retirees()), Plan::default());
-    world.observed.users = Found::Nothing;
+    world.observed.users = Found::Absent;
     assert!(!planned(&world, retirees()).is_empty());
 }
 
@@ -251,16 +251,16 @@ fn what_the_operator_made_for_an_earlier_spec_is_deleted_and_a_copy_under_such_a
 #[test]
 fn what_nobody_owns_is_taken_up_again_before_anything_else_is_written_and_not_while_paused() {
     let mut world = World::settled(shop("{}"));
-    let mut service = world.observed.service.ours().unwrap().as_ref().clone();
+    let mut service = world.observed.service.owned().unwrap().as_ref().clone();
     service.metadata.owner_references = None;
-    world.observed.service = Found::Ours(service.into());
-    world.observed.users = Found::Nothing;
+    world.observed.service = Found::Owned(service.into());
+    world.observed.users = Found::Absent;
     let plan = planned(&world, retirees());
     assert_eq!(written(&plan)[0], "adopt Service shop-redis");
     assert!(written(&plan).iter().all(|write| !write.starts_with("create")), "{plan:?}");
     world.observed.config_map = Found::Restored("velero-server".to_owned());
     assert_eq!(planned(&world, retirees()), Plan::default(), "it waits until somebody has said what this is");
-    world.observed.config_map = Found::Nothing;
+    world.observed.config_map = Found::Absent;
     let annotations = world.cache.metadata.annotations.get_or_insert_default();
     annotations.insert("tokencache.dev/reconcile".to_owned(), "paused".to_owned());
     assert_eq!(planned(&world, retirees()), Plan::default());

@@ -80,23 +80,23 @@ impl World {
     /// Nothing is there yet.
     pub fn new(cache: TokenCache) -> Self {
         let observed = Live {
-            service_account: Found::Nothing,
-            network_policy: Found::Nothing,
+            service_account: Found::Absent,
+            network_policy: Found::Absent,
             was_restricted: false,
             callers: Callers::Unknown,
             operator_namespace: Some("tokencache-system".to_owned()),
-            service: Found::Nothing,
-            headless_service: Found::Nothing,
-            config_map: Found::Nothing,
-            application_settings: Found::Nothing,
-            stateful_set: Found::Nothing,
-            operator_login: Found::Nothing,
-            users: Found::Nothing,
-            connection: Found::Nothing,
-            rotation: Found::Nothing,
+            service: Found::Absent,
+            headless_service: Found::Absent,
+            config_map: Found::Absent,
+            application_settings: Found::Absent,
+            stateful_set: Found::Absent,
+            operator_login: Found::Absent,
+            users: Found::Absent,
+            connection: Found::Absent,
+            rotation: Found::Absent,
             admitted: None,
-            certificate_authority: Found::Nothing,
-            server_certificate: Found::Nothing,
+            certificate_authority: Found::Absent,
+            server_certificate: Found::Absent,
             provided_certificate: None,
             verified: Arc::default(),
             settled: Arc::default(),
@@ -163,29 +163,29 @@ impl World {
         let name = object.name().to_owned();
         let observed = &mut self.observed;
         match object {
-            Object::Secret(object) => *self.slot(&name) = Found::Ours(stored(Arc::unwrap_or_clone(object))),
+            Object::Secret(object) => *self.slot(&name) = Found::Owned(stored(Arc::unwrap_or_clone(object))),
             Object::ConfigMap(object) => {
                 let slot = match name.as_str() {
                     "shop-settings" => &mut observed.application_settings,
                     _ => &mut observed.config_map,
                 };
-                *slot = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+                *slot = Found::Owned(stored(Arc::unwrap_or_clone(object)));
             }
             Object::Service(object) => {
                 let slot = match name.as_str() {
                     "shop-redis" => &mut observed.service,
                     _ => &mut observed.headless_service,
                 };
-                *slot = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+                *slot = Found::Owned(stored(Arc::unwrap_or_clone(object)));
             }
             Object::NetworkPolicy(object) => {
-                observed.network_policy = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+                observed.network_policy = Found::Owned(stored(Arc::unwrap_or_clone(object)));
             }
             Object::ServiceAccount(object) => {
-                observed.service_account = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+                observed.service_account = Found::Owned(stored(Arc::unwrap_or_clone(object)));
             }
             Object::StatefulSet(object) => {
-                observed.stateful_set = Found::Ours(stored(Arc::unwrap_or_clone(object)));
+                observed.stateful_set = Found::Owned(stored(Arc::unwrap_or_clone(object)));
             }
             Object::PersistentVolumeClaim(_) => panic!("claims are the StatefulSet controller's"),
         }
@@ -194,7 +194,7 @@ impl World {
     /// What a merge patch makes of a Secret; or the Secret, where there is none.
     fn merge_secret(&mut self, secret: Secret, without: &[String]) {
         let name = secret.name_any();
-        let merged = match self.slot(&name).ours() {
+        let merged = match self.slot(&name).owned() {
             None => secret,
             Some(live) => {
                 let mut merged = Secret::clone(live);
@@ -209,7 +209,7 @@ impl World {
 
     pub fn store_secret(&mut self, secret: Secret) {
         let name = secret.name_any();
-        *self.slot(&name) = Found::Ours(stored(secret));
+        *self.slot(&name) = Found::Owned(stored(secret));
     }
 
     fn slot(&mut self, secret: &str) -> &mut Found<Arc<Secret>> {
@@ -225,7 +225,7 @@ impl World {
 
     /// The text of a Secret's key, in the Secret of this slot.
     pub fn text(secret: &Found<Arc<Secret>>, key: &str) -> String {
-        let data = secret.ours().unwrap().data.clone().unwrap();
+        let data = secret.owned().unwrap().data.clone().unwrap();
         String::from_utf8(data[key].0.clone()).unwrap()
     }
 
@@ -331,7 +331,7 @@ fn fields(value: &Value) -> Value {
 }
 
 fn told<T: Serialize>(kind: &str, found: &Found<Arc<T>>) -> Option<Value> {
-    let mut object = serde_json::to_value(found.ours()?.as_ref()).unwrap();
+    let mut object = serde_json::to_value(found.owned()?.as_ref()).unwrap();
     object["metadata"].as_object_mut().unwrap().remove("managedFields");
     object["kind"] = kind.into();
     if let Some(mark) = object["metadata"]["annotations"].get_mut(TEMPLATE_ANNOTATION) {

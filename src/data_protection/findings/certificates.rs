@@ -139,7 +139,7 @@ impl Evidence<'_> {
         // The current one is wanted also where it cannot be published.
         let current = self.provided.certificate.iter().flatten();
         let mut pairs = self.ring.certificates.pairs.iter().chain(current);
-        let live = self.observed.inputs().certificates.ours().map(|live| there(live)).unwrap_or_default();
+        let live = self.observed.inputs().certificates.owned().map(|live| there(live)).unwrap_or_default();
         let lacks = |pair: &&Pair| !live.contains_key(format!("{}.crt", pair.thumbprint()).as_str());
         let lacking = pairs.find(lacks);
         let lacking = lacking
@@ -189,7 +189,7 @@ impl Evidence<'_> {
     /// What there is of a certificate that lacks its private key.
     fn found(&self, of: Thumbprint) -> String {
         let secret = self.certificates_secret();
-        let Some(live) = self.observed.inputs().certificates.ours() else {
+        let Some(live) = self.observed.inputs().certificates.owned() else {
             return format!("There is no Secret {secret}");
         };
         let (stem, live) = (of.to_string(), there(live));
@@ -231,7 +231,7 @@ impl Evidence<'_> {
 /// What is not as it should be in the Secret that they are published in, but for certificates that are to come and to go;
 /// `None` where nothing is.
 pub(crate) fn drift(observed: &RingSecrets, ring: &Ring) -> Option<String> {
-    let secret = observed.inputs().certificates.ours()?;
+    let secret = observed.inputs().certificates.owned()?;
     let (live, wanted) = (there(secret), certificates::files(&ring.certificates.pairs));
     if wanted.is_empty() {
         return None;

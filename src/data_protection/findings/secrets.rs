@@ -18,7 +18,7 @@ impl Evidence<'_> {
                 let message = operation::restored(&self.settings.owner, "Secret", &self.secret, manager);
                 return Some(fails(Reason::NameTaken, format!("{message}, and no key is made")));
             }
-            Found::Nothing | Found::Ours(_) | Found::Earlier => return None,
+            Found::Absent | Found::Owned(_) | Found::Leftover => return None,
         };
         let remedy = if holder == ORPHANED {
             "Put back the labels that the other objects have, and it is taken up again; if it has them all, it differs in something \
@@ -51,7 +51,7 @@ impl Evidence<'_> {
 
     pub(super) fn collected(&self) -> Option<Finding> {
         let message = format!("waiting until Secret {} of an earlier TokenCache has been collected", self.secret);
-        (self.observed.ring == Found::Earlier).then(|| fails(Reason::Provisioning, message))
+        (self.observed.ring == Found::Leftover).then(|| fails(Reason::Provisioning, message))
     }
 
     pub(super) fn malformed(&self) -> Option<Finding> {

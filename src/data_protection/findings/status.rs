@@ -52,7 +52,7 @@ pub fn with_use(
 #[must_use]
 pub fn status(settings: &Settings, observed: &RingSecrets, state: &RingState, now: Timestamp) -> Option<KeyRingStatus> {
     let ring = &state.ring.as_ref()?;
-    observed.ring.ours()?;
+    observed.ring.owned()?;
     let mut members: Vec<&DatedKey> = ring.ring.members().iter().collect();
     members.sort_by_key(|member| (member.activates, member.id));
     let key = |member: &DatedKey| KeyStatus {

@@ -39,7 +39,7 @@ pub fn told(entry: OperationStatus) -> Operation {
 /// Whether a key can be made in an emergency: there is a place to publish it, room, and what it is to be encrypted to.
 #[must_use]
 pub fn may_make(observed: &RingSecrets, ring: &Ring) -> bool {
-    matches!(observed.ring, Found::Nothing | Found::Ours(_)) && room(ring).has_for_emergency() && ring.can_mint()
+    matches!(observed.ring, Found::Absent | Found::Owned(_)) && room(ring).has_for_emergency() && ring.can_mint()
 }
 
 /// How much room the ring has.

@@ -49,11 +49,11 @@ pub enum Ownership {
 pub enum Found<T> {
     /// Nothing.
     #[default]
-    Nothing,
+    Absent,
     /// The owner's own object.
-    Ours(T),
+    Owned(T),
     /// An earlier owner's object, which is being collected.
-    Earlier,
+    Leftover,
     /// Nobody's object, which is the owner's own by all it carries, but another field manager wrote it: which.
     Restored(String),
     /// Somebody else's object: whose, in words.
@@ -72,10 +72,10 @@ pub struct Wanted<'a, T: ?Sized> {
 
 impl<T> Found<T> {
     /// The owner's own object, if that is what was found.
-    pub fn ours(&self) -> Option<&T> {
+    pub fn owned(&self) -> Option<&T> {
         match self {
-            Self::Ours(object) => Some(object),
-            Self::Nothing | Self::Earlier | Self::Restored(_) | Self::Foreign(_) => None,
+            Self::Owned(object) => Some(object),
+            Self::Absent | Self::Leftover | Self::Restored(_) | Self::Foreign(_) => None,
         }
     }
 }
@@ -87,14 +87,14 @@ impl Owner {
     where
         K: Resource<DynamicType = ()>,
     {
-        let Some(object) = live else { return Found::Nothing };
+        let Some(object) = live else { return Found::Absent };
         match self.ownership(object.meta()) {
-            Ownership::Ours => Found::Ours(object),
-            Ownership::Earlier => Found::Earlier,
+            Ownership::Ours => Found::Owned(object),
+            Ownership::Earlier => Found::Leftover,
             Ownership::Foreign(holder) => match self.writer(wanted.component, object.meta()) {
                 Some(_) if !(wanted.fits)(&object) => Found::Foreign(holder),
                 Some(Writer::Other(manager)) if !wanted.is_restored => Found::Restored(manager),
-                Some(_) => Found::Ours(object),
+                Some(_) => Found::Owned(object),
                 None => Found::Foreign(holder),
             },
         }
@@ -273,9 +273,9 @@ mod tests {
         let live = Some(Arc::new(ConfigMap { metadata: object.clone(), ..ConfigMap::default() }));
         let wanted = Wanted { component: "redis", fits: &|_: &ConfigMap| fits, is_restored };
         match owner().found(live, &wanted) {
-            Found::Nothing => Found::Nothing,
-            Found::Ours(_) => Found::Ours(()),
-            Found::Earlier => Found::Earlier,
+            Found::Absent => Found::Absent,
+            Found::Owned(_) => Found::Owned(()),
+            Found::Leftover => Found::Leftover,
             Found::Restored(manager) => Found::Restored(manager),
             Found::Foreign(holder) => Found::Foreign(holder),
         }
@@ -291,19 +291,23 @@ mod tests {
     fn what_nobody_owns_is_taken_up_again_where_the_operator_wrote_it_or_nobody_knows_who() {
         for managers in [&[][..], &[FIELD_MANAGER], &["kubectl-edit", FIELD_MANAGER], &[FIELD_MANAGER, "velero-server"]]
         {
-            assert_eq!(found(&unowned(managers), true, false), Found::Ours(()), "{managers:?}");
+            assert_eq!(found(&unowned(managers), true, false), Found::Owned(()), "{managers:?}");
         }
         let mut with_status = unowned(&[]);
         let entry = json!({"manager": "kube-controller-manager", "subresource": "status"});
         with_status.managed_fields = Some(vec![serde_json::from_value(entry).unwrap()]);
-        assert_eq!(found(&with_status, true, false), Found::Ours(()), "whoever writes the status makes nothing theirs");
+        assert_eq!(
+            found(&with_status, true, false),
+            Found::Owned(()),
+            "whoever writes the status makes nothing theirs"
+        );
     }
 
     #[test]
     fn where_another_field_manager_wrote_it_somebody_has_to_say_that_it_was_restored() {
         let restored = unowned(&["velero-server", "kubectl-edit"]);
         assert_eq!(found(&restored, true, false), Found::Restored("velero-server".to_owned()));
-        assert_eq!(found(&restored, true, true), Found::Ours(()));
+        assert_eq!(found(&restored, true, true), Found::Owned(()));
         let foreign = Found::Foreign("whoever uses the field manager velero-server".to_owned());
         assert_eq!(found(&restored, false, true), foreign, "it is not what would be made");
     }
@@ -318,7 +322,7 @@ mod tests {
             object.labels.as_mut().unwrap().insert(label.clone(), "other".to_owned());
             assert_eq!(
                 found(&object, true, true),
-                Found::Ours(()),
+                Found::Owned(()),
                 "a policy rewrote {label}, and our own label tells"
             );
             object.labels.as_mut().unwrap().remove(OWNER_LABEL);
@@ -330,7 +334,7 @@ mod tests {
             assert_eq!(found(&object, true, true), Found::Foreign(ORPHANED.to_owned()), "with another {label}");
         }
         let earlier = ObjectMeta { labels: Some(owner().labels("redis")), ..ours.clone() };
-        assert_eq!(found(&earlier, true, false), Found::Ours(()), "from a backup that an earlier version was in");
+        assert_eq!(found(&earlier, true, false), Found::Owned(()), "from a backup that an earlier version was in");
         let tied = OwnerReference { controller: Some(false), ..owner().reference() };
         let tied = ObjectMeta { owner_references: Some(vec![tied]), ..ours.clone() };
         assert_eq!(found(&tied, true, true), Found::Foreign(ORPHANED.to_owned()));

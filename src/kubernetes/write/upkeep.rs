@@ -29,12 +29,12 @@ where
     Object: From<K>,
 {
     let live = match live {
-        Found::Nothing => {
+        Found::Absent => {
             stamp(&mut wanted);
             return Some(Write::Create(wanted.into()));
         }
-        Found::Ours(live) => live,
-        Found::Earlier | Found::Restored(_) | Found::Foreign(_) => return None,
+        Found::Owned(live) => live,
+        Found::Leftover | Found::Restored(_) | Found::Foreign(_) => return None,
     };
     if settled.holds(live.meta(), &wanted, || is_as_wanted(live.as_ref(), &wanted)) {
         return None;
@@ -71,9 +71,9 @@ pub fn take_over(kind: Kind, live: &ObjectMeta) -> Option<Write> {
 #[must_use]
 pub fn upkeep_secret(settled: &Settled, live: &Found<Arc<Secret>>, mut wanted: Secret) -> Option<Write> {
     let live = match live {
-        Found::Nothing => return Some(Write::Create(wanted.into())),
-        Found::Ours(live) => live,
-        Found::Earlier | Found::Restored(_) | Found::Foreign(_) => return None,
+        Found::Absent => return Some(Write::Create(wanted.into())),
+        Found::Owned(live) => live,
+        Found::Leftover | Found::Restored(_) | Found::Foreign(_) => return None,
     };
     let left_behind = || subset::left_behind(live, &wanted);
     let is_as_wanted = || left_behind().is_empty() && subset::holds(live.as_ref(), &wanted);
@@ -142,7 +142,7 @@ mod tests {
 
     /// As the API server keeps what was written for this wish: by an operation of these managers.
     fn stored(keys: &[&str], records: &[(&str, &str)]) -> Found<Arc<ConfigMap>> {
-        let Some(Write::Create(Object::ConfigMap(made))) = upkeep(&Settled::default(), &Found::Nothing, wanted(keys))
+        let Some(Write::Create(Object::ConfigMap(made))) = upkeep(&Settled::default(), &Found::Absent, wanted(keys))
         else {
             panic!()
         };
@@ -155,7 +155,7 @@ mod tests {
             ..ManagedFieldsEntry::default()
         };
         live.metadata.managed_fields = Some(records.iter().map(record).collect());
-        Found::Ours(Arc::new(live))
+        Found::Owned(Arc::new(live))
     }
 
     fn said(live: &Found<Arc<ConfigMap>>, keys: &[&str]) -> Option<String> {
@@ -164,8 +164,9 @@ mod tests {
 
     #[test]
     fn what_is_not_seen_is_created_and_what_is_anothers_is_left_alone() {
-        assert_eq!(said(&Found::Nothing, &["k"]).as_deref(), Some("create ConfigMap a"));
-        for found in [Found::Earlier, Found::Restored("velero".to_owned()), Found::Foreign("Deployment web".to_owned())]
+        assert_eq!(said(&Found::Absent, &["k"]).as_deref(), Some("create ConfigMap a"));
+        for found in
+            [Found::Leftover, Found::Restored("velero".to_owned()), Found::Foreign("Deployment web".to_owned())]
         {
             assert_eq!(said(&found, &["k"]), None);
         }
@@ -173,10 +174,10 @@ mod tests {
 
     #[test]
     fn what_was_made_for_the_same_wish_is_left_as_it_is_whatever_others_have_added() {
-        let Found::Ours(live) = stored(&["k"], &[(FIELD_MANAGER, "Update")]) else { panic!() };
+        let Found::Owned(live) = stored(&["k"], &[(FIELD_MANAGER, "Update")]) else { panic!() };
         let mut live = Arc::unwrap_or_clone(live);
         live.data.as_mut().unwrap().insert("theirs".to_owned(), "2".to_owned());
-        assert_eq!(said(&Found::Ours(Arc::new(live)), &["k"]), None);
+        assert_eq!(said(&Found::Owned(Arc::new(live)), &["k"]), None);
     }
 
     #[test]
@@ -186,11 +187,11 @@ mod tests {
         let live = stored(&["k"], &[(FIELD_MANAGER, "Apply")]);
         assert!(!written(&live, &["k"]) && !written(&live, &["k"]));
         assert!(written(&live, &["k", "more"]), "another version of the operator wants more");
-        let Found::Ours(drifted) = live.clone() else { panic!() };
+        let Found::Owned(drifted) = live.clone() else { panic!() };
         let mut drifted = Arc::unwrap_or_clone(drifted);
         drifted.metadata.resource_version = Some("8".to_owned());
         drifted.data = None;
-        assert!(written(&Found::Ours(Arc::new(drifted)), &["k"]), "somebody has changed it");
+        assert!(written(&Found::Owned(Arc::new(drifted)), &["k"]), "somebody has changed it");
         assert!(!written(&live, &["k"]), "and has put it back");
     }
 
@@ -224,11 +225,11 @@ mod tests {
     #[test]
     fn an_object_that_an_earlier_version_made_is_judged_by_its_record() {
         let without_note = |fields: Value| {
-            let Found::Ours(live) = stored(&["k", "spare"], &[(FIELD_MANAGER, "Apply")]) else { panic!() };
+            let Found::Owned(live) = stored(&["k", "spare"], &[(FIELD_MANAGER, "Apply")]) else { panic!() };
             let mut live = Arc::unwrap_or_clone(live);
             live.metadata.annotations = None;
             live.metadata.managed_fields.as_mut().unwrap()[0].fields_v1 = Some(FieldsV1(fields));
-            Found::Ours(Arc::new(live))
+            Found::Owned(Arc::new(live))
         };
         let of_another = without_note(json!({"f:data": {"f:k": {}}}));
         assert_eq!(said(&of_another, &["k"]), None);
@@ -250,7 +251,7 @@ mod tests {
             fields_v1: Some(FieldsV1(json!({"f:data": {"f:k": {}, "f:spare": {}}}))),
             ..ManagedFieldsEntry::default()
         }]);
-        let write = upkeep_secret(&Settled::default(), &Found::Ours(Arc::new(live)), secret(&["k"])).unwrap();
+        let write = upkeep_secret(&Settled::default(), &Found::Owned(Arc::new(live)), secret(&["k"])).unwrap();
         assert_eq!(format!("{write:?}"), "amend Secret s without [\"spare\"]");
     }
 }

@@ -53,7 +53,7 @@ impl Credentials {
     /// Reads the Secrets.
     #[must_use]
     pub fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Self {
-        let users = observed.users.ours().and_then(|users| text(users, objects::USERS_FILE));
+        let users = observed.users.owned().and_then(|users| text(users, objects::USERS_FILE));
         let in_users = users.map(|users| acl::password_hashes(users, APP)).unwrap_or_default();
         let app = app(settings, observed, &in_users);
         let rotation =
@@ -102,7 +102,7 @@ impl Credentials {
 }
 
 fn operator(settings: &Settings, observed: &Live) -> PasswordState {
-    let Found::Ours(secret) = &observed.operator_login else { return PasswordState::Missing };
+    let Found::Owned(secret) = &observed.operator_login else { return PasswordState::Missing };
     match Password::parse(bytes(secret, objects::PASSWORD_KEY)) {
         Ok(password) => PasswordState::Known(password),
         Err(error) => PasswordState::Refused(format!(
@@ -114,7 +114,7 @@ fn operator(settings: &Settings, observed: &Live) -> PasswordState {
 }
 
 fn app(settings: &Settings, observed: &Live, in_users: &[PasswordHash]) -> PasswordState {
-    let Found::Ours(secret) = &observed.connection else { return PasswordState::Missing };
+    let Found::Owned(secret) = &observed.connection else { return PasswordState::Missing };
     let owner = &settings.owner.name;
     let beside = text(secret, binding::CONNECTION_STRING_KEY).and_then(binding::password_in);
     let still_there = beside.is_some_and(|password| in_users.contains(&password.sha256()));

@@ -97,7 +97,7 @@ pub fn writes(settings: &Settings, observed: &Live, credentials: &Credentials) -
 #[must_use]
 pub fn stateful_set(settings: &Settings, observed: &Live, credentials: &Credentials) -> Option<Write> {
     let wanted = rollout::wanted(settings, observed, Some(credentials));
-    let live = observed.stateful_set.ours().map(|live| &live.metadata);
+    let live = observed.stateful_set.owned().map(|live| &live.metadata);
     let is_as_wanted =
         live.is_some_and(|live| observed.settled.holds(live, &wanted, || is_admitted(observed, &wanted)));
     if is_as_wanted { None } else { upkeep(&observed.settled, &observed.stateful_set, wanted) }
@@ -105,7 +105,7 @@ pub fn stateful_set(settings: &Settings, observed: &Live, credentials: &Credenti
 
 /// Whether the live `StatefulSet` is what the API server made of this one.
 pub(crate) fn is_admitted(observed: &Live, wanted: &StatefulSet) -> bool {
-    let (Some(live), Some(admitted)) = (observed.stateful_set.ours(), &observed.admitted) else { return false };
+    let (Some(live), Some(admitted)) = (observed.stateful_set.owned(), &observed.admitted) else { return false };
     let identity = |object: &StatefulSet| {
         let ObjectMeta { labels, annotations, owner_references, .. } = object.metadata.clone();
         StatefulSet {

@@ -68,9 +68,9 @@ pub fn network_policy(settings: &Settings, operator_namespace: &str) -> NetworkP
 #[must_use]
 pub fn wanted(settings: &Settings, observed: &Live) -> Option<NetworkPolicy> {
     let may_be = match (settings.network_policy, &observed.network_policy) {
-        (NetworkPolicyMode::None, _) | (_, Found::Foreign(_) | Found::Restored(_) | Found::Earlier) => false,
-        (_, Found::Ours(_)) | (NetworkPolicyMode::Namespace, Found::Nothing) => true,
-        (NetworkPolicyMode::Auto, Found::Nothing) => {
+        (NetworkPolicyMode::None, _) | (_, Found::Foreign(_) | Found::Restored(_) | Found::Leftover) => false,
+        (_, Found::Owned(_)) | (NetworkPolicyMode::Namespace, Found::Absent) => true,
+        (NetworkPolicyMode::Auto, Found::Absent) => {
             is_new(observed) || observed.was_restricted || observed.callers == Callers::Inside
         }
     };
@@ -81,7 +81,7 @@ pub fn wanted(settings: &Settings, observed: &Live) -> Option<NetworkPolicy> {
 #[must_use]
 pub fn asks_for_callers(settings: &Settings, observed: &Live) -> bool {
     settings.network_policy == NetworkPolicyMode::Auto
-        && observed.network_policy == Found::Nothing
+        && observed.network_policy == Found::Absent
         && observed.operator_namespace.is_some()
         && !observed.was_restricted
         && !is_new(observed)
@@ -89,7 +89,7 @@ pub fn asks_for_callers(settings: &Settings, observed: &Live) -> bool {
 
 /// Whether there is no server that anybody could be connected to.
 fn is_new(observed: &Live) -> bool {
-    observed.stateful_set == Found::Nothing && observed.pods.is_empty()
+    observed.stateful_set == Found::Absent && observed.pods.is_empty()
 }
 
 /// From where applications are connected, as the latest look at each server saw; `None` where one did not.
@@ -140,7 +140,7 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
              pod runs. The chart tells it by POD_NAMESPACE",
         ));
     };
-    if observed.network_policy.ours().is_some() {
+    if observed.network_policy.owned().is_some() {
         let (_, label) = OPERATOR_LABEL;
         return Some(Finding::holds(
             NetworkRestricted,

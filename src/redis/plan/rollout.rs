@@ -42,7 +42,7 @@ pub fn pending(
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let (namespace, set_name) = (&settings.owner.namespace, name::redis(&settings.owner.name));
     let lasts = format!("if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why");
-    let set = observed.stateful_set.ours();
+    let set = observed.stateful_set.owned();
     let seen = set.is_some_and(|set| has_been_seen(set));
     // What was written a moment ago has not reached the StatefulSet's controller, which alone tells whether its template changed.
     let is_known = || cause(settings, pod).is_some() || restarted_for(set, pod).is_some();
@@ -73,7 +73,7 @@ pub fn wanted(settings: &Settings, observed: &Live, credentials: Option<&Credent
         let set = objects::stateful_set(settings, memory, template, login.as_deref());
         marked(restarted_at(set, restarted.as_deref()))
     };
-    let live = observed.stateful_set.ours();
+    let live = observed.stateful_set.owned();
     let memory =
         |live: &StatefulSet| crate::redis::server::pods::memory_limit(live.spec.as_ref()?.template.spec.as_ref()?);
     let before = live.and_then(|live| memory(live));
@@ -128,7 +128,7 @@ fn mark(set: &StatefulSet) -> Option<&str> {
 /// that.
 #[must_use]
 pub fn is_written(settings: &Settings, observed: &Live, credentials: &Credentials) -> bool {
-    let Some(set) = observed.stateful_set.ours() else { return false };
+    let Some(set) = observed.stateful_set.owned() else { return false };
     if credentials.operator_password().is_none() {
         return true;
     }

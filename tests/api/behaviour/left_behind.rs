@@ -31,7 +31,7 @@ async fn carry_out(client: &Client, namespace: &str, keys: &[&str], value: &str)
     };
     for writes in 0..5 {
         let live = api.get_opt(NAME).await.unwrap();
-        let found = live.map_or(Found::Nothing, |live| Found::Ours(Arc::new(live)));
+        let found = live.map_or(Found::Absent, |live| Found::Owned(Arc::new(live)));
         let Some(write) = upkeep(&Settled::default(), &found, wanted()) else { return writes };
         execute(client, &write).await.unwrap();
     }

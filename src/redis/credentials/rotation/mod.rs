@@ -129,12 +129,12 @@ impl PasswordRotation {
     pub fn read(input: &Input<'_>) -> Self {
         let secret = name::redis_rotation(&input.settings.owner.name);
         match &input.observed.rotation {
-            Found::Ours(live) => match Record::read(live) {
+            Found::Owned(live) => match Record::read(live) {
                 Ok(record) => input.under_way(&record),
                 Err(error) => input.blocked(&error.to_string()),
             },
-            Found::Nothing => input.lost().map_or_else(|| input.at_rest(None), |record| input.under_way(&record)),
-            Found::Earlier => {
+            Found::Absent => input.lost().map_or_else(|| input.at_rest(None), |record| input.under_way(&record)),
+            Found::Leftover => {
                 input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected")))
             }
             Found::Restored(manager) => {
@@ -188,14 +188,14 @@ impl PasswordRotation {
 pub fn refused_since(settings: &Settings, observed: &Live) -> Option<Timestamp> {
     let answers = observed.samples.iter().flat_map(|sample| &sample.outcome);
     let is_refused = answers.into_iter().any(|answer| answer.refusals.contains(&Refusal::Password));
-    let published = Marks::read(observed.connection.ours()?)?.published;
+    let published = Marks::read(observed.connection.owned()?)?.published;
     is_refused.then(|| schedule::mounted_at(published, settings.rotation.overlap))
 }
 
 /// Who has the password before the one that was published last, in words; nothing where nobody is known to have it.
 #[must_use]
 pub fn who_has_the_earlier_one(settings: &Settings, observed: &Live, now: Timestamp) -> Option<String> {
-    let published = Marks::read(observed.connection.ours()?)?.published;
+    let published = Marks::read(observed.connection.owned()?)?.published;
     Term::of(settings, published, &observed.processes, now).who_has_it()
 }
 
@@ -222,7 +222,7 @@ impl Input<'_> {
 
     /// What the binding says of its password.
     fn marks(&self) -> Option<Marks> {
-        self.observed.connection.ours().and_then(|binding| Marks::read(binding))
+        self.observed.connection.owned().and_then(|binding| Marks::read(binding))
     }
 
     /// When the password before the one that was published at this time ends.

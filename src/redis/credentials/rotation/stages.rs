@@ -142,7 +142,7 @@ impl Input<'_> {
         if let Err(unseen) = schedule::seen(self.settings, self.observed, &valid, None) {
             return PasswordRotation { wake_at: self.look_again(&unseen), ..removing(&messages::unseen(&unseen)) };
         }
-        let spent = self.observed.rotation.ours().map(|secret| secret.metadata.clone());
+        let spent = self.observed.rotation.owned().map(|secret| secret.metadata.clone());
         PasswordRotation { spent, ..removing("every server has only the new one") }
     }
 

@@ -41,14 +41,14 @@ pub struct NewCertificate {
 }
 
 pub(super) fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Tls {
-    let live_authority = observed.certificate_authority.ours();
-    let live_certificate = observed.server_certificate.ours();
+    let live_authority = observed.certificate_authority.owned();
+    let live_certificate = observed.server_certificate.owned();
     let verified = observed.verified.as_ref();
     let there = There::read(live_certificate.map(AsRef::as_ref), verified);
     let host = settings.host();
     let bundle = |secret: &Secret| verified.authorities(bytes(secret, AUTHORITIES_KEY));
     let mounted = live_certificate.and_then(|secret| bundle(secret));
-    let published = observed.connection.ours().and_then(|secret| bundle(secret));
+    let published = observed.connection.owned().and_then(|secret| bundle(secret));
     let known = |pair: Option<&Result<Pair, PairError>>, authorities: Authorities| {
         let pair = pair?.as_ref().ok()?;
         verified.accept(&authorities, pair, &host, now).ok()?;

@@ -94,7 +94,7 @@ pub(super) fn written(secret: &Secret) -> Option<Timestamp> {
 
 /// The place that redis.conf names now.
 fn in_configuration(observed: &Live) -> Option<Place> {
-    let text = observed.config_map.ours()?.data.as_ref()?.get(config::FILE)?;
+    let text = observed.config_map.owned()?.data.as_ref()?.get(config::FILE)?;
     config::place(text)
 }
 
@@ -133,7 +133,7 @@ pub fn at_start(settings: &Settings, observed: &Live, tls: &Tls) -> Place {
     let is_there = |place: &Place| match place {
         Place::Named(fingerprint) => {
             let pairs =
-                observed.server_certificate.ours().map(|secret| named(secret, &observed.verified)).unwrap_or_default();
+                observed.server_certificate.owned().map(|secret| named(secret, &observed.verified)).unwrap_or_default();
             pairs.iter().any(|pair| pair.leaf.fingerprint() == *fingerprint)
         }
         Place::Unnamed => true,

@@ -27,8 +27,8 @@ use crate::{
 pub(super) fn read(settings: &Settings, observed: &Live, name: &str, now: Timestamp) -> Tls {
     // What applications were told to trust.
     let published =
-        observed.connection.ours().and_then(|secret| observed.verified.authorities(bytes(secret, AUTHORITIES_KEY)));
-    let copy = observed.server_certificate.ours();
+        observed.connection.owned().and_then(|secret| observed.verified.authorities(bytes(secret, AUTHORITIES_KEY)));
+    let copy = observed.server_certificate.owned();
     let written = copy.and_then(|secret| mounted::written(secret));
     let unusable = |reason: Reason, message: String, authorities: Option<Authorities>| {
         // What vouches for the server that runs, before what stands in a Secret that no server has loaded.
@@ -85,7 +85,7 @@ fn copied(
 ) -> Tls {
     let mut tls = Tls::of(CertificateState::Making(None));
     let name = name::redis_tls(&settings.owner.name);
-    match observed.server_certificate.ours() {
+    match observed.server_certificate.owned() {
         None => tls.writes.push(Write::Create(secret::tls_secret(settings, name, None, data).into())),
         Some(live) => {
             let surplus = mounted::surplus(observed, live, pair, now);
@@ -101,7 +101,7 @@ fn copied(
 /// The latest certificate that could be used, where the server's pod has it.
 fn kept(settings: &Settings, observed: &Live, authorities: &Authorities, now: Timestamp) -> Option<Identity> {
     let has_it = observed.pods.first().is_none_or(|pod| mounted::mounts_named_files(settings, pod));
-    let pairs = mounted::named(observed.server_certificate.ours().filter(|_| has_it)?, &observed.verified);
+    let pairs = mounted::named(observed.server_certificate.owned().filter(|_| has_it)?, &observed.verified);
     let accepted =
         pairs.into_iter().filter(|pair| observed.verified.accept(authorities, pair, &settings.host(), now).is_ok());
     let pair = accepted.max_by_key(|pair| pair.leaf.not_before)?;

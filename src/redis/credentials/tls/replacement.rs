@@ -73,6 +73,6 @@ fn foreign_since(untrusted: &Untrusted, wanted: &Fingerprint) -> Option<Timestam
 /// When the pod that the `StatefulSet` asks for was last replaced for this.
 #[must_use]
 pub fn restarted(observed: &Live) -> Option<&str> {
-    let template = &observed.stateful_set.ours()?.spec.as_ref()?.template;
+    let template = &observed.stateful_set.owned()?.spec.as_ref()?.template;
     template.metadata.as_ref()?.annotations.as_ref()?.get(RESTARTED_ANNOTATION).map(String::as_str)
 }
