@@ -37,8 +37,8 @@ pub struct Observed<'pass> {
     pub claims: Vec<ObjectMeta>,
     /// The Secrets that have the cache's labels, as the watch shows them: without their content.
     pub labelled: Vec<ObjectMeta>,
-    /// Objects that were labelled in vain, by their UID, with the version at which they were: a policy of the cluster undoes it.
-    pub labelled_in_vain: HashMap<String, Option<String>>,
+    /// The objects that were labelled.
+    pub marked: Marked,
     /// The status that stands.
     pub previous: &'pass TokenCacheStatus,
     /// Whether nothing is to be changed.
@@ -67,11 +67,22 @@ impl<'pass> Observed<'pass> {
     pub fn mended(&self, group: &str) -> &'pass [String] {
         self.mended.get(group).map(Vec::as_slice).unwrap_or_default()
     }
+}
 
-    /// Whether an object was labelled at the version that it has, and is as it was.
+/// Objects that were labelled, by their UID, with the version at which they were seen.
+#[derive(Clone, Default)]
+pub struct Marked(HashMap<String, Option<String>>);
+
+impl Marked {
+    /// Takes note that an object was labelled at the version that it was seen at.
+    pub fn insert(&mut self, object: &ObjectMeta) {
+        self.0.insert(object.uid.clone().unwrap_or_default(), object.resource_version.clone());
+    }
+
+    /// Whether an object was labelled at the version that it has, and is as it was: a policy of the cluster undoes it.
     #[must_use]
-    pub fn is_labelled_in_vain(&self, object: &ObjectMeta) -> bool {
-        let version = object.uid.as_ref().and_then(|uid| self.labelled_in_vain.get(uid));
+    pub fn is_in_vain(&self, object: &ObjectMeta) -> bool {
+        let version = object.uid.as_ref().and_then(|uid| self.0.get(uid));
         version.is_some_and(|version| *version == object.resource_version)
     }
 }

@@ -41,6 +41,7 @@ use ring::in_use::{EntriesOfKeys, InUse};
 pub use ring::open::KeyRing;
 pub use settings::Settings;
 use state::RingState;
+pub use view::labelled_otherwise;
 
 /// What a pass knows of the ring beside what it observed.
 pub struct Given<'pass> {

@@ -22,7 +22,7 @@ use crate::{
     api::v1alpha1::OperationType,
     capability::{Names, ask::Ask, observed::Observed, operation, published},
     kubernetes::{
-        identity::{Found, ORPHANED, Wanted, labels::Lacking},
+        identity::{Found, ORPHANED, Owner, Wanted, labels::Lacking},
         name,
         object::Kind,
         read::workload::{Consumers, Source},
@@ -122,18 +122,23 @@ pub fn asks(settings: &Settings, seen: &RingSecrets, state: &RingState, now: Tim
 #[must_use]
 pub fn unmarked(settings: &Settings, observed: &Observed<'_>, seen: &RingSecrets) -> Vec<(ObjectMeta, Lacking)> {
     let owner = &settings.owner;
-    let lasting = observed.labelled.iter().filter(|secret| {
+    let mut unmarked = labelled_otherwise(owner, &observed.labelled);
+    for secret in seen.lasting().map(|secret| &secret.metadata) {
+        unmarked.retain(|(labelled, _)| labelled.name != secret.name);
+        unmarked.extend(owner.lacking(COMPONENT, secret).map(|lacking| (secret.clone(), lacking)));
+    }
+    unmarked.retain(|(secret, _)| !observed.marked.is_in_vain(secret));
+    unmarked
+}
+
+/// Those of the Secrets of an owner that outlive it, and lack what says so.
+#[must_use]
+pub fn labelled_otherwise(owner: &Owner, labelled: &[ObjectMeta]) -> Vec<(ObjectMeta, Lacking)> {
+    let lasting = labelled.iter().filter(|secret| {
         secret.name.as_deref().is_some_and(|name| name::outlives_its_owner(&owner.name, name))
             && owner.is_labelled(COMPONENT, secret)
     });
-    let lacks = |secret: &ObjectMeta| Some((secret.clone(), owner.lacking(COMPONENT, secret)?));
-    let mut unmarked: Vec<(ObjectMeta, Lacking)> = lasting.filter_map(lacks).collect();
-    for secret in seen.lasting().map(|secret| &secret.metadata) {
-        unmarked.retain(|(labelled, _)| labelled.name != secret.name);
-        unmarked.extend(lacks(secret));
-    }
-    unmarked.retain(|(secret, _)| !observed.is_labelled_in_vain(secret));
-    unmarked
+    lasting.filter_map(|secret| Some((secret.clone(), owner.lacking(COMPONENT, secret)?))).collect()
 }
 
 /// What the pods that use the ring use.

@@ -2,7 +2,7 @@
 //!
 //! In: the settings, what was observed, the looks at the servers. Out: [`Live`], in which it is told whose each object is.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -132,8 +132,7 @@ pub fn live(settings: &Settings, observed: &Observed<'_>, samples: &[Sample], ve
 pub fn asks(settings: &Settings, live: &Live, looks_since: Option<Timestamp>) -> Vec<Ask> {
     let since = looks_since.or_else(|| rotation::refused_since(settings, live));
     let processes = since.map(|since| Ask::Processes(connection(&settings.owner.name), since));
-    let callers = network::asks_for_callers(settings, live).then(|| network::callers(live)).flatten();
-    let abroad = callers.map(|callers| abroad(&callers)).filter(|abroad| !abroad.is_empty());
+    let abroad = connected(settings, live).map(|callers| abroad(&callers)).filter(|abroad| !abroad.is_empty());
     processes.into_iter().chain(abroad.map(Ask::Addresses)).collect()
 }
 
@@ -143,9 +142,13 @@ pub fn connection(owner: &str) -> Vec<Source> {
     vec![Source::Secret(name::redis(owner))]
 }
 
+/// From where applications are connected, where that has to be known, and was seen.
+fn connected(settings: &Settings, live: &Live) -> Option<BTreeSet<IpAddr>> {
+    network::asks_for_callers(settings, live).then(|| network::callers(live)).flatten()
+}
+
 fn callers(settings: &Settings, live: &Live, observed: &Observed<'_>) -> Callers {
-    let callers = network::asks_for_callers(settings, live).then(|| network::callers(live)).flatten();
-    match callers {
+    match connected(settings, live) {
         None => Callers::Unknown,
         Some(callers) if abroad(&callers).is_empty() => Callers::Inside,
         Some(callers) => observed.answers.addresses().map_or(Callers::Unknown, |pods| Callers::of(&callers, pods)),

@@ -16,7 +16,7 @@ use crate::{
     },
     data_protection,
     kubernetes::{
-        identity::{Owner, labels::Lacking},
+        identity::Owner,
         name,
         object::{Kind, Reference},
         words,
@@ -34,7 +34,9 @@ pub async fn label(context: Arc<Context>, key: GuardedRef) {
         name: key.name.clone(),
         uid: String::new(),
     };
-    let left = unmarked(&context, &owner);
+    let labelled = context.secrets.watched(&owner.namespace, &owner.name);
+    let labelled: Vec<ObjectMeta> = labelled.iter().map(|secret| secret.metadata.clone()).collect();
+    let left = data_protection::labelled_otherwise(&owner, &labelled);
     if left.is_empty() {
         return;
     }
@@ -70,18 +72,6 @@ pub async fn label(context: Arc<Context>, key: GuardedRef) {
             }
         }
     }
-}
-
-/// The Secrets that outlive their owner and lack what says so, as a watch shows them.
-fn unmarked(context: &Context, owner: &Owner) -> Vec<(ObjectMeta, Lacking)> {
-    let component = data_protection::COMPONENT;
-    let lacks = |secret: &ObjectMeta| {
-        let outlives = name::outlives_its_owner(&owner.name, secret.name.as_deref().unwrap_or_default());
-        let is_of_ring = outlives && owner.is_labelled(component, secret);
-        Some((secret.clone(), owner.lacking(component, secret).filter(|_| is_of_ring)?))
-    };
-    let labelled = context.secrets.watched(&owner.namespace, &owner.name);
-    labelled.iter().filter_map(|secret| lacks(&secret.metadata)).collect()
 }
 
 async fn label_claim(context: &Context, owner: &Owner) {

@@ -117,7 +117,7 @@ fn absorb(context: &Context, key: &GuardedRef, write: &Write, answer: Answer, ap
                 applied.changes.push(ObjectChange::Adopted(object.clone()));
             }
             if let Write::Label(object, _) = write {
-                context.remember(key, |it| it.labelled(&object.metadata));
+                context.remember(key, |it| it.marked.insert(&object.metadata));
             }
             if let Write::Mint(_) = write {
                 tracing::info!(

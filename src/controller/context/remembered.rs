@@ -1,15 +1,13 @@
 //! What this process remembers of one cache from pass to pass. It may forget it at any time: then something is asked for, opened,
 //! verified or told once more.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::{
+    capability::observed::Marked,
     controller::brake::Brake,
     data_protection::KeyRing,
     kubernetes::{
@@ -34,8 +32,8 @@ pub struct Remembered {
     pub settled: Arc<Settled>,
     /// The brake of its objects.
     pub brake: Brake,
-    /// The objects that were labelled, by their UID, with the version at which they were seen.
-    pub labelled: HashMap<String, Option<String>>,
+    /// The objects that were labelled.
+    pub marked: Marked,
     /// The objects that are left alone of which this process has told, by their UID.
     left: HashSet<String>,
     /// The UID of the pod of which the claim is known to need nothing.
@@ -53,7 +51,7 @@ impl Remembered {
             verified: Arc::clone(&self.verified),
             settled: Arc::clone(&self.settled),
             brake: self.brake.begin(uid, generation, now).pulled(),
-            labelled: self.labelled.clone(),
+            marked: self.marked.clone(),
             ..Self::default()
         }
     }
@@ -92,18 +90,6 @@ impl Remembered {
     /// Remembers that the claim of this pod needs nothing.
     pub fn saw_claim(&mut self, pod: &Pod) {
         self.claimed = Some(pod.metadata.uid.clone().unwrap_or_default());
-    }
-
-    /// Whether an object was labelled at the version that it has, and is as it was: a policy of the cluster undoes it.
-    #[must_use]
-    pub fn is_labelled_in_vain(&self, object: &ObjectMeta) -> bool {
-        let version = object.uid.as_ref().and_then(|uid| self.labelled.get(uid));
-        version.is_some_and(|version| *version == object.resource_version)
-    }
-
-    /// Remembers that an object was labelled at the version that it was seen at.
-    pub fn labelled(&mut self, object: &ObjectMeta) {
-        self.labelled.insert(object.uid.clone().unwrap_or_default(), object.resource_version.clone());
     }
 
     /// Of a cache that is gone, what outlasts it: fights over what it has left.

@@ -58,7 +58,7 @@ async fn unlabelled_claim(
     let named = claim.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
     let is_ours = named.is_none_or(|named| *named == owner.name);
     let lacks = is_ours && owner.lacking(component, &claim).is_some();
-    if lacks && !context.remember(key, |it| it.is_labelled_in_vain(&claim)) {
+    if lacks && !context.remember(key, |it| it.marked.is_in_vain(&claim)) {
         return Some(claim);
     }
     context.remember(key, |it| it.saw_claim(pod));

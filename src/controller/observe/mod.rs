@@ -91,7 +91,7 @@ pub async fn snapshot<'pass>(
         claims,
         pods,
         labelled,
-        labelled_in_vain: remembered.labelled,
+        marked: remembered.marked,
         previous,
         is_paused,
         is_accepted: is_accepted(cache),

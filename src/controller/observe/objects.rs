@@ -64,7 +64,9 @@ fn secrets(
     let is_named = |name: &String| names.objects.iter().any(|(kind, named)| (*kind, named) == (Kind::Secret, name));
     let mut secrets: BTreeMap<String, Missing> = BTreeMap::new();
     let certificates = names.reads_lasting.then(|| name::key_certificates(&owner.name));
-    for name in plan::names(&owner.name, Kind::Secret).into_iter().chain(certificates) {
+    // A ring that nobody wants is not read.
+    let is_read = |name: &String| names.reads_lasting || *name != name::keys(&owner.name);
+    for name in plan::names(&owner.name, Kind::Secret).into_iter().filter(is_read).chain(certificates) {
         let how = if is_named(&name) { unseen } else { Missing::TakenForAbsent };
         secrets.insert(name, how);
     }
