@@ -154,7 +154,7 @@ fn spec_valid(failure: Option<&WriteError>) -> Finding {
     let remedy = if error.is_rehearsal() {
         "Nothing was changed; correct the field of the spec that it names"
     } else {
-        "See the object, and the cluster's admission policies"
+        "Correct the field of the spec that it names; where the spec has none of that name, see the cluster's admission policies"
     };
     match error.class() {
         WriteErrorClass::Invalid => Finding::fails(

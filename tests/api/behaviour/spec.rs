@@ -139,7 +139,14 @@ async fn a_spec_that_is_refused_is_told_in_the_api_servers_words_and_changes_not
     world.quiet().await;
     world.has_shape("nothing was changed", &shape).await;
     world.setting(SHOP, "maxmemory-policy", "volatile-lru").await;
-    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"pod": null}}})).await;
+    // Where nothing else is to be written, nothing is rehearsed.
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"evictionPolicy": "volatile-lru"}}})).await;
+    eventually("the remedy is told", async || {
+        let message = world.condition(SHOP, "SpecValid", "False", "RejectedByApiServer").await;
+        if message.contains("Correct the field of the spec") { Ok(()) } else { Err(message) }
+    })
+    .await;
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"pod": null, "evictionPolicy": "allkeys-lru"}}})).await;
     world.ready(SHOP).await;
     world.setting(SHOP, "maxmemory-policy", "allkeys-lru").await;
 }
