@@ -24,17 +24,21 @@ pub mod requeue;
 pub mod settings;
 pub mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Client, Resource,
+    Api, Client, Resource,
     runtime::{
         controller::{self, Action},
         watcher,
     },
 };
-use tokio::sync::{mpsc::UnboundedReceiver, watch as signal};
+use tokio::{
+    sync::{mpsc::UnboundedReceiver, watch as signal},
+    time::timeout,
+};
 
 use crate::{
     kubernetes::{read::named::NamedSecrets, words},
@@ -45,7 +49,12 @@ use apply::leftovers;
 pub use context::{Context, Options};
 pub use memory::Written;
 use reconcile::{PassError, pass, retry_after};
+use watch::LIST_PAGE;
 pub use watch::{Guarded, GuardedRef, Scope};
+
+/// How long the first passes wait for Secrets that they would have to ask for one by one. Of some ten thousand caches a machine
+/// reads them within it.
+const READING_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs until `shutdown` completes. `synced` becomes true once the watches have listed what there is, and `metrics` tell from
 /// now on what is counted.
@@ -70,14 +79,15 @@ pub async fn run(
     let (sweeper, swept) = Sweeper::new(Context::now);
     let looked = |news| heard(news).map(|cache| watch::key(&cache));
     let (stop, stopping) = signal::channel(false);
+    let (begin, in_step) = signal::channel(false);
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
     };
     let context = Arc::new(Context::new(
-        client,
+        client.clone(),
         caches.clone(),
-        (synced.subscribe(), stopping),
+        (in_step, stopping),
         (prober, sweeper),
         named,
         written,
@@ -89,12 +99,14 @@ pub async fn run(
         if token_caches.wait_until_ready().await.is_ok() && caches.ready().await.is_ok() {
             synced.send_replace(true);
             tracing::info!("the watches are in step");
+            read_secrets(&left, &options.scope.api(&client)).await;
+            begin.send_replace(true);
             let is_gone = |key: &GuardedRef| token_caches.get(key).is_none();
             for key in caches.instances().into_iter().filter(is_gone) {
                 leftovers::label(Arc::clone(&left), key).await;
             }
         } else {
-            drop(synced);
+            drop((synced, begin));
         }
         futures::future::pending::<()>().await;
     };
@@ -111,6 +123,15 @@ pub async fn run(
     tokio::select! {
         () = passes => {}
         () = ready => {}
+    }
+}
+
+/// Reads what the first passes would ask for one by one.
+async fn read_secrets(context: &Context, api: &Api<Secret>) {
+    match timeout(READING_LIMIT, context.secrets.read_made(api, LIST_PAGE)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(why = words::of(&error), "Secrets cannot be listed; each is read by name"),
+        Err(_) => tracing::debug!("Secrets are not listed in time; those that are left are read by name"),
     }
 }
 

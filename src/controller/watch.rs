@@ -51,7 +51,7 @@ use crate::{
 const CONCURRENT_PASSES: u16 = 16;
 
 /// How many objects of a list are read at once.
-const LIST_PAGE: u32 = 100;
+pub const LIST_PAGE: u32 = 50;
 
 /// A `TokenCache` that may not be readable: one that is not must not hide the others.
 pub type Guarded = DeserializeGuard<TokenCache>;
@@ -287,7 +287,7 @@ impl fmt::Display for Scope {
 
 impl Scope {
     /// The API for one kind, in this scope.
-    fn api<K>(&self, client: &Client) -> Api<K>
+    pub fn api<K>(&self, client: &Client) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,
         K::DynamicType: Default,

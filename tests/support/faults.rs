@@ -38,6 +38,7 @@ pub struct Writes {
     death: Option<Death>,
     lost: Option<usize>,
     hears: bool,
+    lists: bool,
     rival: Option<Rival>,
     state: Arc<Mutex<State>>,
     died: Arc<tokio::sync::watch::Sender<bool>>,
@@ -59,7 +60,7 @@ struct State {
     acted: bool,
 }
 
-enum ConditionStatus {
+enum Verdict {
     Pass,
     /// After what somebody else does.
     Wait(Rival),
@@ -71,7 +72,15 @@ enum ConditionStatus {
 impl Writes {
     /// Only counts.
     pub fn counted() -> Self {
-        Self { death: None, lost: None, hears: true, rival: None, state: Arc::default(), died: Arc::default() }
+        Self {
+            death: None,
+            lost: None,
+            hears: true,
+            lists: true,
+            rival: None,
+            state: Arc::default(),
+            died: Arc::default(),
+        }
     }
 
     /// Counts, and dies.
@@ -104,6 +113,11 @@ impl Writes {
         Self { hears: false, ..self }
     }
 
+    /// Gets no list of Secrets with their content.
+    pub fn unlisted(self) -> Self {
+        Self { lists: false, ..self }
+    }
+
     /// Every write so far, with the one that was fatal.
     pub fn log(&self) -> Vec<Write> {
         self.state.lock().expect("no panic while locked").log.clone()
@@ -119,16 +133,16 @@ impl Writes {
         self.died.subscribe().wait_for(|dead| *dead).await.expect("the sender lives as long as self");
     }
 
-    fn judge(&self, request: &Request<Body>) -> ConditionStatus {
+    fn judge(&self, request: &Request<Body>) -> Verdict {
         let mut state = self.state.lock().expect("no panic while locked");
         if state.closed {
-            return ConditionStatus::Refuse;
+            return Verdict::Refuse;
         }
         if !is_write(request) {
-            return if self.hears || !is_watch_of_secrets(request) {
-                ConditionStatus::Pass
-            } else {
-                ConditionStatus::Hold
+            return match request {
+                request if !self.hears && is_watch_of_secrets(request) => Verdict::Hold,
+                request if !self.lists && is_list_of_secrets(request) => Verdict::Refuse,
+                _ => Verdict::Pass,
             };
         }
         let index = state.log.len();
@@ -137,19 +151,19 @@ impl Writes {
             Some(Death::BeforeWrite(fatal)) if fatal == index => {
                 state.closed = true;
                 self.died.send_replace(true);
-                ConditionStatus::Refuse
+                Verdict::Refuse
             }
             Some(Death::AfterWrite(fatal)) if fatal == index => {
                 state.closed = true;
-                ConditionStatus::LoseAnswer
+                Verdict::LoseAnswer
             }
-            _ if self.lost == Some(index) => ConditionStatus::LoseAnswer,
+            _ if self.lost == Some(index) => Verdict::LoseAnswer,
             _ => match &self.rival {
                 Some(rival) if !state.acted && rival.is_met(request) => {
                     state.acted = true;
-                    ConditionStatus::Wait(rival.clone())
+                    Verdict::Wait(rival.clone())
                 }
-                _ => ConditionStatus::Pass,
+                _ => Verdict::Pass,
             },
         }
     }
@@ -172,6 +186,12 @@ fn is_write(request: &Request<Body>) -> bool {
 fn is_watch_of_secrets(request: &Request<Body>) -> bool {
     request.uri().path().ends_with("/secrets")
         && request.uri().query().is_some_and(|query| query.contains("watch=true"))
+}
+
+fn is_list_of_secrets(request: &Request<Body>) -> bool {
+    let is_of_metadata = |accepted: &str| accepted.contains("PartialObjectMetadata");
+    let accepted = request.headers().get(http::header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    request.uri().path().ends_with("/secrets") && !accepted.is_some_and(is_of_metadata)
 }
 
 impl fmt::Display for Write {
@@ -219,21 +239,21 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         match self.writes.judge(&request) {
-            ConditionStatus::Pass => {
+            Verdict::Pass => {
                 let answer = self.inner.call(request);
                 Box::pin(async move { answer.await.map_err(Into::into) })
             }
             // Nothing is sent before its future is polled.
-            ConditionStatus::Wait(rival) => {
+            Verdict::Wait(rival) => {
                 let answer = self.inner.call(request);
                 Box::pin(async move {
                     (rival.acts)().await;
                     answer.await.map_err(Into::into)
                 })
             }
-            ConditionStatus::Refuse => Box::pin(async { Err("the client is dead: the request was not sent".into()) }),
-            ConditionStatus::Hold => Box::pin(std::future::pending()),
-            ConditionStatus::LoseAnswer => {
+            Verdict::Refuse => Box::pin(async { Err("the request was not sent".into()) }),
+            Verdict::Hold => Box::pin(std::future::pending()),
+            Verdict::LoseAnswer => {
                 let answer = self.inner.call(request);
                 let (died, is_fatal) = (Arc::clone(&self.writes.died), self.writes.death.is_some());
                 // A task of its own: the write is carried out even if the caller goes away now.

@@ -1,7 +1,8 @@
 //! Reading Secrets: watched by metadata and label only, fetched by name, and fetched again only when their
 //! resourceVersion moved.
 //!
-//! In: a namespace and a name. Out: the Secret, or that there is none. It never lists Secrets with their content.
+//! In: a namespace and a name. Out: the Secret, or that there is none. It never lists Secrets with their content, but for those
+//! that the operator made, once at its start.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,7 +23,7 @@ use super::{
     packed::{Folding, Packed, Version, parts, place},
 };
 use crate::kubernetes::identity::{
-    labels::{UNLABELLED_SELECTOR, is_managed, is_of_earlier_version},
+    labels::{MANAGED_SELECTOR, UNLABELLED_SELECTOR, is_managed, is_of_earlier_version},
     managed_fields,
 };
 
@@ -111,6 +112,27 @@ impl SecretReader {
             Sight::Absent => Ok(None),
             Sight::Version(version) => self.read_at(namespace, name, Version::parse(&version)).await,
             Sight::Unknown => self.ask(namespace, name).await,
+        }
+    }
+
+    /// Reads the Secrets that the operator made, by pages of this size, so that its first passes need not ask for each of them. What
+    /// it does not get is asked for by name.
+    ///
+    /// # Errors
+    /// What the API server or the way to it answered.
+    pub async fn read_made(&self, api: &Api<Secret>, page: u32) -> Result<(), kube::Error> {
+        let mut wanted = ListParams::default().labels(MANAGED_SELECTOR).limit(page);
+        loop {
+            let list = api.list(&wanted).await?;
+            for mut secret in list.items {
+                managed_fields::slim_secret(&mut secret.metadata);
+                let place = place(secret.metadata.namespace.as_deref().unwrap_or_default(), &secret.name_any());
+                self.fetched().insert(place, &Arc::new(secret));
+            }
+            match list.metadata.continue_ {
+                Some(token) if !token.is_empty() => wanted.continue_token = Some(token),
+                Some(_) | None => return Ok(()),
+            }
         }
     }
 

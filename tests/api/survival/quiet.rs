@@ -4,12 +4,13 @@ use serde_json::json;
 
 use super::TWO_PERIODS;
 use super::history::History;
-use super::world::{SHOP, World};
+use super::world::{SHOP, World, condition};
 use crate::support::api_server::api_server;
 use crate::support::audit::{self, Mark};
 use crate::support::eventually::{eventually, never};
+use crate::support::faults::Writes;
 use crate::support::log;
-use crate::support::operator::Operator;
+use crate::support::operator::{Operator, PROBE_PERIOD, USER_AGENT};
 
 /// Watches for two probe periods that the operator writes nothing.
 async fn nothing_is_written(world: &World, mark: Mark) {
@@ -65,6 +66,33 @@ async fn a_restart_over_a_healthy_cache_leaves_its_status_alone() {
     assert_eq!(history.len(), 1, "there was no other status");
 }
 
+/// How often Secrets were read by name.
+fn reads_of_secrets(world: &World, mark: Mark) -> usize {
+    let asked = api_server().audit_log().since(mark, &world.namespace).into_iter();
+    let of_secrets =
+        asked.filter(|request| request.object_ref.resource == "secrets" && request.user_agent == USER_AGENT);
+    of_secrets.filter(|request| request.verb == "get").count()
+}
+
+#[tokio::test]
+async fn a_restarted_operator_lists_the_secrets_that_it_made_and_where_it_cannot_it_reads_them_by_name() {
+    let (world, mut operator) = World::with_shop("listed").await;
+    world.quiet().await;
+    let wanted = world.shape().await;
+    for (writes, are_listed) in [(Writes::counted(), true), (Writes::counted().unlisted(), false)] {
+        operator.kill().await;
+        world.edit("ConfigMap", "shop-settings", json!({"data": null})).await;
+        let mark = api_server().audit_log().mark();
+        let client = api_server().client_through(USER_AGENT, &writes).await;
+        operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
+        world.has_shape("a pass was made", &wanted).await;
+        world.quiet().await;
+        let reads = reads_of_secrets(&world, mark);
+        assert_eq!(reads == 0, are_listed, "{reads} reads");
+    }
+    assert_eq!(condition(&world.ready(SHOP).await, "Ready")["reason"], "AllVerified");
+}
+
 #[tokio::test]
 async fn a_server_that_went_while_the_operator_was_away_is_told_once_and_heals() {
     let (world, operator) = World::with_shop("away").await;
@@ -72,7 +100,7 @@ async fn a_server_that_went_while_the_operator_was_away_is_told_once_and_heals()
     world.kubelet.pod(super::world::POD).inject(crate::support::kubelet::Fault::Vacant);
     let _operator = Operator::start(&world.namespace).await;
     let history = History::of(&world, SHOP);
-    world.status(SHOP, "it is not ready", |seen| super::world::condition(seen, "Ready")["status"] == "False").await;
+    world.status(SHOP, "it is not ready", |seen| condition(seen, "Ready")["status"] == "False").await;
     world.kubelet.pod(super::world::POD).heal();
     world.ready(SHOP).await;
     let told = history.of_condition("Ready");
