@@ -12,6 +12,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
 
 use super::watch::GuardedRef;
 use crate::{api::v1alpha1::StoredStatus, kubernetes::event::Event};
@@ -23,6 +24,19 @@ pub const PAUSE: Duration = Duration::from_secs(2);
 pub struct Written {
     pause: SignedDuration,
     last: Mutex<HashMap<GuardedRef, Last>>,
+    under_way: Mutex<HashMap<GuardedRef, u64>>,
+}
+
+/// A write of a status, until it is answered.
+pub struct UnderWay<'written> {
+    written: &'written Written,
+    key: &'written GuardedRef,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.written.under_way().remove(self.key);
+    }
 }
 
 /// The last write of an object's status.
@@ -73,7 +87,23 @@ impl Written {
     /// Nothing was written yet. Between two writes of one status is to be this time, which is [`PAUSE`] but in tests.
     #[must_use]
     pub fn new(pause: Duration) -> Self {
-        Self { pause: SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX), last: Mutex::default() }
+        Self {
+            pause: SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
+            last: Mutex::default(),
+            under_way: Mutex::default(),
+        }
+    }
+
+    /// Takes note that this object is about to get this status: the watch may show it before the write is answered.
+    #[must_use]
+    pub fn begin<'written>(
+        &'written self,
+        key: &'written GuardedRef,
+        object: &ObjectMeta,
+        status: &StoredStatus,
+    ) -> UnderWay<'written> {
+        self.under_way().insert(key.clone(), digest(&(identity(object), status)));
+        UnderWay { written: self, key }
     }
 
     /// Takes note of a write.
@@ -108,8 +138,15 @@ impl Written {
         last.overlay.as_ref().map(|overlay| overlay.status.clone())
     }
 
-    /// Whether an object of the watch is as the last write has made it, and no step waits for that.
-    pub fn is_echo(&self, key: &GuardedRef, object: &ObjectMeta) -> bool {
+    /// Whether an object of the watch is as the last write has made it, or as the one makes it that is under way, and no step waits
+    /// for that.
+    pub fn is_echo(&self, key: &GuardedRef, object: &ObjectMeta, status: Option<&StoredStatus>) -> bool {
+        let under_way = self.under_way().get(key).copied();
+        if under_way
+            .is_some_and(|expected| status.is_some_and(|status| expected == digest(&(identity(object), status))))
+        {
+            return true;
+        }
         let overlay = self.lock();
         let overlay = overlay.get(key).and_then(|last| last.overlay.as_ref());
         overlay.is_some_and(|overlay| !overlay.moves && object.resource_version.as_ref() == Some(&overlay.version))
@@ -154,6 +191,10 @@ impl Written {
         self.lock().remove(key);
     }
 
+    fn under_way(&self) -> MutexGuard<'_, HashMap<GuardedRef, u64>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<GuardedRef, Last>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,17 +209,22 @@ impl Last {
     }
 }
 
-/// Tells one status from another.
-fn digest(status: &StoredStatus) -> u64 {
+/// What of an object's metadata anybody may have changed: all but what every write changes.
+fn identity(object: &ObjectMeta) -> ObjectMeta {
+    ObjectMeta { resource_version: None, managed_fields: None, ..object.clone() }
+}
+
+/// Tells one value from another.
+fn digest(value: &impl Serialize) -> u64 {
     let mut hasher = DefaultHasher::new();
-    serde_json::to_vec(status).unwrap_or_default().hash(&mut hasher);
+    serde_json::to_vec(value).unwrap_or_default().hash(&mut hasher);
     hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::event::EventType;
+    use crate::{api::v1alpha1::TokenCacheStatus, kubernetes::event::EventType};
 
     const UID: Option<&str> = Some("uid-of-shop");
 
@@ -242,6 +288,26 @@ mod tests {
         assert!(unseen(&written, "101"), "an annotation came before the write");
         assert!(!unseen(&written, "102"));
         assert!(!unseen(&written, "100"), "what was seen once is not forgotten");
+    }
+
+    #[test]
+    fn what_is_written_now_is_known_before_the_answer_and_nothing_else_is() {
+        let written = Written::new(PAUSE);
+        let object = |version: &str, labels: &[&str]| ObjectMeta {
+            resource_version: Some(version.to_owned()),
+            labels: Some(labels.iter().map(|label| ((*label).to_owned(), String::new())).collect()),
+            ..ObjectMeta::default()
+        };
+        let status = StoredStatus::default();
+        let other = status.followed_by(TokenCacheStatus { observed_generation: 1, ..TokenCacheStatus::default() });
+        let is_echo = |object: &ObjectMeta, status| written.is_echo(&key(), object, Some(status));
+        let (key, before) = (key(), object("1", &["a"]));
+        let under_way = written.begin(&key, &before, &status);
+        assert!(is_echo(&object("2", &["a"]), &status));
+        assert!(!is_echo(&object("2", &["a"]), &other), "somebody has changed the status");
+        assert!(!is_echo(&object("2", &["b"]), &status), "somebody has changed the object");
+        drop(under_way);
+        assert!(!is_echo(&object("2", &["a"]), &status), "it is answered, or was given up");
     }
 
     #[test]

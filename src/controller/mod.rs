@@ -67,7 +67,10 @@ pub async fn run(
 ) {
     let written = Arc::new(Written::new(options.status_pause));
     let last = Arc::clone(&written);
-    let is_echo = move |cache: &Guarded| last.is_echo(&GuardedRef::from_obj(cache), cache.meta());
+    let is_echo = move |cache: &Guarded| {
+        let status = cache.0.as_ref().ok().and_then(|cache| cache.status.as_ref());
+        last.is_echo(&GuardedRef::from_obj(cache), cache.meta(), status)
+    };
     let (controller, caches) = watch::controller(&client, &options.scope, is_echo);
     let token_caches = controller.store();
     let (prober, news) = Prober::new(options.probe_period, Context::now, {

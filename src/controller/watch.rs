@@ -5,8 +5,9 @@
 //! that reached the controller would hold up every other watch, and the news of the servers, for up to a minute.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fmt::{self, Debug},
+    time::Duration,
 };
 
 use futures::{Stream, StreamExt, future::ready, stream};
@@ -52,6 +53,12 @@ const CONCURRENT_PASSES: u16 = 16;
 
 /// How many objects of a list are read at once.
 pub const LIST_PAGE: u32 = 50;
+
+/// How long a change of a pod, or of its `StatefulSet`, waits for the next one.
+const GATHERED: Duration = Duration::from_millis(250);
+
+/// How many changes wait at most.
+const MOST_GATHERED: usize = 256;
 
 /// A `TokenCache` that may not be readable: one that is not must not hide the others.
 pub type Guarded = DeserializeGuard<TokenCache>;
@@ -180,11 +187,10 @@ pub fn controller(
     let controller = controller.reconcile_on(changed);
     let (config_maps, changed) = kept::<ConfigMap>(client, scope, ours(), owners, never);
     let controller = controller.reconcile_on(changed);
-    let (stateful_sets, changed) = kept::<StatefulSet>(client, scope, ours(), owners, redis::tells_the_same);
-    let controller = controller.reconcile_on(changed);
+    let (stateful_sets, rolled) = kept::<StatefulSet>(client, scope, ours(), owners, redis::tells_the_same);
     let of_pods = paged().labels(POD_SELECTOR);
     let (pods, changed) = kept::<Pod>(client, scope, of_pods, |pod| instance(pod).into_iter().collect(), never);
-    let controller = controller.reconcile_on(changed);
+    let controller = controller.reconcile_on(gathered(stream::select(rolled, changed)));
     let (secrets, changed) = kept::<PartialObjectMeta<Secret>>(client, scope, ours(), owners, never);
     let controller = controller.reconcile_on(changed);
     let earlier = paged().labels(EARLIER_SELECTOR);
@@ -228,6 +234,15 @@ where
     let changes = events
         .filter_map(move |event| ready(told(&K::kind(&()), event).and_then(|event| noted.note(event, tells_the_same))));
     (cache, changes.flat_map(move |object| stream::iter(concerned(&object))).boxed())
+}
+
+/// Each `TokenCache` once, of those whom changes concern that come within a moment of the first: a pod that starts changes some times
+/// in a row, and its `StatefulSet` with it.
+fn gathered(
+    concerned: impl Stream<Item = GuardedRef> + Send + 'static,
+) -> impl Stream<Item = GuardedRef> + Send + 'static {
+    let chunks = tokio_stream::StreamExt::chunks_timeout(concerned, MOST_GATHERED, GATHERED);
+    chunks.flat_map(|chunk| stream::iter(chunk.into_iter().collect::<HashSet<_>>()))
 }
 
 /// Of most objects whatever has changed may tell something.
@@ -287,6 +302,7 @@ impl fmt::Display for Scope {
 
 impl Scope {
     /// The API for one kind, in this scope.
+    #[must_use]
     pub fn api<K>(&self, client: &Client) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,

@@ -92,12 +92,14 @@ pub async fn deliver(
         publish_fights(context, key, cache, (previous, &status)).await;
         return Ok(Delivery::Held);
     }
+    let moves = status.operations != previous.operations;
+    let under_way = (!moves).then(|| context.written.begin(key, &cache.metadata, &status));
     let written = write_status(&context.client, cache, &status).await;
     let version = written.as_ref().ok().cloned().flatten();
-    let moves = status.operations != previous.operations;
     let overlay = version.map(|version| Overlay { over: cache.resource_version(), version, status, moves });
     // Also of one that failed: it may have been carried out.
     context.written.note(key, uid, overlay, Context::now());
+    drop(under_way);
     written?;
     if is_undone {
         context.brake(key, |brake| brake.wrote_status(Context::now()));
