@@ -49,13 +49,17 @@ async fn an_operator_that_may_not_read_a_secret_says_that_it_knows_nothing_and_g
     let made = world.names().await;
     grant(&world, rules(&["list", "watch", "create", "patch", "delete"])).await;
     let client = api_server().client_as(USER, USER_AGENT).await;
-    let operator = Operator::start_with(client, &world.namespace, PERIOD);
-    operator.synced().await;
-    // What it has listed it knows; what has changed since it has to read.
-    for secret in ["shop-redis", "shop-redis-operator"] {
-        world.edit("Secret", secret, json!({"metadata": {"annotations": {"example.com/note": "hello"}}})).await;
-    }
-    let message = world.condition(SHOP, "Ready", "Unknown", "ReadFailed").await;
+    let _operator = Operator::start_with(client, &world.namespace, PERIOD);
+    let message = eventually("it says that it cannot read", async || {
+        // What it has listed at its start it knows; what has changed since it has to read.
+        let note = json!({"metadata": {"annotations": {"seen": format!("{:?}", Instant::now())}}});
+        world.edit("Secret", "shop-redis-operator", note).await;
+        let status = world.get("TokenCache", SHOP).await["status"].clone();
+        let ready = condition(&status, "Ready");
+        let is_told = ready["status"] == "Unknown" && ready["reason"] == "ReadFailed";
+        if is_told { Ok(ready["message"].as_str().unwrap().to_owned()) } else { Err(status.to_string()) }
+    })
+    .await;
     assert!(message.contains("read Secret shop-") && message.contains("forbidden"), "{message}");
     let status = world.condition(SHOP, "RedisAvailable", "Unknown", "ReadFailed").await;
     assert_eq!(status, message);
