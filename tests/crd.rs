@@ -95,3 +95,11 @@ fn every_rule_says_what_is_wrong_in_a_sentence() {
         }
     }
 }
+
+#[test]
+fn the_table_of_reasons_is_the_code_s() {
+    assert!(
+        file("docs/reasons.md") == tokencache_operator::cli::reasons::table(),
+        "docs/reasons.md is old: run `make generate`"
+    );
+}

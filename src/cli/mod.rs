@@ -2,6 +2,7 @@
 
 mod crd;
 mod doctor;
+pub mod reasons;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +21,8 @@ enum Command {
     Run(run::RunArguments),
     /// Print the definition of the custom resource.
     Crd(crd::CrdArguments),
+    /// Print what each reason of a condition means.
+    Reasons,
     /// Look at what a pod has, as an application would.
     Doctor(doctor::DoctorArguments),
 }
@@ -33,6 +36,9 @@ pub enum CliError {
     /// `crd` ended.
     #[error(transparent)]
     Crd(#[from] crd::CrdError),
+    /// Standard output is closed.
+    #[error("standard output: {0}")]
+    Output(#[from] std::io::Error),
     /// `doctor` found something, or found nothing out.
     #[error(transparent)]
     Doctor(#[from] doctor::DoctorError),
@@ -46,6 +52,7 @@ pub fn main(arguments: Arguments) -> Result<(), CliError> {
     match arguments.command {
         Command::Run(arguments) => Ok(run::main(&arguments)?),
         Command::Crd(arguments) => Ok(crd::main(&arguments)?),
+        Command::Reasons => Ok(reasons::main()?),
         Command::Doctor(arguments) => Ok(doctor::main(&arguments)?),
     }
 }

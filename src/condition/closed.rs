@@ -1,6 +1,32 @@
-//! Closed lists, each member of which is called in the status as it is here.
+//! Closed lists, each member of which is called in the status as it is here; with a column beside it, what each means.
 
 macro_rules! closed {
+    ($(#[$meta:meta])+ pub enum $list:ident: $column:ident {
+        $($(#[doc = $doc:literal])+ $name:ident: $value:ident),+ $(,)?
+    }) => {
+        closed! {
+            $(#[$meta])+
+            pub enum $list { $($(#[doc = $doc])+ $name),+ }
+        }
+
+        impl $list {
+            /// What it means for applications.
+            #[must_use]
+            pub fn effect(self) -> $column {
+                match self {
+                    $(Self::$name => $column::$value),+
+                }
+            }
+
+            /// What it says, in a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_start()),+
+                }
+            }
+        }
+    };
     ($(#[$meta:meta])+ pub enum $list:ident { $($(#[$doc:meta])+ $name:ident),+ $(,)? }) => {
         $(#[$meta])+
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +44,12 @@ macro_rules! closed {
                 match self {
                     $(Self::$name => stringify!($name)),+
                 }
+            }
+
+            /// The one that is called so in the status.
+            #[must_use]
+            pub fn named(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word)
             }
         }
     };

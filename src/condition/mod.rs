@@ -16,7 +16,7 @@ closed! {
     /// What a condition is about. In the order in which they stand in the status, and in which `Ready` looks for the first that
     /// fails.
     pub enum ConditionType {
-        /// The cache does its job: the worst of those that do not only advise.
+        /// Applications are served, and have what was asked for: nothing else is an outage.
         Ready,
         /// Only the user can help.
         Stalled,
@@ -56,35 +56,22 @@ closed! {
 }
 
 impl ConditionType {
-    /// Whether the cache does its job also where this does not hold.
-    #[must_use]
-    pub fn is_advisory(self) -> bool {
-        match self {
-            Self::SpecValid
-            | Self::RedisAvailable
-            | Self::TlsReady
-            | Self::EvictionPolicyVerified
-            | Self::UsersVerified
-            | Self::KeyRingReady
-            | Self::Ready
-            | Self::Stalled => false,
-            Self::AccessAllowed
-            | Self::PasswordRolledOut
-            | Self::ServerSupported
-            | Self::NetworkRestricted
-            | Self::MemorySufficient
-            | Self::LatencyAcceptable
-            | Self::EntriesExpire
-            | Self::InUse
-            | Self::EntriesReadable
-            | Self::Durable => true,
-        }
-    }
-
     /// Whether this version has a condition of this name.
     #[must_use]
     pub fn is_known(name: &str) -> bool {
-        Self::ALL.iter().any(|condition| condition.as_str() == name)
+        Self::named(name).is_some()
+    }
+}
+
+closed! {
+    /// What a reason means for applications where its condition does not hold.
+    pub enum Effect {
+        /// They fail now, or what was asked for is not there yet: `Ready` is False, or Unknown where the condition is.
+        Outage,
+        /// They will fail, or may: a warning.
+        Risk,
+        /// Nothing: it is worth knowing.
+        Note,
     }
 }
 
@@ -133,14 +120,14 @@ impl Finding {
     }
 }
 
-/// `Ready` and `Stalled`, from the conditions that the cache cannot do without, in the order of their importance.
-/// `Ready` repeats the reason and message of the first that is False, or else of the first that is Unknown.
+/// `Ready` and `Stalled`, from findings in the order of their conditions. `Ready` repeats the reason and message of the first outage,
+/// or else of the first that cannot be excluded, and says how many warnings there are.
 #[must_use]
-pub fn summary(required: &[Finding]) -> [Finding; 2] {
-    let worst = [ConditionStatus::False, ConditionStatus::Unknown]
-        .into_iter()
-        .find_map(|status| required.iter().find(|finding| finding.status == status));
-    let ready = worst.map_or_else(
+pub fn summary(findings: &[Finding]) -> [Finding; 2] {
+    let worst = [ConditionStatus::False, ConditionStatus::Unknown].into_iter().find_map(|status| {
+        findings.iter().find(|finding| finding.status == status && finding.reason.effect() == Effect::Outage)
+    });
+    let mut ready = worst.map_or_else(
         || {
             Finding::holds(
                 ConditionType::Ready,
@@ -150,6 +137,12 @@ pub fn summary(required: &[Finding]) -> [Finding; 2] {
         },
         |worst| Finding { condition: ConditionType::Ready, ..worst.clone() },
     );
+    let warned = warned(findings);
+    if !warned.is_empty() {
+        let names: Vec<&str> = warned.iter().map(|condition| condition.as_str()).collect();
+        let what = if warned.len() == 1 { "1 warning" } else { &format!("{} warnings", warned.len()) };
+        ready.message = format!("{}. {what}: {}", ready.message, names.join(", "));
+    }
     let stalled = match worst {
         Some(worst) if worst.status == ConditionStatus::False && worst.reason.needs_user() => {
             Finding::holds(ConditionType::Stalled, worst.reason, worst.message.clone())
@@ -157,6 +150,36 @@ pub fn summary(required: &[Finding]) -> [Finding; 2] {
         _ => Finding::fails(ConditionType::Stalled, Reason::NotStalled, "nothing waits for the user"),
     };
     [ready, stalled]
+}
+
+/// The conditions that warn of a risk, in their order.
+#[must_use]
+pub fn warned(findings: &[Finding]) -> Vec<ConditionType> {
+    let warns =
+        |finding: &&Finding| finding.status == ConditionStatus::False && finding.reason.effect() == Effect::Risk;
+    findings.iter().filter(warns).map(|finding| finding.condition).collect()
+}
+
+/// The findings with what was told before in place of those that take more looks to tell.
+#[must_use]
+pub fn standing(previous: &[Condition], findings: &[Finding]) -> Vec<Finding> {
+    let standing = |finding: &Finding| {
+        let told = told(previous, finding)?;
+        Some(Finding {
+            condition: finding.condition,
+            status: ConditionStatus::named(&told.status)?,
+            reason: Reason::named(&told.reason)?,
+            message: told.message.clone(),
+        })
+    };
+    findings.iter().map(|finding| standing(finding).unwrap_or_else(|| finding.clone())).collect()
+}
+
+/// What was told before the operator was started, where it takes more looks to tell.
+fn told<'told>(previous: &'told [Condition], finding: &Finding) -> Option<&'told Condition> {
+    let before = previous.iter().find(|condition| condition.type_ == finding.condition.as_str());
+    let is_verdict = |condition: &&Condition| condition.status != ConditionStatus::Unknown.as_str();
+    before.filter(is_verdict).filter(|_| finding.reason == Reason::Sampling)
 }
 
 /// The list for the status: the findings in their order. A condition whose status is the same as before keeps its
@@ -167,12 +190,10 @@ pub fn merge(previous: &[Condition], findings: &[Finding], generation: i64, now:
     findings
         .iter()
         .map(|finding| {
-            let before = previous.iter().find(|condition| condition.type_ == finding.condition.as_str());
-            if finding.reason == Reason::Sampling
-                && let Some(told) = before.filter(|condition| condition.status != ConditionStatus::Unknown.as_str())
-            {
+            if let Some(told) = told(previous, finding) {
                 return told.clone();
             }
+            let before = previous.iter().find(|condition| condition.type_ == finding.condition.as_str());
             let kept = before
                 .filter(|condition| condition.status == finding.status.as_str())
                 .map(|condition| condition.last_transition_time.clone());
@@ -259,6 +280,55 @@ mod tests {
         assert_eq!(stalled.status, ConditionStatus::False);
         assert_eq!(summary(&[available(), unknown])[0].status, ConditionStatus::Unknown);
         assert_eq!(summary(&[available()])[0].status, ConditionStatus::True);
+    }
+
+    #[test]
+    fn every_reason_has_the_effect_that_its_column_says() {
+        for &reason in Reason::ALL {
+            let found = |status| {
+                [Finding { condition: ConditionType::RedisAvailable, status, reason, message: "so it is".to_owned() }]
+            };
+            let ready = |status| summary(&found(status))[0].status;
+            let [of_false, of_unknown] = [ConditionStatus::False, ConditionStatus::Unknown].map(ready);
+            let expected = match reason.effect() {
+                Effect::Outage => [ConditionStatus::False, ConditionStatus::Unknown],
+                Effect::Risk | Effect::Note => [ConditionStatus::True; 2],
+            };
+            assert_eq!([of_false, of_unknown], expected, "{reason:?}");
+            assert_eq!(ready(ConditionStatus::True), ConditionStatus::True, "{reason:?}");
+            assert_eq!(
+                !warned(&found(ConditionStatus::False)).is_empty(),
+                reason.effect() == Effect::Risk,
+                "{reason:?}"
+            );
+            for status in [ConditionStatus::True, ConditionStatus::Unknown] {
+                assert_eq!(warned(&found(status)), [], "{reason:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ready_says_the_outage_and_then_how_many_warnings_there_are() {
+        let evicted = Finding::fails(ConditionType::MemorySufficient, Reason::EntriesEvicted, "entries were evicted");
+        let unsaved = Finding::fails(ConditionType::Durable, Reason::SaveFailed, "its volume is full");
+        let frozen = Finding::fails(ConditionType::RedisAvailable, Reason::Frozen, "no answer");
+        let [ready, _] = summary(&[frozen, evicted.clone(), unsaved]);
+        assert_eq!(ready.message, "no answer. 2 warnings: MemorySufficient, Durable");
+        let [ready, _] = summary(&[available(), evicted]);
+        assert_eq!(ready.status, ConditionStatus::True);
+        assert!(ready.message.ends_with(". 1 warning: MemorySufficient"), "{}", ready.message);
+    }
+
+    #[test]
+    fn what_takes_more_looks_to_tell_leaves_an_outage_as_it_was_told() {
+        let refused = Finding::fails(ConditionType::MemorySufficient, Reason::WritesRefused, "it is full");
+        let told = merge(&[], std::slice::from_ref(&refused), 1, at(100));
+        let sampling = [Finding::unknown(ConditionType::MemorySufficient, Reason::Sampling, "one look so far")];
+        assert_eq!(standing(&told, &sampling), [refused]);
+        assert_eq!(standing(&[], &sampling), sampling);
+        let mut by_another_version = told;
+        by_another_version[0].reason = "TooManyKeys".to_owned();
+        assert_eq!(standing(&by_another_version, &sampling), sampling);
     }
 
     #[test]

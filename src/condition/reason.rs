@@ -1,293 +1,307 @@
-//! The closed list of reasons: the same word stands in a condition, in an event and in the log.
+//! The closed list of reasons, and what each means for applications: the same word stands in a condition, in an event and in the log.
 
-use super::closed::closed;
+use super::{Effect, closed::closed};
 
 closed! {
     /// Why a condition has its status.
-    pub enum Reason {
+    pub enum Reason: Effect {
         /// Everything that the cache needs was verified.
-        AllVerified,
+        AllVerified: Note,
         /// Nothing waits for the user.
-        NotStalled,
+        NotStalled: Note,
 
         /// The spec can be carried out.
-        Valid,
+        Valid: Note,
         /// The spec cannot be read or holds what cannot be carried out.
-        Invalid,
+        Invalid: Outage,
         /// The API server refuses what the spec leads to.
-        RejectedByApiServer,
+        RejectedByApiServer: Outage,
 
         /// The operator could not read what there is.
-        ReadFailed,
+        ReadFailed: Outage,
 
         /// Redis answers and takes writes.
-        Available,
+        Available: Note,
         /// A setting had been changed on the server; it was set again and read back.
-        DriftCorrected,
+        DriftCorrected: Risk,
         /// Objects or pods are on their way.
-        Provisioning,
+        Provisioning: Outage,
         /// An object of a needed name exists and is not ours.
-        NameTaken,
+        NameTaken: Outage,
+        /// A `NetworkPolicy` of the needed name exists and is not ours.
+        NetworkPolicyNameTaken: Risk,
         /// Somebody changes an object of ours back as often as it is put right.
-        Contested,
+        Contested: Outage,
+        /// Somebody changes our `NetworkPolicy` back as often as it is put right.
+        NetworkPolicyContested: Risk,
         /// The operator may not write what the cache needs.
-        WriteForbidden,
+        WriteForbidden: Outage,
         /// The API server refused a write, or did not answer.
-        WriteFailed,
+        WriteFailed: Outage,
         /// A password in a Secret is not the one that Redis knows.
-        PasswordMismatch,
+        PasswordMismatch: Outage,
         /// The applications' password is a new one, and Redis has it.
-        NewPassword,
+        NewPassword: Risk,
         /// Redis restarts to learn a new operator password.
-        RestartingForPassword,
+        RestartingForPassword: Outage,
         /// The image cannot be pulled.
-        ImagePullFailed,
+        ImagePullFailed: Outage,
         /// The image's name cannot be one.
-        InvalidImageName,
+        InvalidImageName: Outage,
         /// No node takes the pod.
-        Unschedulable,
+        Unschedulable: Outage,
         /// The container was killed for its memory.
-        OutOfMemory,
+        OutOfMemory: Outage,
         /// The container ends again and again.
-        CrashLoop,
+        CrashLoop: Outage,
         /// The container cannot be made.
-        ContainerNotCreated,
+        ContainerNotCreated: Outage,
         /// Redis answers the operator, but its readiness probe fails.
-        PodNotReady,
+        PodNotReady: Outage,
         /// No connection.
-        Unreachable,
+        Unreachable: Outage,
         /// Connections are accepted and never answered.
-        Frozen,
+        Frozen: Outage,
         /// Redis wants another password than the operator's.
-        WrongPassword,
+        WrongPassword: Outage,
         /// Redis refuses a command to the operator.
-        PermissionDenied,
+        PermissionDenied: Outage,
         /// Redis is loading its data.
-        Loading,
+        Loading: Outage,
         /// Redis runs a script, and refuses everything else until it ends.
-        Busy,
+        Busy: Outage,
         /// A script kept Redis from everything else; it was ended.
-        ScriptEnded,
+        ScriptEnded: Risk,
         /// Redis refuses writes.
-        ReadOnly,
+        ReadOnly: Outage,
         /// Redis has as many clients as it may, and refuses every other.
-        TooManyClients,
+        TooManyClients: Outage,
+        /// More clients are connected than the next start allows.
+        ClientLimitExceeded: Risk,
         /// The port speaks TLS.
-        TlsPort,
+        TlsPort: Outage,
         /// What answers is not Redis.
-        NotRedis,
+        NotRedis: Outage,
         /// The answer is none that Redis gives.
-        UnexpectedAnswer,
+        UnexpectedAnswer: Outage,
         /// The last answer is too old to say anything.
-        NoRecentAnswer,
+        NoRecentAnswer: Outage,
         /// The answer is too long to be read.
-        AnswerTooLong,
+        AnswerTooLong: Outage,
+        /// What a condition goes by could not be read of a server that serves.
+        NotRead: Note,
 
         /// The wanted certificate is served.
-        CertificateServed,
+        CertificateServed: Note,
         /// The wanted certificate has not reached the pod yet; another one is served.
-        ReloadPending,
+        ReloadPending: Note,
         /// Redis refuses to load the wanted certificate.
-        ReloadRefused,
+        ReloadRefused: Outage,
         /// There is no Secret with a certificate.
-        CertificateMissing,
+        CertificateMissing: Outage,
+        /// The certificate that the next key needs cannot be used; the keys that there are do not need it.
+        NextCertificateUnusable: Risk,
         /// What should be a certificate or a key is none.
-        CertificateMalformed,
+        CertificateMalformed: Outage,
         /// The certificate has a key of another kind than RSA.
-        CertificateNotRsa,
+        CertificateNotRsa: Outage,
         /// The key belongs to another certificate.
-        KeyMismatch,
+        KeyMismatch: Outage,
         /// The certificate's time is over.
-        CertificateExpired,
+        CertificateExpired: Outage,
         /// The certificate's time has not come.
-        CertificateNotYetValid,
+        CertificateNotYetValid: Outage,
         /// The certificate is for other names.
-        CertificateNameMismatch,
+        CertificateNameMismatch: Outage,
         /// No trusted authority signed the certificate.
-        CertificateUntrusted,
+        CertificateUntrusted: Outage,
         /// Redis answers in plain text where TLS was expected.
-        PlainText,
+        PlainText: Outage,
         /// What `TlsReady` tells keeps Redis from starting, or the operator from asking it.
-        TlsNotReady,
+        TlsNotReady: Outage,
 
         /// The settings were read back as wanted.
-        Verified,
+        Verified: Note,
         /// The users were read back as wanted, and more is said of them than this version knows.
-        UnknownRules,
+        UnknownRules: Note,
         /// Redis could not be asked.
-        RedisUnavailable,
+        RedisUnavailable: Outage,
         /// A setting is not as wanted and the cache is paused.
-        DriftWhilePaused,
+        DriftWhilePaused: Outage,
         /// A setting is not as wanted and Redis refuses to change it.
-        CorrectionRefused,
+        CorrectionRefused: Outage,
         /// Redis accepted a change, and still has the old value.
-        CorrectionIneffective,
+        CorrectionIneffective: Outage,
 
         /// The key ring is published, and a key of this `TokenCache` encrypts.
-        Published,
+        Published: Note,
         /// The key ring is published, and a key of an earlier `TokenCache` of the same name encrypts.
-        Adopted,
+        Adopted: Note,
         /// The key ring is published, and there is room for few more keys.
-        RingNearlyFull,
+        RingNearlyFull: Risk,
         /// There is no room for another key.
-        RingFull,
+        RingFull: Risk,
         /// A key is due, and another one was made less than an hour ago.
-        KeysTooFrequent,
+        KeysTooFrequent: Outage,
         /// No key can encrypt.
-        NoActiveKey,
+        NoActiveKey: Outage,
         /// A Secret of a key holds something else.
-        KeyMalformed,
+        KeyMalformed: Outage,
         /// There is no Secret with the ring that is to be taken over.
-        ImportMissing,
+        ImportMissing: Outage,
         /// Something of the ring that is to be taken over cannot be.
-        ImportRefused,
+        ImportRefused: Outage,
         /// A key was made, and will encrypt.
-        KeyMinted,
+        KeyMinted: Note,
 
         /// Nothing was refused of late.
-        NothingRefused,
+        NothingRefused: Note,
         /// A login with a wrong password was refused.
-        LoginRefused,
+        LoginRefused: Risk,
+        /// Logins with a wrong password are refused, and no application is logged in.
+        EveryLoginRefused: Outage,
         /// A command was refused.
-        CommandRefused,
+        CommandRefused: Risk,
         /// A key outside of the prefix was refused.
-        KeyRefused,
+        KeyRefused: Risk,
         /// A channel was refused.
-        ChannelRefused,
+        ChannelRefused: Risk,
 
         /// What is written is brought to a volume.
-        Persisted,
+        Persisted: Note,
         /// Entries are held in memory only, as the spec asks.
-        InMemory,
+        InMemory: Note,
         /// Redis could not append what was written to its file.
-        SaveFailed,
+        SaveFailed: Risk,
         /// Redis could not write its file anew.
-        RewriteFailed,
+        RewriteFailed: Risk,
+        /// A setting of how Redis saves what is written is not as wanted, and stays so.
+        SaveSettingDiffers: Risk,
 
         /// The server's release has every security fix that is known.
-        Supported,
+        Supported: Note,
         /// The server's release is older than a security fix of its line.
-        SecurityUpdate,
+        SecurityUpdate: Risk,
         /// The server's line of releases gets no security fixes any more.
-        Unsupported,
+        Unsupported: Risk,
         /// The spec accepts the server's release as it is.
-        Accepted,
+        Accepted: Note,
         /// The server is no release yet.
-        PreRelease,
+        PreRelease: Risk,
         /// The server is neither Redis nor Valkey.
-        OtherProduct,
+        OtherProduct: Risk,
         /// The server's version cannot be compared.
-        VersionUnknown,
+        VersionUnknown: Risk,
 
         /// A `NetworkPolicy` says who reaches Redis.
-        Restricted,
+        Restricted: Note,
+        /// There is no `NetworkPolicy`, and none is made while the cache is paused.
+        NetworkPolicyMissing: Risk,
         /// An application is connected from where a `NetworkPolicy` would cut it off.
-        ConnectionFromOutside,
+        ConnectionFromOutside: Risk,
         /// The operator runs where no `NetworkPolicy` can let it through.
-        OperatorOutside,
+        OperatorOutside: Risk,
 
         /// It takes more looks to tell.
-        Sampling,
+        Sampling: Note,
         /// Memory suffices.
-        Sufficient,
+        Sufficient: Note,
         /// Nearly all memory is used.
-        NearlyFull,
+        NearlyFull: Risk,
         /// Entries were evicted for want of memory.
-        EntriesEvicted,
-        /// Writes were refused for want of memory.
-        WritesRefused,
+        EntriesEvicted: Risk,
+        /// Writes are refused for want of memory.
+        WritesRefused: Outage,
+        /// Writes were refused for want of memory, and are not any more.
+        WritesRefusedEarlier: Risk,
         /// Redis answers fast.
-        Acceptable,
+        Acceptable: Note,
         /// Redis is slow because of a command.
-        SlowCommand,
+        SlowCommand: Risk,
         /// Redis is slow because of big entries.
-        BigEntries,
+        BigEntries: Risk,
         /// Redis is slow for want of CPU.
-        ProcessorBusy,
+        ProcessorBusy: Risk,
         /// Redis is slow to reach.
-        SlowNetwork,
+        SlowNetwork: Risk,
         /// Every entry has an expiration.
-        AllExpire,
+        AllExpire: Note,
         /// The eviction policy can remove any entry.
-        AnyCanBeEvicted,
+        AnyCanBeEvicted: Note,
         /// Entries have no expiration.
-        NeverExpire,
+        NeverExpire: Risk,
         /// Applications write entries.
-        Used,
+        Used: Note,
         /// Nobody has written an entry.
-        NeverWritten,
+        NeverWritten: Risk,
 
         /// Applications can read every entry.
-        AllReadable,
+        AllReadable: Note,
         /// No entry is stored.
-        NothingStored,
+        NothingStored: Note,
         /// Entries are not looked into, as the spec asks.
-        NotInspected,
+        NotInspected: Note,
         /// Entries are encrypted, and there is no key to try them with.
-        NoKeyRing,
+        NoKeyRing: Note,
         /// Entries are encrypted with a key that is not in the ring.
-        KeyMissing,
-        /// A key is never to be used again, because somebody asked for that; or entries are encrypted with one.
-        KeyRevoked,
+        KeyMissing: Risk,
+        /// A key is never to be used again, because somebody asked for that.
+        KeyRevoked: Note,
+        /// Entries are encrypted with a key that is revoked.
+        RevokedKeyInUse: Risk,
         /// Entries are encrypted with a key that the operator cannot open.
-        KeyClosed,
+        KeyClosed: Risk,
         /// Entries are encrypted under another application name than they should, or under several.
-        ApplicationNameMismatch,
+        ApplicationNameMismatch: Risk,
         /// Entries are encrypted under an application name that is not known.
-        OtherApplication,
+        OtherApplication: Risk,
         /// Entries are no token cache.
-        Undeserializable,
+        Undeserializable: Risk,
         /// Entries are encrypted and should not be.
-        EncryptedEntries,
+        EncryptedEntries: Risk,
         /// Entries are not encrypted and should be.
-        PlainEntries,
+        PlainEntries: Risk,
 
         /// No pod has the applications' earlier password.
-        RolledOut,
+        RolledOut: Note,
         /// Pods have the applications' earlier password, which ends within a day.
-        EarlierPasswordInUse,
+        EarlierPasswordInUse: Risk,
         /// The applications' earlier password is valid for longer, since pods have it.
-        PasswordOverlapExtended,
+        PasswordOverlapExtended: Risk,
         /// It cannot be found out which pods use what is published.
-        ConsumersUnknown,
+        ConsumersUnknown: Note,
 
         /// A request of an annotation is not followed.
-        RequestIgnored,
+        RequestIgnored: Risk,
         /// Another password of the applications is being made valid beside the earlier one.
-        PasswordRotationStarted,
+        PasswordRotationStarted: Note,
         /// The applications' new password is published, and the earlier one is valid still.
-        PasswordPublished,
+        PasswordPublished: Note,
         /// The applications' earlier password is being removed.
-        PasswordOverlapOver,
+        PasswordOverlapOver: Note,
         /// The applications' earlier password is removed.
-        PasswordRotated,
+        PasswordRotated: Note,
         /// The applications' password cannot be changed before somebody helps.
-        PasswordRotationBlocked,
+        PasswordRotationBlocked: Risk,
         /// Another key encrypts, because somebody asked for it.
-        KeyRotated,
+        KeyRotated: Note,
         /// Stored entries are being removed, because somebody asked for it.
-        RemovingEntries,
+        RemovingEntries: Note,
         /// Processes go on with a key that is revoked until they are restarted, and what they store is removed then.
-        AwaitingRestart,
+        AwaitingRestart: Risk,
         /// Stored entries were removed, because somebody asked for it.
-        EntriesRemoved,
+        EntriesRemoved: Note,
 
         /// Objects that nobody owned, and that have all labels of the cache's own, are its own again.
-        ObjectsAdopted,
+        ObjectsAdopted: Note,
         /// An object that the operator had made, and that nothing needs any more, was deleted.
-        ObjectDeleted,
+        ObjectDeleted: Note,
         /// An object has labels and owner of those that the operator makes, was made by somebody else, and is left alone.
-        ObjectLeftAlone,
+        ObjectLeftAlone: Risk,
     }
 }
 
 impl Reason {
-    /// Whether a condition that does not hold for this is as the spec asks.
-    #[must_use]
-    pub fn is_asked_for(self) -> bool {
-        matches!(self, Self::InMemory)
-    }
-
     /// Whether waiting is in vain: only a change by the user helps.
     #[must_use]
     pub fn needs_user(self) -> bool {
@@ -304,7 +318,6 @@ impl Reason {
                 | Self::CertificateNotRsa
                 | Self::KeyMismatch
                 | Self::CertificateNameMismatch
-                | Self::RingFull
                 | Self::KeyMalformed
                 | Self::ImportMissing
                 | Self::ImportRefused

@@ -27,6 +27,7 @@ pub mod wire;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
@@ -173,9 +174,13 @@ impl Probe {
             answer.certificate = certificate;
             answer.drift.extend(drift);
         }
-        let (refused, why) = refusals::read(&mut connection).await?;
-        answer.refusals = refused;
-        answer.unread.extend(why.map(|why| (Section::Refusals, why)));
+        let refused = refusals::read(&mut connection).await?;
+        answer.refusals = refused.what;
+        answer.unread.extend(refused.unread.map(|why| (Section::Refusals, why)));
+        if refused.refuses_logins {
+            let callers = callers::read(&mut connection, Duration::ZERO).await.unwrap_or_default();
+            answer.is_shut_out = callers.is_some_and(|callers| callers.is_empty());
+        }
         if want.question == Some(Question::Callers) {
             // What is not known is asked again.
             answer.callers = callers::read(&mut connection, self.limits.reconnect).await.unwrap_or_default();
@@ -311,6 +316,7 @@ async fn ask(connection: &mut Connection, want: &Desired) -> Result<Answer, Faul
         drift,
         unknown_words,
         refusals: Vec::new(),
+        is_shut_out: false,
         certificate: None,
         callers: None,
         usage: Usage::default(),

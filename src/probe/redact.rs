@@ -65,6 +65,7 @@ fn of_answer(answer: Answer, tell: &dyn Fn(String) -> String) -> Answer {
         drift,
         unknown_words,
         refusals,
+        is_shut_out,
         certificate,
         callers,
         usage,
@@ -104,6 +105,7 @@ fn of_answer(answer: Answer, tell: &dyn Fn(String) -> String) -> Answer {
             .map(|(user, words)| (user, words.into_iter().take(MOST_WORDS).map(tell).collect()))
             .collect(),
         refusals: refusals.collect(),
+        is_shut_out,
         certificate,
         callers,
         // The name of a slow command was cut to letters and digits where it was read.

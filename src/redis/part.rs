@@ -96,8 +96,8 @@ pub fn assessment(settings: &Settings, live: &Live, credentials: &Credentials, m
             part.awaits.insert(Awaited::Look);
             Assessment { part, answered: None, tells_of_samples: false }
         }
-        Health::Known { required, advisory, servers, answered, tells_of_samples } => {
-            part.findings = required.into_iter().chain(advisory).chain(rotation.finding.clone()).collect();
+        Health::Known { findings, servers, answered, tells_of_samples } => {
+            part.findings = findings.into_iter().chain(rotation.finding.clone()).collect();
             part.status = StatusShare {
                 redis: live.service.owned().map(|_| RedisStatus { endpoint: settings.endpoint(), servers }),
                 binding: live.connection.owned().map(|_| BindingStatus { name: name::redis(owner) }),

@@ -52,9 +52,12 @@ fn what_is_said_of_memory() {
         evicted(1000).told("entries were evicted"),
         memory(Sign::NearlyFull, Some(384)).told("it is nearly full"),
         with(memory(Sign::NearlyFull, Some(384)), Policy::Noeviction).told("it is nearly full, and nothing is evicted"),
-        memory(Sign::Refused, Some(512)).told("writes were refused"),
-        with(memory(Sign::Refused, Some(512)), Policy::Noeviction).told("writes were refused, and nothing is evicted"),
-        with(memory(Sign::Refused, None), Policy::AllkeysLru).told("writes were refused, and there is no more"),
+        memory(Sign::Refused { is_over: false }, Some(512)).told("writes are refused"),
+        with(memory(Sign::Refused { is_over: false }, Some(512)), Policy::Noeviction)
+            .told("writes are refused, and nothing is evicted"),
+        with(memory(Sign::Refused { is_over: false }, None), Policy::AllkeysLru)
+            .told("writes are refused, and there is no more"),
+        memory(Sign::Refused { is_over: true }, Some(512)).told("writes were refused, and are taken again"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
 }

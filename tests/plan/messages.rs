@@ -298,6 +298,9 @@ fn what_is_said_of_users_and_of_what_they_were_refused() {
         Seen::answer(vec![drift(Strangers, "mallory", Corrected)]).told("a stranger was removed"),
         Seen::answer(vec![drift(Strangers, "a, b, c and 2 more", Withheld)]).paused().told("strangers while paused"),
         refused(vec![Refusal::Password]).told("a wrong password"),
+        Seen::pod(&running(true))
+            .outcome(Ok(Answer { refusals: vec![Refusal::Password], is_shut_out: true, ..well() }))
+            .told("a wrong password, and nobody is logged in"),
         refused(vec![command("keys"), command("get")]).told("a command that Standard refuses"),
         refused(vec![command("get")]).with(strict).told("a command that Strict refuses"),
         refused(vec![command("eval"), command("script|load")]).told("the scripts of package 8.0.x under Standard"),

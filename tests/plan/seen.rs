@@ -245,6 +245,7 @@ pub fn well() -> Answer {
         certificate: Some(served(Reload::Done)),
         unknown_words: UnknownWords::new(),
         refusals: Vec::new(),
+        is_shut_out: false,
         callers: None,
         usage: Usage::default(),
         unread: BTreeMap::new(),

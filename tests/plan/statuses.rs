@@ -33,6 +33,7 @@ fn whole() -> Value {
     json!({
         "observedGeneration": 3,
         "warnings": 1,
+        "warned": "InUse",
         "conditions": [condition("Ready"), condition("InUse")],
         "redis": {"endpoint": "shop-redis.web.svc:6380", "servers": [{
             "pod": "shop-redis-0", "role": "primary", "version": "8.2.9", "maxMemory": "256Mi", "evictionPolicy": "volatile-lru",

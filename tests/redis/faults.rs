@@ -40,6 +40,7 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         unknown_words: BTreeMap::new(),
         callers: None,
         refusals: vec![],
+        is_shut_out: false,
         usage: outcome.as_ref().map(|answer| answer.usage.clone()).unwrap_or_default(),
         unread: BTreeMap::new(),
     };

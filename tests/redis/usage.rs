@@ -101,7 +101,10 @@ async fn refused_writes_are_told() {
     }
     assert!(admin(&redis, &["SET", "x", "y"]).starts_with("OOM"));
     let memory = used_with(&probe, &redis, 16, "noeviction").await.memory;
-    assert!(matches!(memory, Memory::Short { sign: Sign::Refused, .. }), "{memory:?}");
+    assert!(matches!(memory, Memory::Short { sign: Sign::Refused { is_over: false }, .. }), "{memory:?}");
+    admin(&redis, &["FLUSHALL"]);
+    let memory = used_with(&probe, &redis, 16, "noeviction").await.memory;
+    assert!(matches!(memory, Memory::Short { sign: Sign::Refused { is_over: true }, .. }), "{memory:?}");
 }
 
 #[tokio::test]

@@ -297,6 +297,19 @@ async fn while_paused_users_are_only_compared() {
 }
 
 #[tokio::test]
+async fn applications_are_shut_out_while_one_is_refused_and_none_is_logged_in() {
+    for program in each() {
+        let redis = settled(&program).await;
+        assert!(!first_look(&redis).await.unwrap().is_shut_out, "{program}: nobody was refused");
+        redis.cli_as("app", ADMIN_PASSWORD, &["PING"]);
+        assert!(first_look(&redis).await.unwrap().is_shut_out, "{program}");
+        let client = redis.client("app", app_password().reveal()).await;
+        assert!(!first_look(&redis).await.unwrap().is_shut_out, "{program}: another one is in");
+        drop(client);
+    }
+}
+
+#[tokio::test]
 async fn what_the_application_was_refused_is_told_until_the_log_has_it_no_more() {
     for program in each() {
         let redis = settled(&program).await;

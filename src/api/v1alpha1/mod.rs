@@ -75,9 +75,9 @@ pub use stored::StoredStatus;
     ),
     printcolumn(
         name = "WARNINGS",
-        type_ = "integer",
-        json_path = ".status.warnings",
-        description = "How many of the conditions that only advise are False, unless that is what the spec asks for."
+        type_ = "string",
+        json_path = ".status.warned",
+        description = "The conditions that warn of what may fail, the most important first."
     ),
     printcolumn(
         name = "AGE",

@@ -20,9 +20,12 @@ pub struct TokenCacheStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// How many of the conditions that only advise are False, unless that is what the spec asks for.
+    /// How many conditions warn: of what does not fail now and may. What the spec asks for is no warning.
     #[serde(default)]
     pub warnings: i32,
+    /// The conditions that warn, the most important first, with commas between them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub warned: String,
     /// The Redis servers, as they answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisStatus>,

@@ -6,11 +6,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
+use super::events::event;
 use crate::{
     condition::{ConditionStatus, ConditionType, Finding, Reason},
     controller::brake::{Brake, Change, Contest, Subject},
     kubernetes::{
-        event::{Event, EventType},
+        event::Event,
         identity::{labels::OWNER_LABEL, managed_fields::changer},
         name,
         object::{Kind, Object},
@@ -80,13 +81,17 @@ pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Con
         let found = concerned.find_map(|it| findings.iter().position(|finding| finding.condition == it));
         let Some(finding) = found.map(|index| &mut *findings[index]) else { continue };
         let sentence = sentence(contest, cache);
-        if finding.status != ConditionStatus::True || finding.reason == Reason::Contested {
+        let contested = match finding.condition {
+            ConditionType::NetworkRestricted => Reason::NetworkPolicyContested,
+            _ => Reason::Contested,
+        };
+        if finding.status != ConditionStatus::True || finding.reason == contested {
             finding.message = format!("{}. {sentence}", finding.message);
         } else {
             finding.message = sentence;
-            finding.reason = Reason::Contested;
+            finding.reason = contested;
         }
-        if finding.reason == Reason::Contested && !contest.change.is_of_metadata() {
+        if finding.reason == contested && !contest.change.is_of_metadata() {
             finding.status = ConditionStatus::False;
         }
     }
@@ -95,12 +100,7 @@ pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Con
 /// One event about each fight.
 #[must_use]
 pub fn events(contests: &[Contest], cache: &str) -> Vec<Event> {
-    let event = |contest: &Contest| Event {
-        event_type: EventType::Warning,
-        reason: Reason::Contested.as_str(),
-        note: sentence(contest, cache),
-    };
-    contests.iter().map(event).collect()
+    contests.iter().map(|contest| event(Reason::Contested, sentence(contest, cache))).collect()
 }
 
 /// The condition that an object of a cache concerns.

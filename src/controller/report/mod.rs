@@ -16,7 +16,7 @@ use crate::{
         operation,
         part::{Awaited, Operation, Part, StatusShare},
     },
-    condition::{ConditionStatus, ConditionType, Finding, Reason, merge, summary},
+    condition::{ConditionStatus, ConditionType, Finding, Reason, merge, standing, summary, warned},
     kubernetes::{
         event::Event,
         words,
@@ -102,8 +102,7 @@ fn before_look(about: Basis<'_>, spec_valid: Finding) -> Report {
 /// The report of these findings, in the order of their conditions.
 fn of_findings(about: Basis<'_>, mut findings: Vec<Finding>, share: StatusShare) -> Report {
     findings.sort_by_key(|finding| finding.condition);
-    let required = findings.iter().filter(|finding| !finding.condition.is_advisory());
-    let [mut ready, stalled] = summary(&required.cloned().collect::<Vec<_>>());
+    let [mut ready, stalled] = summary(&standing(&about.previous.conditions, &findings));
     if operation::is_paused(about.cache) && ready.reason != Reason::DriftWhilePaused {
         ready.message += ". Paused: nothing is changed or repaired while the annotation ";
         ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
@@ -119,17 +118,16 @@ pub fn unobserved(about: Basis<'_>, conditions: Vec<ConditionType>, why: &str) -
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let mut findings: Vec<Finding> = std::iter::once(ConditionType::SpecValid).chain(conditions).map(unknown).collect();
     findings.sort_by_key(|finding| finding.condition);
-    let required: Vec<Finding> = findings.iter().filter(|it| !it.condition.is_advisory()).cloned().collect();
-    let findings: Vec<Finding> = summary(&required).into_iter().chain(findings).collect();
+    let findings: Vec<Finding> = summary(&findings).into_iter().chain(findings).collect();
     assemble(about, &findings, kept(about.previous))
 }
 
 /// The report about a `TokenCache` that cannot be carried out.
 #[must_use]
 pub fn invalid(about: Basis<'_>, spec_valid: Finding) -> Report {
-    let required = [spec_valid];
-    let [ready, stalled] = summary(&required);
-    let [spec_valid] = required;
+    let found = [spec_valid];
+    let [ready, stalled] = summary(&found);
+    let [spec_valid] = found;
     // What runs already goes on running: what was published stays in the status.
     assemble(about, &[ready, stalled, spec_valid], kept(about.previous))
 }
@@ -187,19 +185,13 @@ fn assemble(Basis { cache, previous, now }: Basis<'_>, findings: &[Finding], sha
     let generation = cache.metadata.generation.unwrap_or_default();
     let events = events::of_conditions(&previous.conditions, &findings);
     let conditions = merge(&previous.conditions, &findings, generation, now);
-    let stands_false = |finding: &&Finding| {
-        let of_it = |condition: &Condition| condition.type_ == finding.condition.as_str();
-        conditions
-            .iter()
-            .find(|condition| of_it(condition))
-            .is_some_and(|it| it.status == ConditionStatus::False.as_str())
-    };
-    let warns = |finding: &&Finding| finding.condition.is_advisory() && !finding.reason.is_asked_for();
-    let warnings = findings.iter().filter(warns).filter(stands_false).count();
+    let warned: Vec<&str> =
+        warned(&standing(&previous.conditions, &findings)).into_iter().map(ConditionType::as_str).collect();
     let StatusShare { redis, binding, key_ring } = share;
     let status = TokenCacheStatus {
         observed_generation: generation,
-        warnings: i32::try_from(warnings).unwrap_or(i32::MAX),
+        warnings: i32::try_from(warned.len()).unwrap_or(i32::MAX),
+        warned: warned.join(","),
         conditions,
         redis,
         binding,

@@ -71,7 +71,9 @@ impl Evidence<'_> {
             let due = self.ring.due.map(|due| format!(", the next of which is due at {due}")).unwrap_or_default();
             format!("What is published stays and is used, and until then no other key is made{due}")
         };
-        Some(fails(unusable.reason, format!("{}. {leads_to}", self.unusable(unusable, "certificate"))))
+        let is_needed = self.ring.ring.active(self.now).is_none();
+        let reason = if is_needed { unusable.reason } else { Reason::NextCertificateUnusable };
+        Some(fails(reason, format!("{}. {leads_to}", self.unusable(unusable, "certificate"))))
     }
 
     /// Keys whose certificate nobody has.

@@ -41,7 +41,7 @@ pub fn finding(
     let ring = state.ring.as_ref()?;
     let (secret, provided) = (name::keys(&settings.owner.name), &state.provided);
     let told = Evidence { settings, observed, ring, provided, secret, now };
-    let found = [
+    let checks = [
         Evidence::taken,
         Evidence::certificates_taken,
         Evidence::certificates_immutable,
@@ -59,10 +59,11 @@ pub fn finding(
         Evidence::certificates_unpublished,
         Evidence::put_off,
         Evidence::inactive,
-    ]
-    .into_iter()
-    .find_map(|check| check(&told));
-    Some(found.unwrap_or_else(|| told.well(mended)))
+    ];
+    let mut found: Vec<Finding> = checks.into_iter().filter_map(|check| check(&told)).collect();
+    // What may fail hides nothing that fails.
+    found.sort_by_key(|finding| finding.reason.effect());
+    Some(found.into_iter().next().unwrap_or_else(|| told.well(mended)))
 }
 
 /// What a sentence is made from.

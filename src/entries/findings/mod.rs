@@ -66,7 +66,7 @@ fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Keyspace) -> [Findin
         |reason, why: String| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
     match entries {
         Keyspace::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet")),
-        Keyspace::Refused(words) => both(Reason::PermissionDenied, unread::unseen(of_redis, pod, words)),
+        Keyspace::Refused(words) => both(Reason::NotRead, unread::unseen(of_redis, pod, words)),
         Keyspace::Seen(population) => {
             [expiry::expiry(of_redis, pod, population), in_use::in_use(of_redis, pod, population)]
         }
@@ -85,5 +85,5 @@ pub(crate) fn unnamed(condition: ConditionType, pod: &str) -> Finding {
         "there are keys on {pod} with names of 2 KiB and more, which are not looked at: whether they are entries, and expire, \
          is not known. Nothing of Microsoft.Identity.Web writes such; what does needs a Redis of its own"
     );
-    Finding::unknown(condition, Reason::AnswerTooLong, message)
+    Finding::unknown(condition, Reason::NotRead, message)
 }

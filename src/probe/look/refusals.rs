@@ -8,7 +8,7 @@ use crate::{
         bounded::Bounds,
         connection::{Connection, FEWER, MOST},
         failure::Failure,
-        reply,
+        reply::{self, Refused},
     },
     redis::{
         access::acl::APP,
@@ -25,11 +25,28 @@ const REST: u32 = 10;
 /// Of each string enough to tell a command, and who sent it.
 const BOUNDS: Bounds = Bounds { each: 1024, kept: 2 << 20, read: 16 << 20, beginning: false };
 
-/// What the user of the applications was refused of late, and why that is not all, where it may not be.
-pub(crate) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, Option<Unread>), Fault> {
+/// What the user of the applications was refused.
+#[derive(Default)]
+pub(crate) struct Refusals {
+    /// Of late, each kind once.
+    pub what: Vec<Refusal>,
+    /// Whether a login was a moment ago.
+    pub refuses_logins: bool,
+    /// Why that is not all, where it may not be.
+    pub unread: Option<Unread>,
+}
+
+impl From<Unread> for Refusals {
+    fn from(why: Unread) -> Self {
+        Self { unread: Some(why), ..Self::default() }
+    }
+}
+
+/// What the user of the applications was refused of late.
+pub(crate) async fn read(connection: &mut Connection) -> Result<Refusals, Fault> {
     if let Some(rest) = connection.log.rest.checked_sub(1) {
         connection.log.rest = rest;
-        return Ok((Vec::new(), Some(Unread::TooLong)));
+        return Ok(Unread::TooLong.into());
     }
     loop {
         let entries = connection.log.entries;
@@ -39,23 +56,25 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<(Vec<Refusal>, O
                 // Few at first: a server has to hold all that it is asked for, and closes connections of others for it.
                 if connection.came() < BOUNDS.read / (2 * FEWER) && entries < MOST {
                     connection.log.entries = (entries * FEWER).min(MOST);
-                    if matches!(told, Ok((_, false))) {
+                    if told.as_ref().is_ok_and(|told| !told.is_all) {
                         continue;
                     }
                 }
                 return Ok(match told {
-                    Ok((refusals, is_all)) => (refusals, (!is_all).then_some(Unread::TooLong)),
-                    Err(what) => (Vec::new(), Some(Unread::Odd(what))),
+                    Ok(Refused { what, is_all, refuses_logins }) => {
+                        Refusals { what, refuses_logins, unread: (!is_all).then_some(Unread::TooLong) }
+                    }
+                    Err(what) => Unread::Odd(what).into(),
                 });
             }
             Err(Failure::TooLong(_)) if entries > 1 => connection.log.entries = (entries / FEWER).max(1),
             Err(Failure::TooLong(_)) => {
                 connection.log.rest = REST;
-                return Ok((Vec::new(), Some(Unread::TooLong)));
+                return Ok(Unread::TooLong.into());
             }
             Err(failure) => match failure.of(Section::Refusals.command()) {
-                Fault::NoPermission { message, .. } => return Ok((Vec::new(), Some(Unread::Refused(message)))),
-                Fault::Unexpected(what) => return Ok((Vec::new(), Some(Unread::Odd(what)))),
+                Fault::NoPermission { message, .. } => return Ok(Unread::Refused(message).into()),
+                Fault::Unexpected(what) => return Ok(Unread::Odd(what).into()),
                 fault => return Err(fault),
             },
         }

@@ -10,6 +10,7 @@ use super::bounded::Bounds;
 use crate::redis::{
     access::rules::{self, Rules},
     look::{
+        REFUSED_NOW_FOR,
         answer::{Impediment, MemorySettings, Product, Refusal, Role, Saving},
         fault::Fault,
     },
@@ -157,19 +158,24 @@ pub(crate) fn users(answer: Value, bounds: Bounds) -> Result<Vec<(String, Rules)
     lines.into_iter().map(|line| user(line).ok_or_else(|| unexpected("ACL LIST holds what is no user"))).collect()
 }
 
+/// What a user was refused of late.
+pub(crate) struct Refused {
+    /// Each kind once.
+    pub what: Vec<Refusal>,
+    /// Whether the log holds no more of it.
+    pub is_all: bool,
+    /// Whether a login was refused a moment ago.
+    pub refuses_logins: bool,
+}
+
 /// Reads `ACL LOG`, of which so many entries were asked for: what it refused a user within this time, each kind once, and
 /// whether that is all. What it says of keys is passed over.
 ///
 /// # Errors
 /// What is wrong with the answer.
-pub(crate) fn refusals(
-    answer: Value,
-    user: &str,
-    within: Duration,
-    asked: usize,
-) -> Result<(Vec<Refusal>, bool), String> {
+pub(crate) fn refusals(answer: Value, user: &str, within: Duration, asked: usize) -> Result<Refused, String> {
     let entries = list(answer).ok_or("ACL LOG is not a list")?;
-    let mut refusals = BTreeSet::new();
+    let (mut refusals, mut refuses_logins) = (BTreeSet::new(), false);
     // The latest comes first.
     let mut is_all = entries.len() < asked;
     for entry in entries {
@@ -184,14 +190,17 @@ pub(crate) fn refusals(
         let client = field("client-info").unwrap_or_default();
         let command = client.split(' ').find_map(|word| word.strip_prefix("cmd=")).unwrap_or("unknown");
         refusals.extend(match field("reason").as_deref() {
-            Some("auth") => Some(Refusal::Password),
+            Some("auth") => {
+                refuses_logins |= age.is_some_and(|age| age < REFUSED_NOW_FOR.as_secs_f64());
+                Some(Refusal::Password)
+            }
             Some("command") => Some(Refusal::Command(field("object").unwrap_or_default())),
             Some("key") => Some(Refusal::Key(command.to_owned())),
             Some("channel") => Some(Refusal::Channel),
             _ => None,
         });
     }
-    Ok((refusals.into_iter().collect(), is_all))
+    Ok(Refused { what: refusals.into_iter().collect(), is_all, refuses_logins })
 }
 
 fn unexpected(what: &str) -> Fault {
@@ -363,14 +372,24 @@ mod tests {
     }
 
     fn of_app(entries: Vec<Value>) -> Vec<Refusal> {
-        refusals(Value::Array(entries), "app", Duration::from_mins(10), 9).unwrap().0
+        refusals(Value::Array(entries), "app", Duration::from_mins(10), 9).unwrap().what
+    }
+
+    #[test]
+    fn a_login_that_was_refused_a_moment_ago_is_told_from_an_earlier_one_and_from_those_of_others() {
+        let refuses = |reason, user, age| {
+            let log = Value::Array(vec![entry(reason, "AUTH", user, age)]);
+            refusals(log, "app", Duration::from_mins(10), 9).unwrap().refuses_logins
+        };
+        assert!(refuses("auth", "app", "2.5"));
+        assert!(!refuses("auth", "app", "60") && !refuses("auth", "probe", "2.5") && !refuses("key", "app", "2.5"));
     }
 
     #[test]
     fn entries_that_were_not_asked_for_are_all_too_old_or_may_say_more() {
         let is_all = |ages: &[&str], asked| {
             let log = ages.iter().map(|age| entry("auth", "AUTH", "default", age)).collect();
-            refusals(Value::Array(log), "app", Duration::from_mins(10), asked).unwrap().1
+            refusals(Value::Array(log), "app", Duration::from_mins(10), asked).unwrap().is_all
         };
         assert!(is_all(&[], 1) && is_all(&["1"], 2), "the log has no more");
         assert!(!is_all(&["1"], 1) && !is_all(&["1", "599"], 2), "it may have more");

@@ -55,7 +55,7 @@ pub fn told(settings: &Settings, pod: &str, answer: &Answer, by: ConditionType) 
         let leads_to: Vec<String> = left.iter().map(|drift| consequence(settings, drift)).collect();
         return Some(Finding::fails(
             by,
-            reason(&first.correction),
+            if by == Durable { Reason::SaveSettingDiffers } else { reason(&first.correction) },
             format!(
                 "{} on {pod}: {}; {}",
                 found.join(" and "),

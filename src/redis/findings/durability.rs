@@ -4,8 +4,8 @@
 //! In: the settings, and a server's answer. Out: a finding, parts of sentences.
 //!
 //! Without a volume `Durable` is False, because True would not be so, and somebody may wait for it. That is what the spec
-//! asks for, though, and what `spec: {}` means: it is no warning. `status.warnings` does not count [`Reason::InMemory`], and
-//! no event tells of it; a column that is never 0 is one that nobody reads. With a volume every False is a warning.
+//! asks for, though, and what `spec: {}` means: it is no warning. [`Reason::InMemory`] is a note, and no event tells of it; a
+//! column that is never empty is one that nobody reads. With a volume every False is a warning.
 
 use super::{drift, unread};
 use crate::{

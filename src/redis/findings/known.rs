@@ -24,11 +24,8 @@ pub enum Health {
     AwaitingFirstLook,
     /// What to report.
     Known {
-        /// What the cache cannot do its job without: `RedisAvailable`, `TlsReady` unless connections are plain text, then
-        /// what was verified.
-        required: Vec<Finding>,
-        /// What is worth knowing and no failure.
-        advisory: Vec<Finding>,
+        /// What is said of them.
+        findings: Vec<Finding>,
         /// What each server answered.
         servers: Vec<ServerStatus>,
         /// Which server can be said more of.
@@ -53,43 +50,6 @@ pub enum Answered {
 }
 
 impl Health {
-    /// With what another capability found that the cache cannot do its job without.
-    #[must_use]
-    pub fn and(mut self, finding: Option<Finding>) -> Self {
-        if let Self::Known { required, .. } = &mut self {
-            required.extend(finding);
-        }
-        self
-    }
-
-    /// With what advises beside it.
-    #[must_use]
-    pub fn advise(mut self, finding: Option<Finding>) -> Self {
-        if let Self::Known { advisory, .. } = &mut self {
-            advisory.extend(finding);
-        }
-        self
-    }
-
-    /// With what is said of entries, which stands before what is said of what outlasts the server.
-    #[must_use]
-    pub fn with_entries(mut self, of_entries: impl FnOnce(&Answered) -> Vec<Finding>) -> Self {
-        if let Self::Known { advisory, answered, .. } = &mut self {
-            let before = advisory.iter().position(|finding| finding.condition == Durable).unwrap_or(advisory.len());
-            advisory.splice(before..before, of_entries(answered));
-        }
-        self
-    }
-
-    /// What was found, to be added to.
-    pub fn findings(&mut self) -> impl Iterator<Item = &mut Finding> {
-        let (required, advisory) = match self {
-            Self::Known { required, advisory, .. } => (required.as_mut_slice(), advisory.as_mut_slice()),
-            Self::AwaitingFirstLook => Default::default(),
-        };
-        required.iter_mut().chain(advisory)
-    }
-
     /// Whether whoever is told this has heard of every correction that the latest samples hold.
     #[must_use]
     pub fn tells_of_samples(&self) -> bool {
@@ -115,14 +75,9 @@ pub(super) fn unavailable(why: Finding) -> Health {
 /// What is said where no server answered: whether it is available, and why nothing else is known.
 pub(super) fn without_answer(available: Finding, reason: Reason, why: &str) -> Health {
     let unknown = |condition| Finding::unknown(condition, reason, why);
-    let advisory = [AccessAllowed, ServerSupported]
-        .map(unknown)
-        .into_iter()
-        .chain(load::unasked(reason, why))
-        .chain([unknown(Durable)]);
+    let others = [EvictionPolicyVerified, UsersVerified, AccessAllowed, ServerSupported, Durable].map(unknown);
     Health::Known {
-        required: vec![available, unknown(EvictionPolicyVerified), unknown(UsersVerified)],
-        advisory: advisory.collect(),
+        findings: [available].into_iter().chain(others).chain(load::unasked(reason, why)).collect(),
         servers: Vec::new(),
         answered: Answered::Nobody { reason, why: why.to_owned() },
         tells_of_samples: false,

@@ -70,16 +70,19 @@ fn memory(settings: &Settings, pod: &str, memory: Memory) -> Finding {
         None => "There is no more to be had than 1Ti".to_owned(),
     };
     let (reason, seen) = match sign {
-        Sign::Refused => (
-            Reason::WritesRefused,
+        Sign::Refused { is_over } => (
+            if is_over { Reason::WritesRefusedEarlier } else { Reason::WritesRefused },
             format!(
-                "{pod} refused writes because {of} are full (OOM command not allowed when used memory > 'maxmemory'), and \
-                 {}: new tokens are not kept, and applications ask the identity provider for them each time. {remedy}{}",
+                "{pod} {} writes because {of} {} full (OOM command not allowed when used memory > 'maxmemory'), and \
+                 {}: new tokens {} kept, and applications ask the identity provider for them each time. {remedy}{}",
+                if is_over { "refused" } else { "refuses" },
+                if is_over { "were" } else { "are" },
                 match policy {
                     EvictionPolicy::Noeviction => "noeviction evicts nothing",
                     _ if expiring_only(policy) => "no entry that has an expiration was left to evict",
                     _ => "what could be evicted was not enough",
                 },
+                if is_over { "were not" } else { "are not" },
                 match policy {
                     EvictionPolicy::Noeviction => "; or let spec.redis.evictionPolicy: volatile-lru make room",
                     _ if expiring_only(policy) => "; see also EntriesExpire",
@@ -115,7 +118,7 @@ pub fn crowded(settings: &Settings, pod: &str) -> Finding {
     let memory = settings.max_memory.quantity();
     Finding::fails(
         MemorySufficient,
-        Reason::TooManyClients,
+        Reason::ClientLimitExceeded,
         format!(
             "{clients} clients or more are connected to {pod}, which is what maxMemory {memory} allows (512, and 2 for each \
              Mi, since each takes memory beside the entries): no limit is set while they are, but its next start sets \

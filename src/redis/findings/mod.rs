@@ -25,10 +25,7 @@ use super::{
 };
 use crate::{
     capability::operation,
-    condition::{
-        ConditionType::{RedisAvailable, ServerSupported},
-        Finding, Reason,
-    },
+    condition::{ConditionType::RedisAvailable, Finding, Reason},
     kubernetes::{identity::ORPHANED, name},
 };
 pub use known::{Answered, Health, Moment};
@@ -41,11 +38,8 @@ use sample::of_sample;
 #[must_use]
 pub fn health(settings: &Settings, observed: &Live, credentials: &Credentials, moment: Moment) -> Health {
     let mut health = of_redis(settings, observed, credentials, moment);
-    if let Health::Known { advisory, .. } = &mut health {
-        let after = advisory.iter().position(|finding| finding.condition == ServerSupported).map_or(0, |at| at + 1);
-        if let Some(finding) = network::finding(settings, observed, moment.carried_out) {
-            advisory.insert(after, finding);
-        }
+    if let Health::Known { findings, .. } = &mut health {
+        findings.extend(network::finding(settings, observed, moment.carried_out));
     }
     health
 }
@@ -55,10 +49,10 @@ fn of_redis(settings: &Settings, observed: &Live, credentials: &Credentials, mom
     let Some(why) = credentials.refused() else { return health };
     let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
     match health {
-        Health::Known { mut required, advisory, servers, answered, tells_of_samples } => {
-            required.retain(|finding| finding.condition != RedisAvailable);
-            required.insert(0, mismatch);
-            Health::Known { required, advisory, servers, answered, tells_of_samples }
+        Health::Known { mut findings, servers, answered, tells_of_samples } => {
+            findings.retain(|finding| finding.condition != RedisAvailable);
+            findings.push(mismatch);
+            Health::Known { findings, servers, answered, tells_of_samples }
         }
         Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
         Health::AwaitingFirstLook => {
@@ -76,16 +70,13 @@ fn with_tls(
     moment: Moment,
     mut health: Health,
 ) -> Health {
-    let Health::Known { required, servers, .. } = &mut health else { return health };
+    let Health::Known { findings, servers, .. } = &mut health else { return health };
     let server = observed.pods.first().and_then(|pod| server_in(settings, pod));
     let sample = server.and_then(|server| observed.samples.iter().find(|sample| sample.server == server));
     // What a look showed says something only where the other findings go by it.
-    let tells_of_tls = required.iter().any(|finding| finding.reason == Reason::TlsNotReady);
+    let tells_of_tls = findings.iter().any(|finding| finding.reason == Reason::TlsNotReady);
     let sample = sample.filter(|_| tells_of_tls || !servers.is_empty());
-    if let Some(finding) = crate::redis::findings::certificate::finding(settings, &credentials.tls, sample, moment.now)
-    {
-        required.insert(1.min(required.len()), finding);
-    }
+    findings.extend(certificate::finding(settings, &credentials.tls, sample, moment.now));
     health
 }
 

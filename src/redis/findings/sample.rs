@@ -94,7 +94,7 @@ pub(super) fn of_sample(
             Health::Known {
                 answered: Answered::By(sample.server.pod.clone()),
                 tells_of_samples: impeded.is_none() || tells_of_password,
-                required: vec![
+                findings: [
                     impeded.unwrap_or_else(|| {
                         availability::availability(
                             settings,
@@ -105,13 +105,13 @@ pub(super) fn of_sample(
                     }),
                     drift::verification(settings, &sample.server.pod, answer),
                     users::verification(settings, &sample.server.pod, answer),
-                ],
-                advisory: [refusals(settings, observed, &sample.server.pod, answer, moment.now)]
-                    .into_iter()
-                    .chain([release::finding(settings, &sample.server.pod, &sample.want, answer)])
-                    .chain(advised(settings, &sample.server.pod, answer))
-                    .chain([durability::finding(settings, &sample.server.pod, answer)])
-                    .collect(),
+                    refusals(settings, observed, &sample.server.pod, answer, moment.now),
+                    release::finding(settings, &sample.server.pod, &sample.want, answer),
+                    durability::finding(settings, &sample.server.pod, answer),
+                ]
+                .into_iter()
+                .chain(advised(settings, &sample.server.pod, answer))
+                .collect(),
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
                     role: answer.role.map_or(UNKNOWN, role).to_owned(),

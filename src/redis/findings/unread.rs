@@ -4,7 +4,11 @@
 
 use super::drift;
 use crate::{
-    condition::{ConditionStatus, ConditionType, Finding, Reason},
+    condition::{
+        ConditionStatus,
+        ConditionType::{self, RedisAvailable, UsersVerified},
+        Finding, Reason,
+    },
     redis::{
         look::answer::{Answer, Section, Unread},
         settings::Settings,
@@ -22,7 +26,7 @@ pub fn finding(
 ) -> Option<Finding> {
     let (part, why) = goes_by.iter().find_map(|part| answer.unread.get_key_value(part))?;
     let (asked, what) = (asked(*part), what(*part));
-    let (reason, message) = match why {
+    let (fault, message) = match why {
         Unread::TooLong => (
             Reason::AnswerTooLong,
             format!(
@@ -52,6 +56,8 @@ pub fn finding(
             ),
         ),
     };
+    // Without these nobody can say that applications are served.
+    let reason = if matches!(condition, RedisAvailable | UsersVerified) { fault } else { Reason::NotRead };
     Some(Finding::unknown(condition, reason, message))
 }
 

@@ -129,6 +129,7 @@ pub fn refusals(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
         return Finding::holds(AccessAllowed, Reason::NothingRefused, message);
     };
     let reason = match first {
+        Refusal::Password if answer.is_shut_out => Reason::EveryLoginRefused,
         Refusal::Password => Reason::LoginRefused,
         Refusal::Command(_) => Reason::CommandRefused,
         Refusal::Key(_) => Reason::KeyRefused,
@@ -155,8 +156,9 @@ pub fn refusals(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
         }),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let nobody = if answer.is_shut_out { "no application is logged in; " } else { "" };
     let message = format!(
-        "within the last {minutes} minutes, {pod} refused the user app {}. This is told until {minutes} minutes have passed \
+        "{nobody}within the last {minutes} minutes, {pod} refused the user app {}. This is told until {minutes} minutes have passed \
          without",
         parts.join("; and ")
     );

@@ -36,6 +36,8 @@ pub struct Answer {
     pub unknown_words: UnknownWords,
     /// What it refused the user `app` of late, each kind once.
     pub refusals: Vec<Refusal>,
+    /// Whether its logins are refused now, and nobody is logged in as that user.
+    pub is_shut_out: bool,
     /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
     pub certificate: Option<Served>,
     /// From where applications are connected; `None` where that was not asked, or could not be told.

@@ -28,6 +28,9 @@ pub const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// How long a refusal is of interest after it last happened. A client with a wrong password comes again within seconds.
 pub const REFUSALS_COUNT_FOR: Duration = Duration::from_mins(10);
 
+/// How long a login that was refused goes for one that is refused now. A client tries again within seconds.
+pub const REFUSED_NOW_FOR: Duration = Duration::from_mins(1);
+
 /// A server that a probe can reach: a pod, by its address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Server {

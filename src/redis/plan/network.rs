@@ -113,7 +113,7 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
     if let Found::Restored(manager) = &observed.network_policy {
         return Some(Finding::fails(
             NetworkRestricted,
-            Reason::NameTaken,
+            Reason::NetworkPolicyNameTaken,
             format!(
                 "NetworkPolicy {policy} has all labels of this TokenCache and no owner, and was written by the field manager \
                  {manager}; it is left as it is. If it was restored from a backup: `kubectl -n {namespace} annotate tokencache \
@@ -125,7 +125,7 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
     if let Found::Foreign(holder) = &observed.network_policy {
         return Some(Finding::fails(
             NetworkRestricted,
-            Reason::NameTaken,
+            Reason::NetworkPolicyNameTaken,
             format!(
                 "NetworkPolicy {policy} exists already and belongs to {holder}; it is left as it is, and no other is made. Delete \
                  or rename it, or set spec.redis.networkPolicy: None, and see that yours lets the operator through"
@@ -155,13 +155,13 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
     if wanted(settings, observed).is_some() {
         return Some(if carried_out {
             let message = format!("NetworkPolicy {policy} is being made");
-            Finding::unknown(NetworkRestricted, Reason::Provisioning, message)
+            Finding::unknown(NetworkRestricted, Reason::NetworkPolicyMissing, message)
         } else {
             let message = format!(
                 "there is no NetworkPolicy {policy}, and none is made while the annotation tokencache.dev/reconcile says \
                  paused, and while SpecValid is False: whoever reaches the port may try passwords and use up connections"
             );
-            Finding::fails(NetworkRestricted, Reason::DriftWhilePaused, message)
+            Finding::fails(NetworkRestricted, Reason::NetworkPolicyMissing, message)
         });
     }
     let Callers::Outside(addresses) = &observed.callers else {

@@ -223,7 +223,7 @@ async fn after_a_renewal_the_earlier_certificate_stays_published_and_old_keys_st
     world.reads_all().await;
     // Nothing is forgotten when it is gone.
     world.delete("Secret", MINE).await;
-    let message = world.condition(SHOP, "KeyRingReady", "False", "CertificateMissing").await;
+    let message = world.condition(SHOP, "KeyRingReady", "False", "NextCertificateUnusable").await;
     assert!(message.contains("there is no Secret mine"), "{message}");
     world.quiet().await;
     world.certificates(&["current", "previous"]).await;

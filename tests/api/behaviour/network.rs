@@ -129,7 +129,7 @@ async fn a_policy_of_somebody_elses_of_that_name_keeps_no_cache_from_its_work() 
     let version = world.make("NetworkPolicy", theirs).await.unwrap().resource_version();
     world.create(SHOP, json!({})).await;
     world.ready(SHOP).await;
-    let message = world.condition(SHOP, "NetworkRestricted", "False", "NameTaken").await;
+    let message = world.condition(SHOP, "NetworkRestricted", "False", "NetworkPolicyNameTaken").await;
     assert!(message.contains("NetworkPolicy shop-redis"), "{message}");
     assert_eq!(policy(&world).await.unwrap().resource_version(), version, "it is left as it is");
 }

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
+use tokencache_operator::condition::{Effect, Reason};
 
 use crate::support::api_server::api_server;
 use crate::support::eventually::eventually;
@@ -140,25 +141,15 @@ pub async fn has_been(history: &History, of: &str, status: &str, reason: &str) {
     .await;
 }
 
-/// Whether this condition is among the warnings that the status counts. What else is advised of depends on whether the
-/// cache is used, and on how fast the machine is.
+/// Whether this condition is among the warnings of the status.
 pub fn warns_of(status: &Value, condition: &str) -> bool {
-    const ADVISORY: [&str; 9] = [
-        "AccessAllowed",
-        "ServerSupported",
-        "NetworkRestricted",
-        "MemorySufficient",
-        "LatencyAcceptable",
-        "EntriesExpire",
-        "InUse",
-        "EntriesReadable",
-        "Durable",
-    ];
-    let conditions = status["conditions"].as_array().unwrap().iter();
-    let warnings: Vec<_> = conditions
-        .filter(|each| ADVISORY.contains(&each["type"].as_str().unwrap()))
-        .filter(|each| each["status"] == "False" && each["reason"] != "InMemory")
-        .collect();
+    let warns = |each: &&Value| {
+        let reason = Reason::named(each["reason"].as_str().unwrap()).unwrap();
+        each["status"] == "False" && each["type"] != "Ready" && reason.effect() == Effect::Risk
+    };
+    let warnings = status["conditions"].as_array().unwrap().iter().filter(warns);
+    let warnings: Vec<&str> = warnings.map(|each| each["type"].as_str().unwrap()).collect();
     assert_eq!(status["warnings"], warnings.len(), "{warnings:?}");
-    warnings.iter().any(|each| each["type"] == condition)
+    assert_eq!(status["warned"].as_str().unwrap_or_default(), warnings.join(","));
+    warnings.contains(&condition)
 }

@@ -98,8 +98,12 @@ async fn an_object_that_somebody_makes_at_that_very_moment_is_left_alone_and_out
         if PARTS.contains(&(kind, name)) {
             is_taken(&world, kind, name).await;
         } else {
-            let of_it = if (kind, name) == RING { "KeyRingReady" } else { "NetworkRestricted" };
-            world.condition(SHOP, of_it, "False", "NameTaken").await;
+            let (of_it, reason) = if (kind, name) == RING {
+                ("KeyRingReady", "NameTaken")
+            } else {
+                ("NetworkRestricted", "NetworkPolicyNameTaken")
+            };
+            world.condition(SHOP, of_it, "False", reason).await;
         }
         let theirs = content(&world, kind, name).await;
         assert_eq!(theirs["metadata"]["labels"], json!({"app": "theirs"}), "{kind} {name}");

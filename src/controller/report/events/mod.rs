@@ -8,9 +8,9 @@ pub mod objects;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus},
+    api::v1alpha1::OperationStatus,
     capability::part::Operation,
-    condition::{ConditionStatus, ConditionType, Finding, Reason, news},
+    condition::{ConditionStatus, ConditionType, Effect, Finding, Reason, news},
     kubernetes::event::{Event, EventType},
 };
 
@@ -56,7 +56,7 @@ fn of_condition(finding: &Finding) -> Option<Event> {
     let well = finding.status == ConditionStatus::True;
     let told = match finding.condition {
         // A fight has an event of its own.
-        _ if finding.reason == Reason::Contested => false,
+        _ if matches!(finding.reason, Reason::Contested | Reason::NetworkPolicyContested) => false,
         ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
         // Nobody uses a cache that was made a moment ago.
         ConditionType::Stalled | ConditionType::InUse => false,
@@ -69,7 +69,7 @@ fn of_condition(finding: &Finding) -> Option<Event> {
         | ConditionType::KeyRingReady
         | ConditionType::AccessAllowed => !matches!(finding.reason, Reason::RedisUnavailable | Reason::TlsNotReady),
         // Where nothing was read back, another condition tells why.
-        ConditionType::Durable => finding.status != ConditionStatus::Unknown && !finding.reason.is_asked_for(),
+        ConditionType::Durable => finding.status != ConditionStatus::Unknown && finding.reason != Reason::InMemory,
         ConditionType::PasswordRolledOut => !well,
         ConditionType::MemorySufficient
         | ConditionType::LatencyAcceptable
@@ -78,30 +78,18 @@ fn of_condition(finding: &Finding) -> Option<Event> {
         | ConditionType::ServerSupported
         | ConditionType::NetworkRestricted => finding.status == ConditionStatus::False,
     };
-    told.then(|| Event {
-        event_type: if is_normal(finding.reason) { EventType::Normal } else { EventType::Warning },
-        reason: finding.reason.as_str(),
-        note: finding.message.clone(),
-    })
+    told.then(|| event(finding.reason, finding.message.clone()))
 }
 
-/// Whether a reason is as it should be.
+/// An event, of the type that its reason's effect has.
+pub(super) fn event(reason: Reason, note: String) -> Event {
+    let event_type = if is_normal(reason) { EventType::Normal } else { EventType::Warning };
+    Event { event_type, reason: reason.as_str(), note }
+}
+
+/// Whether a reason is nothing to worry about.
 fn is_normal(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::AllVerified
-            | Reason::Valid
-            | Reason::Available
-            | Reason::Verified
-            | Reason::UnknownRules
-            | Reason::Persisted
-            | Reason::Published
-            | Reason::Adopted
-            | Reason::CertificateServed
-            | Reason::ReloadPending
-            | Reason::Provisioning
-            | Reason::Loading
-    )
+    reason.effect() == Effect::Note
 }
 
 /// The events about stages that operations have reached since.
@@ -109,16 +97,8 @@ fn is_normal(reason: Reason) -> bool {
 pub fn of_operations(operations: &[Operation], previous: &[OperationStatus]) -> Vec<Event> {
     let stage = |entry: &OperationStatus| (entry.type_, entry.requested.clone(), entry.stage);
     let is_news = |operation: &&Operation| !previous.iter().any(|before| stage(before) == stage(&operation.entry));
-    let event = |Operation { entry, event }: &Operation| {
-        let warns =
-            matches!(entry.stage, OperationStage::Ignored | OperationStage::Blocked | OperationStage::AwaitingRestart);
-        Some(Event {
-            event_type: if warns { EventType::Warning } else { EventType::Normal },
-            reason: (*event)?.as_str(),
-            note: entry.message.clone(),
-        })
-    };
-    operations.iter().filter(is_news).filter_map(event).collect()
+    let told = |operation: &Operation| Some(event(operation.event?, operation.entry.message.clone()));
+    operations.iter().filter(is_news).filter_map(told).collect()
 }
 
 /// Adds what else is told. In the event about a key that was made stands that it is published.

@@ -3,14 +3,12 @@
 //!
 //! In: what was changed, and what was left. Out: Events. It writes nothing.
 
+use super::event;
 use crate::{
     api::v1alpha1::TokenCache,
     condition::Reason,
     controller::apply::ObjectChange,
-    kubernetes::{
-        event::{Event, EventType},
-        object::Reference,
-    },
+    kubernetes::{event::Event, object::Reference},
 };
 
 /// What is told of what was done: each deletion, and in one sentence what was taken up again.
@@ -20,11 +18,10 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Event> {
     for change in changes {
         match change {
             ObjectChange::Adopted(child) => adopted.push(child.to_string()),
-            ObjectChange::Deleted(child) => told.push(Event {
-                event_type: EventType::Normal,
-                reason: Reason::ObjectDeleted.as_str(),
-                note: format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
-            }),
+            ObjectChange::Deleted(child) => told.push(event(
+                Reason::ObjectDeleted,
+                format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
+            )),
         }
     }
     if !adopted.is_empty() {
@@ -32,7 +29,7 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Event> {
             "taken up again, since nobody owned it and it has all labels of this TokenCache, as after a restore from a backup: {}",
             adopted.join(", ")
         );
-        told.push(Event { event_type: EventType::Normal, reason: Reason::ObjectsAdopted.as_str(), note });
+        told.push(event(Reason::ObjectsAdopted, note));
     }
     told
 }
@@ -43,15 +40,14 @@ pub fn of_copy(cache: &TokenCache, child: &Reference) -> Event {
     let owner = cache.metadata.name.as_deref().unwrap_or_default();
     let (kind, name) = (child.kind.as_str(), child.name());
     let namespace = cache.metadata.namespace.as_deref().unwrap_or_default();
-    Event {
-        event_type: EventType::Warning,
-        reason: Reason::ObjectLeftAlone.as_str(),
-        note: format!(
+    event(
+        Reason::ObjectLeftAlone,
+        format!(
             "{kind} {name} has labels and owner of TokenCache {owner}, but the operator did not make it, so it is left as it is: \
              most likely it is a copy. Nothing uses it, and it is deleted together with the TokenCache. To keep it, take the \
              owner from it: `kubectl -n {namespace} patch {} {name} --type=json \
              -p '[{{\"op\":\"remove\",\"path\":\"/metadata/ownerReferences\"}}]'`; otherwise delete it",
             kind.to_lowercase()
         ),
-    }
+    )
 }

@@ -43,7 +43,7 @@ pub fn finding(settings: &Settings, of_redis: &redis::Settings, look: &Look, con
             unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))
         }
         Keyspace::Refused(words) => {
-            unknown(Reason::PermissionDenied, crate::redis::findings::unread::unseen(of_redis, pod, words))
+            unknown(Reason::NotRead, crate::redis::findings::unread::unseen(of_redis, pod, words))
         }
         Keyspace::Seen(_) => {
             let told = Evidence { settings, of_redis, pod, payloads: &look.payloads, tried: &look.names, consumers };
@@ -102,7 +102,7 @@ impl Evidence<'_> {
         let (worst, others) = troubles.split_first()?;
         let (reason, message) = match worst {
             Trouble::KeyMissing => (Reason::KeyMissing, self.key_missing()),
-            Trouble::KeyRevoked => (Reason::KeyRevoked, self.key_revoked()),
+            Trouble::KeyRevoked => (Reason::RevokedKeyInUse, self.key_revoked()),
             Trouble::Names => (Reason::ApplicationNameMismatch, self.names()),
             Trouble::OtherApplication => (Reason::OtherApplication, self.other_application()),
             Trouble::Undeserializable => (Reason::Undeserializable, self.undeserializable()),

@@ -1,6 +1,6 @@
 //! Which release a server is of, and whether it has upstream's security fixes: the finding about `ServerSupported`.
 //!
-//! In: what a server says of itself, and the settings. Out: a finding, which advises. It compares with the table in
+//! In: what a server says of itself, and the settings. Out: a finding. It compares with the table in
 //! [`fixes`], and says "older than the fix", never more.
 
 pub mod fixes;

@@ -33,7 +33,10 @@ pub enum Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// Writes were refused.
-    Refused,
+    Refused {
+        /// Whether writes are taken again, as far as that can be told.
+        is_over: bool,
+    },
     /// Entries were evicted.
     Evicted {
         /// So many since it began: 1, 10, 100 and so on.
@@ -76,8 +79,9 @@ impl Pressure {
         self.full_for = told_for(self.full_for, is_full && self.was_full);
         self.was_full = is_full;
         self.evicted = if self.evicted_for > 0 { self.evicted + evicted } else { 0 };
+        let is_refusing = now.refused > before.refused || is_brimful(now) && evicted == 0;
         let sign = if self.refused_for > 0 {
-            Sign::Refused
+            Sign::Refused { is_over: !is_refusing }
         } else if self.evicted_for > 0 {
             Sign::Evicted { at_least: 10_u64.pow(self.evicted.max(1).ilog10()) }
         } else if self.full_for > 0 {
@@ -90,6 +94,11 @@ impl Pressure {
         self.needed = self.needed.max(now.used_memory.saturating_add(self.evicted.saturating_mul(each)));
         Memory::Short { sign, of: now.max_memory, proposal: proposal(now.max_memory, self.needed) }
     }
+}
+
+/// Whether the next write would be refused where nothing is evicted. What clients hold makes the amount go up and down a little.
+fn is_brimful(reading: &Reading) -> bool {
+    reading.max_memory > 0 && reading.used_memory >= reading.max_memory / 100 * 99
 }
 
 /// The next amount that holds what is needed and a quarter more, from 16Mi, 24Mi, 32Mi, 48Mi and so on.
@@ -164,8 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn refused_writes_come_first() {
-        assert_eq!(told(&[reading(255, 0, 0), reading(256, 3, 1)]), [short(Sign::Refused, 384)]);
+    fn refused_writes_come_first_and_are_over_once_there_is_room_or_room_is_made() {
+        let refused = |is_over| short(Sign::Refused { is_over }, 384);
+        assert_eq!(told(&[reading(255, 0, 0), reading(256, 3, 1)]), [refused(false)]);
+        let full = [reading(255, 0, 0), reading(256, 0, 1), reading(256, 0, 1), reading(256, 0, 2)];
+        assert_eq!(told(&full), [refused(false); 3], "nobody has written meanwhile");
+        let freed = [reading(255, 0, 0), reading(256, 0, 1), reading(200, 0, 1)];
+        assert_eq!(told(&freed), [refused(false), refused(true)]);
+        let evicting = [reading(255, 0, 0), reading(256, 0, 1), reading(256, 1, 1)];
+        assert_eq!(told(&evicting), [refused(false), refused(true)]);
     }
 
     #[test]
