@@ -22,6 +22,10 @@ closed! {
 
         /// Redis answers and takes writes.
         Available: Note,
+        /// The Service that applications connect to is missing, or leads elsewhere.
+        AddressUnusable: Outage,
+        /// The Secret with the connection, or the `ConfigMap` with the settings, is missing.
+        NotPublished: Outage,
         /// A setting had been changed on the server; it was set again and read back.
         DriftCorrected: Risk,
         /// Objects or pods are on their way.
@@ -101,6 +105,8 @@ closed! {
         CertificateMissing: Outage,
         /// The certificate that the next key needs cannot be used; the keys that there are do not need it.
         NextCertificateUnusable: Risk,
+        /// Nobody has the certificate of a key, and no stored entry needs that key.
+        UnusedCertificateMissing: Risk,
         /// What should be a certificate or a key is none.
         CertificateMalformed: Outage,
         /// The certificate has a key of another kind than RSA.

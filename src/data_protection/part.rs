@@ -18,7 +18,7 @@ use super::{
     state::RingState,
 };
 use crate::{
-    api::v1alpha1::KeyRingStatus,
+    api::v1alpha1::{KeyRingStatus, KeyStatus},
     capability::part::{Awaited, Group, Needs, Part, StatusShare},
     condition::Reason,
     kubernetes::{
@@ -58,9 +58,13 @@ pub fn assessment(
     let event = |note| Event { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note };
     let key_ring =
         status::status(settings, observed, state, now).map(|status| status::with_use(status, settings, in_use, before));
+    let is_unused = |key: &&KeyStatus| key.in_use == Some(false);
+    let unused: Vec<&str> =
+        key_ring.iter().flat_map(|ring| &ring.keys).filter(is_unused).map(|key| key.id.as_str()).collect();
+    let findings = finding(settings, observed, state, (mended, &unused), now).into_iter().collect();
     let operations = [&state.operation, &state.revoke.operation].into_iter().flatten().cloned();
     Part {
-        findings: finding(settings, observed, state, mended, now).into_iter().collect(),
+        findings,
         // That something was put right holds for this pass only.
         awaits: mended.first().map(|_| Awaited::NextPass).into_iter().collect(),
         operations: operations.map(operations::told).collect(),

@@ -246,7 +246,7 @@ impl Keys {
     }
 
     pub fn finding(&self, mended: &[String]) -> Option<Finding> {
-        finding(&self.settings(), &self.observed(), &self.standing(), mended, self.now)
+        finding(&self.settings(), &self.observed(), &self.standing(), (mended, &[]), self.now)
     }
 
     /// Why keys may be missing in it.

@@ -11,8 +11,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use rcgen::{CertificateParams, KeyPair};
 use tokencache_operator::{
+    condition::Reason,
     data_protection::{
         certificate::Certificate,
+        findings::finding,
         key::read::{self, Element},
         ring::certificates,
         settings::Settings,
@@ -287,6 +289,24 @@ fn what_one_file_of_a_certificate_lost_is_made_again_from_the_others() {
         assert_eq!(after, whole, "{what}");
         assert!(said.contains("Published") || said.contains("DriftCorrected"), "{what}: {said}");
     }
+}
+
+#[test]
+fn a_certificate_that_a_stored_entry_may_need_is_an_outage_and_any_other_a_risk() {
+    let mut ring = renewed();
+    ring.ask();
+    while !ring.pass().is_empty() {}
+    ring.in_certificates(|secret| {
+        secret.data.as_mut().unwrap().retain(|name, _| !name.starts_with(&thumbprint("previous")));
+    });
+    let standing = ring.standing();
+    let sealed: Vec<String> = standing.ring.as_ref().unwrap().sealed().map(|(id, _)| id.to_string()).collect();
+    let [sealed] = &sealed[..] else { panic!("{sealed:?}") };
+    let reason = |unused: &[&str]| {
+        finding(&ring.settings(), &ring.observed(), &standing, (&[], unused), ring.now).unwrap().reason
+    };
+    assert_eq!(reason(&[]), Reason::CertificateMissing);
+    assert_eq!(reason(&[sealed]), Reason::UnusedCertificateMissing);
 }
 
 #[test]

@@ -99,9 +99,11 @@ impl Evidence<'_> {
         let held_back = held_back.map(|why| {
             format!(". No other key encrypts in its place, {why}; or ask for one with the annotation {ROTATE_KEY_ANNOTATION}")
         });
+        let is_unused = |id: &KeyId| self.unused.contains(&id.to_string().as_str());
+        let is_needed = self.ring.is_sealed(self.now) || !sealed.values().flatten().all(is_unused);
         (count > 0).then(|| {
             fails(
-                Reason::CertificateMissing,
+                if is_needed { Reason::CertificateMissing } else { Reason::UnusedCertificateMissing },
                 format!(
                     "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. {found}. Put the certificate and its \
                      private key into a Secret of type kubernetes.io/tls, and name that in spec.dataProtection.previous; where they are \

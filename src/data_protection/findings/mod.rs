@@ -29,18 +29,19 @@ use crate::{
 /// How many things of one kind a message names.
 pub(super) const NAMED: usize = 3;
 
-/// What is said of the ring; `None` where the operator makes none.
+/// What is said of the ring; `None` where the operator makes none. `mended` is what this pass has put right in it, `unused` the keys
+/// that no stored entry is encrypted with.
 #[must_use]
 pub fn finding(
     settings: &Settings,
     observed: &RingSecrets,
     state: &RingState,
-    mended: &[String],
+    (mended, unused): (&[String], &[&str]),
     now: Timestamp,
 ) -> Option<Finding> {
     let ring = state.ring.as_ref()?;
     let (secret, provided) = (name::keys(&settings.owner.name), &state.provided);
-    let told = Evidence { settings, observed, ring, provided, secret, now };
+    let told = Evidence { settings, observed, ring, provided, unused, secret, now };
     let checks = [
         Evidence::taken,
         Evidence::certificates_taken,
@@ -72,6 +73,7 @@ pub(super) struct Evidence<'seen> {
     pub observed: &'seen RingSecrets,
     pub ring: &'seen Ring,
     pub provided: &'seen Provided,
+    pub unused: &'seen [&'seen str],
     pub secret: String,
     pub now: Timestamp,
 }

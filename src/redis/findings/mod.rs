@@ -10,6 +10,7 @@ pub(crate) mod durability;
 pub(crate) mod known;
 pub mod load;
 pub(crate) mod pod;
+pub mod published;
 pub mod release;
 pub(crate) mod sample;
 pub mod unanswered;

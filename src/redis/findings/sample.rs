@@ -9,7 +9,7 @@ use super::{
     availability::{self, impediment, meddled},
     drift, durability,
     known::{Answered, Health, Moment, NO_LOGIN, unavailable, without_answer},
-    load, release, unanswered, users,
+    load, published, release, unanswered, users,
 };
 use crate::{
     api::v1alpha1::ServerStatus,
@@ -87,7 +87,8 @@ pub(super) fn of_sample(
         // What was read back then proves nothing of what is wanted now.
         Ok(_) if !sample.want.asks_the_same_as(&want(settings, observed, credentials)) => Health::AwaitingFirstLook,
         Ok(answer) => {
-            let impeded = impediment(settings, pod, answer, moment.now);
+            let impeded = impediment(settings, pod, answer, moment.now)
+                .or_else(|| published::finding(settings, observed, moment.carried_out));
             let is_of_availability =
                 |drift: &Drift| matches!(drift.parameter, Parameter::AppPassword | Parameter::Script);
             let tells_of_password = !answer.drift.iter().any(is_of_availability);

@@ -16,6 +16,7 @@ mod labels;
 mod left_behind;
 mod named;
 mod network;
+mod outages;
 mod pods;
 pub mod policies;
 mod ready;

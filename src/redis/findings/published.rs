@@ -1,0 +1,64 @@
+//! Whether what applications are given leads to the server: the Service, the Secret with the connection, the `ConfigMap` with the
+//! settings.
+//!
+//! In: the settings, and the objects as they were seen. Out: what is missing or leads elsewhere; nothing where all is there. It
+//! judges no password, and connects to nothing.
+
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+
+use crate::{
+    api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION},
+    condition::{ConditionType::RedisAvailable, Finding, Reason},
+    kubernetes::{identity::Found, name},
+    redis::{live::Live, server::objects, settings::Settings},
+};
+
+/// What keeps applications from a server that serves.
+#[must_use]
+pub fn finding(settings: &Settings, observed: &Live, is_carried_out: bool) -> Option<Finding> {
+    let service = name::redis(&settings.owner.name);
+    let address = match &observed.service {
+        Found::Owned(live) => amiss(settings, live)
+            .map(|how| format!("Service {service} {how}: applications do not reach Redis at {}", settings.endpoint())),
+        _ => Some(format!("there is no Service {service}: applications cannot find {}", settings.endpoint())),
+    };
+    let unpublished = || {
+        let secret = observed.connection.owned().is_none().then(|| format!("Secret {service}"));
+        let settings = name::settings(&settings.owner.name);
+        let config_map = observed.application_settings.owned().is_none().then(|| format!("ConfigMap {settings}"));
+        let missing: Vec<String> = [secret, config_map].into_iter().flatten().collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "there is no {}: pods that mount or name it do not start, those that run go on",
+                missing.join(", and no ")
+            )
+        })
+    };
+    let (reason, message) = match address {
+        Some(message) => (Reason::AddressUnusable, message),
+        None => (Reason::NotPublished, unpublished()?),
+    };
+    Some(if is_carried_out {
+        Finding::fails(RedisAvailable, Reason::Provisioning, format!("{message}. It is being put right"))
+    } else {
+        let until = format!("while the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and while SpecValid is False");
+        Finding::fails(RedisAvailable, reason, format!("{message}. It is left as it is {until}"))
+    })
+}
+
+/// How a Service does not lead to the servers.
+fn amiss(settings: &Settings, live: &Service) -> Option<&'static str> {
+    let (wanted, live) = (objects::service(settings).spec?, live.spec.as_ref()?);
+    let is_as_wanted = |port: &ServicePort| {
+        wanted.ports.iter().flatten().any(|wanted| (wanted.port, &wanted.target_port) == (port.port, &port.target_port))
+    };
+    if live.type_.as_deref() == Some("ExternalName") {
+        Some("leads out of the cluster (type ExternalName)")
+    } else if live.selector != wanted.selector {
+        Some("selects other pods (spec.selector)")
+    } else if !live.ports.iter().flatten().any(is_as_wanted) {
+        Some("has other ports (spec.ports)")
+    } else {
+        None
+    }
+}
