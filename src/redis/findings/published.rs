@@ -13,9 +13,12 @@ use crate::{
     redis::{live::Live, server::objects, settings::Settings},
 };
 
-/// What keeps applications from a server that serves.
+/// What keeps applications from a server that serves, and stays so: what is put right needs no telling, and why it is not, others tell.
 #[must_use]
 pub fn finding(settings: &Settings, observed: &Live, is_carried_out: bool) -> Option<Finding> {
+    if is_carried_out {
+        return None;
+    }
     let service = name::redis(&settings.owner.name);
     let address = match &observed.service {
         Found::Owned(live) => amiss(settings, live)
@@ -38,12 +41,8 @@ pub fn finding(settings: &Settings, observed: &Live, is_carried_out: bool) -> Op
         Some(message) => (Reason::AddressUnusable, message),
         None => (Reason::NotPublished, unpublished()?),
     };
-    Some(if is_carried_out {
-        Finding::fails(RedisAvailable, Reason::Provisioning, format!("{message}. It is being put right"))
-    } else {
-        let until = format!("while the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and while SpecValid is False");
-        Finding::fails(RedisAvailable, reason, format!("{message}. It is left as it is {until}"))
-    })
+    let until = format!("while the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and while SpecValid is False");
+    Some(Finding::fails(RedisAvailable, reason, format!("{message}. It is left as it is {until}")))
 }
 
 /// How a Service does not lead to the servers.
