@@ -100,7 +100,7 @@ impl Evidence<'_> {
             format!(". No other key encrypts in its place, {why}; or ask for one with the annotation {ROTATE_KEY_ANNOTATION}")
         });
         let is_unused = |id: &KeyId| self.unused.contains(&id.to_string().as_str());
-        let is_needed = self.ring.is_sealed(self.now) || !sealed.values().flatten().all(is_unused);
+        let is_needed = self.ring.ring.active(self.now).is_none() || !sealed.values().flatten().all(is_unused);
         (count > 0).then(|| {
             fails(
                 if is_needed { Reason::CertificateMissing } else { Reason::UnusedCertificateMissing },

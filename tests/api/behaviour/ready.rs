@@ -141,7 +141,7 @@ async fn kubectl_waits_for_ready_and_prints_the_columns() {
     assert_eq!(lines[0], ["NAME", "READY", "REASON", "REDIS", "POLICY", "KEY", "WARNINGS", "AGE"]);
     let endpoint = format!("shop-redis.{}.svc:6380", world.namespace);
     let key = world.get("TokenCache", SHOP).await["status"]["keyRing"]["active"].as_str().unwrap().to_owned();
-    assert_eq!(lines[1][..7], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", &key, "1"]);
+    assert_eq!(lines[1][..7], ["shop", "True", "AllVerified", &endpoint, "volatile-lru", &key, "InUse"]);
 }
 
 #[tokio::test]

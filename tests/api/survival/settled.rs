@@ -36,7 +36,8 @@ async fn a_spec_that_is_refused_for_sixty_causes_is_told_with_three_of_them_and_
     let conditions = status["conditions"].as_array().unwrap().iter();
     let longest = conditions.map(|each| each["message"].as_str().unwrap().chars().count()).max();
     assert!(longest <= Some(LONGEST_MESSAGE.into()), "{status}");
-    assert_eq!(condition(&status, "Ready")["message"], message);
+    let ready = condition(&status, "Ready")["message"].as_str().unwrap();
+    assert!(ready.starts_with(&message), "{ready}");
 }
 
 #[tokio::test]
