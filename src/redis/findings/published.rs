@@ -7,7 +7,6 @@
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use crate::{
-    api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION},
     condition::{ConditionType::RedisAvailable, Finding, Reason},
     kubernetes::{identity::Found, name},
     redis::{live::Live, server::objects, settings::Settings},
@@ -41,8 +40,8 @@ pub fn finding(settings: &Settings, observed: &Live, is_carried_out: bool) -> Op
         Some(message) => (Reason::AddressUnusable, message),
         None => (Reason::NotPublished, unpublished()?),
     };
-    let until = format!("while the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and while SpecValid is False");
-    Some(Finding::fails(RedisAvailable, reason, format!("{message}. It is left as it is {until}")))
+    let message = format!("{message}. It is not put right while the cache is paused, or while SpecValid is False");
+    Some(Finding::fails(RedisAvailable, reason, message))
 }
 
 /// How a Service does not lead to the servers.
