@@ -103,7 +103,10 @@ impl Probe {
                 let (usage, entries, unread) =
                     self.usage((server, login), (want, inspection), &answer, connection, end).await;
                 let unread = answer.unread.into_iter().chain(unread).collect();
-                (Ok(Answer { usage, unread, ..answer }), Some(entries))
+                // A connection that is opened for each write is seldom open when it is looked for.
+                let is_written_to = || self.histories().get(server).is_some_and(|history| history.load.is_written_to());
+                let is_shut_out = answer.is_shut_out && !is_written_to();
+                (Ok(Answer { is_shut_out, usage, unread, ..answer }), Some(entries))
             }
             Err(fault) => (Err(fault), None),
         };

@@ -306,6 +306,12 @@ async fn applications_are_shut_out_while_one_is_refused_and_none_is_logged_in() 
         let client = redis.client("app", app_password().reveal()).await;
         assert!(!first_look(&redis).await.unwrap().is_shut_out, "{program}: another one is in");
         drop(client);
+        let (probe, server, login, want) = (probe(), server_of(&redis), login(), want());
+        let is_shut_out = async || look(&probe, &server, &login, &want).await.unwrap().is_shut_out;
+        is_shut_out().await;
+        redis.cli_as("app", app_password().reveal(), &["HMSET", "shop:a", "data", "x"]);
+        assert!(!is_shut_out().await, "{program}: somebody wrote, and is gone again");
+        assert!(is_shut_out().await, "{program}: nobody has since");
     }
 }
 

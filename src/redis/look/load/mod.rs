@@ -77,6 +77,7 @@ pub struct History {
     slowness: Slowness,
     usage: Usage,
     late: u32,
+    is_written_to: bool,
 }
 
 impl History {
@@ -84,6 +85,12 @@ impl History {
     #[must_use]
     pub fn usage(&self) -> &Usage {
         &self.usage
+    }
+
+    /// Whether an entry was written between the last two looks: somebody is logged in, if for a moment only.
+    #[must_use]
+    pub fn is_written_to(&self) -> bool {
+        self.is_written_to
     }
 
     /// Since when a slow command is of interest, as the server's time: the look before, where this one is slow.
@@ -128,6 +135,7 @@ impl History {
     /// Adds what a look read, where the biggest entry has this many bytes. Comes after [`Self::meet`].
     pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, biggest: u64) {
         let before = self.before.as_ref();
+        self.is_written_to = before.is_some_and(|before| reading.writes.count > before.writes.count);
         self.usage = Usage {
             memory: self.pressure.note(before, &reading),
             latency: self.slowness.note(before, &reading, round_trip, slow, biggest),
