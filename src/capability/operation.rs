@@ -10,8 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::time::whole;
 use crate::{
     api::v1alpha1::{
-        ADOPT_ANNOTATION, OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION, RESTORED,
-        TokenCache,
+        ADOPT_ANNOTATION, Annotation, OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION,
+        RESTORED, TokenCache,
     },
     kubernetes::identity::Owner,
 };
@@ -44,8 +44,8 @@ impl Request {
 
 /// The value of an annotation.
 #[must_use]
-pub fn annotation<'cache>(cache: &'cache TokenCache, key: &str) -> Option<&'cache str> {
-    cache.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+pub fn annotation(cache: &TokenCache, annotation: Annotation) -> Option<&str> {
+    cache.metadata.annotations.as_ref()?.get(annotation.key()).map(String::as_str)
 }
 
 /// Whether a `TokenCache` asks to be left alone.
@@ -157,7 +157,7 @@ pub fn time(time: Timestamp) -> Time {
 
 /// What nobody can read as a time.
 #[must_use]
-pub fn malformed(owner: &Owner, annotation: &str, value: &str) -> String {
+pub fn malformed(owner: &Owner, annotation: Annotation, value: &str) -> String {
     format!(
         "the annotation {annotation} ({value:?}) does not begin with a time such as 2026-01-01T12:00:00Z, so nothing is \
          done. {}",
@@ -167,11 +167,11 @@ pub fn malformed(owner: &Owner, annotation: &str, value: &str) -> String {
 
 /// A request that is not followed.
 #[must_use]
-pub fn ignored(owner: &Owner, annotation: &str, why: &str) -> String {
+pub fn ignored(owner: &Owner, annotation: Annotation, why: &str) -> String {
     format!("this request is not followed: {why}. Nothing was changed. {}", ask(owner, annotation))
 }
 
-fn ask(owner: &Owner, annotation: &str) -> String {
+fn ask(owner: &Owner, annotation: Annotation) -> String {
     format!(
         "To ask: `kubectl -n {} annotate --overwrite tokencache {} {annotation}=$(date -u +%FT%TZ)`",
         owner.namespace, owner.name

@@ -64,7 +64,8 @@ impl ConditionType {
 }
 
 closed! {
-    /// What a reason means for applications where its condition does not hold.
+    /// What a reason means for applications where its condition does not hold. Where one holds with a reason that is no note, it
+    /// warns.
     pub enum Effect {
         /// They fail now, or what was asked for is not there yet: `Ready` is False, or Unknown where the condition is.
         Outage,
@@ -152,12 +153,17 @@ pub fn summary(findings: &[Finding]) -> [Finding; 2] {
     [ready, stalled]
 }
 
-/// The conditions that warn of a risk, in their order.
+/// The conditions that warn, in their order: those that do not hold for a risk, and those that hold and say more than a note. `Ready`
+/// and `Stalled` only repeat others.
 #[must_use]
 pub fn warned(findings: &[Finding]) -> Vec<ConditionType> {
-    let warns =
-        |finding: &&Finding| finding.status == ConditionStatus::False && finding.reason.effect() == Effect::Risk;
-    findings.iter().filter(warns).map(|finding| finding.condition).collect()
+    let warns = |finding: &&Finding| match finding.status {
+        ConditionStatus::True => finding.reason.effect() != Effect::Note,
+        ConditionStatus::False => finding.reason.effect() == Effect::Risk,
+        ConditionStatus::Unknown => false,
+    };
+    let warned = findings.iter().filter(warns).map(|finding| finding.condition);
+    warned.filter(|condition| !matches!(condition, ConditionType::Ready | ConditionType::Stalled)).collect()
 }
 
 /// The findings with what was told before in place of those that take more looks to tell.
@@ -214,7 +220,11 @@ fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// The findings that are news compared with what stood in the status: another status, another reason, or another correction.
+/// Reasons of which each message is about something else.
+const IS_ANOTHER_BY_ITS_MESSAGE: [Reason; 2] = [Reason::DriftCorrected, Reason::UnknownAnnotation];
+
+/// The findings that are news compared with what stood in the status: another status, another reason, or another
+/// message where that is about something else.
 pub fn news<'findings>(
     previous: &'findings [Condition],
     findings: &'findings [Finding],
@@ -224,7 +234,7 @@ pub fn news<'findings>(
             condition.type_ == finding.condition.as_str()
                 && condition.status == finding.status.as_str()
                 && condition.reason == finding.reason.as_str()
-                && (finding.reason != Reason::DriftCorrected || condition.message == finding.message)
+                && (!IS_ANOTHER_BY_ITS_MESSAGE.contains(&finding.reason) || condition.message == finding.message)
         })
     })
 }
@@ -301,9 +311,12 @@ mod tests {
                 reason.effect() == Effect::Risk,
                 "{reason:?}"
             );
-            for status in [ConditionStatus::True, ConditionStatus::Unknown] {
-                assert_eq!(warned(&found(status)), [], "{reason:?}");
-            }
+            assert_eq!(warned(&found(ConditionStatus::Unknown)), [], "{reason:?}");
+            assert_eq!(
+                !warned(&found(ConditionStatus::True)).is_empty(),
+                reason.effect() != Effect::Note,
+                "{reason:?}: what holds with more than a note warns"
+            );
         }
     }
 
@@ -317,6 +330,12 @@ mod tests {
         let [ready, _] = summary(&[available(), evicted]);
         assert_eq!(ready.status, ConditionStatus::True);
         assert!(ready.message.ends_with(". 1 warning: MemorySufficient"), "{}", ready.message);
+    }
+
+    #[test]
+    fn what_only_repeats_others_is_no_warning_of_its_own() {
+        let stalled = Finding::holds(ConditionType::Stalled, Reason::NameTaken, "Service shop-redis exists");
+        assert_eq!(warned(&[stalled]), []);
     }
 
     #[test]

@@ -16,6 +16,8 @@ closed! {
         Invalid: Outage,
         /// The API server refuses what the spec leads to.
         RejectedByApiServer: Outage,
+        /// An annotation that looks as if it were meant for the operator is not known, or its value is not: it does nothing.
+        UnknownAnnotation: Risk,
 
         /// The operator could not read what there is.
         ReadFailed: Outage,

@@ -1,16 +1,9 @@
-//! `spec.dataProtection`, what the status says of the key ring, and the annotation that asks for another key.
+//! `spec.dataProtection`, and what the status says of the key ring.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The annotation that asks for another key that encrypts at once. Its value begins with the time of the request.
-pub const ROTATE_KEY_ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
-
-/// The annotation that asks for a key to be revoked. Its value begins with the time of the request, after which it names the
-/// key, by its id or the first eight digits of that, or says `all`, and perhaps says `remove`.
-pub const REVOKE_KEY_ANNOTATION: &str = "tokencache.dev/revoke-key-requested";
 
 /// The key ring of ASP.NET Core Data Protection, which all servers of an application share.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]

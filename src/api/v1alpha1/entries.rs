@@ -4,10 +4,6 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The annotation that asks for stored entries to be removed. Its value begins with the time of the request, after which it
-/// says `unreadable`, `encrypted` or `all`.
-pub const FLUSH_ANNOTATION: &str = "tokencache.dev/flush-requested";
-
 /// How applications name their entries, and what they store in them.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

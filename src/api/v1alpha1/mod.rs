@@ -1,6 +1,7 @@
 //! `tokencache.dev/v1alpha1`: what users write, its defaults, and the rules that the API server checks on admission.
 
 mod amount;
+mod annotations;
 mod crd;
 mod data_protection;
 mod entries;
@@ -16,19 +17,22 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use amount::Amount;
+pub use annotations::{
+    ADOPT_ANNOTATION, ANNOTATION_PREFIX, ANNOTATIONS, Annotation, FLUSH_ANNOTATION, PAUSED, RECONCILE_ANNOTATION,
+    RESTORED, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION, ROTATE_PASSWORD_ANNOTATION, Takes,
+};
 pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use data_protection::{
     DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, NamedSecret,
-    REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION,
 };
-pub use entries::{EntriesSpec, FLUSH_ANNOTATION, Inspect};
+pub use entries::{EntriesSpec, Inspect};
 pub use operations::{OperationStage, OperationStatus, OperationType};
 pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{
     Acl, CpuResources, DEFAULT_IMAGE, EvictionPolicy, ImagePullPolicy, NetworkPolicyMode, PodSpec, RedisSpec, TlsMode,
     TlsSpec,
 };
-pub use rotation::{PasswordRotationSpec, PasswordWait, ROTATE_PASSWORD_ANNOTATION};
+pub use rotation::{PasswordRotationSpec, PasswordWait};
 pub use status::{BindingStatus, LONGEST_MESSAGE, RedisStatus, ServerStatus, TokenCacheStatus};
 pub use stored::StoredStatus;
 
@@ -135,18 +139,3 @@ impl TokenCacheSpec {
         })
     }
 }
-
-/// The annotation that holds a cache still: with the value `paused` the operator observes and reports, and changes
-/// nothing.
-pub const RECONCILE_ANNOTATION: &str = "tokencache.dev/reconcile";
-
-/// The annotation that says that objects which carry all labels of the cache's own, and which nobody owns, are its own: with
-/// the value `restored` they are taken up again also where another field manager has written them, such as a backup's. To be
-/// removed afterwards: whoever may create objects under these names would have them taken up too.
-pub const ADOPT_ANNOTATION: &str = "tokencache.dev/adopt";
-
-/// The value of [`ADOPT_ANNOTATION`] that takes up what was restored.
-pub const RESTORED: &str = "restored";
-
-/// The value of [`RECONCILE_ANNOTATION`] that pauses.
-pub const PAUSED: &str = "paused";

@@ -1,11 +1,8 @@
-//! `spec.redis.passwordRotation`, and the annotation that asks for a rotation.
+//! `spec.redis.passwordRotation`.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The annotation that asks for another password of the applications. Its value begins with the time of the request.
-pub const ROTATE_PASSWORD_ANNOTATION: &str = "tokencache.dev/rotate-password-requested";
 
 /// How the applications' password is changed when the annotation `tokencache.dev/rotate-password-requested` asks for that:
 /// the new one is made valid beside the earlier one, published in the connection Secret, and the earlier one is removed

@@ -5,6 +5,7 @@
 
 pub mod contest;
 pub mod events;
+pub mod mistyped;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -64,7 +65,7 @@ pub fn compose(
     rounds: Vec<Vec<Operation>>,
     contests: &[Contest],
 ) -> Option<Report> {
-    let spec_valid = spec_valid(failure);
+    let spec_valid = spec_valid(about.cache, failure);
     let awaits_look = part.awaits.contains(&Awaited::Look);
     if awaits_look && spec_valid.status == ConditionStatus::True {
         return None;
@@ -104,8 +105,10 @@ fn of_findings(about: Basis<'_>, mut findings: Vec<Finding>, share: StatusShare)
     findings.sort_by_key(|finding| finding.condition);
     let [mut ready, stalled] = summary(&standing(&about.previous.conditions, &findings));
     if operation::is_paused(about.cache) && ready.reason != Reason::DriftWhilePaused {
-        ready.message += ". Paused: nothing is changed or repaired while the annotation ";
-        ready.message += &[RECONCILE_ANNOTATION, "says", PAUSED].join(" ");
+        let paused = format!(
+            ". Paused: nothing is changed or repaired while the annotation {RECONCILE_ANNOTATION} says {PAUSED}"
+        );
+        ready.message += &paused;
     }
     let findings: Vec<Finding> = [ready, stalled].into_iter().chain(findings).collect();
     assemble(about, &findings, share)
@@ -144,9 +147,15 @@ pub fn unreadable(message: impl Into<String>) -> Finding {
     Finding::fails(ConditionType::SpecValid, Reason::Invalid, message)
 }
 
-fn spec_valid(failure: Option<&WriteError>) -> Finding {
+fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
     let Some(error) = failure else {
-        return Finding::holds(ConditionType::SpecValid, Reason::Valid, "the spec can be carried out");
+        let valid = "the spec can be carried out";
+        return match mistyped::sentences(&cache.metadata) {
+            None => Finding::holds(ConditionType::SpecValid, Reason::Valid, valid),
+            Some(told) => {
+                Finding::holds(ConditionType::SpecValid, Reason::UnknownAnnotation, format!("{valid}. {told}"))
+            }
+        };
     };
     let (object, words) = (error.object(), error.words());
     let remedy = if error.is_rehearsal() {

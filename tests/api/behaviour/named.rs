@@ -22,7 +22,7 @@ fn name(index: usize) -> String {
 impl World {
     /// A cache that looks and reports, and makes nothing.
     async fn create_paused(&self, name: &str, tls: Value) {
-        let annotations = json!({RECONCILE_ANNOTATION: "paused"});
+        let annotations = json!({RECONCILE_ANNOTATION.key(): "paused"});
         let body = json!({"metadata": {"name": name, "annotations": annotations}, "spec": {"redis": {"tls": tls}}});
         self.make("TokenCache", body).await.unwrap();
     }

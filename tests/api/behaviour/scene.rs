@@ -144,8 +144,13 @@ pub async fn has_been(history: &History, of: &str, status: &str, reason: &str) {
 /// Whether this condition is among the warnings of the status.
 pub fn warns_of(status: &Value, condition: &str) -> bool {
     let warns = |each: &&Value| {
-        let reason = Reason::named(each["reason"].as_str().unwrap()).unwrap();
-        each["status"] == "False" && each["type"] != "Ready" && reason.effect() == Effect::Risk
+        let effect = Reason::named(each["reason"].as_str().unwrap()).unwrap().effect();
+        let warns = match each["status"].as_str().unwrap() {
+            "True" => effect != Effect::Note,
+            "False" => effect == Effect::Risk,
+            _ => false,
+        };
+        warns && each["type"] != "Ready" && each["type"] != "Stalled"
     };
     let warnings = status["conditions"].as_array().unwrap().iter().filter(warns);
     let warnings: Vec<&str> = warnings.map(|each| each["type"].as_str().unwrap()).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{POD, SHOP, World, condition, has_been, shop};
+use super::scene::{POD, SHOP, World, condition, has_been, shop, warns_of};
 use crate::support::eventually::eventually;
 use crate::support::operator::Operator;
 
@@ -168,4 +168,31 @@ async fn what_is_taken_out_of_the_spec_leaves_the_object_that_was_made_with_it()
         if is_gone { Ok(()) } else { Err(pod.to_string()) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_annotation_that_is_not_known_is_a_warning_with_an_event_until_it_is_gone() {
+    let (world, _operator) = shop("mistyped").await;
+    let annotate = async |key: &str, value: Value| {
+        world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {key: value}}})).await;
+    };
+    annotate("argocd.argoproj.io/sync-options", "Prune=false".into()).await;
+    for (key, value, words) in [
+        ("tokencache.dev/rotate-password", "2026-01-01T00:00:00Z", "tokencache.dev/rotate-password-requested is meant"),
+        ("tokencache.dev/reconcile", "pause", "it says \"pause\", and only \"paused\" is known"),
+    ] {
+        annotate(key, value.into()).await;
+        let message = world.condition(SHOP, "SpecValid", "True", "UnknownAnnotation").await;
+        world.condition_says(SHOP, "SpecValid", words).await;
+        let status = world.ready(SHOP).await;
+        assert!(warns_of(&status, "SpecValid") && message.contains("does nothing"), "{status}");
+        eventually("an Event tells of it", async || {
+            let events = world.events(SHOP).await;
+            let notes: Vec<_> = events.into_iter().filter_map(|event| event.note).collect();
+            if notes.iter().any(|note| note.contains(words)) { Ok(()) } else { Err(notes.join("\n")) }
+        })
+        .await;
+        annotate(key, Value::Null).await;
+        world.condition(SHOP, "SpecValid", "True", "Valid").await;
+    }
 }

@@ -57,7 +57,7 @@ fn of_condition(finding: &Finding) -> Option<Event> {
     let told = match finding.condition {
         // A fight has an event of its own.
         _ if matches!(finding.reason, Reason::Contested | Reason::NetworkPolicyContested) => false,
-        ConditionType::Stalled | ConditionType::SpecValid | ConditionType::AccessAllowed if well => false,
+        ConditionType::SpecValid | ConditionType::AccessAllowed if is_well(finding) => false,
         // Nobody uses a cache that was made a moment ago.
         ConditionType::Stalled | ConditionType::InUse => false,
         ConditionType::Ready => well,
