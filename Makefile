@@ -27,14 +27,16 @@ lint: ## Formatting, clippy, and links in the documentation.
 image: ## target/image.tar: the operator's image, for tests and the demo; PROFILE=release for a release.
 	@tests/image
 
-generate: ## Write the CRD, the chart's copy of it and docs/reasons.md anew, all or none.
+generate: ## Write the CRD, the chart's copy of it and docs/reasons.md and docs/edits.md anew, all or none.
 	@tests/prerequisites building
 	@echo "building the generator (usually 2 min from nothing, seconds when little changed)"
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && \
 	cargo run --locked --quiet -- crd > "$$new/crd" && \
 	cargo run --locked --quiet -- crd --chart > "$$new/template" && \
 	cargo run --locked --quiet -- reasons > "$$new/reasons" && \
+	cargo run --locked --quiet -- edits > "$$new/edits" && \
 	cp "$$new/reasons" docs/reasons.md && \
+	cp "$$new/edits" docs/edits.md && \
 	cp "$$new/crd" crds/tokencaches.yaml && \
 	cp "$$new/template" charts/tokencache-operator/templates/crd.yaml
 

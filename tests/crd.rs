@@ -97,6 +97,14 @@ fn every_rule_says_what_is_wrong_in_a_sentence() {
 }
 
 #[test]
+fn the_table_of_edits_is_the_code_s() {
+    assert!(
+        file("docs/edits.md") == tokencache_operator::cli::edits::table(),
+        "docs/edits.md is old: run `make generate`"
+    );
+}
+
+#[test]
 fn the_table_of_reasons_is_the_code_s() {
     assert!(
         file("docs/reasons.md") == tokencache_operator::cli::reasons::table(),

@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`time`] | durations and times |
+//! | [`cost`] | how a message says what its remedy costs |
 //! | [`progress`] | how far a sweep of entries is |
 //! | [`operation`] | what annotations ask for, and what is said of that |
 //! | [`token_cache`] | which `TokenCache` is meant |
@@ -11,6 +12,7 @@
 //! | [`part`] | what a capability has decided on |
 
 pub mod ask;
+pub mod cost;
 pub mod observed;
 pub mod operation;
 pub mod part;

@@ -2,6 +2,7 @@
 
 mod crd;
 mod doctor;
+pub mod edits;
 pub mod reasons;
 mod run;
 
@@ -23,6 +24,8 @@ enum Command {
     Crd(crd::CrdArguments),
     /// Print what each reason of a condition means.
     Reasons,
+    /// Print what an edit of each field of the spec does to Redis.
+    Edits,
     /// Look at what a pod has, as an application would.
     Doctor(doctor::DoctorArguments),
 }
@@ -53,6 +56,7 @@ pub fn main(arguments: Arguments) -> Result<(), CliError> {
         Command::Run(arguments) => Ok(run::main(&arguments)?),
         Command::Crd(arguments) => Ok(crd::main(&arguments)?),
         Command::Reasons => Ok(reasons::main()?),
+        Command::Edits => Ok(edits::main()?),
         Command::Doctor(arguments) => Ok(doctor::main(&arguments)?),
     }
 }

@@ -10,6 +10,7 @@
 //! | [`look`] | what a server says of itself, as values |
 //! | [`server`] | the objects that make a server, and what its pod tells |
 //! | [`live`] | what a pass saw |
+//! | [`restart`] | what a restart costs |
 //! | [`credentials`] | which passwords and which certificate hold, and what is to be made for them |
 //! | [`plan`] | what is to be written |
 //! | [`desired`] | what the servers should be |
@@ -25,6 +26,7 @@ pub mod live;
 pub mod look;
 pub mod part;
 pub mod plan;
+pub mod restart;
 pub mod server;
 pub mod settings;
 pub mod tls;

@@ -15,7 +15,7 @@ use tokencache_operator::{
 };
 
 use super::pods::running;
-use super::seen::{Seen, well};
+use super::seen::{Seen, made_now, well};
 
 const POPULATION: Population =
     Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None, unnamed: false };
@@ -45,6 +45,12 @@ fn with(seen: Seen, policy: Policy) -> Seen {
 
 #[test]
 fn what_is_said_of_memory() {
+    let held = |spec: &str, entries, proposal: u64| {
+        let sign = Sign::Refused { is_over: false };
+        let memory = Memory::Short { sign, of: 256 << 20, proposal: Some(proposal << 20) };
+        let usage = Usage { memory, entries, ..Usage::default() };
+        Seen::pod_of(spec, &running(true)).with(made_now).outcome(Ok(Answer { usage, ..well() }))
+    };
     let evicted = |at_least| memory(Sign::Evicted { at_least }, Some(384));
     let cases = [
         seen(Usage { memory: Memory::Sufficient, ..Usage::default() }).told("it suffices"),
@@ -58,6 +64,12 @@ fn what_is_said_of_memory() {
         with(memory(Sign::Refused { is_over: false }, None), Policy::AllkeysLru)
             .told("writes are refused, and there is no more"),
         memory(Sign::Refused { is_over: true }, Some(512)).told("writes were refused, and are taken again"),
+        held("{}", Some(1_200), 512).told("its container has room for a little more"),
+        held("{}", Some(1_200), 288).told("its container has room for enough"),
+        held("{}", Some(0), 512).told("nothing is stored"),
+        held("{redis: {persistence: {size: 1Gi}}}", Some(1_200), 512)
+            .told("the entries are on a volume, which is too small"),
+        held("{redis: {maxMemory: 250Mi, persistence: {size: 2Gi}}}", None, 512).told("the entries are on a volume"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
 }

@@ -5,9 +5,9 @@ mod advice;
 mod certificates;
 mod changes;
 mod client_limits;
-mod commands;
 mod consumers;
 mod durability;
+mod edits;
 mod flush;
 mod golden;
 mod key_ring;
@@ -39,5 +39,5 @@ mod world;
 #[path = "../support"]
 mod support {
     pub mod plain;
-    pub mod proposed;
+    pub mod remedies;
 }

@@ -25,7 +25,7 @@ use tokencache_operator::{
 };
 
 use super::pods::{on_node, pod, running, unschedulable, waiting, waiting_after};
-use super::seen::{Seen, started_at, well};
+use super::seen::{Seen, made_now, started_at, well};
 use super::world::{World, shop};
 
 fn drift(parameter: Parameter, found: &str, correction: Correction) -> Drift {
@@ -253,22 +253,13 @@ fn what_is_said_of_a_script_that_keeps_everybody_waiting() {
         busy(Kill::NotYet).with(compatible).told("and the applications may run scripts"),
         busy(Kill::Withheld).paused().told("the cache is paused"),
         busy(Kill::Unkillable).told("it has written"),
-        busy(Kill::Unkillable).with(made_to_end_where_busy).told("and its pod ends it"),
+        busy(Kill::Unkillable).with(made_now).told("and its pod ends it"),
         busy(Kill::Refused(noperm.to_owned())).told("the operator may not end it"),
         busy(Kill::Ineffective).told("it goes on"),
         ended().told("it was ended"),
         ended().with(compatible).told("and the applications may run scripts"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
-}
-
-/// With the liveness probe of pods that are made now.
-fn made_to_end_where_busy(world: &mut World) {
-    let set = world.observed.stateful_set.owned().unwrap();
-    let spec = set.spec.as_ref().unwrap().template.spec.clone();
-    let mut pod = Pod::clone(&world.observed.pods[0]);
-    pod.spec.as_mut().unwrap().containers = spec.unwrap().containers;
-    world.observed.pods = vec![pod.into()];
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 use tokencache_operator::{
@@ -219,6 +220,15 @@ impl Seen {
 fn sentence(condition: &Condition) -> String {
     let words = [&condition.type_, "=", &condition.status, " ", &condition.reason].concat();
     ["  ", &words, "\n    ", &condition.message, "\n"].concat()
+}
+
+/// With the container of pods that are made now.
+pub fn made_now(world: &mut World) {
+    let set = world.observed.stateful_set.owned().unwrap();
+    let spec = set.spec.as_ref().unwrap().template.spec.clone();
+    let mut pod = Pod::clone(&world.observed.pods[0]);
+    pod.spec.as_mut().unwrap().containers = spec.unwrap().containers;
+    world.observed.pods = vec![pod.into()];
 }
 
 pub fn started_at(time: &str) -> Value {

@@ -39,7 +39,7 @@ const ALL_WELL: Population =
     Population { prefix: Prefix::Used, expiry: Expiry::All, others: false, other_database: None, unnamed: false };
 
 fn usage(memory: Memory, population: Population) -> (Usage, Population) {
-    (Usage { memory, latency: Latency::Acceptable }, population)
+    (Usage { memory, latency: Latency::Acceptable, entries: None }, population)
 }
 
 fn seen(unread: &[(Section, Unread)], (usage, population): (Usage, Population)) -> Seen {

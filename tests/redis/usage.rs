@@ -45,7 +45,7 @@ struct Used {
 }
 
 fn of(Looked { answer, entries: Look { entries, payloads, .. } }: Looked) -> Used {
-    let Usage { memory, latency } = answer.usage;
+    let Usage { memory, latency, entries: _ } = answer.usage;
     Used { memory, latency, entries, payloads }
 }
 

@@ -56,7 +56,7 @@ pub struct RedisSpec {
     /// much, and 64Mi, which leaves room for a fork, for buffers and for fragmentation. A change reaches the running
     /// server while the container that there is suits it: while that has at least a quarter more than `maxMemory`, and
     /// 64Mi, and at most twice what a new one would get. So up to a fifth more, or half as much, restarts nothing; any
-    /// other change replaces the pod, which empties the cache. With `persistence` the container has at least half more and
+    /// other change replaces the pod, which empties a cache without `persistence`. With `persistence` the container has at least half more and
     /// 64Mi, since rewrites of the file fork, and never gets smaller, since all that the file holds is loaded at a
     /// restart: less `maxMemory` restarts nothing, more may, and the entries come back. How many clients may be connected
     /// derives from it too: 512, and 2 for each Mi; so does the memory that they may hold together: a tenth of it.
@@ -77,9 +77,9 @@ pub struct RedisSpec {
     /// restart empties the cache. Can neither be added nor removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<PersistenceSpec>,
-    /// How the connections are encrypted. With TLS, Redis listens on port 6380 only; without, on 6379 only. Another mode
-    /// or Secret restarts Redis, which empties a cache without `persistence`, and
-    /// applications have to read the connection Secret again.
+    /// How the connections are encrypted. With TLS, Redis listens on port 6380 only; without, on 6379 only. Mode
+    /// `Disabled`, and back from it, restarts Redis, which empties a cache without `persistence`, and applications have to
+    /// read the connection Secret again.
     #[serde(default)]
     pub tls: TlsSpec,
     /// What the applications' user may do beside reading and writing entries under its prefix. `Standard`: what every

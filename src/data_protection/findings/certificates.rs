@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use super::{Evidence, fails, some_of};
 use crate::{
     api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION},
+    capability::cost::NOTHING,
     condition::{Finding, Reason},
     data_protection::{
         certificate::{Certificate, CertificateError, Pair, Thumbprint},
@@ -53,10 +54,10 @@ impl Evidence<'_> {
             Reason::WriteForbidden,
             format!(
                 "{what}, and it was made immutable, so that nothing in it can be put right. What it holds may be nowhere else, so it \
-                 is left as it is. Keep it in a file first: `kubectl -n {namespace} get secret {secret} -o yaml | grep -v \
-                 ^immutable: > {secret}.yaml`. Then, so that nobody makes another one meanwhile, `kubectl -n {namespace} \
-                 annotate --overwrite tokencache {owner} {RECONCILE_ANNOTATION}={PAUSED}`, `kubectl -n {namespace} replace \
-                 --force -f {secret}.yaml`, and `kubectl -n {namespace} annotate tokencache {owner} {RECONCILE_ANNOTATION}-`; at last delete \
+                 is left as it is. Keep it in a file first: `kubectl -n {namespace} get secret {secret} -o json | jq \
+                 'del(.immutable)' > {secret}.json`. {NOTHING}: so that nobody makes another one meanwhile, `kubectl -n {namespace} \
+                 annotate tokencache {owner} {RECONCILE_ANNOTATION}={PAUSED}`, `kubectl -n {namespace} replace --force -f \
+                 {secret}.json`, and `kubectl -n {namespace} annotate tokencache {owner} {RECONCILE_ANNOTATION}-`; at last delete \
                  the file, which holds private keys"
             ),
         ))
@@ -93,11 +94,13 @@ impl Evidence<'_> {
         let awaited = first.map(|unusable| format!(". Perhaps it is this: {}", self.unusable(unusable, "previous")));
         let held_back = match &self.provided.certificate {
             _ if !self.ring.is_sealed(self.now) => None,
-            None => Some("since it would be plain: set spec.dataProtection.certificate for one that is encrypted"),
+            None => Some(
+                "since it would be plain. Costs nothing: spec.dataProtection.certificate, for one that is encrypted",
+            ),
             Some(_) => Some("since the certificate may come yet: make the Secret that is named, or do not name it"),
         };
         let held_back = held_back.map(|why| {
-            format!(". No other key encrypts in its place, {why}; or ask for one with the annotation {ROTATE_KEY_ANNOTATION}")
+            format!(". No other key encrypts in its place, {why}. {NOTHING}: the annotation {ROTATE_KEY_ANNOTATION} asks for one")
         });
         let is_unused = |id: &KeyId| self.unused.contains(&id.to_string().as_str());
         let is_needed = self.ring.ring.active(self.now).is_none() || !sealed.values().flatten().all(is_unused);
@@ -105,9 +108,10 @@ impl Evidence<'_> {
             fails(
                 if is_needed { Reason::CertificateMissing } else { Reason::UnusedCertificateMissing },
                 format!(
-                    "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. {found}. Put the certificate and its \
-                     private key into a Secret of type kubernetes.io/tls, and name that in spec.dataProtection.previous; where they are \
-                     lost for good, revoke the keys (annotation {REVOKE_KEY_ANNOTATION}){}{}",
+                    "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. {found}. {NOTHING}: put the \
+                     certificate and its private key into a Secret of type kubernetes.io/tls, and name that in \
+                     spec.dataProtection.previous. Costs what they encrypted: revoke the keys (annotation \
+                     {REVOKE_KEY_ANNOTATION}){}{}",
                     if count == 1 { "there is a key that".to_owned() } else { format!("there are {count} keys that") },
                     if count == 1 { "it" } else { "they" },
                     awaited.unwrap_or_default(),

@@ -4,6 +4,7 @@
 
 use super::{Evidence, NAMED, fails, listed};
 use crate::{
+    capability::cost::NOTHING,
     condition::{Finding, Reason},
     data_protection::{
         import::provided::Import,
@@ -48,8 +49,8 @@ impl Evidence<'_> {
             fails(
                 Reason::ImportMissing,
                 format!(
-                    "{what}, {leads_to}. Put the key files of the ring (*.xml), or the file of its Azure blob, into the Secret; or \
-                     remove spec.dataProtection.import to {otherwise}"
+                    "{what}, {leads_to}. Put the key files of the ring (*.xml), or the file of its Azure blob, into the Secret. Costs \
+                     what only its keys can read: remove spec.dataProtection.import, to {otherwise}"
                 ),
             )
         })
@@ -61,7 +62,7 @@ impl Evidence<'_> {
             Reason::ImportRefused,
             format!(
                 "of Secret {}, which spec.dataProtection.import names, {count} {} be taken over: {}. {}. Put one in its place that \
-                 can be read; or, to do without what only its keys can read, take it out of the Secret, or remove \
+                 can be read. Costs what only its keys can read: take it out of the Secret, or remove \
                  spec.dataProtection.import",
                 import.secret,
                 if count == 1 { "file cannot" } else { "files cannot" },
@@ -108,11 +109,11 @@ impl Evidence<'_> {
         Some(if import.is_there {
             let but = passed_over(import).map(|told| format!("; {told}")).unwrap_or_default();
             format!(
-                "Secret {secret} is taken over ({count} files{but}): it may be deleted, and spec.dataProtection.import removed"
+                "Secret {secret} is taken over ({count} files{but}). {NOTHING}: delete it, and remove spec.dataProtection.import"
             )
         } else {
             format!(
-                "{count} files were taken over from Secret {secret}, which is gone: spec.dataProtection.import may be removed"
+                "{count} files were taken over from Secret {secret}, which is gone. {NOTHING}: remove spec.dataProtection.import"
             )
         })
     }

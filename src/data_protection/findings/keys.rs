@@ -4,7 +4,7 @@
 
 use super::{Evidence, fails};
 use crate::{
-    capability::operation,
+    capability::{cost::NOTHING, operation},
     condition::{Finding, Reason},
     data_protection::{
         ring::default_key::{DatedKey, DefaultKey},
@@ -28,8 +28,8 @@ impl Evidence<'_> {
             Reason::RingFull,
             format!(
                 "Secret {} {what} ({} of {} bytes), and no key is ever removed: what is there goes on working until the last key \
-                 expires. Create a second TokenCache with a longer spec.dataProtection.rotation.every, and move the applications \
-                 to it",
+                 expires. {NOTHING}: a second TokenCache with a longer spec.dataProtection.rotation.every, to which the applications \
+                 move",
                 self.secret,
                 self.ring.published.fill().bytes,
                 crate::data_protection::ring::published::CAPACITY
@@ -48,8 +48,8 @@ impl Evidence<'_> {
         Some(format!(
             "another key is due, since {why}, and the last one was made less than an hour ago: it is made at {until}. No key is \
                  ever removed, so there is one an hour at most that nobody asks for. Find out what takes the keys away as soon as \
-                 they are made: status.keyRing says what became of each. A clock that steps does it too. Who needs one now, asks \
-                 for it with the annotation {}",
+                 they are made: status.keyRing says what became of each. A clock that steps does it too. {NOTHING}: the \
+                 annotation {} asks for one now",
             crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
         ))
     }
@@ -111,8 +111,8 @@ impl Evidence<'_> {
         let key = self.ring.published.keys().iter().find(|key| key.id == active.id)?;
         key.expires.is_beyond_net_8().then(|| {
             format!(
-                "{} expires in the last minutes of the year 9999, and applications on .NET 8 cannot encrypt with it: for them, ask \
-                 for another key with the annotation {}",
+                "{} expires in the last minutes of the year 9999, and applications on .NET 8 cannot encrypt with it: {NOTHING}: \
+                 the annotation {} asks for another key",
                 active.id.short(),
                 crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
             )

@@ -21,7 +21,7 @@ use super::{
     state::RingState,
 };
 use crate::{
-    capability::operation,
+    capability::{cost::NOTHING, operation},
     condition::{ConditionType::KeyRingReady, Finding, Reason},
     kubernetes::name,
 };
@@ -103,8 +103,8 @@ impl Evidence<'_> {
         }
         if fill.is_high() {
             let told = format!(
-                "{base}. Secret {} is {} % full, and no key is ever removed: create a second TokenCache with a longer \
-                 spec.dataProtection.rotation.every in good time, and move the applications to it",
+                "{base}. Secret {} is {} % full, and no key is ever removed. {NOTHING}: a second TokenCache with a longer \
+                 spec.dataProtection.rotation.every, to which the applications move in good time",
                 self.secret,
                 fill.percent()
             );

@@ -24,7 +24,7 @@ impl Evidence<'_> {
             "Put back the labels that the other objects have, and it is taken up again; if it has them all, it differs in something \
                      that nobody can change, and has to be deleted"
         } else {
-            "Delete or rename it, give this TokenCache another name, or set spec.dataProtection.mode to None"
+            "Rename it, or give this TokenCache another name. Costs the key ring, which is not published: spec.dataProtection.mode: None"
         };
         Some(fails(
             Reason::NameTaken,

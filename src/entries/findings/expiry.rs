@@ -49,8 +49,8 @@ pub(crate) fn expiry(settings: &Settings, pod: &str, population: &Population) ->
          long-running on-behalf-of sessions, have none unless the application sets one. Set SlidingExpiration or \
          AbsoluteExpirationRelativeToNow of MsalDistributedTokenCacheAdapterOptions, and make sure that the application binds \
          them, since nothing does so by itself: services.Configure<MsalDistributedTokenCacheAdapterOptions>(\
-         configuration.GetSection(\"TokenCache\")). Entries get it when they are written next. Or set \
-         spec.redis.evictionPolicy: allkeys-lru"
+         configuration.GetSection(\"TokenCache\")). Entries get it when they are written next. Costs \
+         the entries that it evicts: spec.redis.evictionPolicy: allkeys-lru"
     );
     Finding::fails(EntriesExpire, Reason::NeverExpire, message)
 }

@@ -17,7 +17,8 @@ use crate::{
             answer::{Answer, Impediment, Role, Section},
             drift::{Correction, Drift, Parameter},
         },
-        server::pods::{is_ready, was_started_after},
+        restart::Restart,
+        server::pods::{is_ready, memory_limit, was_started_after},
         settings::Settings,
     },
 };
@@ -26,7 +27,8 @@ use crate::{
 pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Option<Finding> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = &settings.owner.namespace;
-    let restart = |with: &str| drift::restart(settings, name, with);
+    let cost = Restart::of(settings, Some(answer));
+    let restart = |with: &str| drift::restart(settings, cost, name, with);
     if let Some(unknown) = unread::finding(settings, name, answer, RedisAvailable, &[Section::Server]) {
         return Some(unknown);
     }
@@ -49,14 +51,17 @@ pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: T
             Reason::ReadOnly,
             format!(
                 "{name} refuses writes because it could not save its data ({words}); reads go on. `kubectl -n {namespace} \
-                 logs {name}` tells why: most often {}, or somebody changed where it saves",
-                match settings.persistence {
-                    Some(_) => format!("its volume is full ({})", durability::larger(namespace, name)),
-                    None => "its node's disk is full".to_owned(),
-                }
+                 logs {name}` tells why: most often {}, or somebody changed where it saves{}",
+                if settings.persistence.is_some() { "its volume is full" } else { "its node's disk is full" },
+                settings
+                    .persistence
+                    .as_ref()
+                    .map_or_else(String::new, |_| format!(". {}", durability::larger(namespace, name)))
             ),
         ),
-        (Some(Impediment::Full { clients }), _) => (Reason::TooManyClients, full(name, &format!(", {clients}"))),
+        (Some(Impediment::Full { clients }), _) => {
+            (Reason::TooManyClients, full(settings, (name, pod), &format!(", {clients}"), cost))
+        }
         // Between the server's first answer and kubelet's next look at it there always is a moment.
         (None, _) if !is_ready(pod) => (
             if was_started_after(pod, now - FIRST_PROBES) { Reason::Provisioning } else { Reason::PodNotReady },
@@ -71,11 +76,12 @@ pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: T
 }
 
 /// What is said of a server that refuses connections, because it has as many as it may.
-pub(crate) fn full(name: &str, maxclients: &str) -> String {
+pub(crate) fn full(settings: &Settings, (name, pod): (&str, &Pod), maxclients: &str, cost: Restart) -> String {
     format!(
-        "{name} has as many clients as it may (maxclients{maxclients}), and refuses every other connection. Most often an \
-         application opens a new one for every request, where one ConnectionMultiplexer should serve all: \
-         restarting that application frees them. Where it is right to have so many, a larger spec.redis.maxMemory allows more"
+        "{name} has as many clients as it may (maxclients{maxclients}), and refuses others. Most often an application opens a \
+         connection for every request, where one ConnectionMultiplexer should serve all: restart it. {}: a higher \
+         spec.redis.maxMemory, where so many are right",
+        cost.costs_of_more_memory(settings, pod.spec.as_ref().and_then(memory_limit))
     )
 }
 
@@ -131,7 +137,11 @@ pub(crate) fn availability(settings: &Settings, pod: &Pod, answer: &Answer, pass
         Some((drift, correction)) => Finding::fails(
             RedisAvailable,
             drift::reason(correction),
-            format!("{}; {}", drift::of_app(name, &secret, &drift.found), drift::remedy(settings, name, correction)),
+            format!(
+                "{}; {}",
+                drift::of_app(name, &secret, &drift.found),
+                drift::remedy(settings, Restart::of(settings, Some(answer)), name, correction)
+            ),
         ),
     }
 }

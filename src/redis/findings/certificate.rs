@@ -19,6 +19,7 @@ use crate::{
             answer::{Reload, Section, Served},
             fault::{Fault, Foreign, Untrusted},
         },
+        restart::Restart,
         settings::{Settings, certificate_source},
         tls::certificate::{Distrust, Fingerprint},
     },
@@ -45,7 +46,9 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
                     let corrected = drift::told(settings, pod, answer, TlsReady);
                     let is_on_its_way = tls.identity().and_then(|identity| identity.written);
                     let is_on_its_way = is_on_its_way.is_some_and(|written| now < written + TO_THE_POD);
-                    let served = corrected.unwrap_or_else(|| of_served(settings, pod, served, is_on_its_way, now));
+                    let served = corrected.unwrap_or_else(|| {
+                        of_served(settings, pod, (served, Restart::of(settings, Some(answer))), is_on_its_way, now)
+                    });
                     let unknown = unread::finding(settings, pod, answer, TlsReady, &[Section::PlainPort]);
                     unknown.filter(|_| served.status == ConditionStatus::True).unwrap_or(served)
                 }
@@ -60,7 +63,7 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
                      sent. {}",
                     sample.server.pod,
                     settings.port(),
-                    restart(settings, &sample.server.pod, "its own configuration")
+                    restart(settings, Restart::of(settings, None), &sample.server.pod, "its own configuration")
                 ),
             ),
             Some((sample, Err(Fault::Certificate(untrusted)))) => {
@@ -80,7 +83,13 @@ fn unasked() -> Finding {
     )
 }
 
-fn of_served(settings: &Settings, pod: &str, served: &Served, is_on_its_way: bool, now: Timestamp) -> Finding {
+fn of_served(
+    settings: &Settings,
+    pod: &str,
+    (served, cost): (&Served, Restart),
+    is_on_its_way: bool,
+    now: Timestamp,
+) -> Finding {
     let (namespace, host) = (&settings.owner.namespace, settings.host());
     let described = describe(&served.fingerprint, served.not_after);
     let secret = certificate_source(settings).unwrap_or_default();
@@ -93,7 +102,8 @@ fn of_served(settings: &Settings, pod: &str, served: &Served, is_on_its_way: boo
         let next = match reload {
             Reload::Done => format!("renew the one in Secret {secret}"),
             Reload::Refused(words) => {
-                format!("it refuses to load the one in Secret {secret} ({words}). {}", restart(settings, pod, "it"))
+                let restart = restart(settings, cost, pod, "it");
+                format!("it refuses to load the one in Secret {secret} ({words}). {restart}")
             }
             Reload::Pending | Reload::Withheld => {
                 format!(
@@ -164,7 +174,8 @@ fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replaceme
     let shown = shown.map_or_else(String::new, |Foreign { fingerprint, issuer }| {
         format!(" (SHA-256 {}…, issued by {issuer:?})", fingerprint.short())
     });
-    let by_hand = || restart(settings, pod, &format!("the certificate in Secret {secret}"));
+    let cost = Restart::of(settings, None);
+    let by_hand = || restart(settings, cost, pod, &format!("the certificate in Secret {secret}"));
     let next = match replacement {
         None => by_hand(),
         Some(Replacement { at, before, .. }) => {
@@ -176,8 +187,8 @@ fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replaceme
                 )
             });
             format!(
-                "Unless it serves the right one before, the pod is replaced at {at}, and {}{before}. Sooner: {}",
-                crate::redis::plan::rollout::after_an_end(settings),
+                "Unless it serves the right one before, the pod is replaced at {at}, and {}{before}. {}",
+                cost.leads_to(),
                 by_hand()
             )
         }

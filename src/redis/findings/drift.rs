@@ -15,6 +15,7 @@ use crate::{
             answer::{Answer, Section},
             drift::{Correction, Drift, Parameter},
         },
+        restart::Restart,
         server::config,
         settings::{
             Settings,
@@ -60,7 +61,7 @@ pub fn told(settings: &Settings, pod: &str, answer: &Answer, by: ConditionType) 
                 "{} on {pod}: {}; {}",
                 found.join(" and "),
                 leads_to.join(", and "),
-                remedy(settings, pod, &first.correction)
+                remedy(settings, Restart::of(settings, Some(answer)), pod, &first.correction)
             ),
         ));
     }
@@ -181,8 +182,8 @@ pub fn reason(correction: &Correction) -> Reason {
 
 /// What came of setting it again, and what else to do.
 #[must_use]
-pub fn remedy(settings: &Settings, pod: &str, correction: &Correction) -> String {
-    let restart = || restart(settings, pod, "its own configuration and users");
+pub fn remedy(settings: &Settings, cost: Restart, pod: &str, correction: &Correction) -> String {
+    let restart = || restart(settings, cost, pod, "its own configuration and users");
     match correction {
         Correction::Corrected | Correction::Followed => "it was set again and read back".to_owned(),
         Correction::Refused(words) => format!("it could not be changed ({words}). {}", restart()),
@@ -200,11 +201,10 @@ pub fn remedy(settings: &Settings, pod: &str, correction: &Correction) -> String
     }
 }
 
-/// What a restart mends, and what it costs.
+/// What a restart costs, and what it mends.
 #[must_use]
-pub fn restart(settings: &Settings, pod: &str, with: &str) -> String {
-    let (namespace, cost) = (&settings.owner.namespace, crate::redis::plan::rollout::cost_of_restart(settings));
-    format!("`kubectl -n {namespace} delete pod {pod}` restarts it with {with}, and {cost}")
+pub fn restart(settings: &Settings, cost: Restart, pod: &str, with: &str) -> String {
+    format!("{}: `kubectl -n {} delete pod {pod}` restarts it with {with}", cost.costs(), settings.owner.namespace)
 }
 
 /// What is wrong with the user `app`, and what it leads to.

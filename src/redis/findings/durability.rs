@@ -10,6 +10,7 @@
 use super::{drift, unread};
 use crate::{
     api::v1alpha1::WhenDeleted,
+    capability::cost::NOTHING,
     condition::{ConditionStatus, ConditionType::Durable, Finding, Reason},
     kubernetes::name,
     redis::{
@@ -53,7 +54,7 @@ fn unsaved(settings: &Settings, pod: &str, saving: Saving) -> Option<Finding> {
         return None;
     };
     let message = format!(
-        "{pod} {what}. `kubectl -n {namespace} logs {pod}` tells why: most often the volume is full ({}){besides}",
+        "{pod} {what}. `kubectl -n {namespace} logs {pod}` tells why: most often the volume is full{besides}. {}",
         larger(namespace, pod)
     );
     Some(Finding::fails(Durable, reason, message))
@@ -63,7 +64,7 @@ fn unsaved(settings: &Settings, pod: &str, saving: Saving) -> Option<Finding> {
 #[must_use]
 pub fn larger(namespace: &str, pod: &str) -> String {
     format!(
-        "`kubectl -n {namespace} edit pvc {}` can make it larger, where its StorageClass allows that",
+        "{NOTHING}: `kubectl -n {namespace} edit pvc {}` makes it larger, where its StorageClass allows that",
         name::data_claim(pod)
     )
 }
@@ -86,7 +87,7 @@ fn in_memory(pod: &str) -> String {
     format!(
         "{pod} holds entries in memory only (appendonly no was read back), as the spec asks: a restart, the loss of its node and \
          deleting this TokenCache each lose all of them. Applications then ask the identity provider again, and users \
-         who still have a session cookie may have to sign in again. Where that matters, make a TokenCache with \
-         spec.redis.persistence; this one cannot get it later"
+         who still have a session cookie may have to sign in again. {NOTHING}: a second TokenCache with \
+         spec.redis.persistence, to which applications move; this one cannot get it later"
     )
 }

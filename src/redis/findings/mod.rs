@@ -21,6 +21,7 @@ use super::{
     credentials::Credentials,
     live::Live,
     plan::{network, rollout},
+    restart::Restart,
     server::pods::server_in,
     settings::Settings,
 };
@@ -84,6 +85,7 @@ fn with_tls(
 fn of_cluster(settings: &Settings, observed: &Live, credentials: &Credentials, moment: Moment) -> Health {
     let owner = &settings.owner.name;
     let unavailable = |reason: Reason, message: String| unavailable(Finding::fails(RedisAvailable, reason, message));
+    let restart = Restart::seen(settings, observed);
     if let Some(taken) = observed.taken(owner) {
         let (kind, name) = (taken.kind, taken.name);
         if taken.is_restored {
@@ -118,18 +120,18 @@ fn of_cluster(settings: &Settings, observed: &Live, credentials: &Credentials, m
         return unavailable(Reason::Provisioning, rollout::being_started(settings, &first, ""));
     };
     // How a server ends that was told to is no trouble.
-    if let Some(trouble) = trouble(pod, moment.now).filter(|_| !crate::redis::server::pods::is_over(pod)) {
+    if let Some(trouble) = trouble(pod, restart, moment.now).filter(|_| !crate::redis::server::pods::is_over(pod)) {
         return unavailable(trouble.reason, trouble.message);
     }
     let Some(server) = server_in(settings, pod) else {
         if pod.metadata.deletion_timestamp.is_some() && rollout::restarts_for_password(pod, credentials) {
-            return unavailable(Reason::RestartingForPassword, rollout::new_password(settings, pod));
+            return unavailable(Reason::RestartingForPassword, rollout::new_password(pod, restart));
         }
-        return unavailable(Reason::Provisioning, rollout::on_its_way(settings, pod));
+        return unavailable(Reason::Provisioning, rollout::on_its_way(settings, pod, restart));
     };
     if let Some(why) = rollout::pending(settings, observed, pod, credentials, moment.carried_out) {
         return if rollout::restarts_for_password(pod, credentials) {
-            unavailable(Reason::RestartingForPassword, rollout::new_password(settings, pod))
+            unavailable(Reason::RestartingForPassword, rollout::new_password(pod, restart))
         } else {
             unavailable(Reason::Provisioning, why)
         };

@@ -10,11 +10,15 @@ use k8s_openapi::api::core::v1::{
 
 use super::availability::FIRST_PROBES;
 use crate::{
+    capability::cost::NOTHING_MORE,
     condition::Reason,
     kubernetes::words,
-    redis::server::{
-        objects::COMPONENT,
-        pods::{is_ready, running},
+    redis::{
+        restart::Restart,
+        server::{
+            objects::COMPONENT,
+            pods::{is_ready, running},
+        },
     },
 };
 
@@ -36,10 +40,11 @@ pub struct Trouble {
 /// What keeps this pod from running, if anything does. How its server ended before is told until a moment after it was
 /// started again: then the server itself is asked.
 #[must_use]
-pub fn trouble(pod: &Pod, now: Timestamp) -> Option<Trouble> {
+pub fn trouble(pod: &Pod, restart: Restart, now: Timestamp) -> Option<Trouble> {
     let place = Place {
         namespace: pod.metadata.namespace.as_deref().unwrap_or_default(),
         pod: pod.metadata.name.as_deref().unwrap_or_default(),
+        restart,
     };
     let status = pod.status.as_ref()?;
     if is_ready(pod) {
@@ -59,6 +64,7 @@ pub fn trouble(pod: &Pod, now: Timestamp) -> Option<Trouble> {
 struct Place<'pod> {
     namespace: &'pod str,
     pod: &'pod str,
+    restart: Restart,
 }
 
 fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -> Option<Trouble> {
@@ -68,7 +74,7 @@ fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -
     }
     let words = sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"));
     let remedy = claim(spec).filter(|_| is_of_volumes(&words)).map_or_else(
-        || "Add room, or change spec.redis.maxMemory or spec.redis.pod".to_owned(),
+        || format!("{NOTHING_MORE}: add room, or change spec.redis.maxMemory or spec.redis.pod"),
         |claim| unbound(place, claim),
     );
     Some(Trouble {
@@ -91,12 +97,12 @@ fn is_of_volumes(words: &str) -> bool {
 }
 
 /// What to do where no volume can be had, or not on a node that takes the pod.
-fn unbound(Place { namespace, pod }: Place<'_>, claim: &str) -> String {
+fn unbound(Place { namespace, pod, .. }: Place<'_>, claim: &str) -> String {
     format!(
         "`kubectl -n {namespace} describe pvc {claim}` tells what its volume waits for: most often its StorageClass does not \
          exist or has no free volume of that size, or the cluster has no default class, and making one binds it; or the nodes \
-         that reach the volume have no room for pod {pod}, or spec.redis.pod keeps it off them. The class cannot change: a \
-         TokenCache that is to have another one is deleted with its claim and made again"
+         that reach the volume have no room for pod {pod}, or spec.redis.pod keeps it off them. Costs what is on the volume: \
+         delete this TokenCache with its claim, and make it again with another class"
     )
 }
 
@@ -119,14 +125,17 @@ fn of_waiting(place: Place<'_>, container: &ContainerStatus, waiting: &Container
         "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => (
             Reason::ImagePullFailed,
             format!(
-                "the image {image} of pod {pod} cannot be pulled{}. Check spec.redis.image, the registry, and \
-                 spec.redis.pod.imagePullSecrets",
+                "the image {image} of pod {pod} cannot be pulled{}. {NOTHING_MORE}: correct spec.redis.image, the registry, \
+                 or spec.redis.pod.imagePullSecrets",
                 cause(words)
             ),
         ),
         "InvalidImageName" => (
             Reason::InvalidImageName,
-            format!("{image:?} is not the name of an image: {}. Correct spec.redis.image", sentence(words)),
+            format!(
+                "{image:?} is not the name of an image: {}. {NOTHING_MORE}: correct spec.redis.image",
+                sentence(words)
+            ),
         ),
         reason @ ("CreateContainerConfigError"
         | "CreateContainerError"
@@ -145,15 +154,16 @@ fn cause(words: &str) -> String {
 }
 
 fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
-    let Place { namespace, pod } = place;
+    let Place { namespace, pod, restart } = place;
     if ended.reason.as_deref() == Some("OOMKilled") {
         return Trouble {
             reason: Reason::OutOfMemory,
             message: format!(
-                "the server in pod {pod} was killed because its container ran out of memory, and every entry that it held \
-                 only in memory is lost. What it takes beside the entries does not fit into the room that is left for it: \
-                 most often that is very many connections, or clients that read slowly; a higher \
-                 spec.redis.maxMemory makes room for both"
+                "the server in pod {pod} was killed because its container ran out of memory, and {}. Most often it is very many \
+                 connections, or clients that read slowly, that take more than the room beside the entries. {}: a higher \
+                 spec.redis.maxMemory makes room",
+                restart.leads_to(),
+                restart.costs()
             ),
         };
     }
@@ -169,7 +179,10 @@ fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
     let silent = last_words.is_empty() || ended.exit_code == KILLED;
     let said = if silent { String::new() } else { format!("; its last words: {last_words}") };
     let (meaning, remedy) = match ended.exit_code {
-        126 | 127 => (" (the image has no redis-server and no valkey-server)", "Check spec.redis.image".to_owned()),
+        126 | 127 => (
+            " (the image has no redis-server and no valkey-server)",
+            format!("{NOTHING_MORE}: correct spec.redis.image"),
+        ),
         KILLED => (
             " (killed: its liveness probe failed, or its node did it)",
             format!("See `kubectl -n {namespace} describe pod {pod}`"),
@@ -191,7 +204,7 @@ fn undated(line: &str) -> &str {
     if is_dated { line.splitn(7, ' ').nth(6).unwrap_or_default() } else { line }
 }
 
-fn not_created(Place { namespace, pod }: Place<'_>, reason: &str, words: &str) -> String {
+fn not_created(Place { namespace, pod, .. }: Place<'_>, reason: &str, words: &str) -> String {
     let words = sentence(words);
     let why = if words.is_empty() { String::new() } else { format!(": {words}") };
     format!(
@@ -209,6 +222,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const LOST: Restart = Restart::Lost(None);
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn pod(state: &serde_json::Value, last_state: &serde_json::Value) -> Pod {
@@ -226,7 +240,7 @@ mod tests {
     fn an_image_that_cannot_be_pulled_reads_the_same_while_kubelet_waits_to_try_again() {
         let failed = json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
         let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"nowhere/redis:1\": ErrImagePull: not found"}});
-        let trouble_of = |state| trouble(&pod(state, &json!({})), NOW).unwrap();
+        let trouble_of = |state| trouble(&pod(state, &json!({})), LOST, NOW).unwrap();
         assert_eq!(trouble_of(&failed), trouble_of(&waiting));
         assert_eq!(trouble_of(&failed).reason, Reason::ImagePullFailed);
         assert!(
@@ -239,7 +253,7 @@ mod tests {
     fn a_server_that_crashes_again_is_told_in_the_same_words() {
         let told = |message: &str| {
             let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": message}});
-            trouble(&pod(&json!({"running": {}}), &ended), NOW).unwrap().message
+            trouble(&pod(&json!({"running": {}}), &ended), LOST, NOW).unwrap().message
         };
         let once = "1:C 28 Nov 2026 08:47:19.452 # oO0OoO0OoO0Oo\n7:M 28 Nov 2026 08:47:19.462 # Fatal: it is full\n";
         let again = "1:C 28 Nov 2026 08:48:01.001 # oO0OoO0OoO0Oo\n9:M 28 Nov 2026 08:48:01.010 # Fatal: it is full\n";
@@ -253,7 +267,7 @@ mod tests {
         let waiting =
             json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}});
         let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": "Bad directive"}});
-        let trouble = trouble(&pod(&waiting, &ended), NOW).unwrap();
+        let trouble = trouble(&pod(&waiting, &ended), LOST, NOW).unwrap();
         assert_eq!(trouble.reason, Reason::CrashLoop);
         assert!(trouble.message.contains("Bad directive") && trouble.message.contains("exit code 1"));
         assert!(!trouble.message.contains("40s"));
@@ -263,13 +277,13 @@ mod tests {
     fn a_server_killed_for_its_memory_is_told_from_one_that_crashed() {
         let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
         let running = json!({"running": {}});
-        assert_eq!(trouble(&pod(&running, &ended), NOW).unwrap().reason, Reason::OutOfMemory);
+        assert_eq!(trouble(&pod(&running, &ended), LOST, NOW).unwrap().reason, Reason::OutOfMemory);
     }
 
     #[test]
     fn what_ended_a_server_long_ago_does_not_hide_what_is_wrong_with_it_now() {
         let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
-        let since = |time: &str| trouble(&pod(&json!({"running": {"startedAt": time}}), &ended), NOW);
+        let since = |time: &str| trouble(&pod(&json!({"running": {"startedAt": time}}), &ended), LOST, NOW);
         assert_eq!(since("1969-12-31T23:59:50Z").unwrap().reason, Reason::OutOfMemory);
         assert_eq!(since("1969-12-31T23:59:40Z"), None);
     }
@@ -279,11 +293,11 @@ mod tests {
         let mut pod = pod(&json!({"running": {}}), &json!({"terminated": {"exitCode": 1}}));
         pod.status.as_mut().unwrap().conditions =
             serde_json::from_value(json!([{"type": "Ready", "status": "True"}])).unwrap();
-        assert_eq!(trouble(&pod, NOW), None);
+        assert_eq!(trouble(&pod, LOST, NOW), None);
     }
 
     #[test]
     fn a_container_that_is_being_made_has_no_trouble() {
-        assert_eq!(trouble(&pod(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({})), NOW), None);
+        assert_eq!(trouble(&pod(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({})), LOST, NOW), None);
     }
 }

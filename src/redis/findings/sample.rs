@@ -32,7 +32,7 @@ use crate::{
             answer::{Answer, Refusal, Role},
             drift::{Drift, Parameter},
         },
-        server::pods::readiness_changed_after,
+        server::pods::{memory_limit, readiness_changed_after},
         settings::Settings,
     },
 };
@@ -111,7 +111,7 @@ pub(super) fn of_sample(
                     durability::finding(settings, &sample.server.pod, answer),
                 ]
                 .into_iter()
-                .chain(advised(settings, &sample.server.pod, answer))
+                .chain(advised(settings, pod, answer))
                 .collect(),
                 servers: vec![ServerStatus {
                     pod: sample.server.pod.clone(),
@@ -137,11 +137,13 @@ fn refusals(settings: &Settings, observed: &Live, pod: &str, answer: &Answer, no
 }
 
 /// What the looks add up to; of memory first what this one saw of its clients.
-fn advised(settings: &Settings, pod: &str, answer: &Answer) -> Vec<Finding> {
-    let mut findings = load::findings(settings, pod, answer);
+fn advised(settings: &Settings, pod: &Pod, answer: &Answer) -> Vec<Finding> {
+    let (name, container) =
+        (pod.metadata.name.as_deref().unwrap_or_default(), pod.spec.as_ref().and_then(memory_limit));
+    let mut findings = load::findings(settings, name, answer, container);
     for finding in &mut findings {
         if answer.is_crowded && finding.condition == MemorySufficient && finding.status != ConditionStatus::False {
-            *finding = load::crowded(settings, pod);
+            *finding = load::crowded(settings, name, answer, container);
         }
     }
     findings

@@ -19,6 +19,7 @@ use crate::{
             fault::{Fault, Kill},
         },
         plan::rollout,
+        restart::Restart,
         server::pods::{became_ready_after, ends_where_busy, is_ready, is_running, was_started_after},
         settings::Settings,
     },
@@ -54,12 +55,14 @@ pub fn finding(
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
     let namespace = &settings.owner.namespace;
-    let restart = |with: &str| restart(settings, name, with);
+    // How many entries there were, no look has told.
+    let cost = Restart::of(settings, None);
+    let restart = |with: &str| restart(settings, cost, name, with);
     let (address, port) = (sample.server.address, sample.server.port);
     let place = format!("{name} ({address}:{port})");
     let (reason, message) = match fault {
         Fault::Unreachable(_) if starting || became_ready_after(pod, sample.taken) => {
-            (Reason::Provisioning, rollout::on_its_way(settings, pod))
+            (Reason::Provisioning, rollout::on_its_way(settings, pod, cost))
         }
         Fault::Unreachable(why) => (
             Reason::Unreachable,
@@ -73,9 +76,9 @@ pub fn finding(
             Reason::Frozen,
             format!(
                 "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
-                 applications wait a second for every token. kubelet restarts it after a minute; \
-                 `kubectl -n {namespace} delete pod {name}` does so at once. Either {}",
-                crate::redis::plan::rollout::cost_of_restart(settings)
+                 applications wait a second for every token. kubelet restarts it after a minute. {}: `kubectl -n {namespace} delete \
+                 pod {name}` does so at once",
+                cost.costs()
             ),
         ),
         Fault::Slow => (
@@ -86,9 +89,9 @@ pub fn finding(
                 LONGEST_LOOK.as_secs()
             ),
         ),
-        Fault::Full => (Reason::TooManyClients, full(&place, "")),
+        Fault::Full => (Reason::TooManyClients, full(settings, (&place, pod), "", cost)),
         Fault::WrongPassword if rollout::restarts_for_password(pod, credentials) => {
-            (Reason::RestartingForPassword, rollout::new_password(settings, pod))
+            (Reason::RestartingForPassword, rollout::new_password(pod, cost))
         }
         Fault::WrongPassword => (
             Reason::WrongPassword,
@@ -125,16 +128,16 @@ pub fn finding(
         Fault::NotRedis(said) if said.is_empty() && settings.has_tls() => (
             Reason::NotRedis,
             format!(
-                "what answers at {place} closes every connection before a TLS handshake. Either it is not Redis: check \
-                 spec.redis.image, and whether a service mesh's proxy stands before the pod; or it has as many clients as it \
-                 may (maxclients), and restarting applications that open many connections frees them"
+                "what answers at {place} closes every connection before a TLS handshake. Either it is not Redis: see whether \
+                 spec.redis.image names one, and whether a service mesh's proxy stands before the pod; or it has as many clients \
+                 as it may (maxclients), and restarting applications that open many connections frees them"
             ),
         ),
         Fault::NotRedis(said) => (
             Reason::NotRedis,
             format!(
-                "what answers at {place} is not Redis{}. Check spec.redis.image, and whether a service mesh's proxy \
-                 stands before the pod",
+                "what answers at {place} is not Redis{}. See whether spec.redis.image names one, and whether a service mesh's \
+                 proxy stands before the pod",
                 if said.is_empty() { ": it closes every connection".to_owned() } else { format!(": it says {said:?}") }
             ),
         ),
@@ -148,7 +151,7 @@ pub fn finding(
 
 /// What is said of a server that a script keeps from everything else.
 fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> String {
-    let restart = restart(settings, name, "no script running");
+    let restart = restart(settings, Restart::of(settings, None), name, "no script running");
     let by_itself = if ends_where_busy(pod) {
         ". Where it lasts for a minute, its liveness probe does that"
     } else {
@@ -161,13 +164,12 @@ fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> String {
                 .to_owned()
         }
         Kill::Withheld => format!(
-            "It is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False; SCRIPT \
-             KILL ends it where it has written nothing, and {restart}"
+            "It is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False. \
+             Costs nothing: SCRIPT KILL, where it has written nothing. {restart}"
         ),
-        Kill::Unkillable => format!(
-            "It has written something, and then Redis does not let anybody end it (UNKILLABLE): either it ends by itself, or \
-             {restart}{by_itself}"
-        ),
+        Kill::Unkillable => {
+            format!("It has written something, so that Redis lets nobody end it (UNKILLABLE). {restart}{by_itself}")
+        }
         Kill::Refused(words) => format!("The operator could not end it ({words}). {restart}{by_itself}"),
         Kill::Ineffective => format!("Redis said that it was ended, and it goes on. {restart}{by_itself}"),
     };

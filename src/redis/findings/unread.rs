@@ -11,6 +11,7 @@ use crate::{
     },
     redis::{
         look::answer::{Answer, Section, Unread},
+        restart::Restart,
         settings::Settings,
     },
 };
@@ -38,7 +39,7 @@ pub fn finding(
             Reason::PermissionDenied,
             format!(
                 "{pod} refuses {asked} to the operator ({words}): {what} is not known. {}",
-                drift::restart(settings, pod, "the users from its Secret")
+                drift::restart(settings, Restart::of(settings, Some(answer)), pod, "the users from its Secret")
             ),
         ),
         Unread::Odd(words) => (
@@ -110,16 +111,18 @@ fn remedy(part: Section) -> &'static str {
     match part {
         Section::Refusals => {
             "An entry of that log holds what was asked for, such as a key of some megabytes, or somebody tries many logins. \
-             `ACL LOG RESET` empties it"
+             Costs nothing: `ACL LOG RESET` empties it"
         }
         Section::Errors => {
-            "Redis counts each kind of error, and a script can make up as many as it likes; CONFIG RESETSTAT forgets them"
+            "Redis counts each kind of error, and a script can make up as many as it likes. Costs nothing: CONFIG RESETSTAT"
         }
         Section::Keys => {
             "Most often there are keys whose names are very long: what writes them needs a Redis of its own"
         }
-        Section::Users => "Somebody made very many users or rules; ACL DELUSER removes them, and so does a restart",
-        _ => "No Redis does that by itself: check spec.redis.image, and what stands between the operator and the pod",
+        Section::Users => "Somebody made very many users or rules. Costs nothing: ACL DELUSER removes them",
+        _ => {
+            "No Redis does that by itself: see what spec.redis.image names, and what stands between the operator and the pod"
+        }
     }
 }
 
@@ -128,6 +131,6 @@ fn remedy(part: Section) -> &'static str {
 pub fn unseen(settings: &Settings, pod: &str, words: &str) -> String {
     format!(
         "{pod} does not let the operator look at its keys ({words}). {}",
-        drift::restart(settings, pod, "the users from its Secret")
+        drift::restart(settings, Restart::of(settings, None), pod, "the users from its Secret")
     )
 }

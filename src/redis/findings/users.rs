@@ -22,6 +22,7 @@ use crate::{
             answer::{Answer, Refusal, Section, UnknownWords},
             drift::{Drift, Parameter},
         },
+        restart::Restart,
         settings::Settings,
     },
 };
@@ -51,7 +52,7 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
                 "on {pod}, {}: {}; {}",
                 found.join(", and "),
                 leads_to.join(", and "),
-                drift::remedy(settings, pod, &first.correction)
+                drift::remedy(settings, Restart::of(settings, Some(answer)), pod, &first.correction)
             ),
         );
     }
@@ -73,9 +74,10 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
         Reason::DriftCorrected,
         format!(
             "on {pod}, {}: set right and read back. Unless the operator or the spec is another one since then, somebody or \
-             something changes users there, which takes the operator's login: see who can read Secret {secret}; `kubectl -n {namespace} delete secret {secret}` makes a new one, \
-             restarts Redis, and empties the cache",
+             something changes users there, which takes the operator's login: see who can read Secret {secret}. {cost}: `kubectl -n {namespace} delete secret {secret}` makes a new one, \
+             and restarts Redis with it",
             found.join(", and "),
+            cost = Restart::of(settings, Some(answer)).costs(),
             secret = name::redis_operator(&settings.owner.name),
             namespace = settings.owner.namespace
         ),
@@ -177,13 +179,12 @@ fn other_commands(settings: &Settings, commands: &[&str]) -> String {
     let runs_scripts = commands.iter().any(|command| SCRIPTS.contains(command));
     let remedy = match settings.acl {
         Acl::Standard | Acl::Strict if runs_scripts => {
-            "package Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs these to write an entry, and writes none: \
-             every token comes from the identity provider. Update it to 9.0 or later; or let it run Lua scripts, with the \
-             line `acl: Compatible` under spec.redis (spec.redis.acl: Compatible), which restarts nothing"
+            "package Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs these to write an entry, and writes none. Update \
+             it to 9.0 or later. Costs nothing: spec.redis.acl: Compatible"
         }
         Acl::Strict => {
             "spec.redis.acl is Strict, which suits Microsoft.Extensions.Caching.StackExchangeRedis from 9.0 on with the \
-             published connectionString: use both, or set spec.redis.acl to Standard"
+             published connectionString. Use both. Costs nothing: spec.redis.acl: Standard"
         }
         Acl::Standard | Acl::Compatible => {
             "no client of the cache sends that, so another application or a person uses this login: give it a Redis of its own"

@@ -15,6 +15,7 @@ use k8s_openapi::{
 
 use crate::{
     api::v1alpha1::{ADOPT_ANNOTATION, NetworkPolicyMode, RESTORED},
+    capability::cost::NOTHING,
     condition::{ConditionType::NetworkRestricted, Finding, Reason},
     kubernetes::{
         identity::{
@@ -116,7 +117,7 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
             Reason::NetworkPolicyNameTaken,
             format!(
                 "NetworkPolicy {policy} has all labels of this TokenCache and no owner, and was written by the field manager \
-                 {manager}; it is left as it is. If it was restored from a backup: `kubectl -n {namespace} annotate --overwrite tokencache \
+                 {manager}; it is left as it is. {NOTHING}, if it was restored from a backup: `kubectl -n {namespace} annotate tokencache \
                  {} {ADOPT_ANNOTATION}={RESTORED}`",
                 settings.owner.name
             ),
@@ -127,8 +128,8 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
             NetworkRestricted,
             Reason::NetworkPolicyNameTaken,
             format!(
-                "NetworkPolicy {policy} exists already and belongs to {holder}; it is left as it is, and no other is made. Delete \
-                 or rename it, or set spec.redis.networkPolicy: None, and see that yours lets the operator through"
+                "NetworkPolicy {policy} exists already and belongs to {holder}; it is left as it is, and no other is made. \
+                 {NOTHING}: spec.redis.networkPolicy: None, where yours lets the operator through; or rename yours"
             ),
         ));
     }
@@ -180,9 +181,9 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
         format!(
             "applications are connected from {}, where no pod of namespace {namespace} is that NetworkPolicy {policy} could let \
              through: from another namespace, from a node, or from a pod with hostNetwork. It would cut them off, so none is \
-             made while they are connected, and whoever reaches the port may try passwords and use up connections. Move them \
-             into the namespace; or set spec.redis.networkPolicy: Namespace, which makes it all the same, and let them through by \
-             another NetworkPolicy of yours; or None, which leaves the port open to everybody",
+             made while they are connected, and whoever reaches the port may try passwords. Move them into the namespace, or let \
+             them through by a NetworkPolicy of yours. Costs these connections, where yours does not: spec.redis.networkPolicy: \
+             Namespace",
             told(addresses)
         ),
     ))

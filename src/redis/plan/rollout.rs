@@ -12,11 +12,13 @@ use k8s_openapi::{
 
 use crate::{
     api::v1alpha1::ImagePullPolicy,
+    capability::cost::NOTHING_MORE,
     kubernetes::{name, write::subset},
     redis::{
         access::password::login_mark,
         credentials::{Credentials, tls::replacement},
         live::Live,
+        restart::Restart,
         server::{
             objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
             pod::Template,
@@ -52,7 +54,7 @@ pub fn pending(
         return Some(format!(
             "pod {name} is about to be replaced{}, and {}; {lasts}",
             restarted_for(set, pod).unwrap_or_else(|| because(settings, pod)),
-            crate::redis::plan::rollout::after_an_end(settings),
+            Restart::seen(settings, observed).leads_to(),
         ));
     }
     (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
@@ -177,17 +179,17 @@ fn is_outdated(set: &StatefulSet, pod: &Pod) -> bool {
 
 /// What is said of a pod that has no address yet, or that is over.
 #[must_use]
-pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
+pub fn on_its_way(settings: &Settings, pod: &Pod, restart: Restart) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = &settings.owner.namespace;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
     if let Some(since) = &pod.metadata.deletion_timestamp {
         return format!(
             "pod {name} is being replaced{}, and {}. It has until {} to end; \
-             if its node ({node}) is gone, it cannot: once you know that the node is down, `kubectl -n {namespace} delete \
-             pod {name} --force` lets the StatefulSet go on",
+             if its node ({node}) is gone, it cannot. {NOTHING_MORE} once you know that the node is down: `kubectl -n {namespace} \
+             delete pod {name} --force`",
             because(settings, pod),
-            crate::redis::plan::rollout::after_an_end(settings),
+            restart.leads_to(),
             since.0
         );
     }
@@ -200,7 +202,7 @@ pub fn on_its_way(settings: &Settings, pod: &Pod) -> String {
         return format!(
             "pod {name} has ended{why} and is being replaced, and {}; if this lasts, `kubectl -n {namespace} describe pod {name}` \
              tells why",
-            crate::redis::plan::rollout::after_an_end(settings)
+            restart.leads_to()
         );
     }
     being_started(settings, name, &why)
@@ -246,11 +248,11 @@ fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
 
 /// What is said while a pod restarts because the operator has another password than it was started with.
 #[must_use]
-pub fn new_password(settings: &Settings, pod: &Pod) -> String {
+pub fn new_password(pod: &Pod, restart: Restart) -> String {
     format!(
         "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; {}",
         pod.metadata.name.as_deref().unwrap_or_default(),
-        crate::redis::plan::rollout::after_an_end(settings)
+        restart.leads_to()
     )
 }
 
@@ -259,24 +261,6 @@ pub fn new_password(settings: &Settings, pod: &Pod) -> String {
 pub fn restarts_for_password(pod: &Pod, credentials: &Credentials) -> bool {
     let started_with = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(OPERATOR_LOGIN_ANNOTATION));
     credentials.operator_password().is_some_and(|password| started_with != Some(&login_mark(&password.sha256())))
-}
-
-/// What becomes of the entries when the server ends, after "and".
-#[must_use]
-pub fn after_an_end(settings: &Settings) -> &'static str {
-    match settings.persistence {
-        None => "every entry that it holds only in memory is lost",
-        Some(_) => "what is on its volume comes back",
-    }
-}
-
-/// What a restart does beside what it is for.
-#[must_use]
-pub fn cost_of_restart(settings: &Settings) -> &'static str {
-    match settings.persistence {
-        None => "empties the cache",
-        Some(_) => "brings back what is on its volume",
-    }
 }
 
 #[cfg(test)]

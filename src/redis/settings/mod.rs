@@ -273,6 +273,13 @@ impl Settings {
         self.fits(container) && (self.persistence.is_some() || container <= 2 * self.max_memory.container())
     }
 
+    /// The highest `maxMemory` for which a container with this memory need not be replaced, in whole mebibytes.
+    #[must_use]
+    pub fn most_in(&self, container: u64) -> u64 {
+        let room = (container / MIB).saturating_sub(64);
+        MIB * if self.persistence.is_some() { room * 2 / 3 } else { room * 4 / 5 }
+    }
+
     /// The memory, in bytes, of a container that is made in place of one with this memory. Where entries are kept it is
     /// never less: the append-only file may hold all that was there before, and Redis loads it without regard to
     /// `maxmemory`; a container without room for that would be killed at each start.
@@ -373,6 +380,7 @@ mod tests {
         let suits = |memory: &str| settings(&format!("{{\"maxMemory\": \"{memory}\"}}")).suits(made_for_256);
         assert!(suits("256Mi") && suits("307Mi") && suits("128Mi") && suits("107Mi"));
         assert!(!suits("308Mi"), "too small");
+        assert_eq!(settings("{}").most_in(made_for_256), 307 * MIB);
         assert!(!suits("106Mi"), "more than twice what is needed");
         let persistent = |memory: &str| {
             settings(&format!("{{\"maxMemory\": \"{memory}\", \"persistence\": {{\"size\": \"2Gi\"}}}}"))
@@ -381,6 +389,7 @@ mod tests {
         assert_eq!(persistent("16Mi").container(Some(made_for_256)), made_for_256);
         assert_eq!(settings("{\"maxMemory\": \"16Mi\"}").container(Some(made_for_256)), 88 * MIB);
         assert!(!persistent("257Mi").suits(made_for_256), "a fork needs its room");
+        assert_eq!(persistent("16Mi").most_in(made_for_256), 256 * MIB);
     }
 
     #[test]

@@ -19,7 +19,6 @@ mod network;
 mod outages;
 mod pods;
 pub mod policies;
-mod proposed;
 mod ready;
 mod restored;
 mod rotation;

@@ -105,7 +105,7 @@ async fn an_image_without_a_server_is_told() {
     world.kubelet.pod(POD).inject(Fault::Instead(nothing.to_vec()));
     world.create(SHOP, json!({})).await;
     let message = world.condition(SHOP, "RedisAvailable", "False", "CrashLoop").await;
-    assert!(message.contains("exit code 127") && message.contains("Check spec.redis.image"), "{message}");
+    assert!(message.contains("exit code 127") && message.contains("correct spec.redis.image"), "{message}");
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@
 use super::Input;
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
-    capability::operation::Again,
     data_protection::ring::Ring,
     kubernetes::{name, read::workload::listed},
 };
@@ -62,12 +61,15 @@ impl Input<'_> {
                 format!("None of {entries} stored entries was encrypted with {}", self.them())
             }
             (counted, None) => format!(
-                "{} cannot be read any more, and applications fail on them (IDW10802) until they expire or are removed: {}{}",
+                "{} cannot be read any more, and applications fail on them (IDW10802) until they expire or are removed. \
+                 Costs entries that nobody can read, and no others: `kubectl -n {} annotate --overwrite tokencache {} {}=\"$(date -u +%FT%TZ) unreadable\"`{}",
                 counted.map_or_else(
                     || format!("Stored entries that {} encrypted", self.they()),
                     |(affected, entries)| format!("{affected} of {entries} stored entries")
                 ),
-                Again::saying("unreadable").command(&self.settings.owner, FLUSH_ANNOTATION),
+                self.settings.owner.namespace,
+                self.settings.owner.name,
+                FLUSH_ANNOTATION,
                 match self.settings.inspect {
                     Inspect::Payloads => "",
                     Inspect::Metadata => ", once spec.entries.inspect is Payloads",

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Evidence, NAMED, Trouble};
 use crate::{
     api::v1alpha1::FLUSH_ANNOTATION,
-    capability::operation::Again,
+    capability::cost::NOTHING,
     entries::{
         entry::class::Class,
         look::{census::Share, payloads::Portion},
@@ -56,7 +56,11 @@ impl Evidence<'_> {
 
     /// The request that removes entries.
     fn flush(&self, which: &str) -> String {
-        Again::saying(which).command(&self.of_redis.owner, FLUSH_ANNOTATION)
+        let owner = &self.of_redis.owner;
+        format!(
+            "`kubectl -n {} annotate --overwrite tokencache {} {FLUSH_ANNOTATION}=\"$(date -u +%FT%TZ) {which}\"`",
+            owner.namespace, owner.name
+        )
     }
 
     fn workloads(&self) -> String {
@@ -65,11 +69,7 @@ impl Evidence<'_> {
 
     /// How entries that nobody can read are removed from everywhere.
     fn removal(&self) -> String {
-        format!(
-            "{} removes the entries that cannot be read, and no others. {}",
-            self.flush("unreadable"),
-            self.restart()
-        )
+        format!("Costs entries that nobody can read, and no others: {}. {}", self.flush("unreadable"), self.restart())
     }
 
     fn restart(&self) -> String {
@@ -78,8 +78,8 @@ impl Evidence<'_> {
 
     pub(super) fn key_missing(&self) -> String {
         format!(
-            "{} are encrypted with {}: applications cannot read them, and {FAILS}. If an earlier ring or a backup has the key, \
-             put its Secret back or name it in spec.dataProtection.import, and they can be read again. Otherwise {}",
+            "{} are encrypted with {}: applications cannot read them, and {FAILS}. {NOTHING}, if an earlier ring or a \
+             backup has the key: put its Secret back, or name it in spec.dataProtection.import. {}",
             self.share(Class::KeyMissing),
             self.keys(Class::KeyMissing, &self.missing()),
             self.removal()
@@ -119,7 +119,7 @@ impl Evidence<'_> {
                     "{entries} {only}, and spec.dataProtection.applicationName is {told:?}: applications with the one cannot \
                      read what those with the other write, and {FAILS}"
                 ),
-                format!("If {only} is right, set spec.dataProtection.applicationName to it. Otherwise"),
+                format!("{NOTHING}, if {only} is right: set spec.dataProtection.applicationName to it. Otherwise"),
                 format!("{told:?}"),
             ),
             _ => (
@@ -136,7 +136,7 @@ impl Evidence<'_> {
         };
         format!(
             "{seen}. {decide} call services.AddDataProtection().SetApplicationName({name}) in all that use the cache ({}); \
-             {} then removes every entry, since those of another name stay unreadable",
+             those of another name stay unreadable. Costs all entries (users sign in again): {}",
             self.workloads(),
             self.flush("all")
         )
@@ -146,7 +146,7 @@ impl Evidence<'_> {
         let tried: Vec<String> = self.tried.iter().map(|name| format!("{name:?}")).collect();
         format!(
             "{} are encrypted with {}, and under none of the application names {}: applications use another name, or something \
-             else than Microsoft.Identity.Web encrypted them, or they were changed since. Set \
+             else than Microsoft.Identity.Web encrypted them, or they were changed since. {NOTHING}: set \
              spec.dataProtection.applicationName to what applications give to SetApplicationName, or to the folder that they \
              run in. Applications of different names cannot read each other's entries, and {FAILS}. While no name is known that reads \
              these, they are not removed as unreadable. Those that use the cache: {}",
@@ -170,8 +170,8 @@ impl Evidence<'_> {
     pub(super) fn encrypted(&self) -> String {
         format!(
             "entries with the prefix {:?} on {} are encrypted, and spec.entries.encrypt is false: applications that have \
-             Encrypt off cannot read them, and {FAILS}. If applications do encrypt, set spec.entries.encrypt: true. If they did \
-             once, {} removes the encrypted entries, and no others. {}",
+             Encrypt off cannot read them, and {FAILS}. {NOTHING}, if they do encrypt: spec.entries.encrypt: true. Costs the \
+             encrypted entries, and no others: {}. {}",
             self.of_redis.instance_name.as_str(),
             self.pod,
             self.flush("encrypted"),
@@ -183,7 +183,7 @@ impl Evidence<'_> {
         format!(
             "{} are not encrypted, and spec.entries.encrypt is true: whoever can read the cache, its volume or a copy of it \
              has the tokens in them. To encrypt, an application has {ENCRYPTS}. Entries are encrypted when they are written next, \
-             and those that use the cache are: {}. Or set spec.entries.encrypt: false",
+             and those that use the cache are: {}. {NOTHING}, and leaves them so: spec.entries.encrypt: false",
             self.share(Class::Plain),
             self.workloads()
         )

@@ -34,8 +34,8 @@ pub fn finding(settings: &Settings, of_redis: &redis::Settings, look: &Look, con
     let unknown = |reason, why: String| Finding::unknown(EntriesReadable, reason, why);
     if settings.inspect == Inspect::Metadata {
         let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
-                   spec.entries.inspect is Metadata, or left out with spec.dataProtection.mode: None. To be told, set it to \
-                   Payloads";
+                   spec.entries.inspect is Metadata, as it is by default where spec.dataProtection.mode is None. Costs nothing: \
+                   spec.entries.inspect: Payloads";
         return unknown(Reason::NotInspected, why.to_owned());
     }
     match &look.entries {

@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::{
     api::v1alpha1::DEFAULT_IMAGE,
+    capability::cost::NOTHING,
     condition::{ConditionType::ServerSupported, Finding, Reason},
     redis::{
         access::acl::APP,
@@ -16,6 +17,7 @@ use crate::{
             Desired,
             answer::{Answer, Product},
         },
+        restart::Restart,
         settings::Settings,
     },
 };
@@ -162,20 +164,24 @@ pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) 
             ServerSupported,
             reason,
             format!(
-                "{runs}, {why}: see for yourself whether it has upstream's security fixes. If so, \
-                 spec.redis.acceptedVersion: {version:?} says that it is fine"
+                "{runs}, {why}: see for yourself whether it has upstream's security fixes. {NOTHING}: \
+                 spec.redis.acceptedVersion: {version:?}, which says that it has"
             ),
         )
     };
     let found = match state(&reported, &about(settings, want)) {
         ReleaseState::Fixed { is_new } => {
-            return Finding::holds(ServerSupported, Reason::Supported, fixed(settings, &runs, is_new));
+            return Finding::holds(
+                ServerSupported,
+                Reason::Supported,
+                fixed(settings, &Restart::of(settings, Some(answer)).costs(), &runs, is_new),
+            );
         }
         ReleaseState::Older(lacking) => {
-            Finding::fails(ServerSupported, Reason::SecurityUpdate, older(settings, &runs, version, &lacking))
+            Finding::fails(ServerSupported, Reason::SecurityUpdate, older(settings, answer, &runs, &lacking))
         }
         ReleaseState::Ended(lacking) => {
-            Finding::fails(ServerSupported, Reason::Unsupported, ended(settings, &runs, &reported, &lacking))
+            Finding::fails(ServerSupported, Reason::Unsupported, ended(settings, answer, &runs, &lacking))
         }
         ReleaseState::Preview => unknown(Reason::PreRelease, "which is no release yet"),
         ReleaseState::OtherProduct(_) => unknown(
@@ -197,7 +203,7 @@ pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) 
     }
 }
 
-fn fixed(settings: &Settings, runs: &str, is_new: bool) -> String {
+fn fixed(settings: &Settings, cost: &str, runs: &str, is_new: bool) -> String {
     let known = if is_new {
         format!(
             "of a line that is newer than this version of the operator ({AS_OF}), which knows of no fix that it lacks"
@@ -208,7 +214,7 @@ fn fixed(settings: &Settings, runs: &str, is_new: bool) -> String {
     let note = if is_fixed(&settings.image) {
         String::new()
     } else {
-        format!(". {}: name a patch level", moves(&settings.image))
+        format!(". {}. {cost}: name a patch level there", moves(&settings.image))
     };
     format!("{runs}, {known}{note}")
 }
@@ -221,27 +227,28 @@ fn moves(image: &str) -> String {
     )
 }
 
-fn older(settings: &Settings, runs: &str, version: &str, lacking: &[&Fix]) -> String {
+fn older(settings: &Settings, answer: &Answer, runs: &str, lacking: &[&Fix]) -> String {
+    let version = answer.version.as_str();
     let line = Version::parse(version).map(|version| version.line);
     let of_line = |fix: &&Fix| fix.releases.iter().copied().find(|release| Some(release.line) == line);
     // Within the line: what is newest there has what came before it.
     let target = lacking.iter().filter_map(of_line).max().map(|release| release.to_string());
     format!(
-        "{runs}, which is older than {}. {}{}",
+        "{runs}, which is older than {}. {}. {}",
         names(lacking),
-        remedy(settings, target.as_deref()),
-        accepting(version)
+        accepting(version),
+        remedy(settings, answer, target.as_deref())
     )
 }
 
-fn ended(settings: &Settings, runs: &str, reported: &Reported, lacking: &[&Fix]) -> String {
-    let Reported { product, version, .. } = reported;
+fn ended(settings: &Settings, answer: &Answer, runs: &str, lacking: &[&Fix]) -> String {
+    let Answer { product, version, .. } = answer;
     let line = Version::parse(version).map_or_else(String::new, |version| version.line.to_string());
     let lacks = if lacking.is_empty() { String::new() } else { format!(", and is older than {}", names(lacking)) };
     format!(
-        "{runs}, of a line ({line}) for which {product} releases no fixes any more{lacks}. {}{}",
-        remedy(settings, None),
-        accepting(version)
+        "{runs}, of a line ({line}) for which {product} releases no fixes any more{lacks}. {}. {}",
+        accepting(version),
+        remedy(settings, answer, None)
     )
 }
 
@@ -250,29 +257,26 @@ fn names(fixes: &[&Fix]) -> String {
 }
 
 /// What to set: a later release of the same line, or else the image that new caches get.
-fn remedy(settings: &Settings, target: Option<&str>) -> String {
+fn remedy(settings: &Settings, answer: &Answer, target: Option<&str>) -> String {
     let image = &settings.image;
     let what = target.map_or_else(
         || format!("a maintained line, such as {DEFAULT_IMAGE}"),
         |version| format!("a release of {version} or later"),
     );
-    let cost = crate::redis::plan::rollout::cost_of_restart(settings);
+    let cost = Restart::of(settings, Some(answer)).costs();
     if image == DEFAULT_IMAGE {
         return format!(
             "spec.redis.image is {image}, and what stands under that name here is another image: see your registry, and the \
-             node's store of images; a restart with the right one {cost}"
+             node's store of images. {cost}: a restart with the right one"
         );
     }
     let moves = if is_fixed(image) { String::new() } else { format!(". {}", moves(image)) };
-    format!("Set spec.redis.image to {what}, which restarts Redis and {cost}{moves}")
+    format!("{cost}: set spec.redis.image to {what}{moves}")
 }
 
 /// How a version is acknowledged.
 fn accepting(version: &str) -> String {
-    format!(
-        ". Distributions put fixes into older versions: where the image's maker has done so, spec.redis.acceptedVersion: \
-         {version:?} says that this one is fine"
-    )
+    format!("{NOTHING}: spec.redis.acceptedVersion: {version:?}, where the image's maker has put the fixes into it")
 }
 
 #[cfg(test)]

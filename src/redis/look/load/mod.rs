@@ -27,6 +27,8 @@ pub struct Usage {
     pub memory: Memory,
     /// Whether it answers fast enough.
     pub latency: Latency,
+    /// About how many entries it holds; `None` where nothing was read yet.
+    pub entries: Option<u64>,
 }
 
 /// What one look read.
@@ -139,12 +141,37 @@ impl History {
         self.usage = Usage {
             memory: self.pressure.note(before, &reading),
             latency: self.slowness.note(before, &reading, round_trip, slow, biggest),
+            entries: Some(about(self.usage.entries, reading.keys)),
         };
         self.before = Some(reading);
     }
 }
 
+/// About how many there are: two digits of the number, which stay while it moves by less than a quarter.
+fn about(told: Option<u64>, now: u64) -> u64 {
+    let holds = |told: &u64| (told.saturating_mul(3)..=told.saturating_mul(5)).contains(&now.saturating_mul(4));
+    let step = 10_u64.pow(now.max(1).ilog10().saturating_sub(1));
+    told.filter(holds).unwrap_or(now / step * step)
+}
+
 /// How many more looks tell of something, after one that saw it or did not.
 fn told_for(left: u32, seen: bool) -> u32 {
     if seen { TOLD_FOR } else { left.saturating_sub(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_entries_stays_while_it_moves_a_little() {
+        let mut told = None;
+        let mut tell = |now| {
+            told = Some(about(told, now));
+            told.unwrap()
+        };
+        assert_eq!([0, 1, 7, 8].map(&mut tell), [0, 1, 7, 7]);
+        assert_eq!([1_214, 1_499, 901, 1_501, 100, 0].map(&mut tell), [1_200, 1_200, 1_200, 1_500, 100, 0]);
+        assert_eq!(tell(u64::MAX), 18_000_000_000_000_000_000);
+    }
 }

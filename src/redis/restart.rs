@@ -1,0 +1,104 @@
+//! What a restart of a cache's server costs, which is what a replacement of its pod comes to. Nobody else says so.
+//!
+//! In: the settings, and what the server said last. Out: a [`Restart`], as the first words of a remedy or as what follows from one
+//! that happens.
+
+use super::{
+    live::Live,
+    look::{
+        answer::Answer,
+        drift::{Drift, Parameter},
+    },
+    settings::Settings,
+};
+use crate::{capability::cost::NOTHING, kubernetes::quantity::format_bytes};
+
+/// What a restart leaves of the entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// They come back from the volume.
+    Kept,
+    /// Those come back that the volume has, which is not all.
+    Unsaved,
+    /// None. There are about so many, where that is known.
+    Lost(Option<u64>),
+}
+
+impl Restart {
+    /// By what the server answered last, where it did.
+    #[must_use]
+    pub fn of(settings: &Settings, answer: Option<&Answer>) -> Self {
+        let goes_nowhere = |drift: &Drift| drift.parameter == Parameter::AppendOnly && !drift.correction.is_done();
+        let lacks = |answer: &Answer| answer.saving.write_failed || answer.drift.iter().any(goes_nowhere);
+        match (&settings.persistence, answer) {
+            (None, answer) => Self::Lost(answer.and_then(|answer| answer.usage.entries)),
+            (Some(_), Some(answer)) if lacks(answer) => Self::Unsaved,
+            (Some(_), _) => Self::Kept,
+        }
+    }
+
+    /// By the latest look that was answered, if any.
+    #[must_use]
+    pub fn seen(settings: &Settings, live: &Live) -> Self {
+        Self::of(settings, live.samples.iter().find_map(|sample| sample.outcome.as_ref().ok()))
+    }
+
+    /// The first words of a remedy that restarts the server.
+    #[must_use]
+    pub fn costs(self) -> String {
+        format!("Costs {}", self.price())
+    }
+
+    fn price(self) -> String {
+        match self {
+            Self::Kept | Self::Lost(Some(0)) => "seconds of outage and no entry".to_owned(),
+            Self::Unsaved => "seconds of outage and what is not on the volume yet".to_owned(),
+            Self::Lost(None) => "all entries (users sign in again)".to_owned(),
+            Self::Lost(Some(number)) => format!("all {} (users sign in again)", entries(number)),
+        }
+    }
+
+    /// The first words of a remedy that raises `maxMemory` to whatever it takes, where the server's container has this memory, in
+    /// bytes.
+    #[must_use]
+    pub fn costs_of_more_memory(self, settings: &Settings, container: Option<u64>) -> String {
+        let most = container.map(|container| settings.most_in(container));
+        match most.filter(|most| *most > settings.max_memory.bytes()) {
+            Some(most) => format!("{NOTHING} up to {}, beyond it {}", format_bytes(most), self.price()),
+            None => self.costs(),
+        }
+    }
+
+    /// What becomes of the entries when the server ends.
+    #[must_use]
+    pub fn leads_to(self) -> String {
+        match self {
+            Self::Kept => "the entries come back from its volume".to_owned(),
+            Self::Unsaved => "what is not on its volume yet is lost".to_owned(),
+            Self::Lost(None) => "all entries are lost (users sign in again)".to_owned(),
+            Self::Lost(Some(0)) => "no entry is stored that could be lost".to_owned(),
+            Self::Lost(Some(number)) => format!("all {} are lost (users sign in again)", entries(number)),
+        }
+    }
+}
+
+/// `7 entries`, `of about 1,200 entries`.
+fn entries(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    let (about, entries) = (if number < 100 { "" } else { "of about " }, if number == 1 { "entry" } else { "entries" });
+    format!("{about}{} {entries}", groups.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_entries_is_told_as_people_write_it() {
+        let told = [1, 2, 99, 120, 1_200, 1_200_000].map(entries);
+        let wanted = ["1 entry", "2 entries", "99 entries", "of about 120 entries", "of about 1,200 entries"];
+        assert_eq!(told[..5], wanted.map(str::to_owned));
+        assert_eq!(told[5], "of about 1,200,000 entries");
+    }
+}
