@@ -71,7 +71,8 @@ pub struct RingArguments {
     /// The application's name: as `SetApplicationName` says it, or else its folder, such as /app.
     #[arg(long)]
     application: String,
-    /// The folder with the certificates, each as NAME.crt and NAME.key: where the Secret NAME-keys-certificates is mounted.
+    /// The folder with the certificates that keys are encrypted to, each as THUMBPRINT.crt and THUMBPRINT.key: where the Secret
+    /// NAME-keys-certificates is mounted. Where no key is encrypted to one, there is no such Secret, and the folder may be empty.
     #[arg(long)]
     certificates: Option<PathBuf>,
     /// Encrypt, and print only the payload, for another pod to read.
@@ -91,18 +92,15 @@ pub enum DoctorError {
     /// Applications cannot read the ring.
     #[error("{}", .0.join("\n"))]
     Unreadable(Vec<String>),
-    /// There is no certificate where some should be.
-    #[error("{}: there is no RSA certificate with its private key, as NAME.crt and NAME.key in PEM", .0.display())]
-    NoCertificate(PathBuf),
     /// The ring can be read, and is not good.
-    #[error("the ring in {folder} is not good: {fault}", folder = .0.display(), fault = .1)]
-    Fault(PathBuf, Fault),
+    #[error("the ring in {folder} is not good: {fault}{remedy}", folder = .0.display(), fault = .1, remedy = .2)]
+    Fault(PathBuf, Fault, String),
     /// Nothing could be encrypted, or not be read again.
-    #[error("the ring in {folder}: {source}", folder = .0.display(), source = .1)]
-    RoundTrip(PathBuf, RoundTripError),
+    #[error("the ring in {folder}: {source}{remedy}", folder = .0.display(), source = .1, remedy = .2)]
+    RoundTrip(PathBuf, RoundTripError, String),
     /// What another pod made cannot be read.
-    #[error("the ring in {folder} does not read the payload: {source}{}", remedy(.1), folder = .0.display(), source = .1)]
-    Unprotect(PathBuf, RoundTripError),
+    #[error("the ring in {folder} does not read the payload: {source}{remedy}", folder = .0.display(), source = .1, remedy = .2)]
+    Unprotect(PathBuf, RoundTripError, String),
     /// It is no payload.
     #[error("the payload is none: want the line that --protect prints, which begins with CfDJ8")]
     NoPayload,
@@ -117,57 +115,73 @@ pub enum DoctorError {
     Input(io::Error),
 }
 
-/// What to do about a payload that cannot be read, as the end of a sentence.
-fn remedy(error: &RoundTripError) -> &'static str {
-    match error {
-        RoundTripError::Unprotect(UnprotectError::KeyMissing(_)) => {
-            ". The two pods do not have the same ring: kubelet takes a minute or two to bring a new key to a pod, and never \
-             brings one to a subPath mount"
-        }
-        _ => "",
-    }
-}
-
 pub fn main(arguments: &DoctorArguments) -> Result<(), DoctorError> {
     let DoctorCommand::Ring(arguments) = &arguments.command;
-    let pairs = arguments.certificates.as_deref().map(pairs).transpose()?.unwrap_or_default();
-    let ring = ring(&arguments.dir, &pairs)?;
+    let certificates = arguments.certificates.as_deref().map(Certificates::read).transpose()?.unwrap_or_default();
+    let ring = ring(&arguments.dir, &certificates.pairs)?;
+    let examination = Examination { arguments, certificates, ring };
     match &arguments.unprotect {
-        Some(payload) => say(&[arguments.unprotect(&ring, payload)?]),
-        None if arguments.protect => say(&[BASE64URL.encode(arguments.protect(&ring)?)]),
-        None => arguments.examine(&ring, &pairs),
+        Some(payload) => say(&[examination.unprotect(payload)?]),
+        None if arguments.protect => say(&[BASE64URL.encode(examination.protect()?)]),
+        None => examination.examine(),
     }
 }
 
-impl RingArguments {
+/// A ring, and what it is opened with.
+struct Examination<'arguments> {
+    arguments: &'arguments RingArguments,
+    certificates: Certificates,
+    ring: Directory,
+}
+
+impl Examination<'_> {
     /// The report, and a round trip.
-    fn examine(&self, ring: &Directory, pairs: &[Pair]) -> Result<(), DoctorError> {
-        let now = Context::now();
+    fn examine(&self) -> Result<(), DoctorError> {
+        let (now, folder) = (Context::now(), &self.arguments.dir);
         let certificate = |pair: &Pair| format!("certificate {} is at hand", pair.thumbprint());
-        let mut report: Vec<String> = pairs.iter().map(certificate).collect();
-        report.extend(ring.report(now));
+        let mut report: Vec<String> = self.certificates.pairs.iter().map(certificate).collect();
+        report.extend(self.ring.report(now));
         say(&report)?;
-        if let Some(fault) = ring.fault(now) {
-            return Err(DoctorError::Fault(self.dir.clone(), fault));
+        if let Some(fault) = self.ring.fault(now) {
+            return Err(DoctorError::Fault(folder.clone(), fault, self.certificates.lacking(&self.ring)));
         }
-        let failed = |error| DoctorError::RoundTrip(self.dir.clone(), error);
-        let key = ring.unprotect(&self.application, &self.protect(ring)?).map_err(failed)?;
-        say(&[format!("what {key} encrypts for the application name {:?} is read again", self.application)])
+        let application = &self.arguments.application;
+        let key = self.ring.unprotect(application, &self.protect()?);
+        let key = key.map_err(|error| DoctorError::RoundTrip(folder.clone(), error, String::new()))?;
+        say(&[format!("what {key} encrypts for the application name {application:?} is read again")])
     }
 
-    fn protect(&self, ring: &Directory) -> Result<Vec<u8>, DoctorError> {
+    fn protect(&self) -> Result<Vec<u8>, DoctorError> {
         let random = random::<RANDOM_BYTES>()?;
-        let payload = ring.protect(&self.application, Context::now(), &random);
-        payload.map_err(|error| DoctorError::RoundTrip(self.dir.clone(), error))
+        let payload = self.ring.protect(&self.arguments.application, Context::now(), &random);
+        let failed =
+            |error| DoctorError::RoundTrip(self.arguments.dir.clone(), error, self.certificates.lacking(&self.ring));
+        payload.map_err(failed)
     }
 
-    fn unprotect(&self, ring: &Directory, payload: &str) -> Result<String, DoctorError> {
+    fn unprotect(&self, payload: &str) -> Result<String, DoctorError> {
         let payload = if payload == "-" { payload_from_input()? } else { payload.to_owned() };
         let payload = BASE64URL.decode(payload.trim()).map_err(|_| DoctorError::NoPayload)?;
-        match ring.unprotect(&self.application, &payload) {
+        match self.ring.unprotect(&self.arguments.application, &payload) {
             Ok(key) => Ok(format!("the payload is read: {key} encrypted it")),
             Err(RoundTripError::Unprotect(UnprotectError::NotProtected)) => Err(DoctorError::NoPayload),
-            Err(error) => Err(DoctorError::Unprotect(self.dir.clone(), error)),
+            Err(error) => {
+                let remedy = self.remedy(&error);
+                Err(DoctorError::Unprotect(self.arguments.dir.clone(), error, remedy))
+            }
+        }
+    }
+
+    /// What to do about a payload that cannot be read, as the end of a sentence.
+    fn remedy(&self, error: &RoundTripError) -> String {
+        match error {
+            RoundTripError::Unprotect(UnprotectError::KeyMissing(_)) => {
+                ". The two pods do not have the same ring: kubelet takes a minute or two to bring a new key to a pod, and \
+                 never brings one to a subPath mount"
+                    .to_owned()
+            }
+            RoundTripError::Unprotect(UnprotectError::KeyClosed(..)) => self.certificates.lacking(&self.ring),
+            _ => String::new(),
         }
     }
 }
@@ -181,14 +195,57 @@ fn ring(folder: &Path, pairs: &[Pair]) -> Result<Directory, DoctorError> {
         Err(errors) if errors == [DirectoryError::Empty] && !broken.is_empty() => {}
         Err(errors) => broken.extend(errors.iter().map(ToString::to_string)),
     }
-    Err(DoctorError::Unreadable(broken))
+    let unread = |why| format!("{why}: no application can read the ring while that is so");
+    Err(DoctorError::Unreadable(broken.into_iter().map(unread).collect()))
 }
 
-fn pairs(folder: &Path) -> Result<Vec<Pair>, DoctorError> {
-    let (files, _) = files(folder, |_| true)?;
-    let pairs = certificates::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-    if pairs.is_empty() { Err(DoctorError::NoCertificate(folder.to_owned())) } else { Ok(pairs) }
+/// What keys are opened with.
+#[derive(Default)]
+struct Certificates {
+    /// Where they are, if they are anywhere.
+    folder: Option<PathBuf>,
+    files: Files,
+    /// What is said of files that cannot be read.
+    broken: Vec<String>,
+    pairs: Vec<Pair>,
 }
+
+impl Certificates {
+    /// Those in a folder, which may be empty: where no key needs one, none is published.
+    fn read(folder: &Path) -> Result<Self, DoctorError> {
+        let (files, broken) = files(folder, |_| true)?;
+        let pairs = certificates::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+        Ok(Self { folder: Some(folder.to_owned()), files, broken, pairs })
+    }
+
+    /// Which certificates keys need that are not at hand, and what to mount, as the end of a sentence.
+    fn lacking(&self, ring: &Directory) -> String {
+        let lacking = ring.lacking();
+        let Some(first) = lacking.first() else { return String::new() };
+        let named = match lacking.len() {
+            1 => format!(". Keys are encrypted to the certificate {first}"),
+            count => format!(". Keys are encrypted to {count} certificates that are not at hand, among them {first}"),
+        };
+        let Some(folder) = self.folder.as_ref().map(|folder| folder.display()) else {
+            return format!("{named}: mount Secret {SECRET} as a whole, and name its folder with --certificates");
+        };
+        let is_without_key =
+            self.files.values().any(|file| certificates::described(file, *first) == certificates::WITHOUT_KEY);
+        let found = if is_without_key {
+            format!("which is in {folder} without its private key")
+        } else {
+            format!("which is not in {folder}")
+        };
+        let broken: String = self.broken.iter().map(|why| format!(" ({why})")).collect();
+        format!(
+            "{named}, {found}{broken}: mount Secret {SECRET} there as a whole, without items and subPath. kubelet takes a minute \
+             or two to bring a new one; where the Secret lacks it too, the condition KeyRingReady says so"
+        )
+    }
+}
+
+/// The Secret with the certificates of a `TokenCache`.
+const SECRET: &str = "NAME-keys-certificates";
 
 /// The files of a folder with these names, and what is said of those that cannot be read. Links are followed: as such kubelet
 /// mounts the files of a Secret. Folders in it are passed over.
@@ -206,8 +263,7 @@ fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<(Files, Vec<
                 files.insert(name, bytes);
             }
             Err(error) => {
-                let why = words::of(&error);
-                broken.push(format!("{name}: {why}: no application can read the ring while that is so"));
+                broken.push(format!("{name}: {}", words::of(&error)));
             }
         }
     }

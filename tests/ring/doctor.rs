@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokencache_operator::data_protection::{
-    certificate::Certificate,
+    certificate::{Certificate, Pair},
     key::{Key, KeyDates},
     ring::certificates,
 };
@@ -209,12 +209,18 @@ fn keys_for_a_certificate_need_it() {
     assert!(end.error.contains("no key can encrypt"), "{end:?}");
     let missing = format!("it is encrypted to the certificate {}", current.thumbprint());
     assert!(end.output.contains(&missing), "{end:?}");
+    let mount = "mount Secret NAME-keys-certificates as a whole, and name its folder with --certificates";
+    for more in [&[][..], &["--protect"]] {
+        let end = doctor(dir.path(), more);
+        assert!(end.error.contains("2 certificates that are not at hand") && end.error.contains(mount), "{end:?}");
+    }
 
     let certificates = tempfile::tempdir().unwrap();
     let with = ["--certificates", certificates.path().to_str().unwrap()];
     let end = doctor(dir.path(), &with);
     assert_eq!(end.code, Some(1));
-    assert!(end.error.contains("there is no RSA certificate with its private key"), "{end:?}");
+    let lacks = format!("which is not in {}: mount Secret NAME-keys-certificates there", certificates.path().display());
+    assert!(end.error.contains(&lacks), "{end:?}");
     let publish = |pairs: &[_]| {
         for (name, content) in certificates::files(pairs) {
             std::fs::write(certificates.path().join(name), content).unwrap();
@@ -224,6 +230,8 @@ fn keys_for_a_certificate_need_it() {
     let end = doctor(dir.path(), &with);
     assert_eq!(end.code, Some(1));
     assert!(end.error.contains("1 of its keys cannot be used"), "{end:?}");
+    let lacks = format!("are encrypted to the certificate {}, which is not in ", previous.thumbprint());
+    assert!(end.error.contains(&lacks), "{end:?}");
     publish(std::slice::from_ref(&previous));
     let end = doctor(dir.path(), &with);
     assert_eq!(end.code, Some(0), "{end:?}");
@@ -232,6 +240,47 @@ fn keys_for_a_certificate_need_it() {
     let payload = doctor(dir.path(), &[&with[..], &["--protect"]].concat()).output;
     let end = doctor(dir.path(), &[&with[..], &["--unprotect", payload.trim()]].concat());
     assert_eq!(end.code, Some(0), "{end:?}");
+
+    // Another pod has the ring only, or not the whole of the other Secret.
+    let end = doctor(dir.path(), &["--unprotect", payload.trim()]);
+    assert!(end.code == Some(1) && end.error.contains(mount), "{end:?}");
+    for extension in ["key", "pfx"] {
+        std::fs::remove_file(certificates.path().join(format!("{}.{extension}", current.thumbprint()))).unwrap();
+    }
+    let end = doctor(dir.path(), &[&with[..], &["--unprotect", payload.trim()]].concat());
+    let lacks = format!("which is in {} without its private key: mount", certificates.path().display());
+    assert!(end.code == Some(1) && end.error.contains(&lacks) && end.error.lines().count() == 1, "{end:?}");
+}
+
+#[test]
+fn the_example_works_for_a_ring_with_certificates_and_for_one_without() {
+    let example = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/doctor.yaml")).unwrap();
+    let pod: serde_json::Value = serde_yaml::from_str(&example).unwrap();
+    let container = &pod["spec"]["containers"][0];
+    let pair = pair("current");
+    for certificate in [None, Some(&pair)] {
+        let ring = ring(&[&key(1, (-1, 90), certificate.map(Pair::certificate))]);
+        let certificates = tempfile::tempdir().unwrap();
+        for (name, content) in certificates::files(certificate.map_or(&[][..], std::slice::from_ref)) {
+            std::fs::write(certificates.path().join(name), content).unwrap();
+        }
+        // As kubelet mounts them: a Secret that may be missing is an empty folder.
+        let place = |path: &str| {
+            let mounts = container["volumeMounts"].as_array().unwrap();
+            let Some(mount) = mounts.iter().find(|mount| mount["mountPath"] == path) else { return path.to_owned() };
+            let volumes = pod["spec"]["volumes"].as_array().unwrap();
+            let secret = &volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap()["secret"];
+            assert_eq!(secret["optional"] == true, secret["secretName"] == "shop-keys-certificates", "{secret}");
+            let folder = if secret["secretName"] == "shop-keys" { ring.path() } else { certificates.path() };
+            folder.display().to_string()
+        };
+        let arguments: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+        let arguments: Vec<String> = arguments.iter().map(|argument| place(argument)).collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let end = run(arguments.strip_prefix(&["doctor", "ring"]).unwrap(), "");
+        assert_eq!((end.code, end.error.as_str()), (Some(0), ""), "{end:?}");
+        assert!(end.output.contains("for the application name \"/app\" is read again"), "{end:?}");
+    }
 }
 
 #[test]

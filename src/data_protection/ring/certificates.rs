@@ -218,12 +218,15 @@ impl Material {
     }
 }
 
+/// What a file is that has the certificate only.
+pub const WITHOUT_KEY: &str = "the certificate, without its private key";
+
 /// What one file is where a certificate lacks its private key, in words.
 #[must_use]
 pub fn described(file: &[u8], of: Thumbprint) -> &'static str {
     let read = Material::of_one(file);
     if read.0.iter().any(|certificate| certificate.thumbprint() == of) {
-        "the certificate, without its private key"
+        WITHOUT_KEY
     } else if !read.1.is_empty() {
         "the private key of another certificate"
     } else if !read.0.is_empty() {

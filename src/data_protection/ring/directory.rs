@@ -4,6 +4,8 @@
 //! In: the files of a folder, the certificates at hand, the application's name, the time, random bytes. Out: the report of
 //! `doctor ring`, in lines. No secret and no plaintext is ever in it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
@@ -11,10 +13,11 @@ use super::{
     open::{KeyRing, UnprotectError},
 };
 use crate::data_protection::{
-    certificate::Pair,
+    certificate::{Pair, Thumbprint},
     key::{
         Closed, Key,
         cipher::CipherError,
+        encrypted_xml::OpenError,
         id::KeyId,
         read::{self, Element, FileError},
         revocation::Revocation,
@@ -167,6 +170,16 @@ impl Directory {
             DefaultKey::Nothing => "no key can encrypt: every Protect of an application fails".to_owned(),
         });
         lines
+    }
+
+    /// The certificates that keys are encrypted to, and that are not at hand with their private keys.
+    #[must_use]
+    pub fn lacking(&self) -> BTreeSet<Thumbprint> {
+        let lacking = self.key_ring.closed().filter_map(|(_, why)| match why {
+            Closed::Encrypted(OpenError::CertificateMissing(thumbprint)) => Some(*thumbprint),
+            _ => None,
+        });
+        lacking.collect()
     }
 
     /// The keys in it.
