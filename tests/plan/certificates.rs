@@ -228,6 +228,25 @@ fn a_users_former_authority_is_trusted_until_the_next_ones_certificate_is_shown(
 }
 
 #[test]
+fn a_pass_comes_when_a_certificate_begins_or_ends() {
+    let mut world = World::settled(shop("redis: {tls: {mode: Secret, secretName: mine}}"));
+    let leaf = served(&world).leaf;
+    let wake_at = |world: &World| world.credentials().tls.wake_at();
+    assert_eq!(wake_at(&world), Some(leaf.not_after));
+    let sooner = START + DAY;
+    let mut sample = look(&world, &leaf);
+    sample.outcome.as_mut().unwrap().certificate.as_mut().unwrap().not_after = sooner;
+    world.observed.samples = vec![sample];
+    assert_eq!(wake_at(&world), Some(sooner), "what is served ends before what is wanted");
+    world.now = sooner;
+    assert_eq!(wake_at(&world), Some(leaf.not_after), "and it has");
+    world.observed.provided_certificate = Some(Arc::new(provided(&[HOST], START + DAY * 9)));
+    assert!(wake_at(&world).is_some_and(|at| (START + DAY * 8..START + DAY * 9).contains(&at)), "another one begins");
+    world.now = START + DAY * 200;
+    assert_eq!(wake_at(&world), None);
+}
+
+#[test]
 fn a_users_secret_that_cannot_be_used_changes_nobodys_trust() {
     let mut world = World::settled(shop("redis: {tls: {mode: Secret, secretName: mine}}"));
     let other = provided(&["elsewhere.example"], START + DAY);

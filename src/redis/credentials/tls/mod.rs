@@ -31,7 +31,10 @@ use crate::{
     redis::{
         live::Live,
         settings::{Settings, TlsSource},
-        tls::certificate::{Authorities, Fingerprint},
+        tls::{
+            CERTIFICATE_KEY, PRIVATE_KEY,
+            certificate::{Authorities, Fingerprint},
+        },
     },
 };
 pub use authority::NewAuthority;
@@ -50,6 +53,8 @@ pub struct Tls {
     pub writes: Vec<Write>,
     /// The pod that is to be replaced for what it serves.
     pub replacement: Option<Replacement>,
+    /// When time alone makes something else of a certificate, which no watch and no look shows.
+    pub turns_at: Option<Timestamp>,
 }
 
 // By hand: derived, it would print the content of Secrets.
@@ -104,17 +109,31 @@ impl Tls {
             TlsSource::Secret(secret) => provided::read(settings, observed, secret, now),
         };
         tls.replacement = replacement::replacement(settings, observed, &tls, now);
+        tls.turns_at = tls.turns_at(observed, now);
         tls
     }
 
     fn of(state: CertificateState) -> Self {
-        Self { state, mints: Vec::new(), writes: Vec::new(), replacement: None }
+        Self { state, mints: Vec::new(), writes: Vec::new(), replacement: None, turns_at: None }
+    }
+
+    /// When the certificate that is wanted, that is served, or that a user provides begins or ends next.
+    fn turns_at(&self, observed: &Live, now: Timestamp) -> Option<Timestamp> {
+        let served = observed.samples.iter().filter_map(|sample| sample.outcome.as_ref().ok()?.certificate.as_ref());
+        let provided = observed
+            .provided_certificate
+            .as_ref()
+            .and_then(|secret| observed.verified.pair(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)).ok());
+        let provided = provided.into_iter().flat_map(|pair| [pair.leaf.not_before, pair.leaf.not_after]);
+        let turns = served.map(|served| served.not_after).chain(self.identity().map(|identity| identity.not_after));
+        turns.chain(provided).filter(|turn| *turn > now).min()
     }
 
     /// When something is due.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.replacement.as_ref().filter(|replacement| !replacement.is_due).map(|replacement| replacement.at)
+        let replacement = self.replacement.as_ref().filter(|replacement| !replacement.is_due);
+        replacement.map(|replacement| replacement.at).into_iter().chain(self.turns_at).min()
     }
 
     /// The certificate that servers should serve, if there is one.
