@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(shell tests/target-dir)
 
-.PHONY: help demo demo-down test bench lint image generate deny clean
+.PHONY: help demo demo-down test truth bench lint image generate deny clean
 
 help: ## Say what there is.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -15,6 +15,9 @@ demo-down: ## Remove what `make demo` made.
 
 test: ## All tests, on real Kubernetes, Redis and a real node.
 	@tests/all
+
+truth: ## Whether Ready says what applications feel: faults on a real node, one after the other, as a table.
+	@tests/truth
 
 bench: ## What the operator costs. BENCH="cold --caches 100" measures one part; BENCH=--help says which there are.
 	@tests/bench $(BENCH)

@@ -6,6 +6,7 @@ mod clients;
 mod cluster;
 mod key_ring;
 mod rights;
+mod truth;
 mod volumes;
 
 /// What the tests stand on; not every part of it is used here.
