@@ -236,7 +236,7 @@ impl Certificates {
         } else {
             format!("which is not in {folder}")
         };
-        let broken: String = self.broken.iter().map(|why| format!(" ({why})")).collect();
+        let broken = if self.broken.is_empty() { String::new() } else { format!(" ({})", self.broken.join("; ")) };
         format!(
             "{named}, {found}{broken}: mount Secret {SECRET} there as a whole, without items and subPath. kubelet takes a minute \
              or two to bring a new one; where the Secret lacks it too, the condition KeyRingReady says so"
