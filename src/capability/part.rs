@@ -13,7 +13,6 @@ use crate::{
     api::v1alpha1::{BindingStatus, KeyRingStatus, OperationStatus, RedisStatus},
     condition::{Finding, Reason},
     kubernetes::{
-        event::Event,
         object::{Kind, Object},
         write::Write,
     },
@@ -35,8 +34,8 @@ pub struct Part {
     pub awaits: BTreeSet<Awaited>,
     /// How far requests are.
     pub operations: Vec<Operation>,
-    /// What else is told in Events.
-    pub events: Vec<Event>,
+    /// What else is told in Events: why, and a sentence.
+    pub events: Vec<(Reason, String)>,
     /// Its share of the status.
     pub status: StatusShare,
     /// When something changes by itself.

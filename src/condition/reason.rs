@@ -44,10 +44,12 @@ closed! {
         WriteForbidden: Outage,
         /// The API server refused a write, or did not answer.
         WriteFailed: Outage,
-        /// A password in a Secret is not the one that Redis knows.
+        /// Redis does not take the password in the Secret that applications read, and the cache is paused.
         PasswordMismatch: Outage,
         /// The applications' password is a new one, and Redis has it.
         NewPassword: Risk,
+        /// Somebody changed the applications' password to one that no connection string can carry; it was put back.
+        PasswordEditUndone: Risk,
         /// Redis restarts to learn a new operator password.
         RestartingForPassword: Outage,
         /// The image cannot be pulled.

@@ -21,10 +21,7 @@ use crate::{
     api::v1alpha1::{KeyRingStatus, KeyStatus},
     capability::part::{Awaited, Group, Needs, Part, StatusShare},
     condition::Reason,
-    kubernetes::{
-        event::{Event, EventType},
-        identity::labels::Lacking,
-    },
+    kubernetes::identity::labels::Lacking,
 };
 
 /// The name of the group of writes.
@@ -55,7 +52,7 @@ pub fn assessment(
     (mended, before): (&[String], Option<&KeyRingStatus>),
     now: Timestamp,
 ) -> Part {
-    let event = |note| Event { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note };
+    let event = |note| (Reason::KeyMinted, note);
     let key_ring =
         status::status(settings, observed, state, now).map(|status| status::with_use(status, settings, in_use, before));
     let is_unused = |key: &&KeyStatus| key.in_use == Some(false);

@@ -47,7 +47,7 @@ use crate::{
     },
 };
 use look::{Histories, callers, certificate, refusals, script, settings, usage, users};
-use wire::{Limits, connection::Connection, reply};
+use wire::{Limits, connection::Connection, failure::Failure, reply};
 
 /// Looks at servers, and holds one connection to each of them in between.
 pub struct Probe {
@@ -133,9 +133,9 @@ impl Probe {
         want: &Desired,
         answered: &AtomicBool,
     ) -> Result<(Answer, Connection), Fault> {
-        let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref()).await?;
-        answered.store(true, Ordering::Relaxed);
         let own = want.users.iter().find(|user| want.correct && user.name == login.username);
+        let (mut connection, is_new) = self.logged_in(server, login, want.trust.as_ref(), own).await?;
+        answered.store(true, Ordering::Relaxed);
         let mut asked = ask(&mut connection, want).await;
         if let Err(Fault::Busy(_)) = asked {
             let ended = match self.end_script(&mut connection, server, want).await {
@@ -216,19 +216,27 @@ impl Probe {
     }
 
     /// A connection on which this login was accepted just now. Where the held one is of no use any more, because the
-    /// server was restarted or the path to it was cut, a new one tells what is really the matter.
-    /// Says whether it is a new one.
+    /// server was restarted or the path to it was cut, a new one tells what is really the matter. A held one that has an earlier
+    /// login teaches the server the new one, where the operator's own user may be set. Says whether it is a new one.
     async fn logged_in(
         &self,
         server: &Server,
         login: &Login,
         trust: Option<&Trust>,
+        own: Option<&acl::User>,
     ) -> Result<(Connection, bool), Fault> {
-        if let Some(mut connection) = self.take(server, login, trust) {
+        if let Some(Held { login: earlier, mut connection }) = self.take(server, trust) {
             match connection.log_in(login).await {
                 Ok(()) => return Ok((connection, false)),
                 Err(failure) if failure.is_of_the_connection() => {}
-                Err(failure) => return Err(failure.of("auth")),
+                Err(failure) if earlier == *login => return Err(failure.of("auth")),
+                Err(_) => {
+                    if let Some(own) = own
+                        && teach(&mut connection, &earlier, own, login).await.is_ok()
+                    {
+                        return Ok((connection, false));
+                    }
+                }
             }
         }
         let mut connection = Connection::open(server, trust, self.limits).await?;
@@ -237,10 +245,10 @@ impl Probe {
     }
 
     /// The held connection. Whom else is trusted by now makes no difference to it: every look shakes hands anew.
-    fn take(&self, server: &Server, login: &Login, trust: Option<&Trust>) -> Option<Connection> {
-        let same = |held: &Held| held.login == *login && held.connection.shown().is_some() == trust.is_some();
-        let mut held = self.held().remove(server).filter(same).map(|held| held.connection)?;
-        held.trust_in(trust);
+    fn take(&self, server: &Server, trust: Option<&Trust>) -> Option<Held> {
+        let same = |held: &Held| held.connection.shown().is_some() == trust.is_some();
+        let mut held = self.held().remove(server).filter(same)?;
+        held.connection.trust_in(trust);
         Some(held)
     }
 
@@ -291,6 +299,14 @@ impl Probe {
     fn held(&self) -> MutexGuard<'_, HashMap<Server, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Gives the operator's own user the passwords that it should have, over a connection that has an earlier one, and logs in with
+/// the new one. What the user may do stays as it is.
+async fn teach(connection: &mut Connection, earlier: &Login, own: &acl::User, login: &Login) -> Result<(), Failure> {
+    connection.log_in(earlier).await?;
+    connection.send(&wire::commands::add_passwords(own)).await?;
+    connection.log_in(login).await
 }
 
 /// Everything but the log.

@@ -3,13 +3,13 @@
 //! In: the settings, what was observed, the passwords and the certificate. Out: an [`ProbeTarget`] for the prober.
 
 use super::{
-    access::acl::{self, Hashes, OPERATOR},
+    access::acl::{self, OPERATOR},
     credentials::{self, Credentials},
     live::Live,
     look::{Desired, DesiredCertificate, Login, Question, Server, Trust},
     plan::network,
+    server::config,
     server::pods::server_in,
-    server::{config, objects},
     settings::{Settings, client_limits::ClientLimits},
 };
 
@@ -77,13 +77,8 @@ pub(crate) fn trust(settings: &Settings, observed: &Live, credentials: &Credenti
 
 /// The users that the servers should have; none while the operator's own password is not known.
 pub(crate) fn users(settings: &Settings, credentials: &Credentials) -> Vec<acl::User> {
-    let Some(operator) = credentials.operator_password() else { return Vec::new() };
-    let hashes = Hashes {
-        app: credentials.app_hashes(),
-        operator: operator.sha256(),
-        probe: objects::probe_password(operator).sha256(),
-    };
-    acl::users(settings.acl, &settings.instance_name, &hashes)
+    let hashes = credentials.hashes();
+    hashes.map(|hashes| acl::users(settings.acl, &settings.instance_name, &hashes)).unwrap_or_default()
 }
 
 /// Why no server can be asked for anything now, in words; `None` where one can.

@@ -114,6 +114,7 @@ impl Capability for Settings {
             !observed.is_paused && (!observed.has_failed || rollout::is_written(self, &live, &credentials));
         let moment = Moment { now: observed.now, period: given.period, carried_out: is_carried_out };
         let Assessment { part, answered, tells_of_samples } = part::assessment(self, &live, &credentials, moment);
+        let part = part::with_mended(part, observed.mended(part::GROUP));
         let asks = Part { asks: view::asks(self, &live, credentials.rotation.looks_since), ..Part::default() };
         let plan = part::plan(self, &live, &credentials, observed.is_accepted);
         let offer = Offer {

@@ -3,7 +3,7 @@
 //! In: the settings, what was seen of Redis, the passwords and the certificate. Out: what is to be written, and what is said.
 
 use super::{
-    credentials::Credentials,
+    credentials::{Credentials, binding},
     findings::{Answered, Health, Moment, health},
     live::Live,
     plan::{rollout, stateful_set, writes},
@@ -12,8 +12,12 @@ use super::{
 use crate::{
     api::v1alpha1::{BindingStatus, NetworkPolicyMode, RedisStatus},
     capability::part::{Awaited, Group, Needs, Operation, Part, Rehearsal, StatusShare},
+    condition::{Finding, Reason},
     kubernetes::{name, object::Kind, write::Write},
 };
+
+/// The name of the group of writes.
+pub const GROUP: &str = "redis";
 
 /// What is to be written. `is_accepted` tells whether the API server is known to accept what the spec leads to.
 #[must_use]
@@ -28,13 +32,13 @@ pub fn plan(settings: &Settings, live: &Live, credentials: &Credentials, is_acce
     let is_rehearsed = !writes.is_empty() && !is_accepted && may_be_refused();
     let rehearsal = is_rehearsed.then(|| rehearsal(settings, live));
     let group = Group {
-        name: "redis",
+        name: GROUP,
         needs: Needs::AcceptedSpec,
         is_chain: false,
         rehearsal,
         writes,
         unneeded: unneeded(settings, credentials),
-        mends: Vec::new(),
+        mends: undone(settings, live, credentials).into_iter().collect(),
     };
     Part { is_blocked, groups: vec![group], ..Part::default() }
 }
@@ -61,6 +65,17 @@ fn unneeded(settings: &Settings, credentials: &Credentials) -> Vec<(Kind, String
     secrets.chain(policy.map(|name| (Kind::NetworkPolicy, name))).collect()
 }
 
+/// Tells of what this pass has put right, where nothing else is to be told of the server. It holds for this pass only.
+#[must_use]
+pub fn with_mended(mut part: Part, mended: &[String]) -> Part {
+    let is_available = |finding: &&mut Finding| finding.reason == Reason::Available;
+    if let (Some(note), Some(finding)) = (mended.first(), part.findings.iter_mut().find(is_available)) {
+        *finding = Finding::holds(finding.condition, Reason::PasswordEditUndone, note.clone());
+        part.awaits.insert(Awaited::NextPass);
+    }
+    part
+}
+
 /// What is said.
 pub struct Assessment {
     /// The findings, and what they wait for.
@@ -69,6 +84,15 @@ pub struct Assessment {
     pub answered: Option<Answered>,
     /// Whether it tells of every correction that the latest samples hold.
     pub tells_of_samples: bool,
+}
+
+/// A password that somebody put into the binding, and that is undone.
+fn undone(settings: &Settings, live: &Live, credentials: &Credentials) -> Option<String> {
+    let why = live.connection.owned().and_then(|binding| binding::unusable(binding))?;
+    let secret = name::redis(&settings.owner.name);
+    let note =
+        || format!("somebody changed the password in Secret {secret}: {why}. The one that Redis takes was put back");
+    credentials.app.is_some().then(note)
 }
 
 /// What is said of Redis.
@@ -80,9 +104,10 @@ pub fn assessment(settings: &Settings, live: &Live, credentials: &Credentials, m
         .operation
         .clone()
         .map(|entry| Operation { event: crate::redis::credentials::rotation::messages::reason(entry.stage), entry });
+    let login_ends = credentials.operator.as_ref().and_then(|login| login.wake_at(settings));
     let mut part = Part {
         operations: operation.into_iter().collect(),
-        wake_at: credentials.tls.wake_at().into_iter().chain(rotation.wake_at).min(),
+        wake_at: [credentials.tls.wake_at(), rotation.wake_at, login_ends].into_iter().flatten().min(),
         ..Part::default()
     };
     if live.leftover(owner).is_some() {

@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use serde_json::json;
 use tokencache_operator::{
     kubernetes::identity::Found,
-    redis::{credentials::PasswordState, server::objects::OPERATOR_LOGIN_ANNOTATION},
+    redis::{
+        access::acl::{APP, OPERATOR, PROBE, password_hashes},
+        look::fault::Fault,
+        server::objects::OPERATOR_LOGIN_ANNOTATION,
+    },
 };
 
-use super::world::{World, said, shop};
+use super::rotation::Shop;
+use super::world::{World, shop};
 
 pub fn with(secret: &Found<Arc<Secret>>, key: &str, value: &str) -> Found<Arc<Secret>> {
     let mut changed = Secret::clone(secret.owned().unwrap());
@@ -33,28 +40,113 @@ fn the_users_come_back_with_the_same_bytes() {
 }
 
 #[test]
-fn a_lost_operator_login_is_drawn_anew_and_redis_restarts_to_learn_it() {
+fn a_lost_operator_login_is_drawn_anew_beside_the_earlier_one_and_no_pod_is_replaced_for_it() {
     let mut world = World::settled(shop("{}"));
-    let (users, mark) = (World::text(&world.observed.users, "users.acl"), login_mark(&world));
+    let (before, mark) = (world.observed.users.clone(), login_mark(&world));
+    let hashes = |world: &World, user| password_hashes(&World::text(&world.observed.users, "users.acl"), user);
+    let earlier = [OPERATOR, PROBE].map(|user| hashes(&world, user));
     let app = World::text(&world.observed.connection, "password");
     world.observed.operator_login = Found::Absent;
     assert_eq!(world.pass(), ["mint Secret shop-redis-operator"]);
-    assert_eq!(world.pass(), ["Secret shop-redis-users", "StatefulSet shop-redis"]);
-    assert_ne!(World::text(&world.observed.users, "users.acl"), users);
-    assert_ne!(login_mark(&world), mark, "the pod's annotation is what makes it restart");
+    assert_eq!(world.pass(), ["Secret shop-redis-users"]);
+    for (user, earlier) in [OPERATOR, PROBE].into_iter().zip(earlier) {
+        let now = hashes(&world, user);
+        assert!(now.len() == 2 && earlier.iter().all(|hash| now.contains(hash)), "{user}");
+    }
+    assert_eq!(login_mark(&world), mark, "no pod is replaced");
     assert_eq!(World::text(&world.observed.connection, "password"), app);
+    assert!(world.plan().is_empty());
+    // The overlap ends: what was valid before is not any more, and still no pod is replaced.
+    world.now += SignedDuration::from_hours(25);
+    assert_eq!(world.pass(), ["Secret shop-redis-operator", "Secret shop-redis-users"]);
+    assert!([OPERATOR, PROBE].iter().all(|user| hashes(&world, user).len() == 1));
+    assert!(world.observed.users != before && login_mark(&world) == mark);
     assert!(world.plan().is_empty());
 }
 
 #[test]
-fn a_lost_binding_is_drawn_anew_and_redis_is_not_restarted_for_it() {
+fn a_server_that_nobody_could_teach_a_new_operator_login_is_replaced_and_starts_with_it() {
+    let mut shop = Shop::settled();
+    let mark = login_mark(&shop.world);
+    shop.world.observed.operator_login = Found::Absent;
+    shop.passes();
+    assert_eq!(login_mark(&shop.world), mark);
+    shop.look();
+    shop.world.observed.samples[0].outcome = Err(Fault::WrongPassword);
+    let written = shop.world.pass();
+    assert_eq!(written, ["Secret shop-redis-operator", "StatefulSet shop-redis"]);
+    let new = login_mark(&shop.world);
+    assert_ne!(new, mark, "the pod's annotation is what makes it restart");
+    // It stays so, whatever the next look says.
+    for answers in [true, false] {
+        shop.answers = answers;
+        shop.later(SignedDuration::from_mins(1));
+        assert_eq!(login_mark(&shop.world), new);
+    }
+}
+
+#[test]
+fn an_operator_password_that_was_changed_by_hand_is_followed_and_one_that_cannot_be_is_made_anew() {
+    let own = "M".repeat(40);
+    for (changed, writes) in [
+        (own.as_str(), ["Secret shop-redis-operator", "Secret shop-redis-users"].as_slice()),
+        ("mine", ["mint Secret shop-redis-operator"].as_slice()),
+    ] {
+        let mut world = World::settled(shop("{}"));
+        let (before, mark) = (World::text(&world.observed.users, "users.acl"), login_mark(&world));
+        world.observed.operator_login = with(&world.observed.operator_login, "password", changed);
+        assert_eq!(world.pass(), writes, "{changed}");
+        while !world.plan().is_empty() {
+            world.pass();
+        }
+        let (now, was) = (World::text(&world.observed.users, "users.acl"), password_hashes(&before, OPERATOR));
+        let now = password_hashes(&now, OPERATOR);
+        assert!(now.len() == 2 && now.contains(&was[0]), "{changed}");
+        assert!(World::text(&world.observed.operator_login, "password").len() == 40, "{changed}");
+        assert_eq!(login_mark(&world), mark, "{changed}");
+    }
+}
+
+#[test]
+fn a_lost_binding_gets_a_new_password_beside_the_earlier_one_and_redis_is_not_restarted_for_it() {
     let mut world = World::settled(shop("{}"));
     let app = World::text(&world.observed.connection, "password");
+    let earlier = password_hashes(&World::text(&world.observed.users, "users.acl"), APP);
     world.observed.connection = Found::Absent;
-    assert_eq!(world.pass(), ["mint Secret shop-redis"]);
-    assert_eq!(world.pass(), ["Secret shop-redis-users"]);
+    assert_eq!(world.pass(), ["mint Secret shop-redis-rotation"]);
+    assert_eq!(world.pass(), ["Secret shop-redis", "Secret shop-redis-users"], "no server runs that could be asked");
     assert_ne!(World::text(&world.observed.connection, "password"), app);
+    let now = password_hashes(&World::text(&world.observed.users, "users.acl"), APP);
+    assert!(now.len() == 2 && now.contains(&earlier[0]));
     assert!(world.plan().is_empty());
+}
+
+#[test]
+fn what_was_valid_is_known_from_the_last_look_where_every_secret_is_lost() {
+    let mut shop = Shop::settled();
+    let (old, mark) = (shop.binding(), login_mark(&shop.world));
+    let world = &mut shop.world;
+    for secret in [&mut world.observed.connection, &mut world.observed.users, &mut world.observed.operator_login] {
+        *secret = Found::Absent;
+    }
+    shop.passes();
+    assert!(shop.is_valid(&old) && shop.is_valid(&shop.binding()) && shop.binding() != old);
+    assert_eq!(login_mark(&shop.world), mark);
+}
+
+#[test]
+fn users_that_somebody_else_wrote_tell_nothing_of_what_was_valid() {
+    let mut world = World::settled(shop("{}"));
+    let users = world.observed.users.clone();
+    let text = World::text(&users, "users.acl");
+    let strange = "0".repeat(64);
+    let own = password_hashes(&text, APP)[0].as_hex().to_owned();
+    let mut edited = Secret::clone(with(&users, "users.acl", &text.replace(&own, &strange)).owned().unwrap());
+    let record = json!({"manager": "kubectl-edit", "operation": "Update", "time": "2026-06-01T00:00:00Z"});
+    edited.metadata.managed_fields = Some(vec![serde_json::from_value(record).unwrap()]);
+    world.observed.users = Found::Owned(Arc::new(edited));
+    assert_eq!(world.pass(), ["Secret shop-redis-users"]);
+    assert_eq!(World::text(&world.observed.users, "users.acl"), text);
 }
 
 #[test]
@@ -69,30 +161,51 @@ fn everything_in_the_binding_but_the_password_is_written_again() {
 }
 
 #[test]
-fn a_password_that_was_changed_by_hand_is_refused_and_the_users_stay_as_they_are() {
-    for changed in ["short", "", "X".repeat(40).as_str(), "with,comma,that,a,connection,cannot,carry,"] {
+fn a_password_that_somebody_puts_into_the_binding_is_followed_and_the_earlier_one_stays_valid_for_the_overlap() {
+    let mut shop = Shop::settled();
+    let (old, third) = (shop.binding(), "X".repeat(40));
+    shop.world.observed.connection = with(&shop.world.observed.connection, "password", &third);
+    shop.passes();
+    assert_eq!(shop.binding().reveal(), third);
+    assert!(World::text(&shop.world.observed.connection, "connectionString").contains(&third));
+    assert!(shop.is_valid(&old) && shop.is_valid(&shop.binding()));
+    shop.later(SignedDuration::from_hours(25));
+    assert!(!shop.is_valid(&old) && shop.is_valid(&shop.binding()) && shop.binding().reveal() == third);
+}
+
+#[test]
+fn a_password_that_no_connection_string_can_carry_is_undone_and_the_users_stay_as_they_are() {
+    for changed in ["short", "", "with,comma,that,a,connection,cannot,carry,"] {
         let mut world = World::settled(shop("{}"));
-        let users = world.observed.users.clone();
-        world.observed.connection = with(&world.observed.connection, "password", changed);
-        assert!(matches!(world.credentials().app, PasswordState::Refused(_)), "{changed:?}");
-        assert!(world.plan().is_empty(), "{changed:?}: {:?}", said(&world.plan()));
-        // Also where something else makes the users' Secret be written.
-        world.observed.users = with(&world.observed.users, "probe", "edited");
-        assert_eq!(world.pass(), ["Secret shop-redis-users"], "{changed:?}");
-        assert_eq!(world.observed.users, users, "{changed:?}");
+        let (users, binding) = (world.observed.users.clone(), world.observed.connection.clone());
+        world.observed.connection = with(&binding, "password", changed);
+        assert_eq!(world.pass(), ["Secret shop-redis"], "{changed:?}");
+        assert_eq!((&world.observed.connection, &world.observed.users), (&binding, &users), "{changed:?}");
+        // Where the connection string beside it holds none either, it is lost.
+        let edited = with(&with(&binding, "password", changed), "connectionString", changed);
+        world.observed.connection = edited;
+        assert_eq!(world.pass(), ["mint Secret shop-redis-rotation"], "{changed:?}");
+        while !world.plan().is_empty() {
+            world.pass();
+        }
+        let now = password_hashes(&World::text(&world.observed.users, "users.acl"), APP);
+        assert!(now.len() == 2 && World::text(&world.observed.connection, "password").len() == 40, "{changed:?}");
     }
 }
 
 #[test]
-fn a_changed_operator_login_is_refused_and_nothing_follows_from_it() {
+fn a_binding_without_a_password_of_a_cache_that_has_none_gets_one() {
     let mut world = World::settled(shop("{}"));
-    world.observed.operator_login = with(&world.observed.operator_login, "password", "mine");
-    assert!(matches!(world.credentials().operator, PasswordState::Refused(_)));
+    world.observed.users = Found::Absent;
+    world.observed.connection = with(&with(&world.observed.connection, "password", ""), "connectionString", "");
+    assert_eq!(world.pass(), ["mint Secret shop-redis"]);
+    world.pass();
     assert!(world.plan().is_empty());
+    assert_eq!(password_hashes(&World::text(&world.observed.users, "users.acl"), APP).len(), 1);
 }
 
 #[test]
-fn a_refusal_never_quotes_the_password() {
+fn what_is_known_of_passwords_never_quotes_one() {
     let mut world = World::settled(shop("{}"));
     let earlier = World::text(&world.observed.connection, "password");
     world.observed.connection = with(&world.observed.connection, "password", "guessable");

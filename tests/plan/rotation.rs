@@ -17,7 +17,7 @@ use tokencache_operator::{
             password::{Password, PasswordHash},
         },
         credentials::{
-            PasswordState, binding,
+            binding,
             rotation::record::{PUBLISHED_ANNOTATION, REQUESTED_ANNOTATION},
         },
         desired::want,
@@ -474,25 +474,64 @@ fn a_third_password_that_replaces_the_whole_binding_is_adopted_and_all_three_are
 }
 
 #[test]
-fn a_password_of_which_only_the_key_was_overwritten_is_refused_and_nothing_goes_on_until_it_is_mended() {
+fn a_third_password_of_which_only_the_key_was_written_is_adopted_too_and_one_that_cannot_be_used_is_undone() {
     for mut shop in [Shop::adding(), Shop::published()] {
-        let (published, before) = (shop.binding(), shop.live.clone());
-        for wrong in [third().reveal(), "short", ""] {
+        let published = shop.binding();
+        for wrong in ["short", ""] {
             shop.world.observed.connection = with(&shop.world.observed.connection, "password", wrong);
-            assert!(matches!(shop.world.credentials().app, PasswordState::Refused(_)));
-            assert_eq!(shop.later(HOUR * 13), [""; 0], "{wrong:?}");
-            assert_eq!((shop.stage(), &shop.live), (Some(Stage::Blocked), &before), "{wrong:?}");
-            assert!(shop.message().contains("RedisAvailable"), "{}", shop.message());
-            // The users are still those that they were.
-            let users = shop.world.observed.users.clone();
-            shop.world.observed.users = with(&users, "probe", "edited");
-            shop.passes();
-            assert_eq!(shop.world.observed.users, users);
+            assert_eq!(shop.passes(), ["Secret shop-redis"], "{wrong:?}");
+            assert_eq!(shop.binding(), published, "{wrong:?}");
         }
-        shop.world.observed.connection = with(&shop.world.observed.connection, "password", published.reveal());
+        let before = shop.live.clone();
+        shop.world.observed.connection = with(&shop.world.observed.connection, "password", third().reveal());
         shop.passes();
-        assert!(shop.is_valid(&shop.binding()) && shop.stage() != Some(Stage::Blocked));
+        assert_eq!((shop.stage(), shop.binding()), (Some(Stage::Published), third()));
+        assert!(shop.is_valid(&third()) && before.iter().all(|hash| shop.live.contains(hash)));
+        let connection = World::text(&shop.world.observed.connection, "connectionString");
+        assert!(connection.contains(third().reveal()), "what stands beside it follows");
     }
+}
+
+#[test]
+fn a_password_that_is_lost_or_replaced_after_a_rotation_begins_another_one_whatever_was_asked_for_before() {
+    for lost in [true, false] {
+        let mut shop = Shop::published();
+        shop.later(HOUR * 25);
+        assert_eq!(shop.stage(), Some(Stage::Completed));
+        let (old, requested) = (shop.binding(), shop.entry().unwrap().requested.clone());
+        shop.later(HOUR * 48);
+        if lost {
+            shop.world.observed.connection = Found::Absent;
+        } else {
+            shop.world.observed.connection = with(&shop.world.observed.connection, "password", third().reveal());
+        }
+        shop.passes();
+        shop.later(MINUTE);
+        assert_eq!(shop.stage(), Some(Stage::Published), "{}", shop.message());
+        assert!(shop.is_valid(&old) && shop.is_valid(&shop.binding()) && shop.binding() != old);
+        shop.later(HOUR * 23);
+        assert!(shop.is_valid(&old), "the overlap counts from then on");
+        shop.later(HOUR * 2);
+        assert!(!shop.is_valid(&old) && shop.is_valid(&shop.binding()));
+        // The annotation stands there still, and asks for nothing more.
+        assert_eq!((shop.stage(), &shop.entry().unwrap().requested), (Some(Stage::Completed), &requested));
+        assert_eq!(shop.later(HOUR * 24), [""; 0]);
+    }
+}
+
+#[test]
+fn a_paused_cache_follows_nothing_that_somebody_puts_into_the_binding() {
+    let mut shop = Shop::settled();
+    let (old, third) = (shop.binding(), third());
+    shop.world
+        .cache
+        .metadata
+        .annotations
+        .get_or_insert_default()
+        .insert("tokencache.dev/reconcile".into(), "paused".into());
+    shop.world.observed.connection = with(&shop.world.observed.connection, "password", third.reveal());
+    assert_eq!(shop.world.credentials().rotation.valid, [old.sha256()]);
+    assert_eq!(shop.world.credentials().rotation.operation, None);
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn what_an_earlier_cache_left_behind_is_waited_for() {
 fn a_secret_that_is_somebody_elses_is_not_read() {
     let mut world = World::settled(shop("{}"));
     world.observed.connection = Found::Foreign("somebody else".to_owned());
-    assert_eq!(world.credentials().app_password(), None);
+    assert_eq!(world.credentials().app, None);
     let taken = world.observed.taken("shop").unwrap();
     assert_eq!((taken.kind, taken.name.as_str()), ("Secret", "shop-redis"));
 }

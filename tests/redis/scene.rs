@@ -45,8 +45,8 @@ pub fn other_password() -> Password {
 pub fn users(acl: Acl, instance_name: &str) -> Vec<User> {
     let hashes = Hashes {
         app: vec![app_password().sha256()],
-        operator: operator_password().sha256(),
-        probe: operator_password().derive("probe").sha256(),
+        operator: vec![operator_password().sha256()],
+        probe: vec![operator_password().derive("probe").sha256()],
     };
     let mut users = acl::users(acl, &InstanceName::parse(instance_name).unwrap(), &hashes);
     users.push(User {

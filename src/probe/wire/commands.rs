@@ -4,7 +4,7 @@
 
 use ::redis::{Cmd, cmd};
 
-use crate::redis::access::acl::User;
+use crate::redis::access::acl::{Passwords, User};
 
 /// `INFO` of what a probe reads. Several sections in one command: Redis 7.0 and later, every Valkey.
 pub(crate) fn info() -> Cmd {
@@ -76,6 +76,18 @@ pub(crate) fn users() -> Cmd {
 pub(crate) fn set_user(user: &User, knows_7_2: bool) -> Cmd {
     let mut command = cmd("ACL");
     command.arg("SETUSER").arg(user.name).arg(user.words(knows_7_2));
+    command
+}
+
+/// `ACL SETUSER` that gives a user further passwords, and changes nothing else of it.
+pub(crate) fn add_passwords(user: &User) -> Cmd {
+    let hashes = match &user.passwords {
+        Passwords::These(hashes) => hashes.as_slice(),
+        Passwords::Off | Passwords::AsFound => &[],
+    };
+    let words: Vec<String> = hashes.iter().map(|hash| format!("#{}", hash.as_hex())).collect();
+    let mut command = cmd("ACL");
+    command.arg("SETUSER").arg(user.name).arg(words);
     command
 }
 

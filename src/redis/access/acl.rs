@@ -45,10 +45,10 @@ const NO_COMMANDS: &str = "-@all";
 pub struct Hashes {
     /// Of the user [`APP`], each of which is valid; none while they are not known, and then the user keeps those that it has.
     pub app: Vec<PasswordHash>,
-    /// Of the user [`OPERATOR`].
-    pub operator: PasswordHash,
-    /// Of the user [`PROBE`].
-    pub probe: PasswordHash,
+    /// Of the user [`OPERATOR`], each of which is valid.
+    pub operator: Vec<PasswordHash>,
+    /// Of the user [`PROBE`], each of which is valid.
+    pub probe: Vec<PasswordHash>,
 }
 
 /// A user as it should be.
@@ -85,7 +85,6 @@ pub fn users(acl: Acl, instance_name: &InstanceName, hashes: &Hashes) -> Vec<Use
         Acl::Compatible => format!("~{prefix}* {TIE_BREAK} {MASTER_CHANGED} {STANDARD} {LUA}"),
         Acl::Strict => format!("~{prefix}* {STRICT}"),
     };
-    let one = |hash: &PasswordHash| Passwords::These(vec![hash.clone()]);
     let user = |name, passwords, rule: &str| User { name, passwords, rule: rule.to_owned(), since_7_2: "" };
     vec![
         user(DEFAULT, Passwords::Off, NO_COMMANDS),
@@ -97,9 +96,9 @@ pub fn users(acl: Acl, instance_name: &InstanceName, hashes: &Hashes) -> Vec<Use
         User {
             // Looking must not make a key look used.
             since_7_2: "+client|no-touch",
-            ..user(OPERATOR, one(operator), &format!("%W~{prefix}* {OPERATOR_RULE}"))
+            ..user(OPERATOR, Passwords::These(operator.clone()), &format!("%W~{prefix}* {OPERATOR_RULE}"))
         },
-        user(PROBE, one(probe), PROBE_COMMANDS),
+        user(PROBE, Passwords::These(probe.clone()), PROBE_COMMANDS),
     ]
 }
 
@@ -166,7 +165,7 @@ mod tests {
 
     fn text(acl: Acl) -> String {
         let hash = |digit: &str| PasswordHash::parse(&digit.repeat(64)).unwrap();
-        let hashes = Hashes { app: vec![hash("a")], operator: hash("b"), probe: hash("c") };
+        let hashes = Hashes { app: vec![hash("a")], operator: vec![hash("b")], probe: vec![hash("c")] };
         file(&users(acl, &InstanceName::parse("shop:").unwrap(), &hashes))
     }
 
@@ -192,7 +191,7 @@ mod tests {
     fn a_user_may_have_several_passwords() {
         let hash = |digit: &str| PasswordHash::parse(&digit.repeat(64)).unwrap();
         let both = vec![hash("a"), hash("d")];
-        let hashes = Hashes { app: both.clone(), operator: hash("b"), probe: hash("c") };
+        let hashes = Hashes { app: both.clone(), operator: vec![hash("b")], probe: vec![hash("c")] };
         let text = file(&users(Acl::Strict, &InstanceName::parse("shop:").unwrap(), &hashes));
         assert_eq!(password_hashes(&text, APP), both);
     }

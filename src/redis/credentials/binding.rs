@@ -15,7 +15,10 @@ use super::rotation::Marks;
 use crate::{
     kubernetes::name,
     redis::{
-        access::{acl::APP, password::Password},
+        access::{
+            acl::APP,
+            password::{Password, PasswordError},
+        },
         server::objects::COMPONENT,
         settings::Settings,
         tls::{AUTHORITIES_KEY, certificate::Authorities},
@@ -76,6 +79,12 @@ pub fn connection(
         ),
         ..Secret::default()
     }
+}
+
+/// Why a binding's password is none that applications could use; `None` where it is one.
+#[must_use]
+pub fn unusable(binding: &Secret) -> Option<PasswordError> {
+    Password::parse(super::bytes(binding, PASSWORD_KEY)).err()
 }
 
 /// The password in a connection string of [`connection`]; `None` in any other text.

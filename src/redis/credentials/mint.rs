@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    binding, rotation,
+    binding,
+    login::NewLogin,
+    rotation,
     tls::{NewAuthority, NewCertificate},
 };
 use crate::{
@@ -15,16 +17,16 @@ use crate::{
         name,
         write::{Draft, Write},
     },
-    redis::{access::password::Password, server::objects, settings::Settings, tls::certificate::Authorities},
+    redis::{access::password::Password, settings::Settings, tls::certificate::Authorities},
 };
 
 /// A Secret whose bytes are drawn when it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NewSecret {
     /// The operator's own login.
-    OperatorLogin,
-    /// The binding, with the applications' password, and whom they trust.
-    Connection(Option<Authorities>),
+    OperatorLogin(Box<NewLogin>),
+    /// The binding, with the applications' password, and whom they trust; in place of one that holds no password.
+    Connection(Option<Authorities>, Option<Box<ObjectMeta>>),
     /// The applications' next password, in a Secret of its own.
     NextPassword(rotation::NextPassword),
     /// The operator's own authority.
@@ -43,26 +45,38 @@ impl NewSecret {
     fn name(&self, settings: &Settings) -> String {
         let owner = &settings.owner.name;
         match self {
-            Self::OperatorLogin => name::redis_operator(owner),
+            Self::OperatorLogin(_) => name::redis_operator(owner),
             Self::NextPassword(_) => name::redis_rotation(&settings.owner.name),
-            Self::Connection(_) => name::redis(owner),
+            Self::Connection(..) => name::redis(owner),
             Self::CertificateAuthority(_) => name::redis_ca(owner),
             Self::ServerCertificate(_) => name::redis_tls(owner),
         }
     }
 
     fn secret(&self, settings: &Settings, random: &[u8]) -> Option<Secret> {
-        let password = || Password::from_random(random);
         match self {
-            Self::OperatorLogin => Some(objects::operator_login(settings, &password()?)),
-            Self::Connection(authorities) => {
-                Some(binding::connection(settings, &password()?, authorities.as_ref(), None))
+            Self::OperatorLogin(order) => order.secret(settings, random),
+            Self::Connection(authorities, replaces) => {
+                let password = Password::from_random(random)?;
+                let binding = binding::connection(settings, &password, authorities.as_ref(), None);
+                Some(in_place_of(replaces.as_deref(), binding))
             }
             Self::NextPassword(order) => order.secret(settings, random),
             Self::CertificateAuthority(order) => order.secret(settings, random),
             Self::ServerCertificate(order) => order.secret(settings, random),
         }
     }
+}
+
+/// The Secret, as what takes the place of one that is there; or as a new one.
+pub(super) fn in_place_of(live: Option<&ObjectMeta>, mut secret: Secret) -> Secret {
+    if let Some(live) = live {
+        secret.metadata.uid.clone_from(&live.uid);
+        secret.metadata.resource_version.clone_from(&live.resource_version);
+        // A type cannot change.
+        secret.type_ = None;
+    }
+    secret
 }
 
 /// A Secret that is to be made for these settings.

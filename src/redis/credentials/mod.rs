@@ -1,10 +1,11 @@
 //! Which passwords and certificates hold: the operator's from its own Secret, the applications' from the binding.
 //!
-//! In: the Secrets as observed. Out: [`Credentials`]. The binding is the truth of the applications' password, and the
-//! users' Secret follows from it; but a password that was changed there by hand is not followed, since the connection
-//! string beside it and every running application still have the earlier one.
+//! In: the Secrets as observed, and what servers were told last. Out: [`Credentials`]. The binding is the truth of the
+//! applications' password, and the users' Secret follows from it. Whatever holds a password and is lost or replaced is a
+//! rotation: what was valid stays valid for the overlap.
 
 pub mod binding;
+pub mod login;
 pub mod mint;
 pub mod rotation;
 pub mod tls;
@@ -14,35 +15,28 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     access::{
-        acl::{self, APP},
+        acl::{self, APP, Hashes, Passwords},
         password::{Password, PasswordHash},
     },
     live::Live,
+    look::Sample,
     server::objects,
     settings::Settings,
 };
-use crate::kubernetes::{identity::Found, name};
+use crate::kubernetes::identity::managed_fields;
+use login::{NewLogin, OperatorLogin};
 use rotation::PasswordRotation;
 use tls::Tls;
-
-/// What the Secrets say of one user's password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PasswordState {
-    /// There is no Secret yet: a password is to be made.
-    Missing,
-    /// The password holds.
-    Known(Password),
-    /// The Secret has a password that is not followed: why, and what to do.
-    Refused(String),
-}
 
 /// Which passwords and certificates hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credentials {
-    /// The operator's own.
-    pub operator: PasswordState,
-    /// The applications'.
-    pub app: PasswordState,
+    /// The operator's own login; `None` where one is to be made.
+    pub operator: Option<OperatorLogin>,
+    /// The operator's own login that is to be made.
+    pub new_login: Option<NewLogin>,
+    /// The applications' password, as the binding has it; `None` where one is to be made.
+    pub app: Option<Password>,
     /// Which of the applications' passwords are valid, and how one follows another.
     pub rotation: PasswordRotation,
     /// The servers' certificate.
@@ -53,88 +47,72 @@ impl Credentials {
     /// Reads the Secrets.
     #[must_use]
     pub fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Self {
-        let users = observed.users.owned().and_then(|users| text(users, objects::USERS_FILE));
-        let in_users = users.map(|users| acl::password_hashes(users, APP)).unwrap_or_default();
-        let app = app(settings, observed, &in_users);
-        let rotation =
-            PasswordRotation::read(&rotation::Input { settings, observed, app: &app, in_users: &in_users, now });
-        Self { operator: operator(settings, observed), app, rotation, tls: Tls::read(settings, observed, now) }
+        let in_users = in_users(observed, APP);
+        let in_use = in_use(observed, APP);
+        let app = app(observed, &in_use);
+        let input =
+            rotation::Input { settings, observed, app: app.as_ref(), in_users: &in_users, in_use: &in_use, now };
+        let rotation = PasswordRotation::read(&input);
+        let operator = OperatorLogin::read(settings, observed, now);
+        let new_login = operator.is_none().then(|| NewLogin::of(observed, now));
+        Self { operator, new_login, app, rotation, tls: Tls::read(settings, observed, now) }
     }
 
     /// The operator's password, if it is known.
     #[must_use]
     pub fn operator_password(&self) -> Option<&Password> {
-        match &self.operator {
-            PasswordState::Known(password) => Some(password),
-            PasswordState::Missing | PasswordState::Refused(_) => None,
-        }
-    }
-
-    /// The applications' password, if it is known.
-    #[must_use]
-    pub fn app_password(&self) -> Option<&Password> {
-        match &self.app {
-            PasswordState::Known(password) => Some(password),
-            PasswordState::Missing | PasswordState::Refused(_) => None,
-        }
+        self.operator.as_ref().map(|login| &login.password)
     }
 
     /// The password that the binding is to have, if it is known.
     #[must_use]
     pub fn to_publish(&self) -> Option<&Password> {
-        self.rotation.publish.as_ref().or(self.app_password())
+        self.rotation.publish.as_ref().or(self.app.as_ref())
     }
 
-    /// The hashes of the applications' passwords that servers should have; none where they keep those that they have.
+    /// The hashes of the passwords that servers should have; `None` while the operator's own is not known.
     #[must_use]
-    pub fn app_hashes(&self) -> Vec<PasswordHash> {
-        if matches!(self.app, PasswordState::Refused(_)) { Vec::new() } else { self.rotation.valid.clone() }
-    }
-
-    /// Why a password is not followed, if one is not.
-    #[must_use]
-    pub fn refused(&self) -> Option<&str> {
-        [&self.operator, &self.app].into_iter().find_map(|state| match state {
-            PasswordState::Refused(why) => Some(why.as_str()),
-            PasswordState::Missing | PasswordState::Known(_) => None,
-        })
+    pub fn hashes(&self) -> Option<Hashes> {
+        let operator = self.operator.as_ref()?;
+        let app = self.rotation.valid.clone();
+        Some(Hashes { app, operator: operator.operator_hashes(), probe: operator.probe_hashes() })
     }
 }
 
-fn operator(settings: &Settings, observed: &Live) -> PasswordState {
-    let Found::Owned(secret) = &observed.operator_login else { return PasswordState::Missing };
-    match Password::parse(bytes(secret, objects::PASSWORD_KEY)) {
-        Ok(password) => PasswordState::Known(password),
-        Err(error) => PasswordState::Refused(format!(
-            "the password in Secret {secret} was changed: {error}. Redis still has the earlier one; delete the Secret, and \
-             the operator makes a new password and restarts Redis to load it",
-            secret = name::redis_operator(&settings.owner.name),
-        )),
-    }
+/// The applications' password. One that no connection string can carry is none: then it is the one beside it, in the connection
+/// string, if servers have that.
+fn app(observed: &Live, in_use: &[PasswordHash]) -> Option<Password> {
+    let secret = observed.connection.owned()?;
+    let beside = || {
+        let beside = text(secret, binding::CONNECTION_STRING_KEY).and_then(binding::password_in);
+        beside.filter(|password| in_use.is_empty() || in_use.contains(&password.sha256()))
+    };
+    Password::parse(bytes(secret, binding::PASSWORD_KEY)).ok().or_else(beside)
 }
 
-fn app(settings: &Settings, observed: &Live, in_users: &[PasswordHash]) -> PasswordState {
-    let Found::Owned(secret) = &observed.connection else { return PasswordState::Missing };
-    let owner = &settings.owner.name;
-    let beside = text(secret, binding::CONNECTION_STRING_KEY).and_then(binding::password_in);
-    let still_there = beside.is_some_and(|password| in_users.contains(&password.sha256()));
-    let where_it_is = if still_there { " (its connectionString still has it)" } else { "" };
-    let refused = |what: &str| {
-        PasswordState::Refused(format!(
-            "the password in Secret {binding} was changed: {what}. Redis keeps the earlier one, so running applications \
-             go on, and applications that read the new one are refused (WRONGPASS); put the earlier password back{where_it_is}, \
-             or delete Secret {binding} for a new password and restart the applications",
-            binding = name::redis(owner),
-        ))
-    };
-    let password = match Password::parse(bytes(secret, binding::PASSWORD_KEY)) {
-        Ok(password) => password,
-        Err(error) => return refused(&error.to_string()),
-    };
-    let known_to_redis = in_users.is_empty() || in_users.contains(&password.sha256());
-    let whole = text(secret, "uri").is_some_and(|uri| uri.contains(&format!(":{}@", password.reveal())));
-    // A Secret that was made anew or restored as a whole says the same in every key.
-    if known_to_redis || whole { PasswordState::Known(password) } else { refused("it is not the one that Redis has") }
+/// The hashes of a user's passwords in the users' Secret.
+fn in_users(observed: &Live, user: &str) -> Vec<PasswordHash> {
+    let users = observed.users.owned().and_then(|users| text(users, objects::USERS_FILE));
+    users.map(|users| acl::password_hashes(users, user)).unwrap_or_default()
+}
+
+/// The hashes of a user's passwords that servers have: by the users' Secret as the operator wrote it, or where that is lost or
+/// was changed by somebody else, by what servers were told last.
+pub(crate) fn in_use(observed: &Live, user: &str) -> Vec<PasswordHash> {
+    let is_ours = observed.users.owned().is_some_and(|users| managed_fields::changer(&users.metadata).is_none());
+    let written = if is_ours { in_users(observed, user) } else { Vec::new() };
+    if !written.is_empty() {
+        return written;
+    }
+    observed.samples.iter().find_map(|sample| told(sample, user)).cloned().unwrap_or_default()
+}
+
+/// What a server was told of a user's passwords.
+fn told<'sample>(sample: &'sample Sample, user: &str) -> Option<&'sample Vec<PasswordHash>> {
+    match &sample.want.users.iter().find(|wanted| wanted.name == user)?.passwords {
+        Passwords::These(hashes) => Some(hashes),
+        Passwords::Off | Passwords::AsFound => None,
+    }
 }
 
 fn bytes<'secret>(secret: &'secret Secret, key: &str) -> &'secret [u8] {

@@ -30,8 +30,8 @@ use crate::{
     condition::{ConditionType::RedisAvailable, Finding, Reason},
     kubernetes::{identity::ORPHANED, name},
 };
+use known::unavailable;
 pub use known::{Answered, Health, Moment};
-use known::{NO_LOGIN, unavailable, without_answer};
 use pod::trouble;
 use sample::of_sample;
 
@@ -47,21 +47,7 @@ pub fn health(settings: &Settings, observed: &Live, credentials: &Credentials, m
 }
 
 fn of_redis(settings: &Settings, observed: &Live, credentials: &Credentials, moment: Moment) -> Health {
-    let health = with_tls(settings, observed, credentials, moment, of_cluster(settings, observed, credentials, moment));
-    let Some(why) = credentials.refused() else { return health };
-    let mismatch = Finding::fails(RedisAvailable, Reason::PasswordMismatch, why);
-    match health {
-        Health::Known { mut findings, servers, answered, tells_of_samples } => {
-            findings.retain(|finding| finding.condition != RedisAvailable);
-            findings.push(mismatch);
-            Health::Known { findings, servers, answered, tells_of_samples }
-        }
-        Health::AwaitingFirstLook if credentials.operator_password().is_some() => Health::AwaitingFirstLook,
-        Health::AwaitingFirstLook => {
-            let unasked = without_answer(mismatch, Reason::NoRecentAnswer, NO_LOGIN);
-            with_tls(settings, observed, credentials, moment, unasked)
-        }
-    }
+    with_tls(settings, observed, credentials, moment, of_cluster(settings, observed, credentials, moment))
 }
 
 /// Adds what is to be said of the certificate.

@@ -9,14 +9,25 @@ use k8s_openapi::api::core::v1::{Service, ServicePort};
 use crate::{
     condition::{ConditionType::RedisAvailable, Finding, Reason},
     kubernetes::{identity::Found, name},
-    redis::{live::Live, server::objects, settings::Settings},
+    redis::{
+        access::acl::APP,
+        credentials::{self, Credentials, rotation},
+        live::Live,
+        server::objects,
+        settings::Settings,
+    },
 };
 
-/// What keeps applications from a server that serves, and stays so: what is put right needs no telling, and why it is not, others tell.
+/// What keeps applications from a server that serves. What is put right at once needs no telling, and why it is not, others tell.
 #[must_use]
-pub fn finding(settings: &Settings, observed: &Live, is_carried_out: bool) -> Option<Finding> {
+pub fn finding(
+    settings: &Settings,
+    observed: &Live,
+    credentials: &Credentials,
+    is_carried_out: bool,
+) -> Option<Finding> {
     if is_carried_out {
-        return None;
+        return being_made(settings, observed, credentials);
     }
     let service = name::redis(&settings.owner.name);
     let address = match &observed.service {
@@ -36,12 +47,30 @@ pub fn finding(settings: &Settings, observed: &Live, is_carried_out: bool) -> Op
             )
         })
     };
-    let (reason, message) = match address {
-        Some(message) => (Reason::AddressUnusable, message),
-        None => (Reason::NotPublished, unpublished()?),
+    let unknown = || {
+        let in_use = credentials::in_use(observed, APP);
+        let is_taken = credentials.app.as_ref().is_some_and(|password| in_use.contains(&password.sha256()));
+        let message =
+            format!("Redis does not take the password in Secret {service}: applications that read it are refused");
+        (!is_taken && !in_use.is_empty()).then_some(message)
+    };
+    let (reason, message) = match (address, unpublished()) {
+        (Some(message), _) => (Reason::AddressUnusable, message),
+        (None, Some(message)) => (Reason::NotPublished, message),
+        (None, None) => (Reason::PasswordMismatch, unknown()?),
     };
     let message = format!("{message}. It is not put right while the cache is paused, or while SpecValid is False");
     Some(Finding::fails(RedisAvailable, reason, message))
+}
+
+/// A binding that comes back as soon as servers take its new password.
+fn being_made(settings: &Settings, observed: &Live, credentials: &Credentials) -> Option<Finding> {
+    let is_missing = credentials.app.is_none() && !credentials::in_use(observed, APP).is_empty();
+    let message = format!(
+        "{}. Until then pods that mount or name it do not start; those that run go on",
+        rotation::messages::remaking(settings)
+    );
+    is_missing.then(|| Finding::fails(RedisAvailable, Reason::NotPublished, message))
 }
 
 /// How a Service does not lead to the servers.

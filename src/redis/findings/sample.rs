@@ -88,7 +88,7 @@ pub(super) fn of_sample(
         Ok(_) if !sample.want.asks_the_same_as(&want(settings, observed, credentials)) => Health::AwaitingFirstLook,
         Ok(answer) => {
             let impeded = impediment(settings, pod, answer, moment.now)
-                .or_else(|| published::finding(settings, observed, moment.carried_out));
+                .or_else(|| published::finding(settings, observed, credentials, moment.carried_out));
             let is_of_availability =
                 |drift: &Drift| matches!(drift.parameter, Parameter::AppPassword | Parameter::Script);
             let tells_of_password = !answer.drift.iter().any(is_of_availability);

@@ -136,13 +136,13 @@ impl Desired {
             }
             // A password is not told; that another one is wanted now has to do.
             Parameter::AppPassword => self.app_passwords() != now.app_passwords(),
+            Parameter::Login(name) => self.passwords(name) != now.passwords(name),
             Parameter::Rights(name) => self.rights_differ(now, name).is_some_and(|found| found == drift.found),
             // They follow from nothing that can change.
             Parameter::AppendOnly
             | Parameter::AppendFsync
             | Parameter::PlainPort
             | Parameter::CertificateFiles
-            | Parameter::Login(_)
             | Parameter::Script
             | Parameter::Strangers => false,
         }
@@ -165,7 +165,11 @@ impl Desired {
     }
 
     fn app_passwords(&self) -> Option<&Passwords> {
-        self.user(APP).map(|user| &user.passwords)
+        self.passwords(APP)
+    }
+
+    fn passwords(&self, name: &str) -> Option<&Passwords> {
+        self.user(name).map(|user| &user.passwords)
     }
 
     /// What a user that is as this wants it may do beside what another wants of it, in words.
@@ -249,7 +253,7 @@ mod tests {
         let want = |digits: &[&str]| {
             let app = digits.iter().map(|digit| PasswordHash::parse(&digit.repeat(64)).unwrap()).collect();
             let own = PasswordHash::parse(&"c".repeat(64)).unwrap();
-            let hashes = Hashes { app, operator: own.clone(), probe: own };
+            let hashes = Hashes { app, operator: vec![own.clone()], probe: vec![own] };
             Desired { users: users(Acl::Compatible, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
         };
         assert!(want(&["a", "b"]).keeps_a_password_of(&want(&["a"])));
@@ -262,7 +266,7 @@ mod tests {
     fn rights_of_the_list_that_was_wanted_before_are_no_drift() {
         let want = |acl| {
             let hash = PasswordHash::parse(&"a".repeat(64)).unwrap();
-            let hashes = Hashes { app: vec![hash.clone()], operator: hash.clone(), probe: hash };
+            let hashes = Hashes { app: vec![hash.clone()], operator: vec![hash.clone()], probe: vec![hash] };
             Desired { users: users(acl, &InstanceName::parse("shop:").unwrap(), &hashes), ..want(0, "") }
         };
         let (before, now) = (want(Acl::Compatible), want(Acl::Strict));

@@ -14,9 +14,8 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
-    access::acl::Hashes,
     credentials::mint::NewSecret,
-    credentials::{self, Credentials, PasswordState, binding},
+    credentials::{self, Credentials, binding},
     live::Live,
     server::objects,
     settings::Settings,
@@ -38,21 +37,16 @@ pub fn writes(settings: &Settings, observed: &Live, credentials: &Credentials) -
     let can_publish = !settings.has_tls() || authorities.is_some();
     let mut mints = tls.mints.clone();
     let mut secrets = tls.writes.clone();
-    match &credentials.operator {
-        PasswordState::Missing => mints.push(NewSecret::OperatorLogin),
-        PasswordState::Known(password) => {
-            secrets.extend(upkeep_secret(
-                settled,
-                &observed.operator_login,
-                objects::operator_login(settings, password),
-            ));
-        }
-        PasswordState::Refused(_) => {}
+    mints.extend(credentials.new_login.clone().map(Box::new).map(NewSecret::OperatorLogin));
+    if let Some(login) = &credentials.operator {
+        secrets.extend(upkeep_secret(settled, &observed.operator_login, login.secret(settings)));
     }
+    let is_rotated = rotation.mint.is_some() || observed.rotation.owned().is_some();
     mints.extend(rotation.mint.clone().map(NewSecret::NextPassword));
     secrets.extend(rotation.write.clone());
-    if credentials.to_publish().is_none() && credentials.app == PasswordState::Missing && can_publish {
-        mints.push(NewSecret::Connection(authorities.cloned()));
+    if credentials.to_publish().is_none() && !is_rotated && can_publish {
+        let replaced = observed.connection.owned().map(|binding| Box::new(binding.metadata.clone()));
+        mints.push(NewSecret::Connection(authorities.cloned(), replaced));
     }
     // What depends on nothing comes first: where a name is not free, nothing is drawn.
     let mut writes: Vec<Write> = upkeep(settled, &observed.service_account, objects::service_account(settings))
@@ -78,9 +72,10 @@ pub fn writes(settings: &Settings, observed: &Live, credentials: &Credentials) -
         secrets.extend(upkeep_secret(settled, &observed.connection, wanted));
     }
     let mut stateful_set = None;
-    if let (Some(operator), false) = (credentials.operator_password(), rotation.valid.is_empty()) {
+    if let (Some(operator), Some(hashes), false) =
+        (credentials.operator_password(), credentials.hashes(), rotation.valid.is_empty())
+    {
         let probe = objects::probe_password(operator);
-        let hashes = Hashes { app: rotation.valid.clone(), operator: operator.sha256(), probe: probe.sha256() };
         secrets.extend(upkeep_secret(settled, &observed.users, objects::users(settings, &hashes, &probe)));
         stateful_set = self::stateful_set(settings, observed, credentials);
     }

@@ -15,7 +15,6 @@ use crate::{
     capability::cost::NOTHING_MORE,
     kubernetes::{name, write::subset},
     redis::{
-        access::password::login_mark,
         credentials::{Credentials, tls::replacement},
         live::Live,
         restart::Restart,
@@ -67,12 +66,12 @@ pub fn pending(
 /// result itself as the live object.
 #[must_use]
 pub fn wanted(settings: &Settings, observed: &Live, credentials: Option<&Credentials>) -> StatefulSet {
-    let login = credentials.and_then(Credentials::operator_password).map(|operator| login_mark(&operator.sha256()));
+    let login = credentials.and_then(|it| it.operator.as_ref()).map(|operator| operator.mark.as_str());
     let due = credentials.and_then(|it| it.tls.replacement.as_ref()).filter(|replacement| replacement.is_due);
     let restarted = due.map(|replacement| replacement.at.to_string());
     let restarted = restarted.or_else(|| replacement::restarted(observed).map(str::to_owned));
     let with = |memory, template| {
-        let set = objects::stateful_set(settings, memory, template, login.as_deref());
+        let set = objects::stateful_set(settings, memory, template, login);
         marked(restarted_at(set, restarted.as_deref()))
     };
     let live = observed.stateful_set.owned();
@@ -260,7 +259,7 @@ pub fn new_password(pod: &Pod, restart: Restart) -> String {
 #[must_use]
 pub fn restarts_for_password(pod: &Pod, credentials: &Credentials) -> bool {
     let started_with = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(OPERATOR_LOGIN_ANNOTATION));
-    credentials.operator_password().is_some_and(|password| started_with != Some(&login_mark(&password.sha256())))
+    credentials.operator.as_ref().is_some_and(|login| started_with != Some(&login.mark))
 }
 
 #[cfg(test)]

@@ -97,13 +97,29 @@ async fn settled(prefix: &str) -> (World, String) {
     (world, old.unwrap())
 }
 
+/// What begins a rotation.
+#[derive(Clone, Copy)]
+enum Cause {
+    Request,
+    LostBinding,
+}
+
+impl Cause {
+    async fn begin(self, world: &World) {
+        match self {
+            Self::Request => drop(world.ask_for_password().await),
+            Self::LostBinding => world.delete("Secret", "shop-redis").await,
+        }
+    }
+}
+
 /// The shape of a cache whose password changed without a disturbance, and the number of writes that this took.
-async fn undisturbed() -> (Value, usize) {
+async fn undisturbed(cause: Cause) -> (Value, usize) {
     let (world, old) = settled("undisturbed").await;
     let writes = Writes::counted();
     let client = api_server().client_through(USER_AGENT, &writes).await;
     let _operator = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
-    world.ask_for_password().await;
+    cause.begin(&world).await;
     tokio::select! {
         () = world.nobody_is_refused(&old, OVERLAP) => {}
         () = async { world.operation("Completed", "").await; world.quiet().await } => {}
@@ -113,12 +129,12 @@ async fn undisturbed() -> (Value, usize) {
 }
 
 /// Lets an operator die in the midst of a rotation, and another one go on from there. Returns whether it came to that.
-async fn survives(death: Death, wanted: &Value) -> bool {
+async fn survives(cause: Cause, death: Death, wanted: &Value) -> bool {
     let (world, old) = settled("rotation").await;
     let writes = Writes::until(death);
     let client = api_server().client_through(USER_AGENT, &writes).await;
     let mortal = Operator::start_with(client, &world.namespace, PROBE_PERIOD);
-    world.ask_for_password().await;
+    cause.begin(&world).await;
     let story = async {
         tokio::select! {
             () = writes.death() => {}
@@ -155,8 +171,15 @@ async fn survives(death: Death, wanted: &Value) -> bool {
 
 #[tokio::test]
 async fn an_operator_that_dies_at_any_write_of_a_rotation_leaves_what_another_one_completes_and_nobody_is_refused() {
-    let (wanted, count) = undisturbed().await;
-    everywhere(count, STEPS, |death| survives(death, &wanted)).await;
+    let (wanted, count) = undisturbed(Cause::Request).await;
+    everywhere(count, STEPS, |death| survives(Cause::Request, death, &wanted)).await;
+}
+
+#[tokio::test]
+async fn an_operator_that_dies_at_any_write_after_the_binding_was_lost_leaves_what_another_one_completes_and_nobody_is_refused()
+ {
+    let (wanted, count) = undisturbed(Cause::LostBinding).await;
+    everywhere(count, STEPS, |death| survives(Cause::LostBinding, death, &wanted)).await;
 }
 
 /// The Secret of the rotation is made, dated and deleted; the users are written twice, the binding once; and at least three

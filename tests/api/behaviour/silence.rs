@@ -73,8 +73,9 @@ async fn trouble(world: &World) -> Vec<String> {
 
     let foreign = "W".repeat(40);
     world.edit("Secret", "shop-redis", json!({"stringData": {"password": foreign}})).await;
-    world.condition(SHOP, "RedisAvailable", "False", "PasswordMismatch").await;
-    world.edit("Secret", "shop-redis", json!({"stringData": {"password": published}})).await;
+    eventually("it is followed", async || world.ping(&foreign).await).await;
+    world.edit("Secret", "shop-redis", json!({"stringData": {"password": "has,a,comma"}})).await;
+    world.event(SHOP, "PasswordEditUndone").await;
     world.ready(SHOP).await;
 
     let before = world.secret("shop-redis-operator").await["password"].clone();
@@ -84,7 +85,7 @@ async fn trouble(world: &World) -> Vec<String> {
         if now.as_ref().is_some_and(|now| *now != before) { Ok(()) } else { Err("it is not".to_owned()) }
     })
     .await;
-    eventually("Redis was restarted with it", async || {
+    eventually("Redis takes it", async || {
         let now = world.passwords().await[0].clone().unwrap_or_default();
         let pod = world.kubelet.pod(POD);
         let answer = pod.try_redis_cli(6380, Some(("operator", &now)), &["PING"]).await?;

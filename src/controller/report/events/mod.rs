@@ -102,11 +102,11 @@ pub fn of_operations(operations: &[Operation], previous: &[OperationStatus]) -> 
 }
 
 /// Adds what else is told. In the event about a key that was made stands that it is published.
-pub fn add(events: &mut Vec<Event>, more: &[Event]) {
-    if more.iter().any(|event| event.reason == Reason::KeyMinted.as_str()) {
+pub fn add(events: &mut Vec<Event>, more: &[(Reason, String)]) {
+    if more.iter().any(|(reason, _)| *reason == Reason::KeyMinted) {
         events.retain(|event| event.reason != Reason::Published.as_str());
     }
-    events.extend_from_slice(more);
+    events.extend(more.iter().map(|(reason, note)| event(*reason, note.clone())));
 }
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
         add(&mut events, &[]);
         assert_eq!(reasons(&events), ["Published"]);
         let note = "key 16a28072 was made".to_owned();
-        add(&mut events, &[Event { event_type: EventType::Normal, reason: Reason::KeyMinted.as_str(), note }]);
+        add(&mut events, &[(Reason::KeyMinted, note)]);
         assert_eq!(reasons(&events), ["KeyMinted"]);
     }
 }

@@ -5,12 +5,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Input, Marks, NextPassword, PasswordRotation, in_order, messages, record::Record, schedule};
+use super::{Cause, Input, Marks, NextPassword, PasswordRotation, in_order, messages, record::Record, schedule};
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
     capability::operation::{self, Request, is},
     kubernetes::name,
-    redis::credentials::PasswordState,
 };
 
 impl Input<'_> {
@@ -48,7 +47,8 @@ impl Input<'_> {
         }
         // Not before its Secret was seen can anybody say that it was begun.
         let entry = messages::entry(OperationStage::Waiting, Some(requested), messages::waiting("it is about to be"));
-        let order = NextPassword { previous: self.valid_at_rest(), requested, started: schedule::whole(self.now) };
+        let previous = self.valid_at_rest();
+        let order = NextPassword { previous, requested, started: schedule::whole(self.now), cause: Cause::Request };
         PasswordRotation { mint: Some(order), ..rest(Some(entry)) }
     }
 
@@ -71,21 +71,18 @@ impl Input<'_> {
             return Some(messages::paused());
         }
         name.or_else(|| match self.app {
-            PasswordState::Missing => Some(format!("there is no Secret {binding} yet")),
-            PasswordState::Refused(_) => {
-                Some(format!("the password in Secret {binding} is not followed, see RedisAvailable"))
-            }
-            PasswordState::Known(password) if !self.in_users.contains(&password.sha256()) => {
+            None => Some(format!("there is no Secret {binding} yet")),
+            Some(password) if !self.in_users.contains(&password.sha256()) => {
                 Some(format!("the password in Secret {binding} is on its way to Redis"))
             }
-            PasswordState::Known(_) => None,
+            Some(_) => None,
         })
     }
 
     /// The rotation whose Secret is gone although its password is published: what was valid before is valid until the overlap
     /// is over, and the users' Secret tells what that was.
     pub(super) fn lost(&self) -> Option<Record> {
-        let PasswordState::Known(password) = self.app else { return None };
+        let password = self.app?;
         let before = self.before();
         let said = before.filter(|before| matches!(before.stage, OperationStage::Published | OperationStage::Removing));
         let said = said.and_then(|said| {
@@ -104,13 +101,14 @@ impl Input<'_> {
             return None;
         }
         let hash = password.sha256();
-        let previous = in_order(self.in_users.iter().filter(|other| **other != hash).cloned());
+        let previous = in_order(self.in_use.iter().filter(|other| **other != hash).cloned());
         (!previous.is_empty()).then(|| Record {
             next: password.clone(),
             previous,
             requested: marks.requested,
             started: before.and_then(|before| before.started.as_ref()).map(|started| started.0),
             added: Some(marks.published),
+            cause: Cause::Request,
         })
     }
 

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::{
-    record::Marks,
+    record::{Cause, Marks},
     schedule::{Unseen, after, whole},
     term::Term,
 };
@@ -78,6 +78,13 @@ pub fn adding(what: &str) -> String {
     format!("the new password is being made valid beside the earlier one, and nothing is published yet: {what}")
 }
 
+/// The binding is lost, or its password.
+#[must_use]
+pub fn remaking(settings: &Settings) -> String {
+    let secret = name::redis(&settings.owner.name);
+    format!("Secret {secret} was lost: it is made again as soon as Redis takes its new password beside the earlier one")
+}
+
 /// The users' Secret is on its way to the pods.
 #[must_use]
 pub fn mounting(at: Timestamp) -> String {
@@ -104,12 +111,15 @@ pub fn unseen(unseen: &Unseen) -> String {
 
 /// The new password is published, and the earlier one is valid still.
 #[must_use]
-pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, is_ours: bool, now: Timestamp) -> String {
+pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, cause: Option<Cause>, now: Timestamp) -> String {
     let secret = name::redis(&settings.owner.name);
-    let what = if is_ours {
-        format!("Secret {secret} has the new password")
-    } else {
-        format!("Secret {secret} was given another password by somebody meanwhile, which is valid too and stays")
+    let what = match cause {
+        Some(Cause::Request) => format!("Secret {secret} has the new password"),
+        Some(Cause::Lost) => format!("Secret {secret} was lost, and has a new password"),
+        Some(Cause::Replaced) => format!("somebody put a new password into Secret {secret}; Redis takes it"),
+        None => {
+            format!("Secret {secret} was given another password by somebody meanwhile, which is valid too and stays")
+        }
     };
     let odd = if marks.published > after(now, CLOCKS_DIFFER_BY) {
         format!(
@@ -138,14 +148,6 @@ pub fn completed(settings: &Settings) -> String {
          (WRONGPASS): restart applications that have not read Secret {} since",
         name::redis(&settings.owner.name)
     )
-}
-
-/// The binding's password is refused, so that nobody knows which one applications have.
-#[must_use]
-pub fn mismatch() -> String {
-    "the password in the binding is not followed, see RedisAvailable; until that is mended every password that was valid \
-     stays valid"
-        .to_owned()
 }
 
 /// The Secret of the rotation cannot be read.

@@ -1,5 +1,5 @@
-//! One password of the applications follows another, on request, and at no moment is either refused that somebody may
-//! rightly have.
+//! One password of the applications follows another, on request, or because it was lost or replaced, and at no moment is either
+//! refused that somebody may rightly have.
 //!
 //! In: the settings with the request, the Secrets and looks as observed, what the status said of it, the time. Out:
 //! [`PasswordRotation`]: which passwords are valid, what is to be made, published or removed, and what is said. Nothing is drawn
@@ -20,6 +20,7 @@
 //! | module | what |
 //! |---|---|
 //! | `idle` | whether a rotation is to be begun |
+//! | `unasked` | one that is begun because a password was lost or replaced |
 //! | `stages` | the steps of one that is under way |
 //! | [`record`] | what is kept on disk |
 //! | [`schedule`] | when the next step may be taken |
@@ -32,13 +33,13 @@ pub mod record;
 pub mod schedule;
 pub(crate) mod stages;
 pub mod term;
+pub(crate) mod unasked;
 
 use std::fmt;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::PasswordState;
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType},
     capability::operation::{self, Request, is},
@@ -58,7 +59,7 @@ use crate::{
     },
 };
 use record::Record;
-pub use record::{Marks, NextPassword};
+pub use record::{Cause, Marks, NextPassword};
 use term::Term;
 
 /// Which of the applications' passwords are valid, and what is to be done.
@@ -106,10 +107,12 @@ pub struct Input<'seen> {
     pub settings: &'seen Settings,
     /// What was observed.
     pub observed: &'seen Live,
-    /// What the binding says of the applications' password.
-    pub app: &'seen PasswordState,
+    /// The applications' password, as the binding has it.
+    pub app: Option<&'seen Password>,
     /// The hashes that the users' Secret has for the applications.
     pub in_users: &'seen [PasswordHash],
+    /// The hashes that servers have for the applications.
+    pub in_use: &'seen [PasswordHash],
     /// The time.
     pub now: Timestamp,
 }
@@ -133,7 +136,10 @@ impl PasswordRotation {
                 Ok(record) => input.under_way(&record),
                 Err(error) => input.blocked(&error.to_string()),
             },
-            Found::Absent => input.lost().map_or_else(|| input.at_rest(None), |record| input.under_way(&record)),
+            Found::Absent => match input.lost() {
+                Some(record) => input.under_way(&record),
+                None => input.unasked().unwrap_or_else(|| input.at_rest(None)),
+            },
             Found::Leftover => {
                 input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected")))
             }
@@ -233,9 +239,11 @@ impl Input<'_> {
     /// The hashes that are valid where no rotation is under way.
     fn valid_at_rest(&self) -> Vec<PasswordHash> {
         match self.app {
-            PasswordState::Missing => Vec::new(),
-            PasswordState::Known(password) => vec![password.sha256()],
-            PasswordState::Refused(_) => in_order(self.in_users.iter().cloned()),
+            Some(password) if self.in_use.is_empty() || self.in_use.contains(&password.sha256()) => {
+                vec![password.sha256()]
+            }
+            // It is not followed yet.
+            Some(_) | None => in_order(self.in_use.iter().cloned()),
         }
     }
 }

@@ -29,6 +29,38 @@ const REQUESTED_KEY: &str = "requested";
 const STARTED_KEY: &str = "started";
 /// When the users' Secret was seen to have both.
 const ADDED_KEY: &str = "added";
+const CAUSE_KEY: &str = "cause";
+
+/// Why one password follows another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cause {
+    /// Somebody asked for it.
+    #[default]
+    Request,
+    /// The binding was deleted, or its password.
+    Lost,
+    /// Somebody put another password into the binding.
+    Replaced,
+}
+
+impl Cause {
+    /// As the Secret has it. What is not known is a request, as in every Secret of an earlier version.
+    fn parse(text: Option<&str>) -> Self {
+        match text {
+            Some("Lost") => Self::Lost,
+            Some("Replaced") => Self::Replaced,
+            _ => Self::Request,
+        }
+    }
+
+    fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Request => None,
+            Self::Lost => Some("Lost"),
+            Self::Replaced => Some("Replaced"),
+        }
+    }
+}
 
 /// A rotation that is to be begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +71,8 @@ pub struct NextPassword {
     pub requested: Timestamp,
     /// The time.
     pub started: Timestamp,
+    /// Why.
+    pub cause: Cause,
 }
 
 /// A rotation that is under way.
@@ -54,6 +88,8 @@ pub struct Record {
     pub started: Option<Timestamp>,
     /// When the users' Secret was seen to have both.
     pub added: Option<Timestamp>,
+    /// Why.
+    pub cause: Cause,
 }
 
 /// Why a Secret is no [`Record`].
@@ -80,6 +116,7 @@ impl NextPassword {
             requested: self.requested,
             started: Some(self.started),
             added: None,
+            cause: self.cause,
         };
         Some(record.secret(settings))
     }
@@ -96,7 +133,15 @@ impl Record {
         let previous: Option<Vec<_>> = previous.split_ascii_whitespace().map(PasswordHash::parse).collect();
         let previous = previous.filter(|previous| !previous.is_empty()).ok_or(RecordError::Previous)?;
         let requested = time(secret, REQUESTED_KEY).ok_or(RecordError::Requested)?;
-        Ok(Self { next, previous, requested, started: time(secret, STARTED_KEY), added: time(secret, ADDED_KEY) })
+        let cause = Cause::parse(std::str::from_utf8(bytes(secret, CAUSE_KEY)).ok());
+        Ok(Self {
+            next,
+            previous,
+            requested,
+            started: time(secret, STARTED_KEY),
+            added: time(secret, ADDED_KEY),
+            cause,
+        })
     }
 
     /// The Secret that nothing mounts.
@@ -112,6 +157,7 @@ impl Record {
         ]
         .into_iter()
         .chain(times)
+        .chain(self.cause.as_str().map(|cause| (CAUSE_KEY, cause.to_owned())))
         .map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())))
         .collect();
         Secret {

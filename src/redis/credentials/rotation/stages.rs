@@ -17,20 +17,14 @@ use crate::{
         name,
         write::{Write, upkeep::upkeep_secret},
     },
-    redis::{
-        access::password::{Password, PasswordHash},
-        credentials::PasswordState,
-    },
+    redis::access::password::{Password, PasswordHash},
 };
 
 impl Input<'_> {
     /// The Secret of the rotation says what cannot be followed.
     pub(super) fn blocked(&self, why: &str) -> PasswordRotation {
-        let known = match self.app {
-            PasswordState::Known(password) => Some(password.sha256()),
-            PasswordState::Missing | PasswordState::Refused(_) => None,
-        };
-        let valid = in_order(self.in_users.iter().cloned().chain(known));
+        let known = self.app.map(Password::sha256);
+        let valid = in_order(self.in_use.iter().cloned().chain(known));
         let before = self.before().filter(|before| !before.stage.is_final());
         let message = messages::unreadable(self.settings, why);
         let entry = before.cloned().unwrap_or_else(|| messages::entry(OperationStage::Blocked, None, String::new()));
@@ -41,7 +35,7 @@ impl Input<'_> {
     pub(super) fn under_way(&self, record: &Record) -> PasswordRotation {
         let both = record.previous.iter().cloned().chain([record.next.sha256()]);
         let mut rotation = match self.app {
-            PasswordState::Known(password) => {
+            Some(password) => {
                 let hash = password.sha256();
                 let valid = in_order(both.chain([hash.clone()]));
                 if record.previous.contains(&hash) {
@@ -50,21 +44,7 @@ impl Input<'_> {
                     self.published(record, valid, password)
                 }
             }
-            // With the new password, which is at hand, and not with a third one.
-            PasswordState::Missing => {
-                let entry =
-                    self.entry(OperationStage::Adding, record, messages::adding("its Secret is being made again"));
-                let marks = Some(self.marks_now(record));
-                PasswordRotation {
-                    publish: Some(record.next.clone()),
-                    ..PasswordRotation::new(in_order(both), marks, Some(entry))
-                }
-            }
-            PasswordState::Refused(_) => {
-                let valid = in_order(both.chain(self.in_users.iter().cloned()));
-                let entry = self.entry(OperationStage::Blocked, record, messages::mismatch());
-                PasswordRotation::new(valid, self.marks(), Some(entry))
-            }
+            None => self.republished(record, in_order(both)),
         };
         if rotation.write.is_none() && rotation.spent.is_none() {
             rotation.write = self.written(record);
@@ -75,6 +55,20 @@ impl Input<'_> {
             entry.message = messages::held(&entry.message);
         }
         rotation
+    }
+
+    /// The binding is lost, or its password: it gets the new one, which is at hand, and not a third one. A pod that cannot start
+    /// without it waits; so nothing else is waited for than that a server that can be asked takes it.
+    fn republished(&self, record: &Record, valid: Vec<PasswordHash>) -> PasswordRotation {
+        let is_awaited = match schedule::seen(self.settings, self.observed, &valid, None) {
+            Ok(()) => self.in_users != valid,
+            Err(unseen) => matches!(unseen, Unseen::Due(_)),
+        };
+        let entry = self.entry(OperationStage::Adding, record, messages::remaking(self.settings));
+        let publish = Some(&record.next).filter(|_| !is_awaited).cloned();
+        let wake_at = is_awaited.then(|| schedule::after(self.now, schedule::LOOK_AGAIN));
+        let marks = Some(self.marks_now(record));
+        PasswordRotation { publish, wake_at, ..PasswordRotation::new(valid, marks, Some(entry)) }
     }
 
     /// The binding has the earlier password still, or again.
@@ -106,7 +100,11 @@ impl Input<'_> {
 
     /// The binding has the new password, or one that somebody put there meanwhile.
     fn published(&self, record: &Record, valid: Vec<PasswordHash>, password: &Password) -> PasswordRotation {
-        let marks = self.marks().filter(|marks| marks.requested == record.requested);
+        // Those of an earlier rotation may stand there, which answered the same request.
+        let is_of_this = |marks: &Marks| {
+            marks.requested == record.requested && record.started.is_none_or(|started| marks.published >= started)
+        };
+        let marks = self.marks().filter(is_of_this);
         let marks = marks.unwrap_or_else(|| self.marks_now(record));
         let term = self.term(marks.published);
         let entry = |stage, ends_at, message| OperationStatus {
@@ -117,8 +115,8 @@ impl Input<'_> {
         // What was removed is not made valid again, whoever is seen to run by then.
         let was_removed = term.is_past() && self.in_users == [password.sha256()];
         if self.wish().held || !(was_removed || term.is_over()) {
-            let is_ours = *password == record.next;
-            let message = messages::published(self.settings, marks, &term, is_ours, self.now);
+            let cause = (*password == record.next).then_some(record.cause);
+            let message = messages::published(self.settings, marks, &term, cause, self.now);
             let rotation = PasswordRotation::new(
                 valid,
                 Some(marks),
