@@ -163,11 +163,13 @@ fn everything_in_the_binding_but_the_password_is_written_again() {
 #[test]
 fn a_password_that_somebody_puts_into_the_binding_is_followed_and_the_earlier_one_stays_valid_for_the_overlap() {
     let mut shop = Shop::settled();
-    let (old, third) = (shop.binding(), "X".repeat(40));
-    shop.world.observed.connection = with(&shop.world.observed.connection, "password", &third);
+    let (old, third) = (shop.binding(), "a=b @/\u{e4};");
+    shop.world.observed.connection = with(&shop.world.observed.connection, "password", third);
     shop.passes();
     assert_eq!(shop.binding().reveal(), third);
-    assert!(World::text(&shop.world.observed.connection, "connectionString").contains(&third));
+    let key = |key| World::text(&shop.world.observed.connection, key);
+    assert!(key("connectionString").contains(&format!(",password={third},")));
+    assert!(key("uri").contains("://app:a%3Db%20%40%2F%C3%A4%3B@shop-redis.web.svc"), "{}", key("uri"));
     assert!(shop.is_valid(&old) && shop.is_valid(&shop.binding()));
     shop.later(SignedDuration::from_hours(25));
     assert!(!shop.is_valid(&old) && shop.is_valid(&shop.binding()) && shop.binding().reveal() == third);
@@ -175,7 +177,7 @@ fn a_password_that_somebody_puts_into_the_binding_is_followed_and_the_earlier_on
 
 #[test]
 fn a_password_that_no_connection_string_can_carry_is_undone_and_the_users_stay_as_they_are() {
-    for changed in ["short", "", "with,comma,that,a,connection,cannot,carry,"] {
+    for changed in [" short", "", "with,comma,that,a,connection,cannot,carry,", "a\nb"] {
         let mut world = World::settled(shop("{}"));
         let (users, binding) = (world.observed.users.clone(), world.observed.connection.clone());
         world.observed.connection = with(&binding, "password", changed);

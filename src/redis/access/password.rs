@@ -22,30 +22,62 @@ pub const LENGTH: usize = 40;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
 
-/// Why bytes from a Secret are not a password that this operator could have made.
+/// The longest that Redis reads of somebody who is not logged in yet, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// Why bytes from a Secret are no password that an application could log in with. StackExchange.Redis splits a connection
+/// string at commas, trims what lies between them, and knows no escape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// Shorter or longer than every generated password.
-    #[error("it has {0} characters where a generated password has {LENGTH}")]
-    Length(usize),
-    /// Holds something other than letters and digits, which a connection string could not carry.
-    #[error("it holds characters other than letters and digits, which a connection string cannot carry")]
-    Alphabet,
+    /// There is none.
+    #[error("it is empty")]
+    Empty,
+    /// Redis reads no login that long.
+    #[error("it is longer than {LONGEST} bytes")]
+    Length,
+    /// It is no text.
+    #[error("it is not UTF-8")]
+    Text,
+    /// A connection string ends there.
+    #[error("it holds a comma, at which StackExchange.Redis splits a connection string")]
+    Comma,
+    /// White space there is cut off.
+    #[error("it begins or ends with white space, which StackExchange.Redis cuts off")]
+    Ends,
+    /// It breaks files and variables in which it stands.
+    #[error("it holds a line break or another control character")]
+    Control,
 }
 
 impl Password {
-    /// Takes the content of a Secret's key.
+    /// Takes the content of a Secret's key, whoever wrote it.
     ///
     /// # Errors
-    /// Where the bytes were truncated or replaced by something that a connection string cannot carry.
+    /// Where the bytes hold something that a connection string cannot carry.
     pub fn parse(bytes: &[u8]) -> Result<Self, PasswordError> {
-        if !bytes.iter().all(u8::is_ascii_alphanumeric) {
-            return Err(PasswordError::Alphabet);
+        let text = std::str::from_utf8(bytes).map_err(|_| PasswordError::Text)?;
+        if text.is_empty() {
+            return Err(PasswordError::Empty);
         }
-        if bytes.len() != LENGTH {
-            return Err(PasswordError::Length(bytes.len()));
+        if text.len() > LONGEST {
+            return Err(PasswordError::Length);
         }
-        Ok(Self(Zeroizing::new(bytes.iter().map(|&byte| char::from(byte)).collect())))
+        if text.contains(',') {
+            return Err(PasswordError::Comma);
+        }
+        if text.trim() != text {
+            return Err(PasswordError::Ends);
+        }
+        if text.chars().any(|character| character.is_control() && character != '\t') {
+            return Err(PasswordError::Control);
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Whether it may be one that the operator made.
+    #[must_use]
+    pub fn may_be_generated(&self) -> bool {
+        self.0.len() == LENGTH && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
     /// Turns random bytes into a password. Bytes that would favour some characters are passed over; `None` where too
@@ -148,11 +180,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_truncated_or_cannot_stand_in_a_connection_string_is_refused() {
-        assert_eq!(Password::parse(b"short"), Err(PasswordError::Length(5)));
-        assert_eq!(Password::parse(b""), Err(PasswordError::Length(0)));
-        assert_eq!(Password::parse(&[b','; LENGTH]), Err(PasswordError::Alphabet));
-        assert_eq!(Password::parse("\u{e4}".repeat(20).as_bytes()), Err(PasswordError::Alphabet));
+    fn what_cannot_stand_in_a_connection_string_is_refused() {
+        for (text, why) in [
+            ("", PasswordError::Empty),
+            ("a,b", PasswordError::Comma),
+            (" a", PasswordError::Ends),
+            ("a\n", PasswordError::Ends),
+            ("a\nb", PasswordError::Control),
+            ("a\0b", PasswordError::Control),
+            (&"a".repeat(LONGEST + 1), PasswordError::Length),
+        ] {
+            assert_eq!(Password::parse(text.as_bytes()), Err(why), "{text:?}");
+        }
+        assert_eq!(Password::parse(&[0xff]), Err(PasswordError::Text));
+    }
+
+    #[test]
+    fn what_stackexchange_redis_carries_is_taken_and_told_from_what_the_operator_makes() {
+        for text in ["short", "a b", "=\"'\\;&%41", "\u{e4}\u{20ac}\u{1f600}", ":/@#!$^*()", "$CONFIG="] {
+            let password = Password::parse(text.as_bytes()).unwrap();
+            assert!(password.reveal() == text && !password.may_be_generated(), "{text}");
+        }
+        assert!(Password::parse(&[b'a'; LENGTH]).unwrap().may_be_generated());
     }
 
     #[test]

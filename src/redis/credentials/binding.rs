@@ -10,6 +10,7 @@ use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::rotation::Marks;
 use crate::{
@@ -36,6 +37,9 @@ pub const PASSWORD_KEY: &str = "password";
 const CLIENT_OPTIONS: &str = "abortConnect=False,connectTimeout=1000,syncTimeout=1000,connectRetry=1,\
     $CONFIG=,$SENTINEL=,$CLUSTER=,tiebreaker=,configChannel=";
 
+/// What stands in a URI as it is (RFC 3986, section 2.3).
+const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// The Secret's key that holds what StackExchange.Redis connects with.
 pub const CONNECTION_STRING_KEY: &str = "connectionString";
 
@@ -60,7 +64,7 @@ pub fn connection(
         ("username", APP.to_owned()),
         (PASSWORD_KEY, plain.to_owned()),
         ("ssl", ssl.to_owned()),
-        ("uri", format!("{scheme}://{APP}:{plain}@{host}:{port}")),
+        ("uri", format!("{scheme}://{APP}:{}@{host}:{port}", utf8_percent_encode(plain, IN_URI))),
         (CONNECTION_STRING_KEY, format!("{host}:{port},user={APP},password={plain},ssl={option},{CLIENT_OPTIONS}")),
     ];
     let trust = authorities.map(|authorities| (AUTHORITIES_KEY, authorities.pem().to_owned()));

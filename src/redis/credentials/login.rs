@@ -69,7 +69,8 @@ impl OperatorLogin {
     #[must_use]
     pub fn read(settings: &Settings, observed: &Live, now: Timestamp) -> Option<Self> {
         let secret = observed.operator_login.owned()?;
-        let password = Password::parse(bytes(secret, objects::PASSWORD_KEY)).ok()?;
+        let written = Password::parse(bytes(secret, objects::PASSWORD_KEY)).ok();
+        let password = written.filter(Password::may_be_generated)?;
         let told = in_use(observed, OPERATOR);
         let recorded = EarlierLogin::recorded(secret);
         let is_recorded = |recorded: &EarlierLogin| told.iter().all(|hash| recorded.operator.contains(hash));

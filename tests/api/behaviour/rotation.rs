@@ -219,7 +219,7 @@ async fn a_password_that_somebody_puts_into_the_binding_meanwhile_is_adopted_and
     let (world, _operator, [old, new]) = published("third").await;
     let third = "T".repeat(40);
     // One that cannot be used: undone.
-    world.edit("Secret", "shop-redis", json!({"stringData": {"password": "short"}})).await;
+    world.edit("Secret", "shop-redis", json!({"stringData": {"password": "sho,rt"}})).await;
     eventually("it is put back", async || {
         if world.secret("shop-redis").await["password"] == new { Ok(()) } else { Err("it is not".to_owned()) }
     })

@@ -95,8 +95,8 @@ pub struct Record {
 /// Why a Secret is no [`Record`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// The new password is none that the operator could have made.
-    #[error("its password is not one that the operator made: {0}")]
+    /// The new password is none that an application could log in with.
+    #[error("its password cannot be used: {0}")]
     Password(#[from] PasswordError),
     /// It does not say which passwords there were before.
     #[error("`{PREVIOUS_KEY}` holds no SHA-256 hash of the earlier password")]
