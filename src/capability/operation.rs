@@ -68,7 +68,7 @@ pub fn is_restored(cache: &TokenCache) -> bool {
 pub fn restored(owner: &Owner, kind: &str, name: &str, manager: &str) -> String {
     format!(
         "{kind} {name} exists already, has all labels of this TokenCache and no owner, as after a restore from a backup, and was \
-         written by whoever uses the field manager {manager}. {NOTHING}, if it was restored: `kubectl -n {} annotate tokencache {} \
+         written by whoever uses the field manager {manager}. {NOTHING}, if it was restored: `kubectl -n {} annotate --overwrite tokencache {} \
          {ADOPT_ANNOTATION}={RESTORED}` takes it up again with all else that was, and keeps passwords and keys; if not, delete or \
          rename it. Until then it is left as it is",
         owner.namespace, owner.name
@@ -158,29 +158,55 @@ pub fn time(time: Timestamp) -> Time {
     Time(whole(time))
 }
 
+/// A request that would be followed, where another one is not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Again {
+    /// What it costs, where that is more than its kind tells.
+    pub costs: Option<String>,
+    /// What it says after the time.
+    pub rest: String,
+}
+
+impl Again {
+    /// One that says this after the time.
+    #[must_use]
+    pub fn saying(rest: &str) -> Self {
+        Self { rest: rest.to_owned(), ..Self::default() }
+    }
+
+    /// The command that makes it.
+    #[must_use]
+    pub fn command(&self, owner: &Owner, annotation: Annotation) -> String {
+        let Owner { namespace, name, .. } = owner;
+        let value = match self.rest.as_str() {
+            "" => "$(date -u +%FT%TZ)".to_owned(),
+            rest => format!("\"$(date -u +%FT%TZ) {rest}\""),
+        };
+        format!("`kubectl -n {namespace} annotate --overwrite tokencache {name} {annotation}={value}`")
+    }
+}
+
 /// What nobody can read as a time.
 #[must_use]
-pub fn malformed(owner: &Owner, annotation: Annotation, value: &str) -> String {
+pub fn malformed(owner: &Owner, annotation: Annotation, value: &str, again: Option<&Again>) -> String {
     format!(
-        "the annotation {annotation} ({value:?}) does not begin with a time such as 2026-01-01T12:00:00Z, so nothing is \
-         done. {}",
-        ask(owner, annotation)
+        "the annotation {annotation} ({value:?}) does not begin with a time, so nothing is done{}",
+        ask(owner, annotation, again)
     )
 }
 
-/// A request that is not followed.
+/// A request that is not followed. Where none would be, `again` is none.
 #[must_use]
-pub fn ignored(owner: &Owner, annotation: Annotation, why: &str) -> String {
-    format!("this request is not followed: {why}. Nothing was changed. {}", ask(owner, annotation))
+pub fn ignored(owner: &Owner, annotation: Annotation, why: &str, again: Option<&Again>) -> String {
+    format!("this request is not followed: {why}. Nothing was changed{}", ask(owner, annotation, again))
 }
 
-fn ask(owner: &Owner, annotation: Annotation) -> String {
-    format!(
-        "{}: `kubectl -n {} annotate --overwrite tokencache {} {annotation}=$(date -u +%FT%TZ)`",
-        cost::of_request(annotation),
-        owner.namespace,
-        owner.name
-    )
+fn ask(owner: &Owner, annotation: Annotation, again: Option<&Again>) -> String {
+    let ask = |again: &Again| {
+        let costs = again.costs.as_deref().unwrap_or_else(|| cost::of_request(annotation));
+        format!(". {costs}: {}", again.command(owner, annotation))
+    };
+    again.map(ask).unwrap_or_default()
 }
 
 /// Why nothing is done while a cache is paused.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, OperationStage, OperationStatus, OperationType},
     capability::{
-        operation::{self, Request, is},
+        operation::{self, Again, Request, is},
         part::Operation,
         progress::{AGAIN_AFTER, Progress, State, Step, SweepId, Tally, number},
     },
@@ -109,7 +109,8 @@ pub fn read(input: &Input<'_>) -> Flush {
     let requested = match &input.wish.request {
         None => return said(before.filter(|before| before.stage.outlasts_request()).cloned()),
         Some(Request::Malformed(value)) => {
-            let message = operation::malformed(input.owner, FLUSH_ANNOTATION, value);
+            let message =
+                operation::malformed(input.owner, FLUSH_ANNOTATION, value, Some(&Again::saying(What::named_in(value))));
             return said(Some(entry(OperationStage::Ignored, None, message)));
         }
         Some(Request::At(time)) => *time,
@@ -121,8 +122,8 @@ pub fn read(input: &Input<'_>) -> Flush {
     if let Some(before) = before.filter(is_done) {
         return said(Some(before.clone()));
     }
-    if let Some(why) = input.refused(requested, before, done) {
-        let message = operation::ignored(input.owner, FLUSH_ANNOTATION, &why);
+    if let Some((why, again)) = input.refused(requested, before, done) {
+        let message = operation::ignored(input.owner, FLUSH_ANNOTATION, &why, again.as_ref());
         return said(Some(entry(OperationStage::Ignored, Some(requested), message)));
     }
     if input.wish.held {
@@ -137,29 +138,29 @@ pub fn read(input: &Input<'_>) -> Flush {
 }
 
 impl Input<'_> {
-    /// Why a request is not followed. One that was seen in time is, however long it had to wait.
+    /// Why a request is not followed, and one that would be. One that was seen in time is, however long it had to wait.
     fn refused(
         &self,
         requested: Timestamp,
         before: Option<&OperationStatus>,
         done: Option<&OperationStatus>,
-    ) -> Option<String> {
+    ) -> Option<(String, Option<Again>)> {
         let is_told_by_payloads = self.wish.what.is_told_by_payloads();
         match (&self.wish.what, &self.reads) {
             (What::Other(word), _) => {
-                return Some(format!(
-                    "after the time it says {word:?}, which is none of `all`, `unreadable` and `encrypted`"
-                ));
+                let why =
+                    format!("after the time it says {word:?}, which is none of `all`, `unreadable` and `encrypted`");
+                return Some((why, Some(Again::saying(What::Unreadable.as_str()))));
             }
             (_, Reads::NotAtAll) if is_told_by_payloads => {
                 let why = "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which \
                            these are: set it to Payloads, or ask for `all`";
-                return Some(why.to_owned());
+                return Some((why.to_owned(), None));
             }
             (_, Reads::NoRing) if is_told_by_payloads => {
                 let why = "spec.dataProtection.mode is None, so the operator has no keys to tell by which entries these are, \
                            and by default (spec.entries.inspect) does not look into any: ask for `all`";
-                return Some(why.to_owned());
+                return Some((why.to_owned(), None));
             }
             _ => {}
         }
@@ -173,10 +174,12 @@ impl Input<'_> {
             (None, Some(finished)) => requested <= finished.0,
             (None, None) => false,
         });
-        if is_over {
-            return Some("a later request was carried out already".to_owned());
-        }
-        operation::refused(requested, self.wish.created, self.now)
+        let why = if is_over {
+            Some("a later request was carried out already".to_owned())
+        } else {
+            operation::refused(requested, self.wish.created, self.now)
+        };
+        why.map(|why| (why, Some(Again::saying(self.wish.what.as_str()))))
     }
 
     /// It is followed, and can be.

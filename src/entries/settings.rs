@@ -73,6 +73,26 @@ impl What {
         }
     }
 
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::All => "all",
+            Self::Unreadable => "unreadable",
+            Self::Encrypted => "encrypted",
+            Self::Other(other) => other,
+        }
+    }
+
+    /// The word for what is meant by a value that has no time; what removes least where it has no word either.
+    #[must_use]
+    pub fn named_in(value: &str) -> &'static str {
+        ["all", "encrypted"]
+            .into_iter()
+            .find(|word| value.split_ascii_whitespace().any(|written| written == *word))
+            .unwrap_or("unreadable")
+    }
+
     /// Whether it takes a look into entries to tell which are meant.
     #[must_use]
     pub fn is_told_by_payloads(&self) -> bool {

@@ -21,6 +21,7 @@ mod support {
     pub mod operator;
     pub mod plain;
     pub mod process;
+    pub mod proposed;
     pub mod redis_server;
     pub mod stored;
     pub mod witness;

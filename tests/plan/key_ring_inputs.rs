@@ -98,7 +98,7 @@ impl Keys {
         self.cache.spec = shop(spec).spec;
     }
 
-    fn in_certificates(&mut self, change: impl FnOnce(&mut Secret)) {
+    pub fn in_certificates(&mut self, change: impl FnOnce(&mut Secret)) {
         let mut secret = Secret::clone(self.inputs.certificates.owned().unwrap());
         change(&mut secret);
         self.inputs.certificates = Found::Owned(Arc::new(secret));
@@ -125,7 +125,7 @@ impl Keys {
     }
 
     /// What is said, with the certificates by the names of their vectors.
-    fn says(&self, what: &str) -> String {
+    pub fn says(&self, what: &str) -> String {
         named(&self.told(what))
     }
 }
@@ -392,7 +392,7 @@ fn certificates_that_somebody_made_immutable_are_left_alone_and_no_key_is_made_f
     assert!(said.contains("WriteForbidden") && said.contains("was made immutable"), "{said}");
     assert!(said.contains("Secret shop-keys-certificates lacks the certificate <current>"), "{said}");
     assert!(
-        said.contains("reconcile=paused") && said.contains("replace --force -f shop-keys-certificates.json"),
+        said.contains("reconcile=paused") && said.contains("replace --force -f shop-keys-certificates.yaml"),
         "{said}"
     );
 }

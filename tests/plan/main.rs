@@ -5,6 +5,7 @@ mod advice;
 mod certificates;
 mod changes;
 mod client_limits;
+mod commands;
 mod consumers;
 mod durability;
 mod edits;
@@ -39,5 +40,6 @@ mod world;
 #[path = "../support"]
 mod support {
     pub mod plain;
+    pub mod proposed;
     pub mod remedies;
 }

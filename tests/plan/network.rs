@@ -176,6 +176,9 @@ fn what_is_said_of_who_reaches_a_cache() {
         told("a policy of that name is somebody else's", |world| {
             world.observed.network_policy = Found::Foreign("whoever uses the field manager kubectl".to_owned());
         }),
+        told("one of that name was restored", |world| {
+            world.observed.network_policy = Found::Restored("velero-server".to_owned());
+        }),
         told("the operator runs in no pod", |world| world.observed.operator_namespace = None),
     ];
     insta::assert_snapshot!(told.join(""));

@@ -141,6 +141,23 @@ impl ApiServer {
     }
 }
 
+impl ApiServer {
+    /// Runs a line as somebody does who pastes it into a shell in this folder: as the administrator, and with an editor that
+    /// changes nothing.
+    pub async fn shell(&self, line: &str, folder: &Path) -> std::process::Output {
+        let kubectl = format!("kubectl() {{ '{}' kubectl \"$@\"; }}", self.binary.display());
+        tokio::process::Command::new("bash")
+            .args(["-euo", "pipefail", "-c", &format!("{kubectl}\n{line}")])
+            .current_dir(folder)
+            .env("KUBECONFIG", &self.ready.kubeconfig)
+            .env("KUBE_EDITOR", "true")
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("bash can be run")
+    }
+}
+
 /// The CRD of `crds/tokencaches.yaml`.
 pub fn the_crd() -> CustomResourceDefinition {
     let path = crd_file();

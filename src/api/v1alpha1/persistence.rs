@@ -39,7 +39,7 @@ pub struct PersistenceSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')").message(
-            "storageClassName must be the name of a StorageClass: lower-case letters, digits, '-' and '.'; see kubectl get storageclass"
+            "storageClassName must be the name of a StorageClass: lower-case letters, digits, '-' and '.'; see `kubectl get storageclass`"
         )
     )]
     pub storage_class_name: Option<String>,

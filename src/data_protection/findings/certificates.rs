@@ -54,10 +54,10 @@ impl Evidence<'_> {
             Reason::WriteForbidden,
             format!(
                 "{what}, and it was made immutable, so that nothing in it can be put right. What it holds may be nowhere else, so it \
-                 is left as it is. Keep it in a file first: `kubectl -n {namespace} get secret {secret} -o json | jq \
-                 'del(.immutable)' > {secret}.json`. {NOTHING}: so that nobody makes another one meanwhile, `kubectl -n {namespace} \
-                 annotate tokencache {owner} {RECONCILE_ANNOTATION}={PAUSED}`, `kubectl -n {namespace} replace --force -f \
-                 {secret}.json`, and `kubectl -n {namespace} annotate tokencache {owner} {RECONCILE_ANNOTATION}-`; at last delete \
+                 is left as it is. Keep it in a file first: `kubectl -n {namespace} get secret {secret} -o yaml | grep -v \
+                 ^immutable: > {secret}.yaml`. {NOTHING}: so that nobody makes another one meanwhile, `kubectl -n {namespace} \
+                 annotate --overwrite tokencache {owner} {RECONCILE_ANNOTATION}={PAUSED}`, `kubectl -n {namespace} replace \
+                 --force -f {secret}.yaml`, and `kubectl -n {namespace} annotate tokencache {owner} {RECONCILE_ANNOTATION}-`; at last delete \
                  the file, which holds private keys"
             ),
         ))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_KEY_ANNOTATION},
-    capability::operation::{self, Request, is},
+    capability::operation::{self, Again, Request, is},
     data_protection::{
         key::{id::KeyId, read},
         ring::Ring,
@@ -27,10 +27,11 @@ pub fn answer(
     now: Timestamp,
 ) -> (Option<OperationStatus>, Option<Timestamp>) {
     let before = operation::entry_in(&observed.beside.operations, OperationType::RotateKey);
+    let again = ring.map(|_| Again::default());
     let requested = match &settings.request {
         None => return (before.filter(|before| before.stage.outlasts_request()).cloned(), None),
         Some(Request::Malformed(value)) => {
-            let message = operation::malformed(&settings.owner, ROTATE_KEY_ANNOTATION, value);
+            let message = operation::malformed(&settings.owner, ROTATE_KEY_ANNOTATION, value, again.as_ref());
             return (Some(entry(OperationStage::Ignored, None, message)), None);
         }
         Some(Request::At(time)) => *time,
@@ -40,7 +41,7 @@ pub fn answer(
         return (Some(before.clone()), None);
     }
     let ignored = |why: &str| {
-        let message = operation::ignored(&settings.owner, ROTATE_KEY_ANNOTATION, why);
+        let message = operation::ignored(&settings.owner, ROTATE_KEY_ANNOTATION, why, again.as_ref());
         Some(entry(OperationStage::Ignored, Some(requested), message))
     };
     let waiting = |why: &str| Some(entry(OperationStage::Waiting, Some(requested), why.to_owned()));

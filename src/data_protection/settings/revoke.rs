@@ -5,7 +5,10 @@
 use crate::capability::operation::Request;
 
 /// What stands in the place of a key where all are meant.
-const ALL: &str = "all";
+pub(crate) const ALL: &str = "all";
+
+/// What follows the key where the entries are to go that it encrypted.
+pub(crate) const REMOVE: &str = "remove";
 
 /// What a cache wants of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +32,16 @@ impl RevokeRequest {
         let key = words.next().map(|word| short(word).to_ascii_lowercase());
         let (removes, odd) = match words.next() {
             None => (false, None),
-            Some("remove") => (true, None),
+            Some(REMOVE) => (true, None),
             Some(other) => (false, Some(short(other))),
         };
         Self { request: Request::parse(value), key, removes, odd }
+    }
+
+    /// What it says after the time, as far as that means something.
+    pub(crate) fn words(&self) -> String {
+        let remove = self.removes.then_some(REMOVE);
+        self.key.as_deref().into_iter().chain(remove).collect::<Vec<_>>().join(" ")
     }
 
     pub(crate) fn is_of_all(&self) -> bool {

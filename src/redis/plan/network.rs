@@ -117,7 +117,7 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
             Reason::NetworkPolicyNameTaken,
             format!(
                 "NetworkPolicy {policy} has all labels of this TokenCache and no owner, and was written by the field manager \
-                 {manager}; it is left as it is. {NOTHING}, if it was restored from a backup: `kubectl -n {namespace} annotate tokencache \
+                 {manager}; it is left as it is. {NOTHING}, if it was restored from a backup: `kubectl -n {namespace} annotate --overwrite tokencache \
                  {} {ADOPT_ANNOTATION}={RESTORED}`",
                 settings.owner.name
             ),

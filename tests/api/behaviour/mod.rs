@@ -19,6 +19,7 @@ mod network;
 mod outages;
 mod pods;
 pub mod policies;
+mod proposed;
 mod ready;
 mod restored;
 mod rotation;

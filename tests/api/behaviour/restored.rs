@@ -169,7 +169,8 @@ async fn what_another_field_manager_has_written_is_left_alone_until_somebody_say
     let (objects, before) = (backup(&world).await, valuables(&world).await);
     lose(&world, &objects).await;
     restore(&world, &objects, Managers::Own).await;
-    let command = format!("`kubectl -n {} annotate tokencache shop tokencache.dev/adopt=restored`", world.namespace);
+    let command =
+        format!("`kubectl -n {} annotate --overwrite tokencache shop tokencache.dev/adopt=restored`", world.namespace);
     for of in ["RedisAvailable", "KeyRingReady"] {
         let message = world.condition(SHOP, of, "False", "NameTaken").await;
         assert!(message.contains(&command) && message.contains("velero-server"), "{message}");

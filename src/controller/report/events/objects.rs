@@ -6,6 +6,7 @@
 use super::event;
 use crate::{
     api::v1alpha1::TokenCache,
+    capability::cost::NOTHING,
     condition::Reason,
     controller::apply::ObjectChange,
     kubernetes::{event::Event, object::Reference},
@@ -44,9 +45,8 @@ pub fn of_copy(cache: &TokenCache, child: &Reference) -> Event {
         Reason::ObjectLeftAlone,
         format!(
             "{kind} {name} has labels and owner of TokenCache {owner}, but the operator did not make it, so it is left as it is: \
-             most likely it is a copy. Nothing uses it, and it is deleted together with the TokenCache. To keep it, take the \
-             owner from it: `kubectl -n {namespace} patch {} {name} --type=json \
-             -p '[{{\"op\":\"remove\",\"path\":\"/metadata/ownerReferences\"}}]'`; otherwise delete it",
+             most likely it is a copy. Nothing uses it, and it is deleted together with the TokenCache. {NOTHING}: `kubectl -n {namespace} patch {} {name} --type=json \
+             -p '[{{\"op\":\"remove\",\"path\":\"/metadata/ownerReferences\"}}]'` takes the owner from it, so that it stays; or delete it",
             kind.to_lowercase()
         ),
     )

@@ -5,6 +5,7 @@
 use super::Input;
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
+    capability::operation::Again,
     data_protection::ring::Ring,
     kubernetes::{name, read::workload::listed},
 };
@@ -62,14 +63,12 @@ impl Input<'_> {
             }
             (counted, None) => format!(
                 "{} cannot be read any more, and applications fail on them (IDW10802) until they expire or are removed. \
-                 Costs entries that nobody can read, and no others: `kubectl -n {} annotate --overwrite tokencache {} {}=\"$(date -u +%FT%TZ) unreadable\"`{}",
+                 Costs entries that nobody can read, and no others: {}{}",
                 counted.map_or_else(
                     || format!("Stored entries that {} encrypted", self.they()),
                     |(affected, entries)| format!("{affected} of {entries} stored entries")
                 ),
-                self.settings.owner.namespace,
-                self.settings.owner.name,
-                FLUSH_ANNOTATION,
+                Again::saying("unreadable").command(&self.settings.owner, FLUSH_ANNOTATION),
                 match self.settings.inspect {
                     Inspect::Payloads => "",
                     Inspect::Metadata => ", once spec.entries.inspect is Payloads",

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
-    capability::operation::{self, Request, is},
+    capability::operation::{self, Again, Request, is},
     data_protection::{
         key::{id::KeyId, revocation::Revocation},
         ring::{Ring, in_use::EntriesOfKeys},
@@ -29,7 +29,7 @@ use crate::{
         settings::{Settings, revoke::RevokeRequest},
     },
 };
-use order::{begun, find, lacks_room};
+use order::{another, begun, find, lacks_room};
 
 /// How far a revocation on request is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,9 +73,10 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, no
     let Some(wish) = &settings.revoke else {
         return said(before.filter(|before| before.stage.outlasts_request()).cloned());
     };
+    let again = |words: &str| another(ring?, words, now);
     let requested = match &wish.request {
         Request::Malformed(value) => {
-            let message = operation::malformed(&settings.owner, REVOKE_KEY_ANNOTATION, value);
+            let message = operation::malformed(&settings.owner, REVOKE_KEY_ANNOTATION, value, again(value).as_ref());
             return said(Some(entry(OperationStage::Ignored, None, message)));
         }
         Request::At(time) => *time,
@@ -84,10 +85,11 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, no
     if let Some(before) = before.filter(|before| before.stage.is_final()) {
         return said(Some(before.clone()));
     }
-    let ignored = |why: &str| {
-        let message = operation::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why);
+    let ignored_but = |why: &str, again: Option<Again>| {
+        let message = operation::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why, again.as_ref());
         said(Some(entry(OperationStage::Ignored, Some(requested), message)))
     };
+    let ignored = |why: &str| ignored_but(why, again(&wish.words()));
     let Some(ring) = ring else {
         return ignored("spec.dataProtection.mode is None, so the operator has no keys");
     };
@@ -97,10 +99,9 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, no
         return ignored(&format!("after the key it says {odd:?}, and only `remove` may stand there"));
     }
     if wish.removes && settings.inspect == Inspect::Metadata && !is_begun {
-        return ignored(
-            "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which of them the \
-             key encrypted: set it to Payloads, or leave out `remove`",
-        );
+        let why = "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which of them \
+                   the key encrypted: set it to Payloads, or leave out `remove`";
+        return ignored_but(why, again(wish.key.as_deref().unwrap_or_default()));
     }
     // One that was seen in time is followed, however long it had to wait.
     if let Some(why) = operation::refused(requested, settings.created, now).filter(|_| before.is_none() && !is_begun) {
@@ -123,7 +124,7 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, no
     }
     let order = input.order(ring, &left);
     if let Some(why) = lacks_room(&settings.owner.name, ring, &order).filter(|_| !is_begun) {
-        return ignored(&why);
+        return ignored_but(&why, None);
     }
     if order.needs_key && !(crate::data_protection::operations::may_make(observed, ring) && ring.at_once(now).is_some())
     {

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use super::{Input, Revocations};
 use crate::{
     api::v1alpha1::OperationStatus,
+    capability::operation::Again,
     data_protection::{
         key::{id::KeyId, revocation::Revocation},
         ring::{Ring, default_key::DatedKey, published::CAPACITY},
         secrets::{Replaced, RingSecrets},
-        settings::revoke::RevokeRequest,
+        settings::revoke::{ALL, REMOVE, RevokeRequest},
     },
     kubernetes::name,
 };
@@ -52,17 +53,53 @@ pub(super) fn find(ring: &Ring, wish: &RevokeRequest) -> Result<Vec<KeyId>, Stri
         let why = if members.is_empty() { "there is no key" } else { "every key is revoked already" };
         return if keys.is_empty() { Err(why.to_owned()) } else { Ok(keys) };
     }
-    let example = "after the time it has to name the key, as status.keyRing has it, or `all`";
-    let written = wish.key.as_deref().ok_or_else(|| format!("it names no key: {example}"))?;
+    let example = "see status.keyRing, or say `all`";
+    let written = wish.key.as_deref().ok_or_else(|| format!("it names no key, {example}"))?;
     if written.len() < LEAST_DIGITS {
-        return Err(format!("it names the key {written:?}, which is too short: {example}"));
+        return Err(format!("it names the key {written:?}, which is too short, {example}"));
     }
     let mut named = members.iter().filter(|member| member.id.to_string().starts_with(written));
     match (named.next(), named.next()) {
         (Some(member), None) => Ok(vec![member.id]),
-        (None, _) => Err(format!("it names the key {written:?}, which is not in the ring: {example}")),
-        (Some(_), Some(_)) => Err(format!("it names the key {written:?}, and several begin like this: {example}")),
+        (None, _) => Err(format!("it names the key {written:?}, which is not in the ring, {example}")),
+        (Some(_), Some(_)) => Err(format!("it names the key {written:?}, and several begin like this, {example}")),
     }
+}
+
+/// A request that would be followed, of the key that is named in these words; where none is, of the key that encrypts, and then it
+/// removes nothing. There is none where no key is left.
+pub(super) fn another(ring: &Ring, words: &str, now: Timestamp) -> Option<Again> {
+    let members = ring.ring.members();
+    let left: Vec<&DatedKey> = members.iter().filter(|member| !member.is_revoked).collect();
+    let written: Vec<String> = words.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
+    let says = |word: &str| written.iter().any(|written| written == word);
+    let named = |written: &String| {
+        let mut keys = left.iter().filter(|member| member.id.to_string().starts_with(written.as_str()));
+        keys.next().filter(|_| keys.next().is_none())
+    };
+    let active = ring.ring.active(now).filter(|active| !active.is_revoked);
+    let meant = written.iter().find_map(named).copied();
+    let key = meant.or(active).or_else(|| left.first().copied())?;
+    let (short, id) = (key.id.short(), key.id.to_string());
+    let is_told_apart = members.iter().filter(|member| member.id.to_string().starts_with(&short)).count() == 1;
+    let key_words = if says(ALL) {
+        ALL
+    } else if is_told_apart {
+        &short
+    } else {
+        &id
+    };
+    let costs = match active {
+        _ if says(ALL) => "Costs what all keys encrypted".to_owned(),
+        Some(active) if active.id == key.id => format!("Costs what key {short}, the active one, encrypted"),
+        _ => format!("Costs what key {short} encrypted"),
+    };
+    let rest = if says(REMOVE) && (says(ALL) || meant.is_some()) {
+        format!("{key_words} {REMOVE}")
+    } else {
+        key_words.to_owned()
+    };
+    Some(Again { costs: Some(costs), rest })
 }
 
 /// Why the ring cannot hold what is to be made; `None` where it can.

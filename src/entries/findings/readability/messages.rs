@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Evidence, NAMED, Trouble};
 use crate::{
     api::v1alpha1::FLUSH_ANNOTATION,
-    capability::cost::NOTHING,
+    capability::{cost::NOTHING, operation::Again},
     entries::{
         entry::class::Class,
         look::{census::Share, payloads::Portion},
@@ -56,11 +56,7 @@ impl Evidence<'_> {
 
     /// The request that removes entries.
     fn flush(&self, which: &str) -> String {
-        let owner = &self.of_redis.owner;
-        format!(
-            "`kubectl -n {} annotate --overwrite tokencache {} {FLUSH_ANNOTATION}=\"$(date -u +%FT%TZ) {which}\"`",
-            owner.namespace, owner.name
-        )
+        Again::saying(which).command(&self.of_redis.owner, FLUSH_ANNOTATION)
     }
 
     fn workloads(&self) -> String {

@@ -13,7 +13,7 @@ use super::{
 pub use crate::capability::operation::{paused, time};
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_PASSWORD_ANNOTATION},
-    capability::operation::{self, CLOCKS_DIFFER_BY, Request},
+    capability::operation::{self, Again, CLOCKS_DIFFER_BY, Request},
     condition::Reason,
     kubernetes::name,
     redis::settings::Settings,
@@ -45,13 +45,13 @@ pub fn reason(stage: OperationStage) -> Option<Reason> {
 /// What nobody can read as a time.
 #[must_use]
 pub fn malformed(settings: &Settings, value: &str) -> String {
-    operation::malformed(&settings.owner, ROTATE_PASSWORD_ANNOTATION, value)
+    operation::malformed(&settings.owner, ROTATE_PASSWORD_ANNOTATION, value, Some(&Again::default()))
 }
 
 /// A request that is not followed.
 #[must_use]
 pub fn ignored(settings: &Settings, why: &str) -> String {
-    operation::ignored(&settings.owner, ROTATE_PASSWORD_ANNOTATION, why)
+    operation::ignored(&settings.owner, ROTATE_PASSWORD_ANNOTATION, why, Some(&Again::default()))
 }
 
 /// A request that cannot be begun yet.
