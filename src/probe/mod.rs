@@ -14,7 +14,7 @@
 //! A server that answers in plain text there is told of, and gets no login.
 //!
 //! The commands: PING, AUTH, INFO, CONFIG GET, CONFIG SET, ACL LIST, ACL SETUSER, ACL DELUSER, ACL LOG,
-//! CLIENT NO-EVICT, CLIENT LIST, SCRIPT KILL, FUNCTION KILL; of use SLOWLOG GET,
+//! CLIENT NO-EVICT, CLIENT LIST, SCRIPT KILL, FUNCTION KILL, UNLINK of a key that nobody has; of use SLOWLOG GET,
 //! CLIENT NO-TOUCH, SCAN, TYPE, PTTL, HSTRLEN, HGET; of a sweep also WATCH, UNWATCH, MULTI, EXEC, UNLINK.
 
 pub mod look;
@@ -46,7 +46,7 @@ use crate::{
         tls::certificate::Fingerprint,
     },
 };
-use look::{Histories, callers, certificate, refusals, script, settings, usage, users};
+use look::{Histories, callers, certificate, refusals, script, settings, usage, users, writes};
 use wire::{Limits, connection::Connection, failure::Failure, reply};
 
 /// Looks at servers, and holds one connection to each of them in between.
@@ -163,6 +163,7 @@ impl Probe {
             (answer, _) => answer?,
         };
         connection.keep().await?;
+        writes::are_taken(&mut connection, want).await?;
         if let Some(trust) = &want.trust {
             let state = (want.correct, answer.impediment.as_ref());
             let (certificate, drift) =

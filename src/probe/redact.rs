@@ -153,6 +153,7 @@ fn of_fault(fault: Fault, tell: &dyn Fn(String) -> String) -> Fault {
         | Fault::Busy(_)
         | Fault::PlainText
         | Fault::Slow
+        | Fault::WritesWait
         | Fault::WrongPassword
         | Fault::Loading
         | Fault::Full

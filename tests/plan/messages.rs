@@ -67,6 +67,7 @@ fn what_is_said_of_a_server_that_gives_no_answer() {
             .outcome(Ok(well()))
             .told("and before the look, in the same second"),
         Seen::fault(Fault::Slow).told("the server answers slowly"),
+        Seen::fault(Fault::WritesWait).told("the server keeps writes waiting"),
         Seen::fault(Fault::Full).told("the server has too many clients to let the operator in"),
         Seen::fault(Fault::WrongPassword).told("the operator's password is refused"),
         Seen::fault(Fault::WrongPassword)

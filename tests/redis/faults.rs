@@ -239,6 +239,16 @@ async fn a_server_that_could_not_save_and_refuses_writes_is_told_in_its_words() 
 }
 
 #[tokio::test]
+async fn a_server_that_keeps_writes_waiting_is_told() {
+    let redis = RedisServer::start(&config()).await;
+    let (probe, server) = (probe(), server_of(&redis));
+    assert_eq!(admin(&redis, &["CLIENT", "PAUSE", "60000", "WRITE"]), "OK");
+    assert_eq!(look(&probe, &server, &login(), &want()).await, Err(Fault::WritesWait));
+    assert_eq!(admin(&redis, &["CLIENT", "UNPAUSE"]), "OK");
+    assert!(look(&probe, &server, &login(), &want()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_server_that_answers_too_slowly_is_not_called_frozen() {
     let slow = Fake::slow(Duration::from_millis(1500)).await;
     let outcome = timeout(LONGER_THAN_A_LOOK, look(&probe(), &slow.server, &login(), &want())).await.unwrap();

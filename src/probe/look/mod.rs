@@ -11,6 +11,7 @@ pub(crate) mod script;
 pub(crate) mod settings;
 pub(crate) mod usage;
 pub(crate) mod users;
+pub(crate) mod writes;
 
 use crate::{entries, redis::look::load};
 

@@ -31,6 +31,7 @@ pub fn in_words(fault: &Fault) -> String {
     match fault {
         Fault::Unreachable(why) => format!("Redis could not be reached ({why})"),
         Fault::Frozen | Fault::Slow => "Redis did not answer in time".to_owned(),
+        Fault::WritesWait => "Redis kept a write waiting".to_owned(),
         Fault::WrongPassword => "Redis wants another password than the operator's".to_owned(),
         Fault::NoPermission { command, message } => format!("Redis refused {command} to the operator ({message})"),
         Fault::Loading => "Redis is loading its data".to_owned(),
@@ -89,6 +90,7 @@ pub fn finding(
                 LONGEST_LOOK.as_secs()
             ),
         ),
+        Fault::WritesWait => (Reason::ReadOnly, writes_wait(&place)),
         Fault::Full => (Reason::TooManyClients, full(settings, (&place, pod), "", cost)),
         Fault::WrongPassword if rollout::restarts_for_password(pod, credentials) => {
             (Reason::RestartingForPassword, rollout::new_password(pod, cost))
@@ -190,6 +192,13 @@ pub fn who_runs_scripts(settings: &Settings) -> &'static str {
         }
         Acl::Standard | Acl::Strict => "The applications' user may run none: somebody with another login does",
     }
+}
+
+fn writes_wait(place: &str) -> String {
+    format!(
+        "{place} answers reads, and keeps every write waiting: most often somebody sent it CLIENT PAUSE, which ends by itself, \
+         or with CLIENT UNPAUSE"
+    )
 }
 
 /// What is said of a server that kubelet, which asks it too and gives it three tries, has not found fault with.

@@ -28,6 +28,8 @@ pub enum Fault {
     Frozen,
     /// It answers, but so slowly that the look was not over within its limit.
     Slow,
+    /// It answers, and keeps writes waiting.
+    WritesWait,
     /// It wants another password than the operator's.
     WrongPassword,
     /// It refuses a command to the operator's user: the command, and the server's words.
