@@ -114,6 +114,12 @@ impl Stage {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// CONFIG SET of a parameter.
+    pub async fn configure(&self, setting: &str) {
+        let answer = self.redis("operator", &format!("CONFIG SET {setting}")).await;
+        assert_eq!(answer, "OK", "{setting}");
+    }
+
     /// A command that no user of the cache's may give: whoever has the operator's login makes one that may.
     pub async fn as_anybody(&self, command: &str) {
         let made = "ACL SETUSER anybody on >anybody allcommands allkeys";

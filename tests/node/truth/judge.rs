@@ -97,10 +97,12 @@ pub fn judge(since: Timestamp, done: &[Operation], said: &[Said], asked_for: &[&
         ));
         let falses = falses(said, end);
         let first = falses.iter().find(|time| time.to >= spell.from && time.from <= to);
-        match first {
-            Some(first) => told.push(format!("{} s ({})", after(first.from), first.reasons.join(", "))),
-            None => told.push("—".to_owned()),
-        }
+        told.push(
+            first.map_or_else(
+                || "—".to_owned(),
+                |first| format!("{} s ({})", after(first.from), first.reasons.join(", ")),
+            ),
+        );
         // What was mended is so for the operator before it is for whoever asked for a name that was not there.
         let mended = spell.to.map_or(end, |to| to - CONNECTION);
         for silence in silences(said, spell.from + TOLERATED, mended) {
@@ -112,9 +114,10 @@ pub fn judge(since: Timestamp, done: &[Operation], said: &[Said], asked_for: &[&
         };
         let next = spells.get(number + 1).map(|next| next.from);
         if let Some(time) = true_from(said, to) {
-            withdrawn.push(format!("{} s", seconds(time.duration_since(to))));
+            let later = seconds(time.duration_since(to));
+            withdrawn.push(if first.is_some() { format!("{later} s") } else { "—".to_owned() });
             if time > to + TOLERATED && next.is_none_or(|next| next > to + TOLERATED) {
-                wrong.push(format!("True only {} s after it worked again", seconds(time.duration_since(to))));
+                wrong.push(format!("True only {later} s after it worked again"));
             }
         } else {
             withdrawn.push("—".to_owned());

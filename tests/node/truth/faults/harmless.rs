@@ -9,7 +9,7 @@ use crate::truth::judge::Row;
 use crate::truth::stage::Stage;
 
 pub async fn policy_changed_by_hand(stage: &Stage) -> Row {
-    let cause = async || drop(stage.redis("operator", "CONFIG SET maxmemory-policy allkeys-lfu").await);
+    let cause = async || stage.configure("maxmemory-policy allkeys-lfu").await;
     let until = async || stage.scene.event(PATIENCE, "DriftCorrected", &["allkeys-lfu"], 1).await;
     stage.disturbance("policy by hand", "`CONFIG SET maxmemory-policy allkeys-lfu`", &[], cause, until).await
 }

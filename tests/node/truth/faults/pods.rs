@@ -38,9 +38,14 @@ pub async fn kept_by_a_finalizer(stage: &Stage) -> Row {
 pub async fn joined_by_a_strangers(stage: &Stage) -> Row {
     let service = stage.scene.kubectl(&["get", "service", "shop-redis", "--output", "jsonpath={.spec.selector}"]);
     let labels: Value = serde_json::from_str(&service).unwrap();
-    let cause = async || stage.make_pod("stranger", &labels, "sleep infinity", false).await;
-    let mend = async || stage.remove_pod("stranger");
-    stage.fault("two pods behind the Service", "a pod with the labels of shop-redis-0", cause, mend).await
+    let strangers = ["stranger-1", "stranger-2", "stranger-3"];
+    let cause = async || {
+        for name in strangers {
+            stage.make_pod(name, &labels, "sleep infinity", false).await;
+        }
+    };
+    let mend = async || strangers.iter().for_each(|name| stage.remove_pod(name));
+    stage.fault("pods behind the Service", "three more pods with the labels of shop-redis-0", cause, mend).await
 }
 
 pub async fn with_an_image_that_is_nowhere(stage: &Stage) -> Row {

@@ -24,13 +24,13 @@ pub async fn replica_of_nobody(stage: &Stage) -> Row {
 }
 
 pub async fn wants_replicas(stage: &Stage) -> Row {
-    let cause = async || drop(stage.redis("operator", "CONFIG SET min-replicas-to-write 1").await);
-    let mend = async || drop(stage.redis("operator", "CONFIG SET min-replicas-to-write 0").await);
+    let cause = async || stage.configure("min-replicas-to-write 1").await;
+    let mend = async || stage.configure("min-replicas-to-write 0").await;
     stage.fault("too few replicas", "`CONFIG SET min-replicas-to-write 1`", cause, mend).await
 }
 
 pub async fn listens_elsewhere(stage: &Stage) -> Row {
-    let cause = async || drop(stage.redis("operator", "CONFIG SET tls-port 7000").await);
+    let cause = async || stage.configure("tls-port 7000").await;
     let mend = async || {
         stage.redis_at(7000, "operator", "CONFIG SET tls-port 6380").await;
     };
@@ -68,7 +68,7 @@ pub async fn crowded(stage: &Stage) -> Row {
         format!("for number in {{1..64}}; do exec {{fd}}<>/dev/tcp/{}/6380; done; sleep infinity", stage.host());
     let cause = async || {
         stage.pause().await;
-        stage.redis("operator", "CONFIG SET maxclients 32").await;
+        stage.configure("maxclients 32").await;
         stage.make_pod("crowd", &json!({}), &connect, false).await;
     };
     let mend = async || {
