@@ -26,7 +26,7 @@ closed! {
         Available: Note,
         /// The Service that applications connect to is missing, or leads elsewhere.
         AddressUnusable: Outage,
-        /// The Secret with the connection, or the `ConfigMap` with the settings, is missing.
+        /// The Secret with the connection, or the `ConfigMap` with the settings, is missing or says something else.
         NotPublished: Outage,
         /// A setting had been changed on the server; it was set again and read back.
         DriftCorrected: Risk,

@@ -115,7 +115,7 @@ fn told<'sample>(sample: &'sample Sample, user: &str) -> Option<&'sample Vec<Pas
     }
 }
 
-fn bytes<'secret>(secret: &'secret Secret, key: &str) -> &'secret [u8] {
+pub(crate) fn bytes<'secret>(secret: &'secret Secret, key: &str) -> &'secret [u8] {
     secret.data.as_ref().and_then(|data| data.get(key)).map_or(&[], |value| value.0.as_slice())
 }
 

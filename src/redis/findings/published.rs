@@ -11,7 +11,11 @@ use crate::{
     kubernetes::{identity::Found, name},
     redis::{
         access::acl::APP,
-        credentials::{self, Credentials, rotation},
+        credentials::{
+            self, Credentials,
+            binding::{CONNECTION_STRING_KEY, application_settings},
+            rotation,
+        },
         live::Live,
         server::objects,
         settings::Settings,
@@ -54,7 +58,7 @@ pub fn finding(
             format!("Redis does not take the password in Secret {service}: applications that read it are refused");
         (!is_taken && !in_use.is_empty()).then_some(message)
     };
-    let (reason, message) = match (address, unpublished()) {
+    let (reason, message) = match (address, unpublished().or_else(|| edited(settings, observed))) {
         (Some(message), _) => (Reason::AddressUnusable, message),
         (None, Some(message)) => (Reason::NotPublished, message),
         (None, None) => (Reason::PasswordMismatch, unknown()?),
@@ -71,6 +75,39 @@ fn being_made(settings: &Settings, observed: &Live, credentials: &Credentials) -
         rotation::messages::remaking(settings)
     );
     is_missing.then(|| Finding::fails(RedisAvailable, Reason::NotPublished, message))
+}
+
+/// Where what is published says something else than it should. How it says it differs from one version of the operator to the next,
+/// and so no more is looked at than where it leads, and what keys begin with.
+fn edited(settings: &Settings, observed: &Live) -> Option<String> {
+    let (host, port) = (settings.host(), settings.port().to_string());
+    let ssl = settings.has_tls().to_string();
+    let (of_string, of_uri) = (format!("{host}:{port},"), format!("@{host}:{port}"));
+    let binding = observed.connection.owned()?;
+    let text = |key: &str| String::from_utf8_lossy(credentials::bytes(binding, key)).into_owned();
+    let wrong = [
+        ("host", text("host") == host),
+        ("port", text("port") == port),
+        ("username", text("username") == APP),
+        ("ssl", text("ssl") == ssl),
+        ("uri", text("uri").ends_with(&of_uri)),
+        (CONNECTION_STRING_KEY, text(CONNECTION_STRING_KEY).starts_with(&of_string)),
+    ];
+    let wrong: Vec<&str> = wrong.into_iter().filter(|(_, is_right)| !is_right).map(|(key, _)| key).collect();
+    if !wrong.is_empty() {
+        let (keys, secret) = (wrong.join(", "), name::redis(&settings.owner.name));
+        return Some(format!(
+            "Secret {secret} has another {keys} than it should: applications that read that do not reach Redis"
+        ));
+    }
+    let live = observed.application_settings.owned()?;
+    let wanted = application_settings(settings).data.unwrap_or_default();
+    let is_right =
+        wanted.iter().all(|(key, value)| live.data.as_ref().is_some_and(|data| data.get(key) == Some(value)));
+    (!is_right).then(|| {
+        let config_map = name::settings(&settings.owner.name);
+        format!("ConfigMap {config_map} says something else than it should: Redis refuses the keys of pods that start")
+    })
 }
 
 /// How a Service does not lead to the servers.

@@ -11,6 +11,8 @@ async fn what_applications_are_given_and_is_missing_or_leads_elsewhere_while_pau
         |value: serde_json::Value| json!({"metadata": {"annotations": {"tokencache.dev/reconcile": value}}});
     let other = json!({"spec": {"selector": {"app": "other"}}});
     let no_port = json!({"spec": {"ports": [{"name": "redis", "port": 7000, "targetPort": "redis"}]}});
+    let elsewhere = json!({"stringData": {"host": "elsewhere", "connectionString": "elsewhere:6380"}});
+    let prefix = json!({"data": {"Redis__InstanceName": "other:"}});
     let address = format!("shop-redis.{}.svc:6380", world.namespace);
     for (kind, name, edit, reason, words) in [
         (
@@ -23,6 +25,8 @@ async fn what_applications_are_given_and_is_missing_or_leads_elsewhere_while_pau
         ("Service", "shop-redis", Some(other), "AddressUnusable", "selects other pods (spec.selector)".to_owned()),
         ("Service", "shop-redis", Some(no_port), "AddressUnusable", "has other ports (spec.ports)".to_owned()),
         ("Secret", "shop-redis", None, "NotPublished", "there is no Secret shop-redis".to_owned()),
+        ("Secret", "shop-redis", Some(elsewhere), "NotPublished", "has another host, connectionString than".to_owned()),
+        ("ConfigMap", "shop-settings", Some(prefix), "NotPublished", "says something else".to_owned()),
         ("ConfigMap", "shop-settings", None, "NotPublished", "there is no ConfigMap shop-settings".to_owned()),
     ] {
         world.edit("TokenCache", SHOP, reconcile("paused".into())).await;
@@ -79,7 +83,7 @@ async fn refused_writes_are_an_outage_while_they_are_refused_and_then_a_warning(
     let write = async || world.app(SHOP, &["HMSET", "shop:oid.tid", "data", "x"]).await;
     assert!(write().await.starts_with("OOM"));
     let message = world.condition(SHOP, "MemorySufficient", "False", "WritesRefused").await;
-    assert!(message.contains("refuses writes because 16Mi are full"), "{message}");
+    assert!(message.contains("refuses writes (OOM): 16Mi are full"), "{message}");
     world.condition(SHOP, "Ready", "False", "WritesRefused").await;
 
     world.as_anybody(SHOP, &["UNLINK", "shop:big"]).await;
