@@ -62,6 +62,9 @@ pub struct Reading {
     pub other_database: Option<u32>,
 }
 
+/// For how long a write shows that somebody is logged in, in microseconds.
+const WRITTEN_FOR: u64 = 10_000_000;
+
 /// `cmdstat_*` of INFO.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Calls {
@@ -79,7 +82,8 @@ pub struct History {
     slowness: Slowness,
     usage: Usage,
     late: u32,
-    is_written_to: bool,
+    /// The server's time when an entry was seen to have been written last.
+    written: Option<u64>,
 }
 
 impl History {
@@ -89,10 +93,12 @@ impl History {
         &self.usage
     }
 
-    /// Whether an entry was written between the last two looks: somebody is logged in, if for a moment only.
+    /// Whether an entry was written between the last two looks, or a moment before: somebody is logged in, if for a moment only.
+    /// Two looks may follow each other within less than an application takes for another connection.
     #[must_use]
     pub fn is_written_to(&self) -> bool {
-        self.is_written_to
+        let last = self.before.as_ref().zip(self.written);
+        last.is_some_and(|(last, written)| last.time.saturating_sub(written) < WRITTEN_FOR)
     }
 
     /// Since when a slow command is of interest, as the server's time: the look before, where this one is slow.
@@ -137,7 +143,9 @@ impl History {
     /// Adds what a look read, where the biggest entry has this many bytes. Comes after [`Self::meet`].
     pub fn note(&mut self, reading: Reading, round_trip: Duration, slow: Option<SlowCommand>, biggest: u64) {
         let before = self.before.as_ref();
-        self.is_written_to = before.is_some_and(|before| reading.writes.count > before.writes.count);
+        if before.is_some_and(|before| reading.writes.count > before.writes.count) {
+            self.written = Some(reading.time);
+        }
         self.usage = Usage {
             memory: self.pressure.note(before, &reading),
             latency: self.slowness.note(before, &reading, round_trip, slow, biggest),
@@ -162,6 +170,21 @@ fn told_for(left: u32, seen: bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_written_to_for_some_seconds_after_a_look_that_saw_it() {
+        let mut history = History::default();
+        let mut look = |second: u64, count: u64| {
+            let writes = Calls { count, spent: 0 };
+            let reading = Reading { time: second * 1_000_000, writes, ..Reading::default() };
+            history.meet(&reading);
+            history.note(reading, Duration::ZERO, None, 0);
+            history.is_written_to()
+        };
+        let looks = [(0, 5), (30, 5), (60, 9), (61, 9), (75, 9), (76, 10), (106, 10)];
+        let seen = looks.map(|(second, count)| look(second, count));
+        assert_eq!(seen, [false, false, true, true, false, true, false]);
+    }
 
     #[test]
     fn the_number_of_entries_stays_while_it_moves_a_little() {
