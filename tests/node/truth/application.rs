@@ -75,8 +75,10 @@ impl Operation {
         let mut words = line.splitn(4, ' ');
         let begun = Timestamp::from_millisecond(words.next()?.parse().ok()?).ok()?;
         let took = Duration::from_millis(words.next()?.parse().ok()?);
-        let outcome = format!("{}: {}", words.next()?, words.next()?);
-        let refused = (!outcome.ends_with(": ok")).then_some(outcome);
+        let (what, answer) = (words.next()?, words.next()?);
+        // redis-cli says first to whom it could not connect.
+        let why = answer.rsplit(": ").next().unwrap_or(answer);
+        let refused = (answer != "ok").then(|| format!("{what}: {why}"));
         Some(Self { begun, took, refused })
     }
 

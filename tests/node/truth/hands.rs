@@ -46,6 +46,15 @@ impl Stage {
         apply(&self.scene, object);
     }
 
+    /// Waits until there is an object.
+    pub async fn there_is(&self, kind: &str, name: &str) {
+        within(PATIENCE * 2, &format!("there is {kind} {name}"), async || {
+            let found = self.scene.kubectl(&["get", kind, name, "--ignore-not-found", "--output", "name"]);
+            if found.is_empty() { Err("it is gone".to_owned()) } else { Ok(()) }
+        })
+        .await;
+    }
+
     pub fn delete_pod(&self) {
         self.scene.kubectl(&["delete", "pod", "shop-redis-0", "--wait=false"]);
     }

@@ -16,6 +16,9 @@ pub const TOLERATED: SignedDuration = SignedDuration::from_secs(45);
 /// it works again if nothing failed.
 pub const CONNECTION: SignedDuration = SignedDuration::from_secs(12);
 
+/// What stands in a Secret reaches a pod that mounts it so much later, and the application with its next connection after that.
+const UNFELT: SignedDuration = SignedDuration::from_secs(30);
+
 /// A time in which the application failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spell {
@@ -103,8 +106,8 @@ pub fn judge(since: Timestamp, done: &[Operation], said: &[Said], asked_for: &[&
                 |first| format!("{} s ({})", after(first.from), first.reasons.join(", ")),
             ),
         );
-        // What was mended is so for the operator before it is for whoever asked for a name that was not there.
-        let mended = spell.to.map_or(end, |to| to - CONNECTION);
+        // What was mended is so before the application hears of it.
+        let mended = spell.to.map_or(end, |to| to - UNFELT);
         for silence in silences(said, spell.from + TOLERATED, mended) {
             wrong.push(format!("not False from {} to {} s after it began to fail", after(silence.0), after(silence.1)));
         }
@@ -128,7 +131,7 @@ pub fn judge(since: Timestamp, done: &[Operation], said: &[Said], asked_for: &[&
         let is_asked_for = time.reasons.iter().all(|reason| asked_for.contains(&reason.as_str()));
         let is_felt = spells
             .iter()
-            .any(|spell| time.from >= spell.from - CONNECTION && spell.to.is_none_or(|to| time.from <= to + TOLERATED));
+            .any(|spell| time.from >= spell.from - UNFELT && spell.to.is_none_or(|to| time.from <= to + TOLERATED));
         if !is_asked_for && !is_felt {
             wrong.push(format!("False ({}) while the application works", time.reasons.join(", ")));
         }
@@ -267,15 +270,15 @@ mod tests {
     #[test]
     fn ready_that_says_something_else_is_wrong() {
         let cases = [
-            (wrong(&[(20, 120)], &[(0, "True")], &[]), "not False from 45.0 to 88.0 s after it began to fail"),
-            (wrong(&[(20, 100)], &[(0, "True"), (70, "False"), (110, "True")], &[]), "not False from 45.0 to 50.0 s"),
+            (wrong(&[(20, 120)], &[(0, "True")], &[]), "not False from 45.0 to 70.0 s after it began to fail"),
+            (wrong(&[(20, 120)], &[(0, "True"), (70, "False"), (130, "True")], &[]), "not False from 45.0 to 50.0 s"),
             (
                 wrong(&[(20, 200)], &[(0, "True"), (30, "False"), (90, "True"), (99, "False"), (210, "True")], &[]),
                 "not False from 70.0 to 79.0 s",
             ),
             (
                 wrong(&[(20, 200)], &[(0, "True"), (30, "Unknown"), (210, "True")], &[]),
-                "not False from 45.0 to 168.0 s",
+                "not False from 45.0 to 150.0 s",
             ),
             (wrong(&[(20, 100)], &[(0, "True"), (30, "False"), (146, "True")], &[]), "True only 46.0 s after"),
             (wrong(&[(20, 100)], &[(0, "True"), (30, "False")], &[]), "not True after it worked again"),
@@ -284,7 +287,7 @@ mod tests {
                 wrong(&[], &[(0, "True"), (30, "False"), (31, "True")], &[]),
                 "False (Unreachable) while the application works",
             ),
-            (wrong(&[(100, 110)], &[(0, "True"), (80, "False"), (120, "True")], &[]), "False (Unreachable) while"),
+            (wrong(&[(100, 110)], &[(0, "True"), (60, "False"), (120, "True")], &[]), "False (Unreachable) while"),
         ];
         for (wrong, expected) in cases {
             assert!(wrong.contains(expected), "{wrong:?} lacks {expected:?}");

@@ -67,12 +67,22 @@ mod side_by_side {
             objects::service_selects_nothing,
             objects::service_leads_to_another_port,
             objects::service_becomes_a_name_elsewhere,
-            objects::binding_names_another_host,
-            objects::binding_has_another_password,
             harmless::objects_edited,
-            harmless::password_rotated,
         ];
         play("given", json!({"maxMemory": "32Mi"}), HOLD, acts).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "takes minutes: `make truth`"]
+    async fn secrets() {
+        let acts = acts![
+            objects::binding_names_another_host,
+            objects::binding_has_another_password,
+            harmless::binding_deleted,
+            harmless::users_deleted,
+            harmless::login_deleted,
+        ];
+        play("secrets", json!({"maxMemory": "32Mi"}), HOLD, acts).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,6 +127,8 @@ mod side_by_side {
             harmless::policy_changed_by_hand,
             harmless::settings_edited,
             harmless::key_rotated,
+            harmless::password_rotated,
+            harmless::password_edited,
         ];
         play("users", json!({"maxMemory": "32Mi"}), HOLD, acts).await;
     }

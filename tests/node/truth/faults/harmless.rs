@@ -38,6 +38,32 @@ pub async fn password_rotated(stage: &Stage) -> Row {
     stage.disturbance("password rotated", "`rotate-password-requested`", &[], cause, until).await
 }
 
+pub async fn binding_deleted(stage: &Stage) -> Row {
+    deleted(stage, "shop-redis", "binding deleted", &["NotPublished"]).await
+}
+
+pub async fn users_deleted(stage: &Stage) -> Row {
+    deleted(stage, "shop-redis-users", "users deleted", &[]).await
+}
+
+pub async fn login_deleted(stage: &Stage) -> Row {
+    deleted(stage, "shop-redis-operator", "operator's login deleted", &[]).await
+}
+
+/// A Secret that is gone is made anew, and who has the earlier password goes on.
+async fn deleted(stage: &Stage, secret: &str, what: &str, asked_for: &[&str]) -> Row {
+    let cause = async || drop(stage.scene.kubectl(&["delete", "secret", secret]));
+    let until = async || stage.there_is("secret", secret).await;
+    stage.disturbance(what, &format!("`kubectl delete secret {secret}`"), asked_for, cause, until).await
+}
+
+pub async fn password_edited(stage: &Stage) -> Row {
+    let patch = json!({"stringData": {"password": "handmade"}}).to_string();
+    let cause =
+        async || drop(stage.scene.kubectl(&["patch", "secret", "shop-redis", "--type", "merge", "--patch", &patch]));
+    stage.disturbance("binding's password", "another `password` in Secret shop-redis", &[], cause, async || {}).await
+}
+
 pub async fn objects_edited(stage: &Stage) -> Row {
     let cause = async || {
         stage.scene.kubectl(&["delete", "service", "shop-redis-headless"]);
