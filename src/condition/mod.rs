@@ -20,6 +20,8 @@ closed! {
         Ready,
         /// Only the user can help.
         Stalled,
+        /// Nothing is changed or repaired, because the user asks for that. It is there while that is so.
+        Paused,
         /// The spec can be carried out.
         SpecValid,
         /// Redis answers the operator and takes writes.

@@ -10,6 +10,9 @@ closed! {
         /// Nothing waits for the user.
         NotStalled: Note,
 
+        /// The annotation that holds a cache still is set.
+        Paused: Note,
+
         /// The spec can be carried out.
         Valid: Note,
         /// The spec cannot be read or holds what cannot be carried out.

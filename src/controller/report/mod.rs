@@ -94,7 +94,10 @@ pub fn compose(
 /// looked at.
 fn before_look(about: Basis<'_>, spec_valid: Finding) -> Report {
     let mut report = invalid(about, spec_valid);
-    let is_said = |condition: &&Condition| report.status.conditions.iter().any(|new| new.type_ == condition.type_);
+    let is_said = |condition: &&Condition| {
+        condition.type_ == ConditionType::Paused.as_str()
+            || report.status.conditions.iter().any(|new| new.type_ == condition.type_)
+    };
     let kept: Vec<_> = about.previous.conditions.iter().filter(|old| !is_said(old)).cloned().collect();
     report.status.conditions.extend(kept);
     report
@@ -103,13 +106,7 @@ fn before_look(about: Basis<'_>, spec_valid: Finding) -> Report {
 /// The report of these findings, in the order of their conditions.
 fn of_findings(about: Basis<'_>, mut findings: Vec<Finding>, share: StatusShare) -> Report {
     findings.sort_by_key(|finding| finding.condition);
-    let [mut ready, stalled] = summary(&standing(&about.previous.conditions, &findings));
-    if operation::is_paused(about.cache) && ready.reason != Reason::DriftWhilePaused {
-        let paused = format!(
-            ". Paused: nothing is changed or repaired while the annotation {RECONCILE_ANNOTATION} says {PAUSED}"
-        );
-        ready.message += &paused;
-    }
+    let [ready, stalled] = summary(&standing(&about.previous.conditions, &findings));
     let findings: Vec<Finding> = [ready, stalled].into_iter().chain(findings).collect();
     assemble(about, &findings, share)
 }
@@ -184,13 +181,25 @@ fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
     }
 }
 
+/// That nothing is changed, because the user asks for that.
+fn paused(cache: &TokenCache) -> Option<Finding> {
+    let (name, namespace) = (cache.metadata.name.as_deref()?, cache.metadata.namespace.as_deref()?);
+    let message = format!(
+        "nothing is changed or repaired while the annotation {RECONCILE_ANNOTATION} says {PAUSED}. To go on: \
+         `kubectl -n {namespace} annotate tokencache {name} {RECONCILE_ANNOTATION}-`"
+    );
+    operation::is_paused(cache).then(|| Finding::holds(ConditionType::Paused, Reason::Paused, message))
+}
+
 fn assemble(Basis { cache, previous, now }: Basis<'_>, findings: &[Finding], share: StatusShare) -> Report {
     // What is news is told by what stands in the status.
     let fitting = |finding: &Finding| Finding {
         message: words::cut(&finding.message, LONGEST_MESSAGE.into()),
         ..finding.clone()
     };
-    let findings: Vec<Finding> = findings.iter().map(fitting).collect();
+    let mut findings: Vec<Finding> = findings.iter().map(fitting).collect();
+    findings.extend(paused(cache));
+    findings.sort_by_key(|finding| finding.condition);
     let generation = cache.metadata.generation.unwrap_or_default();
     let events = events::of_conditions(&previous.conditions, &findings);
     let conditions = merge(&previous.conditions, &findings, generation, now);

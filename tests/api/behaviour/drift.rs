@@ -150,10 +150,7 @@ async fn another_list_of_commands_reaches_the_server_without_a_restart_and_is_no
 async fn paused(world: &World) {
     let pause = json!({"metadata": {"annotations": {"tokencache.dev/reconcile": "paused"}}});
     world.edit("TokenCache", SHOP, pause).await;
-    let told = |status: &serde_json::Value| {
-        condition(status, "Ready")["message"].as_str().is_some_and(|message| message.contains("Paused"))
-    };
-    world.status(SHOP, "the pause is told", told).await;
+    world.condition(SHOP, "Paused", "True", "Paused").await;
 }
 
 #[tokio::test]

@@ -248,7 +248,7 @@ async fn while_the_cache_is_paused_the_ring_is_looked_at_only() {
     let (world, _operator) = shop("paused-ring").await;
     let ring = world.ring(1).await;
     world.edit("TokenCache", SHOP, paused(true)).await;
-    world.condition_says(SHOP, "Ready", "Paused").await;
+    world.condition(SHOP, "Paused", "True", "Paused").await;
     world.edit("Secret", RING, json!({"stringData": {"notes.txt": "mine"}})).await;
     let message = world.condition(SHOP, "KeyRingReady", "False", "DriftWhilePaused").await;
     assert!(message.contains("notes.txt"), "{message}");

@@ -133,7 +133,7 @@ async fn keys_of_an_earlier_version_are_labelled_anew_also_where_no_ring_is_want
     let paused = |value: Value| json!({"metadata": {"annotations": {"tokencache.dev/reconcile": value}}});
     world.edit("TokenCache", SHOP, json!({ "spec": spec })).await;
     world.edit("TokenCache", SHOP, paused("paused".into())).await;
-    world.condition_says(SHOP, "Ready", "Paused").await;
+    world.condition(SHOP, "Paused", "True", "Paused").await;
     operator.kill().await;
     as_before(&world).await;
     let _operator = operator_of(&world).await;
@@ -226,7 +226,7 @@ async fn a_secret_of_a_keys_name_that_somebody_else_made_is_told_and_not_taken_o
     let key = world.keys().await.into_keys().next().unwrap();
     let mut secret = world.get("Secret", &key).await;
     world.edit("TokenCache", SHOP, json!({"metadata": {"annotations": {"tokencache.dev/reconcile": "paused"}}})).await;
-    world.condition_says(SHOP, "Ready", "Paused").await;
+    world.condition(SHOP, "Paused", "True", "Paused").await;
     world.delete("Secret", &key).await;
     secret["metadata"] = json!({"name": key});
     world.make("Secret", secret).await.unwrap();

@@ -30,11 +30,7 @@ async fn what_applications_are_given_and_is_missing_or_leads_elsewhere_while_pau
         ("ConfigMap", "shop-settings", None, "NotPublished", "there is no ConfigMap shop-settings".to_owned()),
     ] {
         world.edit("TokenCache", SHOP, reconcile("paused".into())).await;
-        world
-            .status(SHOP, "it is paused", |seen| {
-                condition(seen, "Ready")["message"].as_str().is_some_and(|message| message.contains("Paused"))
-            })
-            .await;
+        world.condition(SHOP, "Paused", "True", "Paused").await;
         match edit {
             Some(edit) => world.edit(kind, name, edit).await,
             None => world.delete(kind, name).await,

@@ -199,7 +199,7 @@ async fn a_password_that_somebody_puts_into_the_binding_is_followed_and_one_that
 
     // While the cache is paused nothing is followed, and that is told.
     world.edit("TokenCache", SHOP, pause(&"paused".into())).await;
-    world.condition_says(SHOP, "Ready", "Paused").await;
+    world.condition(SHOP, "Paused", "True", "Paused").await;
     world.edit("Secret", "shop-redis", json!({"data": {"password": base64("P")}})).await;
     let message = world.condition(SHOP, "RedisAvailable", "False", "PasswordMismatch").await;
     assert!(message.contains("Secret shop-redis") && message.contains("paused"), "{message}");

@@ -56,11 +56,11 @@ async fn two_writes_of_a_status_are_seconds_apart_and_the_last_one_is_not_lost()
     })
     .await;
     world.edit("TokenCache", SHOP, pause(&"paused".into())).await;
-    world.condition_says(SHOP, "Ready", "Paused").await;
+    world.condition(SHOP, "Paused", "True", "Paused").await;
     world.edit("TokenCache", SHOP, pause(&Value::Null)).await;
     let goes_on = |status: &Value| {
         let ready = condition(status, "Ready");
-        ready["status"] == "True" && !ready["message"].as_str().unwrap().contains("Paused")
+        ready["status"] == "True" && condition(status, "Paused").is_null()
     };
     world.status(SHOP, "the last one arrives", goes_on).await;
     let writes = status_writes(&world);

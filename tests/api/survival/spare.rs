@@ -21,7 +21,7 @@ async fn a_paused_cache_is_watched_and_not_repaired_until_it_goes_on() {
         world.kubelet.pod(POD).redis_cli(6380, Some(("operator", &operator)), &command).await
     };
     world.edit("TokenCache", SHOP, pause(&"paused".into())).await;
-    world.condition_says(SHOP, "Ready", "Paused").await;
+    world.condition(SHOP, "Paused", "True", "Paused").await;
 
     world.delete("Service", "shop-redis").await;
     world.edit("ConfigMap", "shop-redis-config", json!({"data": {"redis.conf": "# empty\n"}})).await;
@@ -53,8 +53,9 @@ async fn a_cache_that_is_paused_from_the_start_is_not_begun() {
     let _operator = crate::support::operator::Operator::start(&world.namespace).await;
     let metadata = json!({"name": SHOP, "annotations": {"tokencache.dev/reconcile": "paused"}});
     world.make("TokenCache", json!({"metadata": metadata, "spec": {}})).await.unwrap();
-    let message = world.condition(SHOP, "Ready", "False", "Provisioning").await;
-    assert!(message.contains("Paused"), "{message}");
+    world.condition(SHOP, "Ready", "False", "Provisioning").await;
+    let message = world.condition(SHOP, "Paused", "True", "Paused").await;
+    assert!(message.contains("tokencache.dev/reconcile-`"), "{message}");
     never(TWO_PERIODS, "nothing is made", async || {
         let names = world.names().await;
         (!names.is_empty()).then(|| format!("{names:?}"))

@@ -61,6 +61,7 @@ fn of_condition(finding: &Finding) -> Option<Event> {
         // Nobody uses a cache that was made a moment ago.
         ConditionType::Stalled | ConditionType::InUse => false,
         ConditionType::Ready => well,
+        ConditionType::Paused => true,
         ConditionType::SpecValid
         | ConditionType::RedisAvailable
         | ConditionType::TlsReady
