@@ -57,8 +57,8 @@ pub struct Observed<'pass> {
     pub admitted: Option<Admitted>,
     /// Which objects were found to be as they are wanted.
     pub settled: Arc<Settled>,
-    /// The namespace of the operator's own pod, where that is known.
-    pub operator_namespace: Option<String>,
+    /// Where the operator runs.
+    pub operator: OperatorPlace,
 }
 
 impl<'pass> Observed<'pass> {
@@ -85,6 +85,15 @@ impl Marked {
         let version = object.uid.as_ref().and_then(|uid| self.0.get(uid));
         version.is_some_and(|version| *version == object.resource_version)
     }
+}
+
+/// Where the operator runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperatorPlace {
+    /// The namespace of its own pod, where that is known.
+    pub namespace: Option<String>,
+    /// Whether Services are reached from there, as from every pod.
+    pub reaches_services: bool,
 }
 
 /// Objects, by kind and name.

@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    capability::observed::OperatorPlace,
     controller::{self, Options, Scope, memory},
     kubernetes::words,
     telemetry::{
@@ -51,6 +52,9 @@ pub struct RunArguments {
     /// The namespace of the operator's pod, which `NetworkPolicies` let through to Redis. Without it, none is made.
     #[arg(long, env = "POD_NAMESPACE")]
     pod_namespace: Option<String>,
+    /// The address of the API server's Service, which every pod is given: where there is one, Services are reached from here.
+    #[arg(long, env = "KUBERNETES_SERVICE_HOST", hide = true)]
+    service_host: Option<String>,
 }
 
 /// Why the operator did not run.
@@ -138,7 +142,10 @@ async fn run(arguments: &RunArguments) -> Result<(), RunError> {
         probe_period: arguments.probe_period,
         status_pause: memory::PAUSE,
         reporter: arguments.pod_name.clone(),
-        operator_namespace: arguments.pod_namespace.clone().filter(|namespace| !namespace.is_empty()),
+        operator: OperatorPlace {
+            namespace: arguments.pod_namespace.clone().filter(|namespace| !namespace.is_empty()),
+            reaches_services: arguments.service_host.as_ref().is_some_and(|host| !host.is_empty()),
+        },
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), scope = %options.scope, "starting");
     let health = move |path: &str| health::answer(path, *is_synced.borrow());

@@ -24,7 +24,7 @@ pub mod sweep;
 pub mod sweeper;
 pub mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,7 +38,7 @@ use crate::{
         access::acl,
         look::{
             Desired, Login, Question, Sample, Server, Trust,
-            answer::{Answer, Impediment, Section, Unread},
+            answer::{Answer, Detour, Impediment, Section, ShutOut, Unread},
             drift::Drift,
             fault::{Fault, Kill, Untrusted},
             load::Usage,
@@ -46,7 +46,7 @@ use crate::{
         tls::certificate::Fingerprint,
     },
 };
-use look::{Histories, callers, certificate, refusals, script, settings, usage, users, writes};
+use look::{Histories, address, callers, certificate, refusals, script, settings, usage, users, writes};
 use wire::{Limits, connection::Connection, failure::Failure, reply};
 
 /// Looks at servers, and holds one connection to each of them in between.
@@ -57,6 +57,8 @@ pub struct Probe {
     histories: Mutex<HashMap<Server, Histories>>,
     /// Certificates that prove nothing, and since when every look has found them.
     untrusted: Mutex<HashMap<Server, (Fingerprint, Timestamp)>>,
+    /// Servers to which the address that applications are given did not lead at the last look.
+    missed: Mutex<HashSet<Server>>,
     /// Since when servers are kept from everything by a script, as far as looks have seen it.
     busy: Mutex<HashMap<Server, Instant>>,
 }
@@ -77,6 +79,7 @@ impl Probe {
             held: Mutex::default(),
             histories: Mutex::default(),
             untrusted: Mutex::default(),
+            missed: Mutex::default(),
             busy: Mutex::default(),
         }
     }
@@ -105,8 +108,11 @@ impl Probe {
                 let unread = answer.unread.into_iter().chain(unread).collect();
                 // A connection that is opened for each write is seldom open when it is looked for.
                 let is_written_to = || self.histories().get(server).is_some_and(|history| history.load.is_written_to());
-                let is_shut_out = answer.is_shut_out && !is_written_to();
-                (Ok(Answer { is_shut_out, usage, unread, ..answer }), Some(entries))
+                let shut_out = match answer.shut_out {
+                    ShutOut::Perhaps if !is_written_to() => ShutOut::Everybody,
+                    shut_out => shut_out,
+                };
+                (Ok(Answer { shut_out, usage, unread, ..answer }), Some(entries))
             }
             Err(fault) => (Err(fault), None),
         };
@@ -121,6 +127,7 @@ impl Probe {
         self.held().retain(|server, _| !is_gone(server));
         self.histories().retain(|server, _| !is_gone(server));
         self.untrusted.lock().unwrap_or_else(PoisonError::into_inner).retain(|server, _| !is_gone(server));
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).retain(|server| !is_gone(server));
         self.busy().retain(|server, _| !is_gone(server));
     }
 
@@ -164,10 +171,13 @@ impl Probe {
         };
         connection.keep().await?;
         writes::are_taken(&mut connection, want).await?;
+        let through = address::reach(server, want, self.limits).await;
+        answer.detour = self.detour(server, through.as_ref().err());
         if let Some(trust) = &want.trust {
             let state = (want.correct, answer.impediment.as_ref());
+            let shown = through.ok().flatten().or_else(|| connection.shown().filter(|_| is_new).cloned());
             let (certificate, drift) =
-                match certificate::bring_in_line(&mut connection, server, trust, is_new, state, self.limits).await {
+                match certificate::bring_in_line(&mut connection, server, trust, shown, state, self.limits).await {
                     Err(fault @ Fault::Certificate(_)) => {
                         // None is opened to a server that proves nothing; over this one it can be set right still.
                         self.hold(server, login, connection);
@@ -183,7 +193,9 @@ impl Probe {
         answer.unread.extend(refused.unread.map(|why| (Section::Refusals, why)));
         if refused.refuses_logins {
             let callers = callers::read(&mut connection, Duration::ZERO).await.unwrap_or_default();
-            answer.is_shut_out = callers.is_some_and(|callers| callers.is_empty());
+            if callers.is_some_and(|callers| callers.is_empty()) {
+                answer.shut_out = ShutOut::Perhaps;
+            }
         }
         if want.question == Some(Question::Callers) {
             // What is not known is asked again.
@@ -255,6 +267,17 @@ impl Probe {
 
     fn hold(&self, server: &Server, login: &Login, connection: Connection) {
         self.held().insert(server.clone(), Held { login: login.clone(), connection });
+    }
+
+    /// What keeps applications from the server at the address that they are given. What has failed once may have been on its way.
+    fn detour(&self, server: &Server, fault: Option<&Fault>) -> Option<Detour> {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that takes no further connection says so itself.
+        let Some(fault) = fault.filter(|fault| **fault != Fault::Full) else {
+            missed.remove(server);
+            return None;
+        };
+        Some(Detour { why: address::in_words(fault), is_confirmed: !missed.insert(server.clone()) })
     }
 
     /// With the time since when every look that could have set it right found the same certificate that proves nothing.
@@ -336,7 +359,8 @@ async fn ask(connection: &mut Connection, want: &Desired) -> Result<Answer, Faul
         drift,
         unknown_words,
         refusals: Vec::new(),
-        is_shut_out: false,
+        shut_out: ShutOut::Nobody,
+        detour: None,
         certificate: None,
         callers: None,
         usage: Usage::default(),

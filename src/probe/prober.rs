@@ -27,7 +27,7 @@ use crate::{
         desired::ProbeTarget,
         look::{
             Desired, Sample, Server,
-            answer::Role,
+            answer::{Role, ShutOut},
             drift::{Correction, Drift, Parameter},
         },
     },
@@ -38,6 +38,8 @@ use crate::{
 const CONCURRENT_LOOKS: usize = 256;
 /// So many periods after its start a server says something by who is connected: two minutes at the usual period.
 const RECONNECT: u32 = 4;
+/// The pause after a look that may have found every application shut out: long enough that one that is not has written since.
+const SUSPICION: Duration = Duration::from_secs(12);
 /// The first pause after a look that failed; it doubles up to the period.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
@@ -238,10 +240,16 @@ async fn round(
         if healthy && !samples.is_empty() && current.want.correct {
             wanted = Some(Arc::clone(&target));
         }
+        let answers = || samples.iter().flat_map(|sample| &sample.outcome);
         // A certificate that is on its way to the pod is looked for again soon.
-        let settled =
-            healthy && samples.iter().flat_map(|sample| &sample.outcome).all(|answer| !answer.awaits_certificate());
-        let pause = if settled { shared.period } else { retry.min(shared.period) };
+        let settled = healthy && answers().all(|answer| !answer.is_in_flux());
+        let pause = if !settled {
+            retry.min(shared.period)
+        } else if answers().any(|answer| answer.shut_out == ShutOut::Perhaps) {
+            SUSPICION.min(shared.period)
+        } else {
+            shared.period
+        };
         retry = if settled { FIRST_RETRY } else { retry.saturating_mul(2) };
         let news = {
             let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);

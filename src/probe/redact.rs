@@ -7,7 +7,7 @@ use crate::{
         access::{acl::Passwords, password::PasswordHash},
         look::{
             Desired, Login,
-            answer::{Answer, Impediment, MemorySettings, Refusal, Reload, Served, Unread},
+            answer::{Answer, Detour, Impediment, MemorySettings, Refusal, Reload, Served, Unread},
             drift::{Correction, Drift},
             fault::{Fault, Foreign, Kill, Untrusted},
         },
@@ -65,7 +65,8 @@ fn of_answer(answer: Answer, tell: &dyn Fn(String) -> String) -> Answer {
         drift,
         unknown_words,
         refusals,
-        is_shut_out,
+        shut_out,
+        detour,
         certificate,
         callers,
         usage,
@@ -105,7 +106,8 @@ fn of_answer(answer: Answer, tell: &dyn Fn(String) -> String) -> Answer {
             .map(|(user, words)| (user, words.into_iter().take(MOST_WORDS).map(tell).collect()))
             .collect(),
         refusals: refusals.collect(),
-        is_shut_out,
+        shut_out,
+        detour: detour.map(|Detour { why, is_confirmed }| Detour { why: tell(why), is_confirmed }),
         certificate,
         callers,
         // The name of a slow command was cut to letters and digits where it was read.
@@ -221,6 +223,7 @@ mod tests {
                 rule: String::new(),
                 since_7_2: "",
             }],
+            address: None,
             question: None,
             correct: true,
         };

@@ -2,6 +2,8 @@
 //!
 //! In: the settings, what was observed, the passwords and the certificate. Out: an [`ProbeTarget`] for the prober.
 
+use std::net::SocketAddr;
+
 use super::{
     access::acl::{self, OPERATOR},
     credentials::{self, Credentials},
@@ -60,9 +62,17 @@ pub fn want(settings: &Settings, observed: &Live, credentials: &Credentials) -> 
         append_only: settings.persistence.is_some(),
         trust: trust(settings, observed, credentials),
         users: users(settings, credentials),
+        address: address(settings, observed),
         question: network::asks_for_callers(settings, observed).then_some(Question::Callers),
         correct: true,
     }
+}
+
+/// The address that the Service gives applications; `None` where there is none, or nothing reaches it from here.
+fn address(settings: &Settings, observed: &Live) -> Option<SocketAddr> {
+    let service = observed.service.owned().filter(|_| observed.operator.reaches_services)?;
+    let address = service.spec.as_ref()?.cluster_ip.as_deref()?.parse().ok()?;
+    Some(SocketAddr::new(address, settings.port()))
 }
 
 /// By what the servers prove who they are; `None` where they need not, or where that is not known.

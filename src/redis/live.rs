@@ -17,6 +17,7 @@ use kube::Resource;
 use super::{look::Sample, tls::verified::Verified};
 use crate::{
     api::v1alpha1::OperationStatus,
+    capability::observed::OperatorPlace,
     kubernetes::{
         identity::Found,
         object::{Kind, Reference},
@@ -36,8 +37,8 @@ pub struct Live {
     pub was_restricted: bool,
     /// From where applications are connected, where there is none yet.
     pub callers: Callers,
-    /// The namespace of the operator's own pod, where that is known.
-    pub operator_namespace: Option<String>,
+    /// Where the operator runs.
+    pub operator: OperatorPlace,
     /// The Service that applications connect to.
     pub service: Found<Arc<Service>>,
     /// The Service that governs the pods.
@@ -139,7 +140,7 @@ impl Live {
             network_policy: _,
             was_restricted: _,
             callers: _,
-            operator_namespace: _,
+            operator: _,
             service,
             headless_service,
             config_map,

@@ -100,7 +100,7 @@ pub fn live(settings: &Settings, observed: &Observed<'_>, samples: &[Sample], ve
         network_policy: found(settings, observed, &main, &fit::network_policy),
         was_restricted: is_restricted(observed.previous),
         callers: Callers::Unknown,
-        operator_namespace: observed.operator_namespace.clone(),
+        operator: observed.operator.clone(),
         admitted: observed.admitted.clone(),
         certificate_authority: match settings.tls {
             TlsSource::Managed => tls_secret(name::redis_ca(owner)),

@@ -12,7 +12,7 @@ use tokencache_operator::{
     kubernetes::identity::Found,
     redis::{
         look::{
-            answer::{Answer, Impediment, Refusal, Reload, Role},
+            answer::{Answer, Detour, Impediment, Refusal, Reload, Role, ShutOut},
             drift::{Correction, Drift, Parameter},
             fault::{Fault, Foreign, Kill, Untrusted},
         },
@@ -99,6 +99,10 @@ fn what_is_said_of_a_server_that_answers() {
     let memory = |correction| drift(MaxMemory, "0", correction);
     let app = |correction| drift(AppPassword, "another password", correction);
     let replica = Answer { role: Some(Role::Replica), ..well() };
+    let detour = |is_confirmed| {
+        let detour = Detour { why: "connection refused".to_owned(), is_confirmed };
+        Answer { detour: Some(detour), ..well() }
+    };
     let cases = [
         Seen::answer(vec![]).told("all is well"),
         Seen::answer(vec![]).paused().told("all is well, and paused"),
@@ -132,6 +136,8 @@ fn what_is_said_of_a_server_that_answers() {
             .with(|world| world.cache.spec.redis.eviction_policy = Policy::AllkeysLru)
             .told("the spec has changed since the look"),
         Seen::pod(&running(true)).outcome(Ok(replica)).told("the server is a replica"),
+        Seen::pod(&running(true)).outcome(Ok(detour(false))).told("the Service's address did not lead there, once"),
+        Seen::pod(&running(true)).outcome(Ok(detour(true))).told("the Service's address does not lead there"),
         impeded(Impediment::LacksReplicas).told("the server lacks replicas"),
         impeded(Impediment::CannotSave("MISCONF Redis is configured to save RDB snapshots".to_owned()))
             .told("the server cannot save"),
@@ -291,7 +297,7 @@ fn what_is_said_of_users_and_of_what_they_were_refused() {
         Seen::answer(vec![drift(Strangers, "a, b, c and 2 more", Withheld)]).paused().told("strangers while paused"),
         refused(vec![Refusal::Password]).told("a wrong password"),
         Seen::pod(&running(true))
-            .outcome(Ok(Answer { refusals: vec![Refusal::Password], is_shut_out: true, ..well() }))
+            .outcome(Ok(Answer { refusals: vec![Refusal::Password], shut_out: ShutOut::Everybody, ..well() }))
             .told("a wrong password, and nobody is logged in"),
         refused(vec![command("keys"), command("get")]).told("a command that Standard refuses"),
         refused(vec![command("get")]).with(strict).told("a command that Strict refuses"),

@@ -115,7 +115,7 @@ fn another_port_or_another_home_of_the_operator_reaches_the_policy() {
     let port =
         |world: &World| serde_json::to_value(live(world)).unwrap()["spec"]["ingress"][0]["ports"][0]["port"].clone();
     assert_eq!(port(&world), 6379);
-    world.observed.operator_namespace = Some("operators".to_owned());
+    world.observed.operator.namespace = Some("operators".to_owned());
     assert_eq!(world.pass(), POLICY);
     assert_eq!(port(&World::settled(shop(AUTO))), 6380);
 }
@@ -124,7 +124,7 @@ fn another_port_or_another_home_of_the_operator_reaches_the_policy() {
 fn an_operator_that_would_be_kept_out_makes_none() {
     for spec in [AUTO, NAMESPACE] {
         let mut world = from_before(spec);
-        world.observed.operator_namespace = None;
+        world.observed.operator.namespace = None;
         world.observed.callers = Callers::Inside;
         assert!(world.plan().is_empty() && !asks(&world), "{spec}");
     }
@@ -179,7 +179,7 @@ fn what_is_said_of_who_reaches_a_cache() {
         told("one of that name was restored", |world| {
             world.observed.network_policy = Found::Restored("velero-server".to_owned());
         }),
-        told("the operator runs in no pod", |world| world.observed.operator_namespace = None),
+        told("the operator runs in no pod", |world| world.observed.operator.namespace = None),
     ];
     insta::assert_snapshot!(told.join(""));
 }

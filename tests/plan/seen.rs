@@ -26,7 +26,7 @@ use tokencache_operator::{
         findings::Moment,
         look::{
             Sample,
-            answer::{Answer, MemorySettings, Product, Reload, Role, Saving, Served, UnknownWords},
+            answer::{Answer, MemorySettings, Product, Reload, Role, Saving, Served, ShutOut, UnknownWords},
             drift::Drift,
             fault::Fault,
             load::Usage,
@@ -255,7 +255,8 @@ pub fn well() -> Answer {
         certificate: Some(served(Reload::Done)),
         unknown_words: UnknownWords::new(),
         refusals: Vec::new(),
-        is_shut_out: false,
+        shut_out: ShutOut::Nobody,
+        detour: None,
         callers: None,
         usage: Usage::default(),
         unread: BTreeMap::new(),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokencache_operator::{
     api::v1alpha1::TokenCache,
+    capability::observed::OperatorPlace,
     data_protection::settings::Settings as RingSettings,
     entries::look::Look,
     kubernetes::{
@@ -84,7 +85,7 @@ impl World {
             network_policy: Found::Absent,
             was_restricted: false,
             callers: Callers::Unknown,
-            operator_namespace: Some("tokencache-system".to_owned()),
+            operator: OperatorPlace { namespace: Some("tokencache-system".to_owned()), reaches_services: false },
             service: Found::Absent,
             headless_service: Found::Absent,
             config_map: Found::Absent,
@@ -237,7 +238,7 @@ impl World {
             network_policy,
             was_restricted: _,
             callers: _,
-            operator_namespace: _,
+            operator: _,
             service,
             headless_service,
             config_map,

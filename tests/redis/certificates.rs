@@ -1,6 +1,6 @@
 //! A server proves who it is, and has the wanted certificate loaded without a restart: Redis and Valkey of every version.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -9,7 +9,7 @@ use tokencache_operator::{
     redis::{
         look::{
             Desired, DesiredCertificate, Server, Trust,
-            answer::{Answer, Reload, Served},
+            answer::{Answer, Detour, Reload, Served},
             drift::{Correction, Drift, Parameter},
             fault::Fault,
         },
@@ -139,6 +139,31 @@ async fn a_server_is_reached_by_its_address_and_verified_by_its_name() {
             "{left:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_address_that_leads_elsewhere_or_nowhere_is_told_at_the_second_look_and_one_that_leads_here_never() {
+    let scene = Scene::new();
+    let stranger = Scene { authority: issue::authority("shop-redis", &[9; 128], today()).unwrap(), ..Scene::new() };
+    let certificate = scene.certificate(2);
+    let redis = scene.serve(&certificate).await;
+    let other = stranger.serve(&stranger.certificate(5)).await;
+    let (probe, server) = (probe(), server_of(&redis));
+    let through = async |address: SocketAddr| {
+        let want = Desired { address: Some(address), ..scene.want(&certificate) };
+        look(&probe, &server, &login(), &want).await.unwrap().detour
+    };
+    let here = SocketAddr::new(redis.address(), redis.port());
+    let told = |why: &str, is_confirmed| Some(Detour { why: why.to_owned(), is_confirmed });
+    for (address, why) in [
+        (SocketAddr::new(redis.address(), 1), "connection refused"),
+        (SocketAddr::new(other.address(), other.port()), "another server answers there"),
+    ] {
+        assert_eq!(through(here).await, None);
+        assert_eq!(through(address).await, told(why, false));
+        assert_eq!(through(address).await, told(why, true));
+    }
+    assert_eq!(through(here).await, None);
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Every way in which a Redis can fail to answer has its own fault.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokencache_operator::redis::look::{
-    answer::{Answer, Impediment, MemorySettings, Product, Role, Saving},
+    Desired,
+    answer::{Answer, Impediment, MemorySettings, Product, Role, Saving, ShutOut},
     fault::Fault,
 };
 use tokio::net::{TcpSocket, TcpStream};
@@ -40,12 +42,24 @@ async fn a_server_that_is_as_wanted_answers_without_drift() {
         unknown_words: BTreeMap::new(),
         callers: None,
         refusals: vec![],
-        is_shut_out: false,
+        shut_out: ShutOut::Nobody,
+        detour: None,
         usage: outcome.as_ref().map(|answer| answer.usage.clone()).unwrap_or_default(),
         unread: BTreeMap::new(),
     };
     assert_eq!(outcome, Ok(answer));
     assert_eq!(admin(&redis, &["ACL", "LOG"]), "", "the operator's user has every right that a look needs");
+}
+
+#[tokio::test]
+async fn an_address_in_plain_text_is_tried_too() {
+    let redis = RedisServer::start(&config()).await;
+    let (probe, server) = (probe(), server_of(&redis));
+    for (port, reaches) in [(redis.port(), true), (1, false)] {
+        let address = Some(SocketAddr::new(redis.address(), port));
+        let answer = look(&probe, &server, &login(), &Desired { address, ..want() }).await.unwrap();
+        assert_eq!(answer.detour.is_none(), reaches, "{:?}", answer.detour);
+    }
 }
 
 #[tokio::test]

@@ -102,6 +102,7 @@ pub fn want() -> Desired {
         append_only: false,
         trust: None,
         users: users(Acl::Compatible, "shop:"),
+        address: None,
         question: None,
         correct: true,
     }

@@ -12,7 +12,7 @@ use tokencache_operator::{
         },
         look::{
             Desired,
-            answer::{Answer, Refusal},
+            answer::{Answer, Refusal, ShutOut},
             drift::{Correction, Drift, Parameter},
         },
     },
@@ -300,18 +300,18 @@ async fn while_paused_users_are_only_compared() {
 async fn applications_are_shut_out_while_one_is_refused_and_none_is_logged_in() {
     for program in each() {
         let redis = settled(&program).await;
-        assert!(!first_look(&redis).await.unwrap().is_shut_out, "{program}: nobody was refused");
+        assert_eq!(first_look(&redis).await.unwrap().shut_out, ShutOut::Nobody, "{program}: nobody was refused");
         redis.cli_as("app", ADMIN_PASSWORD, &["PING"]);
-        assert!(first_look(&redis).await.unwrap().is_shut_out, "{program}");
+        assert_eq!(first_look(&redis).await.unwrap().shut_out, ShutOut::Everybody, "{program}");
         let client = redis.client("app", app_password().reveal()).await;
-        assert!(!first_look(&redis).await.unwrap().is_shut_out, "{program}: another one is in");
+        assert_eq!(first_look(&redis).await.unwrap().shut_out, ShutOut::Nobody, "{program}: another one is in");
         drop(client);
         let (probe, server, login, want) = (probe(), server_of(&redis), login(), want());
-        let is_shut_out = async || look(&probe, &server, &login, &want).await.unwrap().is_shut_out;
-        is_shut_out().await;
+        let shut_out = async || look(&probe, &server, &login, &want).await.unwrap().shut_out;
+        shut_out().await;
         redis.cli_as("app", app_password().reveal(), &["HMSET", "shop:a", "data", "x"]);
-        assert!(!is_shut_out().await, "{program}: somebody wrote, and is gone again");
-        assert!(is_shut_out().await, "{program}: nobody has since");
+        assert_eq!(shut_out().await, ShutOut::Perhaps, "{program}: somebody wrote, and is gone again");
+        assert_eq!(shut_out().await, ShutOut::Everybody, "{program}: nobody has since");
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use kube::Client;
 use tokencache_operator::{
+    capability::observed::OperatorPlace,
     controller::{self, Options, Scope, memory},
     telemetry::metrics::Metrics,
 };
@@ -56,10 +57,11 @@ impl Operator {
     }
 
     fn start_as(client: Client, scope: Scope, probe_period: Duration, status_pause: Duration) -> Self {
-        let operator_namespace = Some(OPERATOR_NAMESPACE.to_owned());
+        // A test is in no pod.
+        let operator = OperatorPlace { namespace: Some(OPERATOR_NAMESPACE.to_owned()), reaches_services: false };
         let reporter = USER_AGENT.to_owned();
         log::read();
-        let options = Options { scope, probe_period, status_pause, reporter, operator_namespace };
+        let options = Options { scope, probe_period, status_pause, reporter, operator };
         let (sender, synced) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let task = tokio::spawn(controller::run(client, options, Arc::clone(&metrics), sender, pending()));

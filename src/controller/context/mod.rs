@@ -19,6 +19,7 @@ use super::{
     watch::{Caches, GuardedRef, Scope, token_cache},
 };
 use crate::{
+    capability::observed::OperatorPlace,
     kubernetes::{
         identity::{labels::is_managed, managed_fields},
         name,
@@ -40,8 +41,8 @@ pub struct Options {
     pub status_pause: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,
-    /// The namespace of the operator's pod; `None` where it runs in none.
-    pub operator_namespace: Option<String>,
+    /// Where the operator runs.
+    pub operator: OperatorPlace,
 }
 
 /// What every pass shares.
@@ -67,8 +68,8 @@ pub struct Context {
     pub probe_period: Duration,
     /// Who reports events: the operator's pod.
     pub reporter: String,
-    /// The namespace of the operator's pod, where that is known.
-    pub operator_namespace: Option<String>,
+    /// Where the operator runs.
+    pub operator: OperatorPlace,
     /// The statuses that were written last.
     pub written: Arc<Written>,
     remembered: Mutex<HashMap<GuardedRef, Remembered>>,
@@ -107,7 +108,7 @@ impl Context {
             named,
             probe_period: options.probe_period,
             reporter: options.reporter.clone(),
-            operator_namespace: options.operator_namespace.clone(),
+            operator: options.operator.clone(),
             written,
             remembered: Mutex::default(),
         }

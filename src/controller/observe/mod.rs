@@ -101,7 +101,7 @@ pub async fn snapshot<'pass>(
         sweep: context.sweeper.progress(&token_cache(key)),
         admitted: remembered.admitted,
         settled: remembered.settled,
-        operator_namespace: context.operator_namespace.clone(),
+        operator: context.operator.clone(),
     };
     Ok(Snapshot {
         observed,

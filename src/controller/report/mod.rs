@@ -14,6 +14,7 @@ use super::brake::Contest;
 use crate::{
     api::v1alpha1::{LONGEST_MESSAGE, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus},
     capability::{
+        cost::NOTHING,
         operation,
         part::{Awaited, Operation, Part, StatusShare},
     },
@@ -185,8 +186,8 @@ fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
 fn paused(cache: &TokenCache) -> Option<Finding> {
     let (name, namespace) = (cache.metadata.name.as_deref()?, cache.metadata.namespace.as_deref()?);
     let message = format!(
-        "nothing is changed or repaired while the annotation {RECONCILE_ANNOTATION} says {PAUSED}. To go on: \
-         `kubectl -n {namespace} annotate tokencache {name} {RECONCILE_ANNOTATION}-`"
+        "nothing is changed or repaired while the annotation {RECONCILE_ANNOTATION} says {PAUSED}. {NOTHING}: \
+         `kubectl -n {namespace} annotate tokencache {name} {RECONCILE_ANNOTATION}-` goes on"
     );
     operation::is_paused(cache).then(|| Finding::holds(ConditionType::Paused, Reason::Paused, message))
 }

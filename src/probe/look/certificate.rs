@@ -28,18 +28,18 @@ type Files = [(String, String)];
 /// were named for it.
 pub(crate) type Found = (Option<Served>, Option<Drift>);
 
-/// Looks at the certificate, and has the wanted one loaded where `correct` asks for that. After [`Fault::Certificate`] no answer
+/// Looks at the certificate, unless it was shown a moment ago, and has the wanted one loaded where `correct` asks for that. After [`Fault::Certificate`] no answer
 /// is owed on the connection.
 pub(crate) async fn bring_in_line(
     connection: &mut Connection,
     server: &Server,
     trust: &Trust,
-    is_new: bool,
+    shown: Option<Shown>,
     (correct, impediment): (bool, Option<&Impediment>),
     limits: Limits,
 ) -> Result<Found, Fault> {
-    let looked = match connection.shown().filter(|_| is_new) {
-        Some(shown) => Ok(shown.clone()),
+    let looked = match shown {
+        Some(shown) => Ok(shown),
         None => handshake::look(server, trust, limits).await,
     };
     let (shown, wanted) = match (looked, &trust.certificate) {

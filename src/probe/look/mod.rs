@@ -2,6 +2,7 @@
 //!
 //! In: a connection, and what is wanted. Out: part of an answer.
 
+pub(crate) mod address;
 pub(crate) mod callers;
 pub(crate) mod certificate;
 pub(crate) mod payloads;

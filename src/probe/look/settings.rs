@@ -218,6 +218,7 @@ mod tests {
             append_only: false,
             trust: None,
             users: Vec::new(),
+            address: None,
             question: None,
             correct: true,
         }

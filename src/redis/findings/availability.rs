@@ -70,9 +70,22 @@ pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: T
                  traffic; if this lasts, `kubectl -n {namespace} describe pod {name}` tells why"
             ),
         ),
-        (None, _) => return None,
+        (None, _) => match answer.detour.as_ref().filter(|detour| detour.is_confirmed) {
+            Some(detour) => (Reason::AddressUnusable, unreached(settings, name, &detour.why)),
+            None => return None,
+        },
     };
     Some(Finding::fails(RedisAvailable, reason, message))
+}
+
+/// What is said of a server to which the address that applications are given does not lead.
+fn unreached(settings: &Settings, pod: &str, why: &str) -> String {
+    let (namespace, service) = (&settings.owner.namespace, name::redis(&settings.owner.name));
+    format!(
+        "applications do not reach Redis at {}: {why}. {pod} answers at its own address. Check kube-proxy on the nodes, and \
+         `kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={service}`",
+        settings.endpoint()
+    )
 }
 
 /// What is said of a server that refuses connections, because it has as many as it may.

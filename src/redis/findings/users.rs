@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::{drift, unread};
 use crate::{
     api::v1alpha1::Acl,
+    capability::cost::NOTHING,
     condition::{
         ConditionType::{AccessAllowed, UsersVerified},
         Finding, Reason,
@@ -19,7 +20,7 @@ use crate::{
         },
         look::{
             REFUSALS_COUNT_FOR,
-            answer::{Answer, Refusal, Section, UnknownWords},
+            answer::{Answer, Refusal, Section, ShutOut, UnknownWords},
             drift::{Drift, Parameter},
         },
         restart::Restart,
@@ -74,10 +75,9 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
         Reason::DriftCorrected,
         format!(
             "on {pod}, {}: set right and read back. Unless the operator or the spec is another one since then, somebody or \
-             something changes users there, which takes the operator's login: see who can read Secret {secret}. {cost}: `kubectl -n {namespace} delete secret {secret}` makes a new one, \
-             and restarts Redis with it",
+             something changes users there, which takes the operator's login: see who can read Secret {secret}. {NOTHING}: `kubectl \
+             -n {namespace} delete secret {secret}` makes a new one; the earlier one ends with spec.redis.passwordRotation.overlap",
             found.join(", and "),
-            cost = Restart::of(settings, Some(answer)).costs(),
             secret = name::redis_operator(&settings.owner.name),
             namespace = settings.owner.namespace
         ),
@@ -131,7 +131,7 @@ pub fn refusals(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
         return Finding::holds(AccessAllowed, Reason::NothingRefused, message);
     };
     let reason = match first {
-        Refusal::Password if answer.is_shut_out => Reason::EveryLoginRefused,
+        Refusal::Password if answer.shut_out == ShutOut::Everybody => Reason::EveryLoginRefused,
         Refusal::Password => Reason::LoginRefused,
         Refusal::Command(_) => Reason::CommandRefused,
         Refusal::Key(_) => Reason::KeyRefused,
@@ -158,7 +158,7 @@ pub fn refusals(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
         }),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let nobody = if answer.is_shut_out { "no application is logged in; " } else { "" };
+    let nobody = if answer.shut_out == ShutOut::Everybody { "no application is logged in; " } else { "" };
     let message = format!(
         "{nobody}within the last {minutes} minutes, {pod} refused the user app {}. This is told until {minutes} minutes have passed \
          without",

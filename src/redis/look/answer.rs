@@ -36,8 +36,10 @@ pub struct Answer {
     pub unknown_words: UnknownWords,
     /// What it refused the user `app` of late, each kind once.
     pub refusals: Vec<Refusal>,
-    /// Whether its logins are refused now, and nobody is logged in as that user.
-    pub is_shut_out: bool,
+    /// Whether anybody has its password.
+    pub shut_out: ShutOut,
+    /// What keeps applications from it at the address that they are given; `None` where that leads to it, or was not tried.
+    pub detour: Option<Detour>,
     /// The certificate that it serves; `None` where it speaks plain text, or takes no further connection to show it on.
     pub certificate: Option<Served>,
     /// From where applications are connected; `None` where that was not asked, or could not be told.
@@ -49,11 +51,35 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether a look that comes soon may find another certificate.
+    /// Whether a look that comes soon may find something else: another certificate, or an address that leads here.
     #[must_use]
-    pub fn awaits_certificate(&self) -> bool {
+    pub fn is_in_flux(&self) -> bool {
+        self.detour.is_some() || self.awaits_certificate()
+    }
+
+    fn awaits_certificate(&self) -> bool {
         self.certificate.as_ref().is_some_and(|served| matches!(served.reload, Reload::Pending | Reload::Refused(_)))
     }
+}
+
+/// Whether all applications are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutOut {
+    /// Somebody is logged in, or nobody was refused of late.
+    Nobody,
+    /// Logins are refused now and nobody is logged in, but somebody wrote an entry since the look before.
+    Perhaps,
+    /// Logins are refused now, and nobody is logged in.
+    Everybody,
+}
+
+/// How the address that applications are given does not lead to a server that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detour {
+    /// What came of it, in words.
+    pub why: String,
+    /// Whether the look before this one came to the same.
+    pub is_confirmed: bool,
 }
 
 /// Of which user a server says what in no syntax that is known: later servers say more than earlier ones.

@@ -5,7 +5,10 @@ pub mod drift;
 pub mod fault;
 pub mod load;
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -64,6 +67,8 @@ pub struct Desired {
     pub trust: Option<Trust>,
     /// The users that it should have, and no other; none while they are not known, and then all are left alone.
     pub users: Vec<User>,
+    /// The address that applications are given, where it can be tried from here.
+    pub address: Option<SocketAddr>,
     /// What else is to be found out.
     pub question: Option<Question>,
     /// Whether drift is corrected, or only seen (a paused cache).
@@ -111,6 +116,7 @@ impl Desired {
             append_only,
             users,
             trust,
+            address,
             question: _,
             correct: _,
         } = self;
@@ -122,6 +128,7 @@ impl Desired {
             && *append_only == other.append_only
             && *users == other.users
             && *trust == other.trust
+            && *address == other.address
     }
 
     /// Whether what a server was found to have is what was wanted of it earlier: then nobody changed it, and it is the
@@ -225,6 +232,7 @@ mod tests {
             append_only: false,
             trust: None,
             users: Vec::new(),
+            address: None,
             question: None,
             correct: true,
         }

@@ -75,7 +75,7 @@ pub fn wanted(settings: &Settings, observed: &Live) -> Option<NetworkPolicy> {
             is_new(observed) || observed.was_restricted || observed.callers == Callers::Inside
         }
     };
-    may_be.then_some(observed.operator_namespace.as_deref()).flatten().map(|home| network_policy(settings, home))
+    may_be.then_some(observed.operator.namespace.as_deref()).flatten().map(|home| network_policy(settings, home))
 }
 
 /// Whether it has to be known from where applications are connected.
@@ -83,7 +83,7 @@ pub fn wanted(settings: &Settings, observed: &Live) -> Option<NetworkPolicy> {
 pub fn asks_for_callers(settings: &Settings, observed: &Live) -> bool {
     settings.network_policy == NetworkPolicyMode::Auto
         && observed.network_policy == Found::Absent
-        && observed.operator_namespace.is_some()
+        && observed.operator.namespace.is_some()
         && !observed.was_restricted
         && !is_new(observed)
 }
@@ -133,7 +133,7 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
             ),
         ));
     }
-    let Some(home) = &observed.operator_namespace else {
+    let Some(home) = &observed.operator.namespace else {
         return Some(Finding::unknown(
             NetworkRestricted,
             Reason::OperatorOutside,
