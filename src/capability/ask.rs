@@ -31,6 +31,20 @@ pub enum Ask {
     Secrets(BTreeSet<String>),
     /// What stands under this name of a Secret at this moment, whichever labels it has.
     Secret(String),
+    /// How large the volume of the claim of this name is.
+    Volume(String),
+}
+
+/// The volume of a claim.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Volume {
+    /// Nobody has read the claim, or it cannot be read.
+    #[default]
+    Unknown,
+    /// There is no claim.
+    Absent,
+    /// It is so large, or is to be, in bytes.
+    Holds(u64),
 }
 
 /// What was asked for in a pass, and what came of it.
@@ -48,6 +62,8 @@ pub struct Answers {
     pub secrets: BTreeSet<String>,
     /// The names of [`Ask::Secret`].
     pub secrets_now: BTreeSet<String>,
+    /// By the name of the claim.
+    pub volumes: BTreeMap<String, Volume>,
 }
 
 impl Answers {
@@ -61,6 +77,7 @@ impl Answers {
             Ask::LastingSecrets => self.lasting.is_some(),
             Ask::Secrets(names) => names.is_subset(&self.secrets),
             Ask::Secret(name) => self.secrets_now.contains(name),
+            Ask::Volume(claim) => self.volumes.contains_key(claim),
         }
     }
 

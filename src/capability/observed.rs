@@ -14,7 +14,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::{ask::Answers, progress::Progress};
+use super::{
+    ask::{Answers, Volume},
+    progress::Progress,
+};
 use crate::{
     api::v1alpha1::TokenCacheStatus,
     kubernetes::{
@@ -35,6 +38,8 @@ pub struct Observed<'pass> {
     pub provided: BTreeMap<String, Arc<Secret>>,
     /// The claims that were named, while they are not known to be labelled as what outlives the cache is.
     pub claims: Vec<ObjectMeta>,
+    /// The volume of the claim that was named, as it was when the claim was read last.
+    pub volume: Volume,
     /// The Secrets that have the cache's labels, as the watch shows them: without their content.
     pub labelled: Vec<ObjectMeta>,
     /// The objects that were labelled.

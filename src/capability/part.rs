@@ -28,6 +28,8 @@ pub struct Part {
     /// Whether nothing is to begin: a name is somebody else's, or still an earlier cache's, so that the cache may be in the wrong
     /// place.
     pub is_blocked: bool,
+    /// Why the spec cannot be carried out, by what there is: the sentence that goes into `SpecValid`. Then nothing is to begin either.
+    pub refusal: Option<String>,
     /// What is said of its conditions. Which of them the cache cannot do without, and in which order they stand, their type says.
     pub findings: Vec<Finding>,
     /// What it waits for that no watch shows.
@@ -125,10 +127,11 @@ impl Part {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         // Without `..`: something that is decided and lost here does not compile.
-        let Self { asks, groups, is_blocked, findings, awaits, operations, events, status, wake_at } = other;
+        let Self { asks, groups, is_blocked, refusal, findings, awaits, operations, events, status, wake_at } = other;
         self.asks.extend(asks);
         self.groups.extend(groups);
         self.is_blocked |= is_blocked;
+        self.refusal = self.refusal.or(refusal);
         self.findings.extend(findings);
         self.awaits.extend(awaits);
         self.operations.extend(operations);

@@ -188,6 +188,8 @@ closed! {
         SaveFailed: Risk,
         /// Redis could not write its file anew.
         RewriteFailed: Risk,
+        /// The volume is smaller than three times `maxMemory`, and writes are refused once it is full.
+        VolumeTooSmall: Risk,
         /// A setting of how Redis saves what is written is not as wanted, and stays so.
         SaveSettingDiffers: Risk,
 

@@ -17,7 +17,7 @@ use kube::Resource;
 use super::{look::Sample, tls::verified::Verified};
 use crate::{
     api::v1alpha1::OperationStatus,
-    capability::observed::OperatorPlace,
+    capability::{ask::Volume, observed::OperatorPlace},
     kubernetes::{
         identity::Found,
         object::{Kind, Reference},
@@ -72,6 +72,8 @@ pub struct Live {
     pub settled: Arc<Settled>,
     /// The claim of the pod's volume, while it is not known to be labelled as what outlives the cache is.
     pub claim: Option<ObjectMeta>,
+    /// The volume of the pod's claim.
+    pub volume: Volume,
     /// The pods of the `StatefulSet`, by name.
     pub pods: Vec<Arc<Pod>>,
     /// The latest look at each server.
@@ -157,6 +159,7 @@ impl Live {
             verified: _,
             settled: _,
             claim: _,
+            volume: _,
             pods: _,
             samples: _,
             consumers: _,

@@ -110,8 +110,10 @@ impl Capability for Settings {
         let live = view::live(self, observed, given.samples, given.verified);
         let credentials = Credentials::read(self, &live, observed.now);
         // A spec that does not reach the StatefulSet, reaches no server either.
-        let is_carried_out =
-            !observed.is_paused && (!observed.has_failed || rollout::is_written(self, &live, &credentials));
+        let refusal = part::refusal(self, &live);
+        let is_carried_out = refusal.is_none()
+            && !observed.is_paused
+            && (!observed.has_failed || rollout::is_written(self, &live, &credentials));
         let moment = Moment { now: observed.now, period: given.period, carried_out: is_carried_out };
         let Assessment { part, answered, tells_of_samples } = part::assessment(self, &live, &credentials, moment);
         let part = part::with_mended(part, observed.mended(part::GROUP));
@@ -125,7 +127,8 @@ impl Capability for Settings {
             tells_of_samples,
             live,
         };
-        (asks.and(plan).and(part), offer)
+        let refused = Part { refusal, ..Part::default() };
+        (asks.and(plan).and(part).and(refused), offer)
     }
 }
 

@@ -7,17 +7,30 @@ use super::{
     findings::{Answered, Health, Moment, health},
     live::Live,
     plan::{rollout, stateful_set, writes},
-    settings::{Settings, TlsSource},
+    settings::{Settings, SettingsError, TlsSource},
 };
 use crate::{
     api::v1alpha1::{BindingStatus, NetworkPolicyMode, RedisStatus},
-    capability::part::{Awaited, Group, Needs, Operation, Part, Rehearsal, StatusShare},
+    capability::{
+        ask::Volume,
+        part::{Awaited, Group, Needs, Operation, Part, Rehearsal, StatusShare},
+    },
     condition::{Finding, Reason},
     kubernetes::{name, object::Kind, write::Write},
 };
 
 /// The name of the group of writes.
 pub const GROUP: &str = "redis";
+
+/// Why the spec cannot be carried out, by what there is. A volume that is too small is made for nobody; one that is there already is
+/// taken, or a cache could not be made again on what an earlier one has left.
+#[must_use]
+pub fn refusal(settings: &Settings, live: &Live) -> Option<String> {
+    let size = settings.persistence.as_ref()?.size;
+    let is_small = size < settings.max_memory.volume();
+    let is_new = live.stateful_set.owned().is_none() && live.volume == Volume::Absent;
+    (is_small && is_new).then(|| SettingsError::volume_too_small(settings, size).to_string())
+}
 
 /// What is to be written. `is_accepted` tells whether the API server is known to accept what the spec leads to.
 #[must_use]

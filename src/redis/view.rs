@@ -25,7 +25,11 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, OperationStatus, TokenCacheStatus},
-    capability::{Claim, Names, ask::Ask, observed::Observed},
+    capability::{
+        Claim, Names,
+        ask::{Ask, Volume},
+        observed::Observed,
+    },
     condition::{ConditionStatus, ConditionType},
     kubernetes::{
         identity::{Found, Wanted},
@@ -117,6 +121,7 @@ pub fn live(settings: &Settings, observed: &Observed<'_>, samples: &[Sample], ve
         verified: Arc::clone(verified),
         settled: Arc::clone(&observed.settled),
         claim: observed.claims.first().cloned(),
+        volume: observed.answers.volumes.get(&name::data_claim(&pod_of(settings))).copied().unwrap_or(observed.volume),
         pods: pods(observed, &main),
         samples: samples.to_vec(),
         consumers: observed.answers.consumers(&connection(owner)),
@@ -133,7 +138,21 @@ pub fn asks(settings: &Settings, live: &Live, looks_since: Option<Timestamp>) ->
     let since = looks_since.or_else(|| rotation::refused_since(settings, live));
     let processes = since.map(|since| Ask::Processes(connection(&settings.owner.name), since));
     let abroad = connected(settings, live).map(|callers| abroad(&callers)).filter(|abroad| !abroad.is_empty());
-    processes.into_iter().chain(abroad.map(Ask::Addresses)).collect()
+    // Of one that is large enough, the size that it had when it was read last will do.
+    let is_small = settings.persistence.as_ref().is_some_and(|persistence| {
+        let size = match live.volume {
+            Volume::Holds(size) => size.min(persistence.size),
+            Volume::Unknown | Volume::Absent => persistence.size,
+        };
+        size < settings.max_memory.volume()
+    });
+    let volume = is_small.then(|| Ask::Volume(name::data_claim(&pod_of(settings))));
+    processes.into_iter().chain(abroad.map(Ask::Addresses)).chain(volume).collect()
+}
+
+/// The name of the first server's pod.
+fn pod_of(settings: &Settings) -> String {
+    format!("{}-0", name::redis(&settings.owner.name))
 }
 
 /// What applications connect with.

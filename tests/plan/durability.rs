@@ -4,19 +4,23 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use tokencache_operator::{
     api::v1alpha1::TokenCacheStatus,
-    capability::part::Part,
+    capability::{ask::Volume, part::Part},
     condition::{ConditionType, Finding, Reason},
     controller::report::{Basis, compose},
-    redis::look::{
-        answer::{Answer, Impediment, Saving},
-        drift::{Correction, Drift, Parameter},
-        fault::Fault,
+    redis::{
+        look::{
+            answer::{Answer, Impediment, Saving},
+            drift::{Correction, Drift, Parameter},
+            fault::Fault,
+        },
+        part::refusal,
     },
 };
 
 use super::pods::{running, unschedulable};
 use super::seen::{Seen, well};
 use super::world::{START, World, shop};
+use crate::support::remedies::without_cost;
 
 const VOLUME: &str = "{redis: {persistence: {size: 2Gi, storageClassName: fast}}}";
 
@@ -39,6 +43,8 @@ fn what_is_said_of_a_restart_a_node_loss_and_a_deletion() {
     let refused = || Refused("ERR CONFIG SET failed - Unable to turn on AOF. Check server logs.".to_owned());
     let deleted = "{redis: {persistence: {size: 2Gi, whenDeleted: Delete}}}";
     let full = Impediment::CannotSave("MISCONF Errors writing to the AOF file: No space left on device".to_owned());
+    let on =
+        |mebibytes: u64| persistent(well()).with(move |world| world.observed.volume = Volume::Holds(mebibytes << 20));
     let cases = [
         in_memory(well()).durable("entries are held in memory only"),
         in_memory(drift(Parameter::AppendOnly, "yes", Corrected)).durable("somebody had switched the file on"),
@@ -52,9 +58,33 @@ fn what_is_said_of_a_restart_a_node_loss_and_a_deletion() {
         persistent(drift(Parameter::AppendFsync, "always", refused())).durable("every write waits for the disk"),
         persistent(Answer { impediment: Some(full), ..saving(true, false) }).durable("the volume is full"),
         persistent(saving(false, true)).durable("the file could not be written anew"),
+        on(512).durable("the volume is smaller than it was asked to be"),
+        on(768).durable("the volume is just large enough"),
         Seen::pod_of(VOLUME, &running(true)).outcome(Err(Fault::Frozen)).durable("the server is frozen"),
     ];
     insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn a_volume_that_is_too_small_is_made_for_nobody_and_one_that_is_there_is_taken() {
+    let refused = |size: &str, volume| {
+        let mut world = World::new(shop(&format!("{{redis: {{persistence: {{size: {size}}}}}}}")));
+        world.observed.volume = volume;
+        refusal(&world.settings(), &world.observed)
+    };
+    let told = refused("512Mi", Volume::Absent).unwrap();
+    assert_eq!(
+        told,
+        "spec.redis.persistence.size is 512Mi, less than three times maxMemory 256Mi, and there is no claim data-shop-redis-0 yet. \
+         Costs nothing: spec.redis.maxMemory: 170Mi, or delete this TokenCache and make it with size: 768Mi"
+    );
+    assert_eq!(without_cost(&told), None);
+    assert_eq!(refused("768Mi", Volume::Absent), None);
+    assert_eq!(refused("512Mi", Volume::Holds(512 << 20)), None, "an earlier cache has left it");
+    assert_eq!(refused("512Mi", Volume::Unknown), None, "nobody knows");
+    let mut world = World::settled(shop("{redis: {persistence: {size: 512Mi}}}"));
+    world.observed.volume = Volume::Absent;
+    assert_eq!(refusal(&world.settings(), &world.observed), None, "its claim is on its way");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokencache_operator::{
     api::v1alpha1::TokenCache,
-    capability::observed::OperatorPlace,
+    capability::{ask::Volume, observed::OperatorPlace},
     data_protection::settings::Settings as RingSettings,
     entries::look::Look,
     kubernetes::{
@@ -102,6 +102,7 @@ impl World {
             verified: Arc::default(),
             settled: Arc::default(),
             claim: None,
+            volume: Volume::Unknown,
             pods: Vec::new(),
             samples: Vec::new(),
             consumers: Consumers::Unknown,
@@ -255,6 +256,7 @@ impl World {
             verified: _,
             settled: _,
             claim: _,
+            volume: _,
             pods: _,
             samples: _,
             consumers: _,

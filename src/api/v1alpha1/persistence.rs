@@ -19,9 +19,9 @@ use super::Amount;
 )]
 pub struct PersistenceSpec {
     /// How large the volume is: a whole number of bytes, or with one of the suffixes Ki, Mi, Gi, Ti, k, M, G, T; from
-    /// 256Mi to 16Ti, and at least three times `maxMemory` when the `TokenCache` is made: the file grows to about twice
-    /// the entries before Redis writes it anew, and the new one needs room beside it. When the volume is full, Redis
-    /// refuses writes. Cannot change; where the `StorageClass` allows it, the `PersistentVolumeClaim` itself
+    /// 256Mi to 16Ti, and at least three times `maxMemory` where there is no claim yet (`SpecValid` says so): the file grows
+    /// to about twice the entries before Redis writes it anew, and the new one needs room beside it. When the volume is
+    /// full, Redis refuses writes. Of a claim that is there already and is smaller, `Durable` warns. Cannot change; where the `StorageClass` allows it, the `PersistentVolumeClaim` itself
     /// (`data-<name>-redis-0`) can be made larger.
     #[x_kube(
         validation = Rule::new(

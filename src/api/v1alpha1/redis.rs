@@ -15,11 +15,6 @@ use super::{Amount, PasswordRotationSpec, PersistenceSpec};
 #[x_kube(
     validation = Rule::new("has(self.persistence) == has(oldSelf.persistence)").message(
         "persistence can neither be added nor removed, because a StatefulSet cannot change its volumes: create a second TokenCache as you want it and move the applications to its Secret; or delete this one and create it again, which empties the cache and makes new passwords"
-    ),
-    validation = Rule::new(
-        "oldSelf.hasValue() || !has(self.persistence) || !isQuantity(string(self.persistence.size)) || !isQuantity(string(self.maxMemory)) || quantity(string(self.persistence.size)).compareTo(quantity(string(self.maxMemory)).add(quantity(string(self.maxMemory))).add(quantity(string(self.maxMemory)))) >= 0"
-    ).optional_old_self(true).message(
-        "persistence.size must be at least three times maxMemory: the append-only file grows to about twice the entries before Redis writes it anew, and the new one needs room beside it; when the volume is full, Redis refuses writes"
     )
 )]
 pub struct RedisSpec {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::{
-    capability::observed::Marked,
+    capability::{ask::Volume, observed::Marked},
     controller::brake::Brake,
     data_protection::KeyRing,
     kubernetes::{
@@ -38,6 +38,8 @@ pub struct Remembered {
     left: HashSet<String>,
     /// The UID of the pod of which the claim is known to need nothing.
     claimed: Option<String>,
+    /// The volume of its claim, as it was read last.
+    pub volume: Volume,
 }
 
 impl Remembered {
@@ -52,6 +54,7 @@ impl Remembered {
             settled: Arc::clone(&self.settled),
             brake: self.brake.begin(uid, generation, now).pulled(),
             marked: self.marked.clone(),
+            volume: self.volume,
             ..Self::default()
         }
     }

@@ -72,7 +72,7 @@ pub fn decide(settings: &Settings, snapshot: &Snapshot<'_>) -> Decision {
     let unneeded: Vec<(Kind, String)> = groups.iter().flat_map(|group| group.unneeded.clone()).collect();
     let left = plan::left(owner, &unneeded, &snapshot.children);
     let waits = |write: &Write| snapshot.brake.allow(write, observed.now).is_err();
-    let stands = Stands { is_paused: observed.is_paused, is_blocked: part.is_blocked };
+    let stands = Stands { is_paused: observed.is_paused, is_blocked: part.is_blocked || part.refusal.is_some() };
     let plan = plan::plan((owner, &observed.objects), groups, stands, &waits);
     let redis::Offer { live, aim, is_carried_out, answered: _, obstacle: _, tells_of_samples } = server;
     let target = aim.map(|aim| Target { aim, inspection });

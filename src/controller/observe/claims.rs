@@ -1,6 +1,7 @@
 //! The claims of pods' volumes, which nothing watches.
 //!
-//! In: their names. Out: those that are not known to be labelled as what outlives the cache is. It never writes.
+//! In: their names. Out: those that are not known to be labelled as what outlives the cache is, and how large their volumes are. It
+//! never writes.
 
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use k8s_openapi::{
 use kube::Api;
 
 use crate::{
-    capability::Claim,
+    capability::{Claim, ask::Volume},
     controller::{context::Context, watch::GuardedRef},
     kubernetes::{
         identity::{Owner, labels::OWNER_LABEL},
-        words,
+        quantity, words,
     },
 };
 
@@ -45,8 +46,12 @@ async fn unlabelled_claim(
     (Claim { name, pod: _, component }, pod): (&Claim, &Pod),
 ) -> Option<ObjectMeta> {
     let claims = Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &owner.namespace);
-    let claim = match claims.get_metadata_opt(name).await {
-        Ok(claim) => claim?.metadata,
+    let claim = match claims.get_opt(name).await {
+        Ok(claim) => {
+            let claim = claim?;
+            context.remember(key, |it| it.volume = size(&claim));
+            claim.metadata
+        }
         Err(error) => {
             let (why, namespace) = (words::of(&error), &owner.namespace);
             tracing::warn!(why, claim = name, namespace, "a claim cannot be read, and is not labelled");
@@ -63,4 +68,28 @@ async fn unlabelled_claim(
     }
     context.remember(key, |it| it.saw_claim(pod));
     None
+}
+
+/// The volume of the claim of this name, as it is at this moment.
+pub(super) async fn volume(context: &Context, owner: &Owner, name: &str) -> Volume {
+    match Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), &owner.namespace).get_opt(name).await {
+        Ok(claim) => claim.map_or(Volume::Absent, |claim| size(&claim)),
+        Err(error) => {
+            let (why, namespace) = (words::of(&error), &owner.namespace);
+            tracing::warn!(
+                why,
+                claim = name,
+                namespace,
+                "a claim cannot be read, and it is not known how large its volume is"
+            );
+            Volume::Unknown
+        }
+    }
+}
+
+/// How large the volume of a claim is; where it has none yet, is to be.
+fn size(claim: &PersistentVolumeClaim) -> Volume {
+    let has = claim.status.as_ref().and_then(|status| status.capacity.as_ref()?.get("storage"));
+    let asks = || claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage");
+    has.or_else(asks).and_then(|size| quantity::bytes(&size.0)).map_or(Volume::Unknown, Volume::Holds)
 }

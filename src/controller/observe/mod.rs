@@ -89,6 +89,7 @@ pub async fn snapshot<'pass>(
         objects,
         provided,
         claims,
+        volume: remembered.volume,
         pods,
         labelled,
         marked: remembered.marked,
@@ -140,6 +141,10 @@ pub async fn answer(
             Ask::Secrets(names) => answers.secrets.extend(names.iter().cloned()),
             Ask::Secret(name) => {
                 answers.secrets_now.insert(name.clone());
+            }
+            Ask::Volume(claim) => {
+                let found = claims::volume(context, owner, claim).await;
+                answers.volumes.insert(claim.clone(), found);
             }
         }
     }

@@ -66,12 +66,16 @@ pub fn compose(
     rounds: Vec<Vec<Operation>>,
     contests: &[Contest],
 ) -> Option<Report> {
-    let spec_valid = spec_valid(about.cache, failure);
+    let refusal = part.refusal.clone().map(unreadable);
+    let is_refused = refusal.is_some();
+    let spec_valid = refusal.unwrap_or_else(|| spec_valid(about.cache, failure));
     let awaits_look = part.awaits.contains(&Awaited::Look);
     if awaits_look && spec_valid.status == ConditionStatus::True {
         return None;
     }
-    let mut report = if awaits_look {
+    let mut report = if is_refused {
+        invalid(about, spec_valid)
+    } else if awaits_look {
         before_look(about, spec_valid)
     } else {
         let mut findings = part.findings.clone();

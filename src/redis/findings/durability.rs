@@ -10,18 +10,18 @@
 use super::{drift, unread};
 use crate::{
     api::v1alpha1::WhenDeleted,
-    capability::cost::NOTHING,
+    capability::{ask::Volume, cost::NOTHING},
     condition::{ConditionStatus, ConditionType::Durable, Finding, Reason},
-    kubernetes::name,
+    kubernetes::{name, quantity::format_bytes},
     redis::{
         look::answer::{Answer, Saving, Section},
-        settings::{Persistence, Settings},
+        settings::{MaxMemory, Persistence, Settings},
     },
 };
 
 /// Whether what is written outlasts the server, by what was read back from it.
 #[must_use]
-pub fn finding(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
+pub fn finding(settings: &Settings, pod: &str, answer: &Answer, volume: Volume) -> Finding {
     if let Some(unknown) = unread::finding(settings, pod, answer, Durable, &[Section::AppendSettings]) {
         return unknown;
     }
@@ -30,6 +30,7 @@ pub fn finding(settings: &Settings, pod: &str, answer: &Answer) -> Finding {
         (Some(_), Some(drift)) if drift.status == ConditionStatus::False => drift,
         (Some(persistence), drift) => unsaved(settings, pod, answer.saving)
             .or_else(|| unread::finding(settings, pod, answer, Durable, &[Section::Server]))
+            .or_else(|| too_small(settings, pod, volume))
             .or(drift)
             .unwrap_or_else(|| Finding::holds(Durable, Reason::Persisted, persisted(persistence, pod))),
         // Also where the server appended to a file meanwhile: that went no further than its pod.
@@ -58,6 +59,27 @@ fn unsaved(settings: &Settings, pod: &str, saving: Saving) -> Option<Finding> {
         larger(namespace, pod)
     );
     Some(Finding::fails(Durable, reason, message))
+}
+
+/// What a volume leads to that is too small for what it is to keep.
+fn too_small(settings: &Settings, pod: &str, volume: Volume) -> Option<Finding> {
+    let Volume::Holds(size) = volume else { return None };
+    let (claim, least) = (name::data_claim(pod), settings.max_memory.volume());
+    (size < least).then(|| {
+        Finding::fails(
+            Durable,
+            Reason::VolumeTooSmall,
+            format!(
+                "{claim} has {}, less than three times maxMemory {}: once it is full, writes are refused. {}, to {} or more. Costs \
+                 the entries that find no room: spec.redis.maxMemory: {}",
+                format_bytes(size),
+                settings.max_memory.quantity(),
+                larger(&settings.owner.namespace, pod),
+                format_bytes(least),
+                format_bytes(MaxMemory::most_on(size))
+            ),
+        )
+    })
 }
 
 /// How a volume that is full gets room.

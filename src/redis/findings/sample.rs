@@ -108,7 +108,7 @@ pub(super) fn of_sample(
                     users::verification(settings, &sample.server.pod, answer),
                     refusals(settings, observed, &sample.server.pod, answer, moment.now),
                     release::finding(settings, &sample.server.pod, &sample.want, answer),
-                    durability::finding(settings, &sample.server.pod, answer),
+                    durability::finding(settings, &sample.server.pod, answer, observed.volume),
                 ]
                 .into_iter()
                 .chain(advised(settings, pod, answer))

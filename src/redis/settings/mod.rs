@@ -84,6 +84,23 @@ pub enum SettingsError {
         "spec.redis.maxMemory is {0:?}: write a whole number of bytes, or one with the suffix Ki, Mi, Gi or Ti, from 16Mi to 1Ti"
     )]
     MaxMemory(String),
+    /// The volume is too small for what it is to keep, and none has been made yet.
+    #[error(
+        "spec.redis.persistence.size is {size}, less than three times maxMemory {max_memory}, and there is no claim {claim} yet. Costs \
+         nothing: spec.redis.maxMemory: {most}, or delete this TokenCache and make it with size: {least}"
+    )]
+    VolumeTooSmall {
+        /// How large it is to be.
+        size: String,
+        /// `maxmemory`.
+        max_memory: String,
+        /// The claim that is not there.
+        claim: String,
+        /// A `maxmemory` for which it would do.
+        most: String,
+        /// A size that would do.
+        least: String,
+    },
     /// The volume's size is no amount, or is out of bounds.
     #[error(
         "spec.redis.persistence.size is {0:?}: write a whole number of bytes, or one with the suffix Ki, Mi, Gi or Ti, from 256Mi to 16Ti"
@@ -116,6 +133,20 @@ pub enum SettingsError {
     /// A Secret is to provide the certificate, and is not named.
     #[error("spec.redis.tls.mode is Secret, and spec.redis.tls.secretName names none")]
     TlsSecret,
+}
+
+impl SettingsError {
+    /// About a volume of this size, in bytes.
+    #[must_use]
+    pub fn volume_too_small(settings: &Settings, size: u64) -> Self {
+        Self::VolumeTooSmall {
+            size: format_bytes(size),
+            max_memory: settings.max_memory.quantity(),
+            claim: name::data_claim(&format!("{}-0", name::redis(&settings.owner.name))),
+            most: format_bytes(MaxMemory::most_on(size)),
+            least: format_bytes(settings.max_memory.volume()),
+        }
+    }
 }
 
 /// `maxmemory`, within the bounds that make sense.
@@ -153,6 +184,19 @@ impl MaxMemory {
     /// Redis does to write its append-only file anew.
     fn least_container(self, forks: bool) -> u64 {
         if forks { self.container() } else { (self.0 + self.0 / 4).next_multiple_of(MIB) + 64 * MIB }
+    }
+
+    /// The least volume, in bytes, that keeps so many entries: the append-only file grows to about twice the entries before Redis
+    /// writes it anew, and the new one needs room beside it.
+    #[must_use]
+    pub fn volume(self) -> u64 {
+        3 * self.0
+    }
+
+    /// The most, in whole mebibytes, that a volume of this size keeps.
+    #[must_use]
+    pub fn most_on(volume: u64) -> u64 {
+        volume / 3 / MIB * MIB
     }
 
     /// As a quantity.
