@@ -70,11 +70,25 @@ impl Shop {
 }
 
 #[test]
-fn pods_that_have_the_earlier_password_are_named_a_day_before_it_ends_and_it_ends_when_they_are_gone() {
+fn pods_that_have_the_earlier_password_are_named_warn_a_day_before_it_ends_and_it_ends_when_they_are_gone() {
     let mut shop = published("{overlap: 3d}", old());
-    assert_eq!((shop.rolled_out(), shop.world.credentials().rotation.looks_since), (None, None), "nobody is asked yet");
-    assert_eq!(shop.world.credentials().rotation.wake_at, Some(PUBLISHED + HOUR * 48));
-    shop.later(HOUR * 48);
+    assert_eq!(shop.rolled_out(), None, "nobody is warned yet");
+    let named = "Deployment web (2 pods: web-1, web-2). Restart them: `kubectl -n web rollout restart deployment/web`";
+    assert!(shop.message().contains(named), "{}", shop.message());
+    assert_eq!(shop.world.credentials().rotation.wake_at, Some(PUBLISHED + MINUTE), "nobody tells of a restart");
+    shop.later(HOUR);
+    assert_eq!(shop.world.credentials().rotation.wake_at, Some(shop.world.now + MINUTE * 10));
+    // Each that is restarted is named no more.
+    let before = shop.world.observed.processes.clone();
+    shop.world.observed.processes = web(PUBLISHED + HOUR, START - HOUR);
+    shop.later(MINUTE);
+    assert!(shop.message().contains("Deployment web (1 pod: web-2)"), "{}", shop.message());
+    shop.world.observed.processes = web(PUBLISHED + HOUR, PUBLISHED + HOUR);
+    shop.later(MINUTE);
+    assert!(shop.message().ends_with("No pod that uses it has run since before"), "{}", shop.message());
+    assert_eq!(shop.world.credentials().rotation.wake_at, Some(PUBLISHED + HOUR * 48), "and nobody is looked at");
+    shop.world.observed.processes = before;
+    shop.later(HOUR * 47);
     let told = shop.rolled_out().unwrap();
     assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
     for said in [told.message.as_str(), shop.message()] {

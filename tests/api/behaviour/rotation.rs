@@ -83,7 +83,7 @@ async fn applications_with_the_old_password_and_with_the_new_one_write_until_the
     let server = world.kubelet.pod(POD).incarnation().await;
     let requested = world.ask_for_password().await;
     let with_new = async {
-        let operation = world.operation("Published", "restart the applications").await;
+        let operation = world.operation("Published", "has the new password").await;
         let binding = world.secret("shop-redis").await;
         let new = binding["password"].clone();
         assert!(binding["uri"].contains(&new) && binding["connectionString"].contains(&new) && new != old);

@@ -123,14 +123,14 @@ impl Input<'_> {
                 Some(entry(OperationStage::Published, term.ends_at(), message)),
             );
             let wake_at = Some(term.wake_at()).filter(|_| !self.wish().held);
-            return PasswordRotation { finding: term.finding(), looks_since: term.looks_since(), wake_at, ..rotation };
+            return PasswordRotation { finding: term.finding(), looks_since: Some(term.looks_since()), wake_at, ..rotation };
         }
         let valid = vec![password.sha256()];
         let removing = |what: &str| {
             let message = messages::removing(what, term.refused().as_deref());
             let entry = entry(OperationStage::Removing, self.ended(record, &term), message);
             PasswordRotation {
-                looks_since: term.looks_since(),
+                looks_since: Some(term.looks_since()),
                 ..PasswordRotation::new(valid.clone(), Some(marks), Some(entry))
             }
         };

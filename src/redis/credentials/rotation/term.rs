@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! published ──▶ overlap ──────────────────────────▶ ends ──▶ while outdated pods run ──▶ a further overlap: latest
-//!                        a day before: they are named
+//!   they are named       a day before: they warn
 //! ```
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,10 +22,14 @@ use crate::{
     redis::settings::Settings,
 };
 
-/// How long before the end those are named that will be refused.
-const NAMED_AHEAD: SignedDuration = SignedDuration::from_hours(24);
-/// How often the pods are looked at while the end waits for them: nobody tells when they are restarted.
+/// How long before the end those warn that will be refused.
+const WARNED_AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// How often the pods are looked at while the end waits for them, and at first: nobody tells when they are restarted.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+/// How long after the new password was published they are most likely restarted.
+const AT_FIRST: SignedDuration = SignedDuration::from_mins(30);
+/// How often they are looked at in between.
+const LOOK_LATER: SignedDuration = SignedDuration::from_mins(10);
 
 /// When the earlier password ends.
 pub struct Term<'seen> {
@@ -54,12 +58,12 @@ impl<'seen> Term<'seen> {
         Self { settings, published, ends, latest, outdated, now }
     }
 
-    /// From when on a look at the pods counts, where they matter by now: one that is older may lack a pod that has started since
-    /// and read the earlier password.
+    /// From when on a look at the pods counts: one that is older may lack a pod that has started since and read the earlier
+    /// password.
     #[must_use]
-    pub fn looks_since(&self) -> Option<Timestamp> {
+    pub fn looks_since(&self) -> Timestamp {
         let mounted = mounted_at(self.published, self.settings.rotation.overlap);
-        self.is_near().then_some(if self.now < mounted { self.published } else { mounted })
+        if self.now < mounted { self.published } else { mounted }
     }
 
     /// Whether the earlier password may go.
@@ -90,12 +94,13 @@ impl<'seen> Term<'seen> {
     #[must_use]
     pub fn wake_at(&self) -> Timestamp {
         if self.is_past() {
-            self.latest.min(after(self.now, LOOK_AGAIN))
-        } else if self.is_near() {
-            self.ends
-        } else {
-            after(self.ends, -NAMED_AHEAD)
+            return self.latest.min(after(self.now, LOOK_AGAIN));
         }
+        let next = if self.is_near() { self.ends } else { after(self.ends, -WARNED_AHEAD) };
+        let is_first = self.now < after(self.published, AT_FIRST);
+        let again = after(self.now, if is_first { LOOK_AGAIN } else { LOOK_LATER });
+        // Once all are restarted, none comes that has the earlier one.
+        if self.outdated.as_ref().is_some_and(Outdated::is_empty) { next } else { next.min(again) }
     }
 
     /// Until when the earlier password is valid, and what is to be done by then.
@@ -106,16 +111,14 @@ impl<'seen> Term<'seen> {
         let valid = if self.is_past() {
             format!(". The overlap is over, and the earlier one stays valid until {until} at the latest")
         } else {
-            format!(
-                ", and the earlier one is valid until {until}: by then, roll out or restart the applications that read Secret \
-                 {secret}"
-            )
+            format!(", and the earlier one is valid until {until}")
         };
         match &self.outdated {
-            _ if !self.is_near() => valid,
-            None => format!("{valid}. {}", self.unknown()),
+            None if self.is_near() => format!("{valid}. {}", self.unknown()),
+            None => format!("{valid}: by then, restart the applications that read Secret {secret}"),
             Some(outdated) if outdated.is_empty() => format!("{valid}. No pod that uses it has run since before"),
-            Some(outdated) => format!("{valid}. {}. {}", self.named(outdated), self.consequence()),
+            Some(outdated) if self.is_near() => format!("{valid}. {}. {}", self.named(outdated), self.consequence()),
+            Some(outdated) => format!("{valid}. {}", self.named(outdated)),
         }
     }
 
@@ -155,7 +158,7 @@ impl<'seen> Term<'seen> {
     }
 
     fn is_near(&self) -> bool {
-        self.now >= after(self.ends, -NAMED_AHEAD)
+        self.now >= after(self.ends, -WARNED_AHEAD)
     }
 
     fn named(&self, outdated: &Outdated) -> String {
