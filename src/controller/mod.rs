@@ -15,6 +15,7 @@ pub mod apply;
 pub mod brake;
 pub mod context;
 pub mod decide;
+pub mod journal;
 pub mod memory;
 pub mod observe;
 pub mod publish;

@@ -12,6 +12,7 @@ use super::{
     apply::{self, Applied},
     context::{Context, Remembered},
     decide::{Decision, decide},
+    journal,
     observe::{self, Known, ObserveError},
     publish::{Delivery, ReportError, deliver, objects, previous},
     report::{self, Basis, Report},
@@ -174,6 +175,7 @@ async fn reconcile(
     {
         return Err(error.into());
     }
+    journal::operations(key, &operations, &previous.operations);
     let about = Basis { cache, previous: &previous, now: decision.now };
     let report = report::compose(about, &decision.part, applied.failure.as_ref(), operations, &contests);
     let wake = wake(context, key, settings, &decision, report.as_ref());
@@ -186,7 +188,7 @@ async fn reconcile(
     if let Some(error) = applied.failure {
         return Err(error.into());
     }
-    log_pass(applied.changed, delivery, "pass");
+    tracing::debug!(changed = applied.changed, status = delivery == Delivery::Written, "pass");
     Ok(Action::requeue(context.written.sooner(key, wake, Context::now())))
 }
 
@@ -239,18 +241,8 @@ async fn refuse(
     let previous = previous(context, key, cache);
     let report = report::invalid(Basis { cache, previous: &previous, now: Context::now() }, finding);
     let delivery = deliver(context, key, cache, &previous, Some(report)).await?;
-    log_pass(0, delivery, "pass: the spec is refused");
+    tracing::debug!(changed = 0, status = delivery == Delivery::Written, "pass: the spec is refused");
     Ok(Action::requeue(context.written.sooner(key, requeue::RESYNC, Context::now())))
-}
-
-/// Logs a pass: for those who look after the operator, where it changed anything.
-fn log_pass(changed: usize, delivery: Delivery, what: &str) {
-    let status = delivery == Delivery::Written;
-    if changed > 0 || status {
-        tracing::info!(changed, status, "{what}");
-    } else {
-        tracing::debug!(changed, status, "{what}");
-    }
 }
 
 /// When to try again after a pass that ended early.

@@ -132,6 +132,12 @@ impl Capability for Settings {
     }
 }
 
+/// What a pod is replaced for where this takes the place of the live `StatefulSet`, in words; nothing where none is.
+#[must_use]
+pub fn replaces_pod_for(live: &StatefulSet, wanted: &StatefulSet) -> Vec<&'static str> {
+    rollout::replaces_pod_for(live, wanted)
+}
+
 /// Whether two states of a `StatefulSet` tell the same: what else its controller counts in its status, the pods tell.
 #[must_use]
 pub fn tells_the_same(one: &StatefulSet, other: &StatefulSet) -> bool {

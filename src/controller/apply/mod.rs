@@ -5,13 +5,15 @@
 
 pub mod leftovers;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{context::Context, decide::plan::Plan, watch::GuardedRef};
+use k8s_openapi::api::apps::v1::StatefulSet;
+
+use super::{context::Context, decide::plan::Plan, journal, watch::GuardedRef};
 use crate::{
     capability::part::{Group, Needs},
     kubernetes::{
-        object::{Object, Reference},
+        object::{Kind, Object, Reference},
         write::{self, Answer, Write, WriteError, WriteErrorClass, admitted::Admitted},
     },
 };
@@ -81,6 +83,8 @@ async fn write(context: &Context, key: &GuardedRef, plan: &Plan, applied: &mut A
             continue;
         }
         for write in writes {
+            // The watch may tell of the write before it is answered.
+            let live = live(context, key, write);
             match write::execute(&context.client, write).await {
                 Ok(answer) => {
                     applied.is_answered = true;
@@ -88,6 +92,7 @@ async fn write(context: &Context, key: &GuardedRef, plan: &Plan, applied: &mut A
                         context.brake(key, |brake| brake.wrote(write, Context::now()));
                     }
                     tracing::debug!(cache = key.name, namespace = key.namespace, group = name, ?write, "written");
+                    journal::change(key, write, &answer, live.as_deref());
                     if !absorb(context, key, write, answer, applied) {
                         return;
                     }
@@ -101,6 +106,12 @@ async fn write(context: &Context, key: &GuardedRef, plan: &Plan, applied: &mut A
             }
         }
     }
+}
+
+/// The `StatefulSet` that a write changes, as it was.
+fn live(context: &Context, key: &GuardedRef, write: &Write) -> Option<Arc<StatefulSet>> {
+    let namespace = key.namespace.as_deref().unwrap_or_default();
+    (write.kind() == Kind::StatefulSet).then(|| context.caches.stateful_sets.get(namespace, &write.name())).flatten()
 }
 
 /// Puts an answer into what the next look sees. Returns whether the plan still holds.
@@ -118,14 +129,6 @@ fn absorb(context: &Context, key: &GuardedRef, write: &Write, answer: Answer, ap
             }
             if let Write::Label(object, _) = write {
                 context.remember(key, |it| it.marked.insert(&object.metadata));
-            }
-            if let Write::Mint(_) = write {
-                tracing::info!(
-                    cache = key.name,
-                    namespace = key.namespace,
-                    secret = stored.name(),
-                    "a Secret was made"
-                );
             }
             context.absorb(stored);
             true

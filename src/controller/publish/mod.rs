@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::{
     brake::{Change, HeldUntil, Subject},
     context::Context,
+    journal,
     memory::Overlay,
     report::{Report, contest},
     watch::GuardedRef,
@@ -197,6 +198,7 @@ fn is_of_another_schema(answer: &Status) -> bool {
 pub async fn publish(client: &Client, cache: &TokenCache, events: &[Event], reporter: &str, now: Timestamp) {
     let regarding = reference(cache);
     for event in events {
+        journal::event(&regarding, event);
         if let Err(error) = event::publish(client, &regarding, event, reporter, now).await {
             tracing::warn!(why = words::of(&error), reason = event.reason, "an event was not published");
         }
@@ -207,6 +209,7 @@ pub async fn publish(client: &Client, cache: &TokenCache, events: &[Event], repo
 pub async fn publish_once(client: &Client, cache: &TokenCache, events: &[Event], reporter: &str, now: Timestamp) {
     let regarding = reference(cache);
     for event in events {
+        journal::event(&regarding, event);
         if let Err(error) = event::publish_once(client, &regarding, event, reporter, now).await {
             tracing::warn!(why = words::of(&error), reason = event.reason, "an event was not published");
         }

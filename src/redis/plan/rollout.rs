@@ -21,7 +21,7 @@ use crate::{
         server::{
             objects::{self, OPERATOR_LOGIN_ANNOTATION, RESTARTED_ANNOTATION, TEMPLATE_ANNOTATION},
             pod::Template,
-            pods::has_ended,
+            pods::{self, has_ended},
         },
         settings::Settings,
     },
@@ -243,6 +243,37 @@ fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
     }
     let pulled = settings.image_pull_policy.map(ImagePullPolicy::as_str);
     (pulled.is_some() && server.image_pull_policy.as_deref() != pulled).then_some("spec.redis.imagePullPolicy")
+}
+
+/// What a pod is replaced for where this takes the place of the live `StatefulSet`, in words; nothing where its template stays.
+#[must_use]
+pub fn replaces_pod_for(live: &StatefulSet, wanted: &StatefulSet) -> Vec<&'static str> {
+    if mark(live) == mark(wanted) {
+        return Vec::new();
+    }
+    let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.template.clone());
+    let annotation = |set: &StatefulSet, key: &str| {
+        template(set).and_then(|template| template.metadata?.annotations?.get(key).cloned())
+    };
+    let server = |set: &StatefulSet| template(set).and_then(|template| template.spec?.containers.into_iter().next());
+    let memory = |set: &StatefulSet| template(set).and_then(|template| pods::memory_limit(&template.spec?));
+    let image = |set: &StatefulSet| server(set).and_then(|server| server.image);
+    let ports = |set: &StatefulSet| server(set).and_then(|server| server.ports);
+    let differ: [(bool, &str); 5] = [
+        (image(live) != image(wanted), "spec.redis.image"),
+        (memory(live) != memory(wanted), "spec.redis.maxMemory"),
+        (ports(live) != ports(wanted), "spec.redis.tls"),
+        (
+            annotation(live, OPERATOR_LOGIN_ANNOTATION) != annotation(wanted, OPERATOR_LOGIN_ANNOTATION),
+            "the operator's password",
+        ),
+        (
+            annotation(live, RESTARTED_ANNOTATION) != annotation(wanted, RESTARTED_ANNOTATION),
+            "the certificate that it serves",
+        ),
+    ];
+    let causes: Vec<&str> = differ.into_iter().filter_map(|(differs, cause)| differs.then_some(cause)).collect();
+    if causes.is_empty() { vec!["the pod template"] } else { causes }
 }
 
 /// What is said while a pod restarts because the operator has another password than it was started with.

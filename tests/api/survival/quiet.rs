@@ -35,7 +35,7 @@ async fn passes_over_an_unchanged_world_and_the_looks_after_them_write_nothing()
     let passes: Vec<&str> = heard.lines().filter(|line| line.contains(": pass changed=")).collect();
     let is_told = |line: &&&str| !line.contains(" DEBUG ");
     assert!(!passes.is_empty(), "a pass was made");
-    assert_eq!(passes.iter().find(is_told), None, "a pass that changed nothing is for debugging");
+    assert_eq!(passes.iter().find(is_told), None, "that a pass was made is for debugging");
     first.kill().await;
     let second = Operator::start(&world.namespace).await;
     second.synced().await;
@@ -46,6 +46,49 @@ async fn passes_over_an_unchanged_world_and_the_looks_after_them_write_nothing()
         world.has_shape("it was at work all the time", &wanted).await;
         assert_eq!(world.writes_since(mark).len(), count, "and repaired what was to be repaired with one write");
     }
+}
+
+#[tokio::test]
+async fn the_log_names_what_changed_the_world_with_cache_request_and_cause_and_nothing_else() {
+    let world = World::new("journal").await;
+    let heard_of = |wanted: &[&str]| -> Vec<String> {
+        let heard = log::heard();
+        log::listen();
+        let lines = heard.lines().filter(|line| line.contains(" INFO ") && line.contains("tokencache_operator"));
+        let lines: Vec<String> = lines.filter(|line| line.contains(&world.namespace)).map(str::to_owned).collect();
+        for words in wanted {
+            assert!(lines.iter().any(|line| line.contains(words)), "{words}: {lines:#?}");
+        }
+        assert!(lines.iter().all(|line| line.contains("cache=\"shop\"")), "{lines:#?}");
+        lines
+    };
+    log::listen();
+    let _operator = Operator::start(&world.namespace).await;
+    world.create(SHOP, json!({"redis": {"passwordRotation": {"overlap": "2s"}}})).await;
+    world.ready(SHOP).await;
+    world.quiet().await;
+    let made = heard_of(&["a Redis server is being made", "secret=\"shop-redis\"", "reason=\"KeyMinted\""]);
+    assert!(made.len() <= 10, "{made:#?}");
+
+    let requested = world.ask_for_password().await;
+    world.operation("Completed", "").await;
+    world.quiet().await;
+    let second = &requested[..19];
+    let told = heard_of(&["stage=Adding", "stage=Published", "stage=Completed"]);
+    let stages = told.iter().filter(|line| line.contains("operation=RotatePassword"));
+    assert!(stages.clone().count() >= 3 && stages.clone().all(|line| line.contains(second)), "{told:#?}");
+
+    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"maxMemory": "1Gi"}}})).await;
+    eventually("another pod is wanted", async || {
+        let set = world.get("StatefulSet", "shop-redis").await;
+        if set["metadata"]["generation"].as_i64() > Some(1) { Ok(()) } else { Err(set["metadata"].to_string()) }
+    })
+    .await;
+    world.ready(SHOP).await;
+    world.quiet().await;
+    let told = heard_of(&["the Redis pod is being replaced"]);
+    assert!(told.iter().any(|line| line.contains("cause=\"spec.redis.maxMemory\"")), "{told:#?}");
+    assert!(told.len() <= 2, "{told:#?}");
 }
 
 #[tokio::test]

@@ -123,7 +123,12 @@ impl Input<'_> {
                 Some(entry(OperationStage::Published, term.ends_at(), message)),
             );
             let wake_at = Some(term.wake_at()).filter(|_| !self.wish().held);
-            return PasswordRotation { finding: term.finding(), looks_since: Some(term.looks_since()), wake_at, ..rotation };
+            return PasswordRotation {
+                finding: term.finding(),
+                looks_since: Some(term.looks_since()),
+                wake_at,
+                ..rotation
+            };
         }
         let valid = vec![password.sha256()];
         let removing = |what: &str| {
