@@ -67,7 +67,10 @@ pub fn assessment(
         operations: operations.map(operations::told).collect(),
         events: minted(settings, observed, state, before).into_iter().map(event).collect(),
         status: StatusShare { key_ring, ..StatusShare::default() },
-        wake_at: state.ring.as_ref().and_then(|ring| ring.wake_at).into_iter().chain(state.revoke.wake_at).min(),
+        wake_at: [state.ring.as_ref().and_then(|ring| ring.wake_at), state.wake_at, state.revoke.wake_at]
+            .into_iter()
+            .flatten()
+            .min(),
         ..Part::default()
     }
 }

@@ -12,6 +12,7 @@ use super::{
         may_make,
         revoke_key::{self, Revoke},
         room,
+        rotate_key::{self, RotateKey},
     },
     ring::{
         PlannedKey, Protection, Ring, Seen,
@@ -36,6 +37,8 @@ pub struct RingState {
     pub mint: Option<NewKey>,
     /// What became of the request for another key.
     pub operation: Option<OperationStatus>,
+    /// When that is to be looked at again.
+    pub wake_at: Option<Timestamp>,
     /// What becomes of the request to revoke one.
     pub revoke: Revoke,
     /// What the user provides for it.
@@ -77,8 +80,7 @@ impl RingState {
             made: observed.made(now),
         };
         let ring = settings.rotation.map(|rotation| Ring::read(&seen, rotation, now, earlier));
-        let (operation, asked) =
-            crate::data_protection::operations::rotate_key::answer(settings, observed, ring.as_ref(), now);
+        let RotateKey { operation, asked, wake_at } = rotate_key::answer(settings, observed, ring.as_ref(), now);
         let revoke = revoke_key::read(settings, observed, ring.as_ref(), now);
         // What a ring is to be taken over for, or what somebody has put into the published one, may revoke all keys that there are
         // by then, and the next pass knows.
@@ -100,7 +102,7 @@ impl RingState {
                 key.map(|key| NewKey { key, requested: None, replaces: None })
             }
         });
-        Self { ring, mint, operation, revoke, provided }
+        Self { ring, mint, operation, wake_at, revoke, provided }
     }
 
     /// Why keys may be missing in the ring that applications have, in words; `None` where it is there as a whole. What such a

@@ -13,7 +13,7 @@ use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Obje
 
 use super::{
     objects::{COMPONENT, SECRET_TYPE},
-    operations::revoke_key,
+    operations::{revoke_key, rotate_key},
     secrets::{Inputs, RingSecrets, Surroundings},
     settings::Settings,
     state::RingState,
@@ -91,7 +91,9 @@ pub fn ring_secrets(settings: &Settings, observed: &Observed<'_>, obstacle: Opti
 pub fn asks(settings: &Settings, seen: &RingSecrets, state: &RingState, now: Timestamp) -> Vec<Ask> {
     let (cache, operations) = (settings.owner.name.as_str(), &seen.beside.operations);
     let mut asks = Vec::new();
-    let since = revoke_key::looks_since(settings, operations, now);
+    let of_revocation = revoke_key::looks_since(settings, operations, now);
+    let of_rotation = rotate_key::looks_since(state.operation.as_ref(), now);
+    let since = of_revocation.max(of_rotation);
     asks.extend(since.map(|since| Ask::Processes(users(cache), since)));
     let revoked = settings.revoke.as_ref().map(|wish| &wish.request);
     if operation::is_open(revoked, operations, OperationType::RevokeKey) {

@@ -208,8 +208,7 @@ impl Input<'_> {
             Step::Remove | Step::RemoveLast => OperationStage::Removing,
         };
         let again = failure.map(|(why, _)| format!(". It is begun again soon, since {why}")).unwrap_or_default();
-        let message = self.goes_on(step, tally, before) + &again;
-        let mut entry = kept(before, stage, requested, message);
+        let mut entry = kept(before, stage, requested, String::new());
         entry.started = entry.started.or_else(|| Some(operation::time(self.now)));
         if let Some(Progress { id, tally, state: State::Done }) = progress
             && id.step == Step::Count
@@ -220,6 +219,7 @@ impl Input<'_> {
             let before = sweep.as_ref().map_or(0, |sweep| sweep.removed_before);
             entry.removed = Some(number(tally.removed.max(before)));
         }
+        entry.message = self.goes_on(&entry) + &again;
         let wake_at = failure.and_then(|(_, at)| at.checked_add(AGAIN_AFTER).ok());
         Flush { operation: Some(entry), sweep, wake_at }
     }
@@ -253,22 +253,19 @@ impl Input<'_> {
         })
     }
 
-    fn goes_on(&self, step: Step, tally: Tally, before: Option<&OperationStatus>) -> String {
+    fn goes_on(&self, entry: &OperationStatus) -> String {
         let prefix = self.prefix;
-        match step {
-            Step::Count => {
-                let meant = if self.wish.what == What::Encrypted { "are encrypted" } else { "no application can read" };
-                format!("entries under {prefix:?} are being read, to count those that {meant}")
-            }
-            Step::Remove | Step::RemoveLast => {
-                match before.and_then(|before| Some((before.affected?, before.entries?))) {
-                    Some((affected, entries)) => {
-                        format!("{affected} of {entries} entries under {prefix:?} are being removed")
-                    }
-                    None => format!("every entry under {prefix:?} is being removed, {} so far", tally.removed),
-                }
-            }
-        }
+        let Some(removed) = entry.removed.filter(|_| entry.stage == OperationStage::Removing) else {
+            let meant = if self.wish.what == What::Encrypted { "are encrypted" } else { "no application can read" };
+            return format!("entries under {prefix:?} are being read, to count those that {meant}");
+        };
+        let which = match self.wish.what {
+            What::All => "every entry",
+            What::Encrypted => "encrypted entries only,",
+            What::Unreadable | What::Other(_) => "unreadable entries only,",
+        };
+        let of = entry.affected.map(|affected| format!(" of {affected}")).unwrap_or_default();
+        format!("removing {which} under {prefix:?}; {removed}{of} so far")
     }
 
     fn completed(&self, requested: Timestamp, before: Option<&OperationStatus>, tally: Tally) -> OperationStatus {

@@ -124,10 +124,12 @@ fn unreadable_entries_are_counted_and_then_removed() {
     assert_eq!(asked.swept(), (Step::Count, Selection::Unreadable));
     assert_eq!(asked.stage(), Stage::Counting, "it is under way");
     asked.done(Tally { keys: 50, meant: 3, readable: 40, ..Tally::default() });
-    let (stage, message) = asked.pass();
-    assert_eq!(stage, Stage::Removing, "{message}");
+    // An Event has this, which nobody corrects.
+    let removing = "removing unreadable entries only, under \"shop:\"; 0 of 3 so far";
+    assert_eq!(asked.pass(), (Stage::Removing, removing.to_owned()));
     assert_eq!(asked.swept(), (Step::Remove, Selection::Unreadable));
-    assert_eq!(asked.pass().1, "3 of 50 entries under \"shop:\" are being removed");
+    asked.progress.as_mut().unwrap().tally.removed = 2;
+    assert_eq!(asked.pass().1, "removing unreadable entries only, under \"shop:\"; 2 of 3 so far");
     asked.done(Tally { keys: 50, meant: 3, removed: 3, readable: 40, ..Tally::default() });
     let (stage, message) = asked.pass();
     assert_eq!(stage, Stage::Completed);
@@ -147,7 +149,7 @@ fn without_a_word_what_removes_least_is_meant() {
     asked.pass();
     assert_eq!(asked.swept().0, Step::Count);
     let mut all = Asked::of(&format!("{ASKED} all"));
-    assert_eq!(all.stage(), Stage::Removing);
+    assert_eq!(all.pass(), (Stage::Removing, "removing every entry under \"shop:\"; 0 so far".to_owned()));
     assert_eq!(all.swept(), (Step::Remove, Selection::All));
     all.done(Tally { keys: 9, meant: 9, removed: 9, ..Tally::default() });
     assert!(all.pass().1.starts_with("9 of 9 entries"));

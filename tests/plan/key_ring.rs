@@ -25,7 +25,15 @@ use tokencache_operator::{
         settings::Settings,
         state::RingState,
     },
-    kubernetes::{identity::Found, object::Object, write::Write},
+    kubernetes::{
+        identity::Found,
+        object::Object,
+        read::{
+            process::{Process, Processes},
+            workload::Workload,
+        },
+        write::Write,
+    },
 };
 
 use super::world::{START, World, shop, stored};
@@ -393,9 +401,73 @@ fn what_stands_under_the_name_of_a_key_is_not_written_over() {
     assert!(ring.plan().is_empty());
 }
 
+/// A pod that has run since then.
+fn web(started: Timestamp) -> Processes {
+    let workload = Workload { kind: "Deployment".to_owned(), name: "web".to_owned() };
+    Processes::Known(vec![Process { workload, pod: "web-1".to_owned(), started: Some(started), deleted: None }])
+}
+
+#[test]
+fn another_key_is_complete_when_no_server_is_left_that_lacks_it() {
+    let minute = SignedDuration::from_mins(1);
+    let rotated = || {
+        let mut ring = Keys::begun();
+        ring.now += DAY;
+        let old = web(ring.now - minute);
+        ring.beside.processes = old;
+        ring.ask();
+        ring.pass();
+        ring.pass();
+        ring
+    };
+    let said = |ring: &mut Keys| {
+        let state = ring.standing();
+        ring.pass();
+        (state.operation.clone().unwrap(), state.wake_at)
+    };
+    let mut ring = rotated();
+    let published = ring.now;
+    let (told, wake_at) = said(&mut ring);
+    assert_eq!((told.stage, told.published.unwrap().0), (Stage::Published, published));
+    let until = published + minute * 2 + DAY;
+    assert_eq!(told.ends_at.unwrap().0, until, "by then every server has read the ring by itself");
+    assert!(wake_at.is_some_and(|wake_at| wake_at <= ring.now + minute), "nobody tells when a pod is restarted");
+    for part in [
+        "Deployment web (1 pod: web-1)",
+        &until.to_string(),
+        "restart them at 2026-01-02T00:02:00Z or later, `kubectl -n web rollout restart deployment/web`",
+    ] {
+        assert!(told.message.contains(part), "{}", told.message);
+    }
+    // One that starts before kubelet has brought the Secret reads the ring of before.
+    ring.now += minute;
+    ring.beside.processes = web(ring.now);
+    assert_eq!(said(&mut ring).0.stage, Stage::Published);
+    ring.now += minute * 2;
+    assert_eq!(said(&mut ring).0.stage, Stage::Published);
+    // It goes on without its annotation, and with another operator.
+    ring.cache.metadata.annotations = None;
+    assert_eq!(said(&mut ring).0.stage, Stage::Published);
+    ring.beside.processes = web(ring.now);
+    let (told, wake_at) = said(&mut ring);
+    assert_eq!((told.stage, told.finished.unwrap().0, wake_at), (Stage::Completed, ring.now, None));
+    ring.beside.processes = web(published);
+    assert_eq!(said(&mut ring).0.stage, Stage::Completed, "what is over stays so");
+
+    for unseen in [web(START), Processes::Unknown] {
+        let mut ring = rotated();
+        ring.beside.processes = unseen;
+        ring.now = until - minute;
+        assert_eq!(said(&mut ring).0.stage, Stage::Published);
+        ring.now = until;
+        assert_eq!(said(&mut ring).0.stage, Stage::Completed, "each server has read the ring by itself");
+    }
+}
+
 #[test]
 fn another_key_is_made_once_for_each_request_whatever_the_status_says() {
     let mut ring = Keys::begun();
+    ring.beside.processes = Processes::Known(Vec::new());
     ring.now += DAY;
     ring.ask();
     assert_eq!(ring.stage(), Some(Stage::Waiting));
@@ -505,6 +577,24 @@ fn what_is_said_of_a_key_ring() {
         }),
         after("another key was asked for", &Keys::ask),
         after("another key was made", &|ring| {
+            ring.ask();
+            ring.pass();
+        }),
+        after("another key was made, and pods have read the ring before", &|ring| {
+            ring.beside.processes = web(START);
+            ring.ask();
+            ring.pass();
+        }),
+        after("another key was made, and those pods are gone", &|ring| {
+            ring.beside.processes = web(START);
+            ring.ask();
+            ring.pass();
+            ring.pass();
+            ring.now += SignedDuration::from_mins(3);
+            ring.beside.processes = web(ring.now);
+        }),
+        after("another key was made, and nobody uses the ring", &|ring| {
+            ring.beside.processes = Processes::Known(Vec::new());
             ring.ask();
             ring.pass();
         }),

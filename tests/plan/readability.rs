@@ -157,6 +157,7 @@ fn ring(in_use: [Option<bool>; 2], name: Option<&str>) -> KeyRingStatus {
         id: key(of).to_string(),
         state: KeyState::Active,
         created: tokencache_operator::capability::operation::time(START),
+        creation_date: None,
         activates: tokencache_operator::capability::operation::time(START),
         expires: tokencache_operator::capability::operation::time(START),
         in_use,

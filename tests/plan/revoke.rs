@@ -113,7 +113,8 @@ fn the_new_key_encrypts_at_once_and_is_no_younger_than_net_9_wants() {
     assert_eq!(ring.step().0, ["mint", "create", "Secret shop-keys"], "whoever revokes a key does not wait for Redis");
     let new = ring.status().keys.into_iter().find(|key| key.id != id).unwrap();
     assert_eq!(new.state, KeyState::Active);
-    assert!(ring.now.duration_since(new.created.0) > SignedDuration::from_hours(48));
+    assert!(ring.now.duration_since(new.creation_date.unwrap().0) > SignedDuration::from_hours(48));
+    assert_eq!(new.created.0, ring.now, "when it was made is told beside");
 }
 
 #[test]
@@ -278,7 +279,7 @@ fn what_older_processes_store_after_a_sweep_is_removed_by_another_when_none_of_t
     assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::AwaitingRestart), None));
     for part in [
         "Deployment web (1 pod: web-1). Waiting until none of them runs",
-        "Restart them at 2026-01-01T00:03:00Z or later",
+        "Costs nothing: restart them at 2026-01-01T00:03:00Z or later",
         "`kubectl -n web rollout restart deployment/web`",
     ] {
         assert!(ring.message().contains(part), "{}", ring.message());
@@ -289,7 +290,7 @@ fn what_older_processes_store_after_a_sweep_is_removed_by_another_when_none_of_t
     ring.now += MINUTE * 60 * 100;
     assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::AwaitingRestart), None));
     assert_eq!(ring.revocation().published.unwrap().0, published);
-    assert!(ring.message().contains("Restart them: `kubectl"), "{}", ring.message());
+    assert!(ring.message().contains("Costs nothing: restart them, `kubectl"), "{}", ring.message());
     ring.beside.processes = web(published + MINUTE * 3);
     assert_eq!((ring.step(), ring.sweeps()), ((vec![], Stage::Removing), Some(Step::RemoveLast)));
     assert_eq!(ring.before.revoke.sweep.as_ref().unwrap().removed_before, 30);

@@ -166,8 +166,12 @@ pub struct KeyStatus {
     pub id: String,
     /// What it is good for now.
     pub state: KeyState,
-    /// When it is said to be made.
+    /// When the operator made it, or took it over.
     pub created: Time,
+    /// The date of creation that stands in the key, as applications read it. It is earlier than `created` where the key encrypts
+    /// at once: of a younger one, .NET 9 and later suppose that other servers do not have it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_date: Option<Time>,
     /// From when on it encrypts.
     pub activates: Time,
     /// Until when it could encrypt. It decrypts for ever.

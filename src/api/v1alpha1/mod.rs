@@ -28,7 +28,7 @@ pub use data_protection::{
 };
 pub use edits::{Consequence, EDITS, Edit};
 pub use entries::{EntriesSpec, Inspect};
-pub use operations::{OperationStage, OperationStatus, OperationType};
+pub use operations::{OperationStage, OperationStatus, OperationType, last_operation};
 pub use persistence::{PersistenceSpec, WhenDeleted};
 pub use redis::{
     Acl, CpuResources, DEFAULT_IMAGE, EvictionPolicy, ImagePullPolicy, NetworkPolicyMode, PodSpec, RedisSpec, TlsMode,
@@ -84,6 +84,13 @@ pub use stored::StoredStatus;
         type_ = "string",
         json_path = ".status.warned",
         description = "The conditions that warn of what may fail, the most important first."
+    ),
+    printcolumn(
+        name = "OPERATION",
+        type_ = "string",
+        json_path = ".status.lastOperation",
+        description = "The latest request of an annotation, and how far it is.",
+        priority = 1
     ),
     printcolumn(
         name = "AGE",

@@ -93,7 +93,49 @@ pub enum OperationStage {
     Unknown,
 }
 
+/// The latest of some requests, and how far it is, in two words. A request that names no time is the latest, since it stands in
+/// the annotation now; nothing where there is none.
+#[must_use]
+pub fn last_operation(operations: &[OperationStatus]) -> String {
+    let latest = operations.iter().max_by_key(|operation| {
+        let requested = operation.requested.as_ref().map(|requested| requested.0);
+        (requested.is_none(), requested)
+    });
+    let told = |operation: &OperationStatus| format!("{} {}", operation.type_.as_str(), operation.stage.as_str());
+    latest.map(told).unwrap_or_default()
+}
+
+impl OperationType {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RotatePassword => "RotatePassword",
+            Self::RotateKey => "RotateKey",
+            Self::RevokeKey => "RevokeKey",
+            Self::Flush => "Flush",
+        }
+    }
+}
+
 impl OperationStage {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ignored => "Ignored",
+            Self::Waiting => "Waiting",
+            Self::Counting => "Counting",
+            Self::Adding => "Adding",
+            Self::Published => "Published",
+            Self::Removing => "Removing",
+            Self::AwaitingRestart => "AwaitingRestart",
+            Self::Completed => "Completed",
+            Self::Blocked => "Blocked",
+            Self::Unknown => "Unknown",
+        }
+    }
+
     /// Whether nothing more will be done.
     #[must_use]
     pub fn is_final(self) -> bool {
@@ -109,5 +151,47 @@ impl OperationStage {
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_unknown(&self) -> bool {
         *self == Self::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn last(operations: &Value) -> String {
+        let operations: Vec<OperationStatus> = serde_json::from_value(operations.clone()).unwrap();
+        last_operation(&operations)
+    }
+
+    #[test]
+    fn the_latest_request_is_told_with_its_stage() {
+        let of =
+            |type_: &str, requested: &str, stage: &str| json!({"type": type_, "requested": requested, "stage": stage});
+        let noon = of("RotatePassword", "2026-01-01T12:00:00Z", "Completed");
+        let later = of("RotateKey", "2026-01-01T13:00:00Z", "Published");
+        let unread = json!({"type": "Flush", "stage": "Ignored"});
+        assert_eq!(last(&json!([])), "");
+        assert_eq!(last(&json!([later, noon])), "RotateKey Published");
+        assert_eq!(last(&json!([noon, later])), "RotateKey Published");
+        assert_eq!(last(&json!([unread, later])), "Flush Ignored", "it stands in the annotation now");
+    }
+
+    #[test]
+    fn what_is_told_is_what_the_status_says() {
+        for stage in [
+            OperationStage::Ignored,
+            OperationStage::Waiting,
+            OperationStage::Counting,
+            OperationStage::Adding,
+            OperationStage::Published,
+            OperationStage::Removing,
+            OperationStage::AwaitingRestart,
+            OperationStage::Completed,
+            OperationStage::Blocked,
+        ] {
+            assert_eq!(serde_json::to_value(stage).unwrap(), stage.as_str());
+        }
     }
 }

@@ -39,6 +39,9 @@ pub struct TokenCacheStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub operations: Vec<OperationStatus>,
+    /// The latest of these, and how far it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub last_operation: String,
 }
 
 fn unseen() -> i64 {

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::brake::Contest;
 use crate::{
-    api::v1alpha1::{LONGEST_MESSAGE, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus},
+    api::v1alpha1::{LONGEST_MESSAGE, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus, last_operation},
     capability::{
         cost::NOTHING,
         operation,
@@ -89,6 +89,7 @@ pub fn compose(
         report.events.extend(events::of_operations(&operations, &before));
         before = operations.into_iter().map(|operation| operation.entry).collect();
     }
+    report.status.last_operation = last_operation(&before);
     report.status.operations = before;
     report.status.key_ring.clone_from(&part.status.key_ring);
     events::add(&mut report.events, &part.events);
@@ -220,6 +221,7 @@ fn assemble(Basis { cache, previous, now }: Basis<'_>, findings: &[Finding], sha
         binding,
         key_ring,
         operations: previous.operations.clone(),
+        last_operation: last_operation(&previous.operations),
     };
     Report { status, events }
 }

@@ -13,7 +13,7 @@ use crate::{
             default_key::{DatedKey, KeyState},
             in_use::InUse,
         },
-        secrets::RingSecrets,
+        secrets::{RingSecrets, created},
         settings::Settings,
         state::RingState,
     },
@@ -34,7 +34,10 @@ pub fn with_use(
             let is_seen = KeyId::parse(&key.id).is_some_and(|id| seen.keys.contains(&id));
             if is_seen || seen.is_whole { Some(is_seen) } else { before.and_then(|before| before.in_use) }
         });
-        KeyStatus { in_use, ..key }
+        let made = before.filter(|before| before.creation_date.is_some()).map(|before| before.created.clone());
+        // A Secret that was lost is made again later.
+        let created = made.filter(|made| made.0 < key.created.0).unwrap_or_else(|| key.created.clone());
+        KeyStatus { created, in_use, ..key }
     };
     let found = seen.and_then(|seen| match (seen.names.len(), seen.names.first()) {
         (1, Some(name)) => Some(name.clone()),
@@ -48,6 +51,11 @@ pub fn with_use(
     }
 }
 
+/// When a key was made here, as its Secret shows; where nothing does, when the key says that it was.
+fn made(observed: &RingSecrets, key: &DatedKey) -> Timestamp {
+    observed.holders(&key.id.file_name()).filter_map(created).min().unwrap_or(key.created)
+}
+
 /// Each key; `None` where there is no ring of the cache's own.
 #[must_use]
 pub fn status(settings: &Settings, observed: &RingSecrets, state: &RingState, now: Timestamp) -> Option<KeyRingStatus> {
@@ -58,7 +66,8 @@ pub fn status(settings: &Settings, observed: &RingSecrets, state: &RingState, no
     let key = |member: &DatedKey| KeyStatus {
         id: member.id.to_string(),
         state: state_of(ring.ring.state(member, now)),
-        created: operation::time(member.created),
+        created: operation::time(made(observed, member)),
+        creation_date: Some(operation::time(member.created)),
         activates: operation::time(member.activates),
         expires: operation::time(member.expires),
         in_use: None,

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`rotate_key`] | another key that encrypts |
 //! | [`revoke_key`] | keys that are never to be used again |
+//! | [`readers`] | who goes on with the ring of before |
 
+pub mod readers;
 pub mod revoke_key;
 pub mod rotate_key;
 
@@ -24,7 +26,7 @@ use crate::{
 pub fn told(entry: OperationStatus) -> Operation {
     let event = match (entry.type_, entry.stage) {
         (_, OperationStage::Ignored) => Some(Reason::RequestIgnored),
-        (OperationType::RotateKey, OperationStage::Completed) => Some(Reason::KeyRotated),
+        (OperationType::RotateKey, OperationStage::Published | OperationStage::Completed) => Some(Reason::KeyRotated),
         (OperationType::RotateKey, _) => None,
         (_, OperationStage::Published) => Some(Reason::KeyRevoked),
         (_, OperationStage::Removing) => Some(Reason::RemovingEntries),

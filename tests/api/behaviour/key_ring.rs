@@ -90,8 +90,8 @@ async fn the_first_key_is_made_at_once_and_published_and_told() {
     assert_eq!(
         status["keyRing"]["keys"],
         json!([{
-            "id": key.id.to_string(), "state": "Active", "created": told(key.created), "activates": told(key.activates),
-            "expires": told(key.expires), "inUse": false,
+            "id": key.id.to_string(), "state": "Active", "created": secret["metadata"]["creationTimestamp"],
+            "creationDate": told(key.created), "activates": told(key.activates), "expires": told(key.expires), "inUse": false,
         }])
     );
     assert_eq!(status["keyRing"]["active"], key.id.short());
@@ -199,7 +199,9 @@ async fn another_key_is_made_on_request_encrypts_at_once_and_the_earlier_one_sta
     let before = world.ring(1).await;
     let requested = Timestamp::now().to_string();
     world.ask_for_key(&requested).await;
-    let operation = world.key_operation("Completed", "Restart them").await;
+    let operation = world.key_operation("Completed", "no server is left that has not read it").await;
+    let table = api_server().kubectl(&["get", "tcache", "-o", "wide", "--namespace", &world.namespace]).await;
+    assert!(table.contains("OPERATION") && table.contains("RotateKey Completed"), "{table}");
     let ring = world.ring(2).await;
     assert!(before.iter().all(|(name, text)| ring.get(name) == Some(text)));
     let status = world.get("TokenCache", SHOP).await["status"].clone();
@@ -222,6 +224,25 @@ async fn another_key_is_made_on_request_encrypts_at_once_and_the_earlier_one_sta
         world.key_operation("Ignored", why).await;
     }
     assert_eq!(world.ring(2).await, ring);
+}
+
+#[tokio::test]
+async fn another_key_is_complete_when_the_pods_are_gone_that_have_read_the_ring_before() {
+    let (world, _operator) = shop("rotate-key-pods").await;
+    let volume = json!([{"name": "keys", "secret": {"secretName": RING}}]);
+    world.application("web", json!({"volumeMounts": [{"name": "keys", "mountPath": "/keys"}]}), &volume).await;
+    world.ask_for_key(&Timestamp::now().to_string()).await;
+    let operation = world.key_operation("Published", "until they read it again").await;
+    assert!(operation["message"].as_str().unwrap().contains("Pod web"), "{operation}");
+    let [published, until] = ["published", "endsAt"].map(|field| operation[field].as_str().unwrap().to_owned());
+    assert!(published < until, "{operation}");
+    let note = world.event(SHOP, "KeyRotated").await;
+    assert_eq!(note, operation["message"].as_str().unwrap());
+    let table = api_server().kubectl(&["get", "tcache", "-o", "wide", "--namespace", &world.namespace]).await;
+    assert!(table.contains("RotateKey Published"), "{table}");
+    world.delete("Pod", "web").await;
+    let operation = world.key_operation("Completed", "no server is left").await;
+    assert_eq!(operation["published"], published);
 }
 
 #[tokio::test]

@@ -365,7 +365,9 @@ async fn a_ring_is_taken_over_before_any_key_is_made_and_goes_on_without_its_sec
     let status = world.ready(SHOP).await;
     let newest = keys(&files).last().unwrap().id.short();
     assert_eq!(status["keyRing"]["active"], newest);
-    world.condition_says(SHOP, "KeyRingReady", "Secret old-ring is taken over (2 files): it may be deleted").await;
+    world
+        .condition_says(SHOP, "KeyRingReady", "Secret old-ring is taken over (2 files). Costs nothing: delete it")
+        .await;
     world.quiet().await;
     world.delete("Secret", OLD_RING).await;
     world.condition_says(SHOP, "KeyRingReady", "old-ring, which is gone").await;

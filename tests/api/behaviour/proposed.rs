@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
 use tokencache_operator::{
-    api::v1alpha1::{ANNOTATIONS, Takes, TokenCache},
+    api::v1alpha1::{ANNOTATIONS, PAUSED, RECONCILE_ANNOTATION, Takes, TokenCache},
     capability::operation::{self, Request},
     controller::report::mistyped,
 };
@@ -82,6 +82,17 @@ async fn cache() -> TokenCache {
     cache
 }
 
+/// The cache without annotations; or paused, where the command takes one away. Within a second, a request would be the same again.
+async fn annotated_otherwise(command: &str, folder: &std::path::Path) -> TokenCache {
+    let others = ANNOTATIONS.iter().map(|annotation| format!("{annotation}-"));
+    let others = others.collect::<Vec<_>>().join(" ");
+    let last = if command.ends_with('-') { format!("{RECONCILE_ANNOTATION}={PAUSED}") } else { others.clone() };
+    let annotate = "kubectl -n web annotate tokencache shop";
+    let output = api_server().shell(&format!("{annotate} {others}; {annotate} {last}"), folder).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    cache().await
+}
+
 /// Whether something is to be put in the place of a word.
 fn has_placeholder(command: &str) -> bool {
     let is_capital = |char: char| char.is_ascii_uppercase() || char == '_' || char == '-';
@@ -113,7 +124,7 @@ async fn every_command_of_every_message_can_be_run_as_it_stands() {
         for command in commands {
             assert!(!has_placeholder(&command), "`{command}` is to be filled in");
             let annotates = command.contains(" annotate ");
-            let before = if annotates { Some(cache().await) } else { None };
+            let before = if annotates { Some(annotated_otherwise(&command, folder.path()).await) } else { None };
             let output = api_server().shell(&command, folder.path()).await;
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             // Only a node has logs. That it is asked for one shows that kubectl and the API server understood.

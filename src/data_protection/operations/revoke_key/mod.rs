@@ -24,6 +24,7 @@ use crate::{
     capability::operation::{self, Again, Request, is},
     data_protection::{
         key::{id::KeyId, revocation::Revocation},
+        operations::readers,
         ring::{Ring, in_use::EntriesOfKeys},
         secrets::{Replaced, RingSecrets},
         settings::{Settings, revoke::RevokeRequest},
@@ -63,7 +64,7 @@ pub fn looks_since(settings: &Settings, operations: &[OperationStatus], now: Tim
     let wish = settings.revoke.as_ref().filter(|wish| wish.removes)?;
     let Request::At(requested) = wish.request else { return None };
     let entry = operation::entry_in(operations, OperationType::RevokeKey).filter(|entry| is(entry, requested));
-    removal::looks_since(entry.filter(|entry| !entry.stage.is_final())?, now)
+    readers::looks_since(entry.filter(|entry| !entry.stage.is_final())?, now)
 }
 
 /// Reads how far it is.

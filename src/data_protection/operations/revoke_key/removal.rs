@@ -20,8 +20,8 @@ use crate::{
         progress::{Progress, State, Step},
         time::{after, whole},
     },
-    data_protection::ring::schedule::RELOAD,
-    kubernetes::read::process::{KUBELET_DELAY, Outdated, Processes},
+    data_protection::operations::readers::{Behind, Readers},
+    kubernetes::read::process::Processes,
 };
 
 /// How often the pods are looked at while they are waited for: nobody tells when they are restarted.
@@ -60,19 +60,6 @@ pub enum Next {
     Done,
 }
 
-/// Since when a process that starts has read a revocation that was published at this time.
-fn readable_from(published: Timestamp) -> Timestamp {
-    after(published, KUBELET_DELAY)
-}
-
-/// How old a look at the pods may be that is to show all those that may have read the ring before.
-#[must_use]
-pub fn looks_since(entry: &OperationStatus, now: Timestamp) -> Option<Timestamp> {
-    let published = entry.published.as_ref()?.0;
-    let readable = readable_from(published);
-    Some(if now < readable { published } else { readable })
-}
-
 impl Removal<'_> {
     /// What comes next.
     #[must_use]
@@ -95,38 +82,24 @@ impl Removal<'_> {
 
     /// Whom it has to wait for; nobody where every process that runs has read the revocation.
     fn waits(&self, published: Timestamp) -> Option<Next> {
-        let readable = readable_from(published);
-        let known = self.processes.started_before(readable, self.now);
+        let readers = Readers { published, processes: self.processes, namespace: self.namespace, now: self.now };
+        let (readable, read) = (readers.readable(), readers.read_by());
         let look_again = after(self.now, LOOK_AGAIN);
-        match known {
-            None => {
-                let read = after(readable, RELOAD);
-                (self.now < read).then(|| Next::Wait { what: self.unknown(read), wake_at: read })
+        match readers.behind()? {
+            Behind::Unknown => (self.now < read).then(|| Next::Wait { what: self.unknown(read), wake_at: read }),
+            Behind::Pods(outdated) => {
+                let what = format!(
+                    "Pods that have read the ring before may go on with it, and store what is then removed once more: {outdated}. \
+                     Waiting until none of them runs. {}",
+                    readers.restart(&outdated)
+                );
+                Some(Next::Wait { what, wake_at: look_again })
             }
-            // No kubelet has anything of it: whoever starts later reads what is published by now.
-            Some(_) if self.processes.is_nobody(self.now) => None,
-            Some(outdated) if !outdated.is_empty() => {
-                Some(Next::Wait { what: self.named(&outdated, readable), wake_at: look_again })
-            }
-            Some(_) if self.now < readable => {
+            Behind::Starting => {
                 let what = format!("Until {} a pod that starts may still read the ring of before", whole(readable));
                 Some(Next::Wait { what, wake_at: readable.min(look_again) })
             }
-            Some(_) => None,
         }
-    }
-
-    fn named(&self, outdated: &Outdated, readable: Timestamp) -> String {
-        let when = if self.now < readable {
-            format!(" at {} or later, when kubelet has brought the Secret to their pods", whole(readable))
-        } else {
-            String::new()
-        };
-        let restart = outdated.restart(self.namespace).map(|command| format!(": {command}")).unwrap_or_default();
-        format!(
-            "Pods that have read the ring before may go on with it, and store what is then removed once more: {outdated}. Waiting \
-             until none of them runs. Restart them{when}{restart}"
-        )
     }
 
     fn unknown(&self, read: Timestamp) -> String {

@@ -1,0 +1,93 @@
+//! Who goes on with the ring as it was before something was published in it.
+//!
+//! In: when it was published, the pods that use the ring, the time. Out: whether all have it, and who may not. It says nothing of
+//! what that leads to.
+
+use jiff::Timestamp;
+
+use crate::{
+    api::v1alpha1::OperationStatus,
+    capability::{
+        cost::NOTHING,
+        time::{after, whole},
+    },
+    data_protection::ring::schedule::RELOAD,
+    kubernetes::read::process::{KUBELET_DELAY, Outdated, Processes},
+};
+
+/// The pods that use a ring, in which something was published.
+#[derive(Debug, Clone, Copy)]
+pub struct Readers<'seen> {
+    /// When it was published.
+    pub published: Timestamp,
+    /// The pods.
+    pub processes: &'seen Processes,
+    /// Their namespace.
+    pub namespace: &'seen str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Who may not have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Behind {
+    /// Nobody knows.
+    Unknown,
+    /// These.
+    Pods(Outdated),
+    /// Only a pod that starts now.
+    Starting,
+}
+
+/// Since when a process that starts has read what was published at this time.
+#[must_use]
+pub fn readable_from(published: Timestamp) -> Timestamp {
+    after(published, KUBELET_DELAY)
+}
+
+/// How old a look at the pods may be that is to show all those that may have read the ring before.
+#[must_use]
+pub fn looks_since(entry: &OperationStatus, now: Timestamp) -> Option<Timestamp> {
+    let published = entry.published.as_ref()?.0;
+    let readable = readable_from(published);
+    Some(if now < readable { published } else { readable })
+}
+
+impl Readers<'_> {
+    /// Since when a process that starts has read it.
+    #[must_use]
+    pub fn readable(&self) -> Timestamp {
+        readable_from(self.published)
+    }
+
+    /// When every process has read it by itself.
+    #[must_use]
+    pub fn read_by(&self) -> Timestamp {
+        after(self.readable(), RELOAD)
+    }
+
+    /// Who may not have it; `None` where every process that runs has it.
+    #[must_use]
+    pub fn behind(&self) -> Option<Behind> {
+        let Some(outdated) = self.processes.started_before(self.readable(), self.now) else {
+            return Some(Behind::Unknown);
+        };
+        // No kubelet has anything of it: whoever starts later reads what is published by now.
+        if self.processes.is_nobody(self.now) {
+            None
+        } else if !outdated.is_empty() {
+            Some(Behind::Pods(outdated))
+        } else {
+            (self.now < self.readable()).then_some(Behind::Starting)
+        }
+    }
+
+    /// How these are restarted, in words.
+    #[must_use]
+    pub fn restart(&self, outdated: &Outdated) -> String {
+        let readable = self.readable();
+        let when = if self.now < readable { format!(" at {} or later", whole(readable)) } else { String::new() };
+        let command = outdated.restart(self.namespace).map(|command| format!(", {command}")).unwrap_or_default();
+        format!("{NOTHING}: restart them{when}{command}")
+    }
+}
