@@ -22,8 +22,8 @@ const ALIKE: f64 = 0.5;
 /// What the keys of requests end with.
 const REQUESTED: &str = "-requested";
 
-/// How many are told.
-const TOLD: usize = 2;
+/// How much is told, in characters: what there is beside the first one is counted, where it would be more.
+const LONGEST: usize = 250;
 
 /// How much of a value is told, in characters.
 const LONGEST_VALUE: usize = 20;
@@ -35,12 +35,19 @@ pub fn sentences(metadata: &ObjectMeta) -> Option<String> {
     let annotations = of(&metadata.annotations).filter_map(|(key, value)| of_annotation(&key, &value));
     let labels = of(&metadata.labels).filter_map(|(key, _)| of_label(&key));
     let all: Vec<String> = annotations.chain(labels).collect();
-    let more = all.len().saturating_sub(TOLD);
-    let told = all.into_iter().take(TOLD).collect::<Vec<_>>().join(". ");
+    let (first, others) = all.split_first()?;
+    let (mut told, mut more) = (first.clone(), 0);
+    for other in others {
+        let with = format!("{told}. {other}");
+        if with.chars().count() <= LONGEST {
+            told = with;
+        } else {
+            more += 1;
+        }
+    }
     match more {
-        0 if told.is_empty() => None,
         0 => Some(told),
-        more => Some(format!("{told}. So {} {more} more", if more == 1 { "is" } else { "are" })),
+        more => Some(format!("{told}. {more} more of this kind")),
     }
 }
 
@@ -205,11 +212,15 @@ mod tests {
     }
 
     #[test]
-    fn however_many_there_are_two_are_told_in_a_message_of_bounded_length() {
+    fn however_many_there_are_as_many_are_told_as_a_message_holds() {
         let key = |index: usize| format!("tokencache.dev/{index}{}", "x".repeat(62));
         let annotations: BTreeMap<String, String> = (0..5).map(|index| (key(index), "y".repeat(1000))).collect();
         let told = said(json!({"annotations": annotations}));
-        assert!(told.ends_with(". So are 3 more") && told.chars().count() < 600, "{told}");
+        assert!(told.ends_with(". 4 more of this kind") && told.chars().count() < 320, "{told}");
+        let two = json!({"tokencache.dev/flush": "x", "tokencache.dev/reconcile": "pause"});
+        let told = said(json!({"annotations": two}));
+        assert!(told.contains("flush-requested is meant") && told.contains("only \"paused\" is known"), "{told}");
+        assert!(told.chars().count() < LONGEST, "{told}");
         let told = said(json!({"annotations": {"tokencache.dev/reconcile": "z".repeat(1000)}}));
         assert!(told.chars().count() < 150, "{told}");
     }
