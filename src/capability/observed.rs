@@ -32,7 +32,7 @@ pub struct Observed<'pass> {
     pub now: Timestamp,
     /// What stands under the cache's own names.
     pub objects: Objects,
-    /// The pods that were named, as far as they are there.
+    /// The pods that were named, as far as they are there, and others that have the labels of the cache's.
     pub pods: Vec<Arc<Pod>>,
     /// The user's Secrets that were named, by their names.
     pub provided: BTreeMap<String, Arc<Secret>>,

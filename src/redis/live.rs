@@ -76,6 +76,8 @@ pub struct Live {
     pub volume: Volume,
     /// The pods of the `StatefulSet`, by name.
     pub pods: Vec<Arc<Pod>>,
+    /// The pods that the Service sends connections to, and that are none of those.
+    pub strangers: Vec<String>,
     /// The latest look at each server.
     pub samples: Vec<Sample>,
     /// Who uses the cache, where something is to be said of it.
@@ -161,6 +163,7 @@ impl Live {
             claim: _,
             volume: _,
             pods: _,
+            strangers: _,
             samples: _,
             consumers: _,
             processes: _,

@@ -19,7 +19,7 @@ use super::{
     live::{Callers, Live, abroad},
     look::Sample,
     plan::network,
-    server::{fit, objects},
+    server::{fit, objects, pods::serves},
     settings::{Settings, TlsSource},
     tls::verified::Verified,
 };
@@ -123,6 +123,7 @@ pub fn live(settings: &Settings, observed: &Observed<'_>, samples: &[Sample], ve
         claim: observed.claims.first().cloned(),
         volume: observed.answers.volumes.get(&name::data_claim(&pod_of(settings))).copied().unwrap_or(observed.volume),
         pods: pods(observed, &main),
+        strangers: strangers(settings, observed, &main),
         samples: samples.to_vec(),
         consumers: observed.answers.consumers(&connection(owner)),
         processes: observed.answers.processes(&connection(owner)),
@@ -194,10 +195,22 @@ fn is_restricted(status: &TokenCacheStatus) -> bool {
     status.conditions.iter().find(of_it).is_some_and(|condition| condition.status == ConditionStatus::True.as_str())
 }
 
-/// The pods that the `StatefulSet` made. Not by its UID: while it is made anew, the pods of the earlier one stay.
+/// The pods that the `StatefulSet` made.
 fn pods(observed: &Observed<'_>, set: &str) -> Vec<Arc<Pod>> {
-    let made_by_set = |pod: &&Arc<Pod>| {
-        pod.owner_references().iter().any(|reference| reference.kind == "StatefulSet" && reference.name == set)
+    observed.pods.iter().filter(|pod| is_made_by(pod, set)).cloned().collect()
+}
+
+/// Not by its UID: while it is made anew, the pods of the earlier one stay.
+fn is_made_by(pod: &Pod, set: &str) -> bool {
+    pod.owner_references().iter().any(|reference| reference.kind == "StatefulSet" && reference.name == set)
+}
+
+/// The pods that somebody gave the labels of a server, and a port of its name, so that the Service takes them for one.
+fn strangers(settings: &Settings, observed: &Observed<'_>, set: &str) -> Vec<String> {
+    let wanted = settings.owner.selector_labels(objects::COMPONENT);
+    let is_stranger = |pod: &&Arc<Pod>| {
+        let has = |label: (&String, &String)| pod.labels().get(label.0) == Some(label.1);
+        !is_made_by(pod, set) && wanted.iter().all(has) && serves(pod)
     };
-    observed.pods.iter().filter(made_by_set).cloned().collect()
+    observed.pods.iter().filter(is_stranger).map(|pod| pod.name_any()).collect()
 }

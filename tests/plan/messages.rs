@@ -430,6 +430,9 @@ fn what_is_said_of_names_and_secrets() {
         Seen::nothing().with(foreign).told("a Service of that name is somebody else's"),
         Seen::nothing().with(unowned).told("a Secret of that name has no owner"),
         Seen::nothing().with(earlier).told("an earlier cache's StatefulSet is being collected"),
+        Seen::answer(vec![])
+            .with(|world| world.observed.strangers = ["copy", "debug"].map(str::to_owned).into())
+            .told("two pods have the labels of a server"),
         Seen::answer(vec![]).with(|world| edit(world, "short")).told("the binding's password was truncated"),
         Seen::answer(vec![]).with(|world| edit(world, &"X".repeat(40))).told("the binding's password is another one"),
         Seen::answer(vec![])

@@ -18,7 +18,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject},
 };
 
@@ -77,8 +77,10 @@ pub async fn snapshot<'pass>(
     let unseen = if is_paused { Missing::AskedFor } else { Missing::TakenForAbsent };
     let labelled = context.secrets.watched(&owner.namespace, &owner.name);
     let labelled: Vec<ObjectMeta> = labelled.iter().map(|secret| secret.metadata.clone()).collect();
-    let pods: Vec<Arc<Pod>> =
-        names.pods.iter().filter_map(|name| context.caches.pods.get(&owner.namespace, name)).collect();
+    let named = names.pods.iter().filter_map(|name| context.caches.pods.get(&owner.namespace, name));
+    let labelled_pods = context.caches.pods.of_instance(&owner.namespace, &owner.name);
+    let is_other = |pod: &Arc<Pod>| !names.pods.contains(&pod.name_any());
+    let pods: Vec<Arc<Pod>> = named.chain(labelled_pods.into_iter().filter(is_other)).collect();
     let objects = objects(context, owner, names, (&labelled, answers), unseen).await?;
     let provided = provided(context, owner, &names.secrets).await?;
     let claims = claims(context, key, owner, (&names.claims, &pods)).await;

@@ -30,10 +30,18 @@ pub fn finding(
     credentials: &Credentials,
     is_carried_out: bool,
 ) -> Option<Finding> {
+    let service = name::redis(&settings.owner.name);
+    if let [stranger, others @ ..] = observed.strangers.as_slice() {
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        let message = format!(
+            "Service {service} sends connections to Pod {stranger}{more} too, which has the labels of a server and is none: they \
+             fail there. Take app.kubernetes.io/component from its labels, or delete it"
+        );
+        return Some(Finding::fails(RedisAvailable, Reason::AddressUnusable, message));
+    }
     if is_carried_out {
         return being_made(settings, observed, credentials);
     }
-    let service = name::redis(&settings.owner.name);
     let address = match &observed.service {
         Found::Owned(live) => amiss(settings, live)
             .map(|how| format!("Service {service} {how}: applications do not reach Redis at {}", settings.endpoint())),

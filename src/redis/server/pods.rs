@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::core::v1::PodCondition;
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::objects::COMPONENT;
+use super::objects::{COMPONENT, PORT_NAME};
 use crate::{
     kubernetes::quantity,
     redis::{look::Server, settings::Settings},
@@ -36,6 +36,15 @@ pub fn server_in(settings: &Settings, pod: &Pod) -> Option<Server> {
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
     readiness(pod).is_some_and(|condition| condition.status == "True")
+}
+
+/// Whether a Service of Redis sends connections to the pod, where it selects it.
+#[must_use]
+pub(crate) fn serves(pod: &Pod) -> bool {
+    let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let has_port = containers
+        .any(|container| container.ports.iter().flatten().any(|port| port.name.as_deref() == Some(PORT_NAME)));
+    has_port && is_ready(pod) && pod.metadata.deletion_timestamp.is_none()
 }
 
 pub(crate) fn readiness(pod: &Pod) -> Option<&PodCondition> {

@@ -44,6 +44,19 @@ async fn what_applications_are_given_and_is_missing_or_leads_elsewhere_while_pau
 }
 
 #[tokio::test]
+async fn a_pod_with_the_labels_of_a_server_takes_connections_away_and_is_an_outage() {
+    let (world, _operator) = shop("stranger").await;
+    let labels = world.get("Service", "shop-redis").await["spec"]["selector"].clone();
+    world.application("copy", json!({"ports": [{"name": "redis", "containerPort": 6380}]}), &json!([])).await;
+    world.edit("Pod", "copy", json!({"metadata": {"labels": labels}})).await;
+    let message = world.condition(SHOP, "RedisAvailable", "False", "AddressUnusable").await;
+    assert!(message.starts_with("Service shop-redis sends connections to Pod copy too"), "{message}");
+    world.condition(SHOP, "Ready", "False", "AddressUnusable").await;
+    world.edit("Pod", "copy", json!({"metadata": {"labels": {"app.kubernetes.io/component": null}}})).await;
+    world.ready(SHOP).await;
+}
+
+#[tokio::test]
 async fn logins_that_are_refused_are_an_outage_where_nobody_is_in_and_else_a_warning() {
     let (world, _operator) = shop("shut-out").await;
     let (pod, password) = (world.kubelet.pod(POD), world.secret("shop-redis").await["password"].clone());
