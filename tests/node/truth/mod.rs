@@ -93,12 +93,17 @@ mod side_by_side {
             objects::scaled_to_nothing,
             pods::forbidden_by_a_quota,
             pods::kept_by_a_finalizer,
-            pods::joined_by_a_strangers,
             pods::with_an_image_that_is_nowhere,
             pods::that_no_node_takes,
             pods::killed_again_and_again,
         ];
         play("pods", json!({"maxMemory": "32Mi"}), HOLD, acts).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "takes minutes: `make truth`"]
+    async fn strangers() {
+        play("strangers", json!({"maxMemory": "32Mi"}), HOLD, acts![pods::joined_by_strangers]).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

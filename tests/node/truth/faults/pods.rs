@@ -35,17 +35,17 @@ pub async fn kept_by_a_finalizer(stage: &Stage) -> Row {
     stage.fault("pod stays Terminating", "a finalizer on the pod; pod deleted", cause, mend).await
 }
 
-pub async fn joined_by_a_strangers(stage: &Stage) -> Row {
+pub async fn joined_by_strangers(stage: &Stage) -> Row {
     let service = stage.scene.kubectl(&["get", "service", "shop-redis", "--output", "jsonpath={.spec.selector}"]);
     let labels: Value = serde_json::from_str(&service).unwrap();
-    let strangers = ["stranger-1", "stranger-2", "stranger-3"];
+    let strangers: Vec<String> = (1..=8).map(|number| format!("stranger-{number}")).collect();
     let cause = async || {
-        for name in strangers {
+        for name in &strangers {
             stage.make_pod(name, &labels, "sleep infinity", false).await;
         }
     };
     let mend = async || strangers.iter().for_each(|name| stage.remove_pod(name));
-    stage.fault("pods behind the Service", "three more pods with the labels of shop-redis-0", cause, mend).await
+    stage.fault("pods behind the Service", "eight more pods with the labels of shop-redis-0", cause, mend).await
 }
 
 pub async fn with_an_image_that_is_nowhere(stage: &Stage) -> Row {

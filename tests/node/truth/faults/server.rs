@@ -63,9 +63,11 @@ pub async fn kept_busy(stage: &Stage) -> Row {
     stage.fault("script", "a script that never ends", cause, async || {}).await
 }
 
+/// Somebody takes each connection that becomes free.
 pub async fn crowded(stage: &Stage) -> Row {
-    let connect =
-        format!("for number in {{1..64}}; do exec {{fd}}<>/dev/tcp/{}/6380; done; sleep infinity", stage.host());
+    let pod = stage.scene.pods().get("shop-redis-0").await.unwrap();
+    let address = pod.status.and_then(|status| status.pod_ip).unwrap();
+    let connect = format!("while :; do exec {{fd}}<>/dev/tcp/{address}/6380; sleep 0.03; done");
     let cause = async || {
         stage.pause().await;
         stage.configure("maxclients 32").await;
@@ -75,7 +77,7 @@ pub async fn crowded(stage: &Stage) -> Row {
         stage.remove_pod("crowd");
         stage.unpause().await;
     };
-    stage.fault("maxclients", "paused; `CONFIG SET maxclients 32`; 64 connections", cause, mend).await
+    stage.fault("maxclients", "paused; `CONFIG SET maxclients 32`, and a client that takes each", cause, mend).await
 }
 
 pub async fn full(stage: &Stage) -> Row {
