@@ -30,7 +30,7 @@ lint: ## Formatting, clippy, and links in the documentation.
 image: ## target/image.tar: the operator's image, for tests and the demo; PROFILE=release for a release.
 	@tests/image
 
-generate: ## Write the CRD, the chart's copy of it and docs/reasons.md and docs/edits.md anew, all or none.
+generate: ## Write the CRD, the chart's copy of it and its warnings, docs/reasons.md and docs/edits.md anew, all or none.
 	@tests/prerequisites building
 	@echo "building the generator (usually 2 min from nothing, seconds when little changed)"
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && \
@@ -38,8 +38,10 @@ generate: ## Write the CRD, the chart's copy of it and docs/reasons.md and docs/
 	cargo run --locked --quiet -- crd --chart > "$$new/template" && \
 	cargo run --locked --quiet -- reasons > "$$new/reasons" && \
 	cargo run --locked --quiet -- edits > "$$new/edits" && \
+	cargo run --locked --quiet -- edits --chart > "$$new/warnings" && \
 	cp "$$new/reasons" docs/reasons.md && \
 	cp "$$new/edits" docs/edits.md && \
+	cp "$$new/warnings" charts/tokencache-operator/templates/edits.yaml && \
 	cp "$$new/crd" crds/tokencaches.yaml && \
 	cp "$$new/template" charts/tokencache-operator/templates/crd.yaml
 

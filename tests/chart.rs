@@ -70,6 +70,23 @@ fn by_default_every_namespace_is_watched() {
 }
 
 #[test]
+fn edits_are_warned_of_where_every_namespace_is_watched_unless_that_is_switched_off() {
+    const KINDS: [&str; 2] = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    let objects = template(&[]).unwrap();
+    let [policy, binding] = KINDS.map(|kind| of_kind(&objects, kind)[0]);
+    assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
+    assert_eq!(binding["spec"]["validationActions"], serde_json::json!(["Warn"]), "nothing is refused");
+    assert_eq!(policy["spec"]["failurePolicy"], "Ignore");
+    let output = helm(&["template", "release", "--set", "editWarnings.enabled=false"], &[]);
+    assert!(output.status.success());
+    let off = String::from_utf8(output.stdout).unwrap();
+    let one = template(&["watchNamespace=shops"]).unwrap();
+    for kind in KINDS {
+        assert!(!off.contains(kind) && of_kind(&one, kind).is_empty(), "{kind}");
+    }
+}
+
+#[test]
 fn the_operator_knows_its_namespace_and_has_the_label_that_network_policies_let_through() {
     let objects = template(&[]).unwrap();
     let namespace = variable(&objects, "POD_NAMESPACE").unwrap();

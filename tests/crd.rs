@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use serde_json::Value;
-use tokencache_operator::api::v1alpha1::{crd, crd_chart_template, crd_yaml};
+use tokencache_operator::api::v1alpha1::{crd, crd_chart_template, crd_yaml, edits_chart_template};
 
 fn file(path: &str) -> String {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
@@ -102,6 +102,12 @@ fn the_table_of_edits_is_the_code_s() {
         file("docs/edits.md") == tokencache_operator::cli::edits::table(),
         "docs/edits.md is old: run `make generate`"
     );
+}
+
+#[test]
+fn the_chart_s_warnings_are_what_the_generator_prints() {
+    let path = "charts/tokencache-operator/templates/edits.yaml";
+    assert!(file(path) == edits_chart_template(), "{path} is old: run `make generate`");
 }
 
 #[test]

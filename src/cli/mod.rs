@@ -25,7 +25,7 @@ enum Command {
     /// Print what each reason of a condition means.
     Reasons,
     /// Print what an edit of each field of the spec does to Redis.
-    Edits,
+    Edits(edits::EditsArguments),
     /// Look at what a pod has, as an application would.
     Doctor(doctor::DoctorArguments),
 }
@@ -56,7 +56,7 @@ pub fn main(arguments: Arguments) -> Result<(), CliError> {
         Command::Run(arguments) => Ok(run::main(&arguments)?),
         Command::Crd(arguments) => Ok(crd::main(&arguments)?),
         Command::Reasons => Ok(reasons::main()?),
-        Command::Edits => Ok(edits::main()?),
+        Command::Edits(arguments) => Ok(edits::main(&arguments)?),
         Command::Doctor(arguments) => Ok(doctor::main(&arguments)?),
     }
 }

@@ -13,6 +13,7 @@ mod survival;
 mod support {
     pub mod api_server;
     pub mod audit;
+    pub mod edits;
     pub mod eventually;
     pub mod faults;
     pub mod kubelet;

@@ -39,6 +39,7 @@ mod world;
 /// What the tests stand on.
 #[path = "../support"]
 mod support {
+    pub mod edits;
     pub mod plain;
     pub mod proposed;
     pub mod remedies;

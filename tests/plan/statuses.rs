@@ -37,6 +37,7 @@ fn whole() -> Value {
         "conditions": [condition("Ready"), condition("InUse")],
         "redis": {"endpoint": "shop-redis.web.svc:6380", "servers": [{
             "pod": "shop-redis-0", "role": "primary", "version": "8.2.9", "maxMemory": "256Mi", "evictionPolicy": "volatile-lru",
+            "memoryLimit": "448Mi",
         }]},
         "binding": {"name": "shop-redis"},
         "keyRing": {

@@ -145,9 +145,10 @@ impl ApiServer {
     /// Runs a line as somebody does who pastes it into a shell in this folder: as the administrator, and with an editor that
     /// changes nothing.
     pub async fn shell(&self, line: &str, folder: &Path) -> std::process::Output {
-        let kubectl = format!("kubectl() {{ '{}' kubectl \"$@\"; }}", self.binary.display());
+        let program = |name: &str| format!("{name}() {{ '{}' {name} \"$@\"; }}\n", self.binary.display());
+        let programs = ["kubectl", "helm"].map(program).concat();
         tokio::process::Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &format!("{kubectl}\n{line}")])
+            .args(["-euo", "pipefail", "-c", &format!("{programs}{line}")])
             .current_dir(folder)
             .env("KUBECONFIG", &self.ready.kubeconfig)
             .env("KUBE_EDITOR", "true")

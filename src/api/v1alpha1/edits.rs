@@ -48,7 +48,7 @@ pub const EDITS: [Edit; 33] = {
         edit(
             "redis.tls.mode",
             Restart,
-            "only to `Disabled` and back, and then applications have to read the connection Secret again",
+            "applications have to read the connection Secret again; between `Managed` and `Secret` nothing restarts",
         ),
         edit("redis.tls.secretName", Running, "applications have to trust who signed the other certificate"),
         edit("redis.acl", Running, "a shorter list refuses clients that need a longer one"),

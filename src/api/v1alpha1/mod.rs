@@ -4,6 +4,7 @@ mod amount;
 mod annotations;
 mod crd;
 mod data_protection;
+mod edit_warnings;
 mod edits;
 mod entries;
 mod kept;
@@ -26,6 +27,7 @@ pub use crd::{crd, crd_chart_template, crd_yaml};
 pub use data_protection::{
     DataProtectionMode, DataProtectionSpec, KeyRingStatus, KeyRotationSpec, KeyState, KeyStatus, NamedSecret,
 };
+pub use edit_warnings::edits_chart_template;
 pub use edits::{Consequence, EDITS, Edit};
 pub use entries::{EntriesSpec, Inspect};
 pub use operations::{OperationStage, OperationStatus, OperationType, last_operation};

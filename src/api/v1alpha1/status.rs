@@ -74,6 +74,9 @@ pub struct ServerStatus {
     pub max_memory: String,
     /// `maxmemory-policy`, as read back.
     pub eviction_policy: String,
+    /// The memory that the server's container may take: by it another `maxMemory` suits it, or replaces the pod.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub memory_limit: String,
 }
 
 /// The Secret that holds the connection.

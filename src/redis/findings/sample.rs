@@ -119,6 +119,7 @@ pub(super) fn of_sample(
                     version: answer.version.clone(),
                     max_memory: answer.memory.as_ref().map_or(UNKNOWN.to_owned(), |is| format_bytes(is.max_memory)),
                     eviction_policy: answer.memory.as_ref().map_or(UNKNOWN, |is| &is.eviction_policy).to_owned(),
+                    memory_limit: pod.spec.as_ref().and_then(memory_limit).map_or_else(String::new, format_bytes),
                 }],
             }
         }

@@ -6,6 +6,7 @@ mod consumers;
 mod copies;
 mod drift;
 mod durability;
+mod edits;
 mod entries;
 mod faults;
 mod fights;
