@@ -76,6 +76,7 @@ async fn the_status_says_where_redis_is_what_it_has_and_of_which_generation() {
             "endpoint": format!("shop-redis.{}.svc:6380", world.namespace),
             "servers": [{
                 "pod": POD, "role": "primary", "version": version, "maxMemory": "256Mi", "evictionPolicy": "volatile-lru",
+                "memoryLimit": "448Mi",
             }],
         })
     );
