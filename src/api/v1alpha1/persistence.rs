@@ -14,7 +14,7 @@ use super::Amount;
     validation = Rule::new(
         "has(self.storageClassName) ? has(oldSelf.storageClassName) && self.storageClassName == oldSelf.storageClassName : !has(oldSelf.storageClassName)"
     ).message(
-        "storageClassName cannot change, because a StatefulSet cannot change its volumes: create a second TokenCache with another class and move the applications to its Secret; or delete this one and its PersistentVolumeClaim data-<name>-redis-0, and create it again, which empties the cache and makes new passwords"
+        "storageClassName cannot change, because a StatefulSet cannot change its volumes. Costs nothing: create a second TokenCache with another class and move the applications to its Secret. Costs all entries and the passwords: delete this one and its PersistentVolumeClaim data-<name>-redis-0, and create it again"
     )
 )]
 pub struct PersistenceSpec {
@@ -30,7 +30,7 @@ pub struct PersistenceSpec {
             "size must be a whole number of bytes, or one with the suffix Ki, Mi, Gi, Ti, k, M, G or T, from 256Mi to 16Ti; for example 2Gi"
         ),
         validation = Rule::new("quantity(string(self)).compareTo(quantity(string(oldSelf))) == 0").message(
-            "size cannot change, because a StatefulSet cannot change its volumes: where the StorageClass allows expansion, edit spec.resources.requests.storage of PersistentVolumeClaim data-<name>-redis-0 and leave size as it is; else create a second TokenCache with another size and move the applications to its Secret"
+            "size cannot change, because a StatefulSet cannot change its volumes. Costs nothing: where the StorageClass allows expansion, edit spec.resources.requests.storage of PersistentVolumeClaim data-<name>-redis-0 and leave size as it is; else create a second TokenCache with another size and move the applications to its Secret"
         )
     )]
     pub size: Amount,

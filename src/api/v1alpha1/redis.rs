@@ -14,7 +14,7 @@ use super::{Amount, PasswordRotationSpec, PersistenceSpec};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.persistence) == has(oldSelf.persistence)").message(
-        "persistence can neither be added nor removed, because a StatefulSet cannot change its volumes: create a second TokenCache as you want it and move the applications to its Secret; or delete this one and create it again, which empties the cache and makes new passwords"
+        "persistence can neither be added nor removed, because a StatefulSet cannot change its volumes. Costs nothing: create a second TokenCache as you want it and move the applications to its Secret. Costs all entries and the passwords: delete this one and create it again"
     )
 )]
 pub struct RedisSpec {
