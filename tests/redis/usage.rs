@@ -92,6 +92,19 @@ async fn evictions_are_told_with_more_memory_than_there_is_and_no_more_when_they
 }
 
 #[tokio::test]
+async fn about_how_many_entries_a_restart_would_lose_is_told_by_the_latest_look() {
+    let redis = RedisServer::start(&config()).await;
+    let probe = probe();
+    let (server, want) = (server_of(&redis), want());
+    let mut told = Vec::new();
+    for count in [0, 1214, 1300] {
+        write(&redis, "shop:", count, PLAIN, 3600);
+        told.push(looked(&probe, &server, &login(), &want, &inspection()).await.unwrap().answer.usage.entries);
+    }
+    assert_eq!(told, [Some(0), Some(1200), Some(1200)]);
+}
+
+#[tokio::test]
 async fn refused_writes_are_told() {
     let redis = RedisServer::start(&config()).await;
     let probe = probe();
