@@ -166,6 +166,8 @@ closed! {
         ImportRefused: Outage,
         /// A key was made, and will encrypt.
         KeyMinted: Note,
+        /// New keys are encrypted to a renewed certificate from now on.
+        KeyCertificateRenewed: Note,
 
         /// Nothing was refused of late.
         NothingRefused: Note,

@@ -61,6 +61,7 @@ fn is_deed(reason: Reason) -> bool {
             | Reason::PasswordEditUndone
             | Reason::NewPassword
             | Reason::KeyMinted
+            | Reason::KeyCertificateRenewed
             | Reason::CertificateServed
             | Reason::ObjectsAdopted
             | Reason::ObjectDeleted

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     findings::{
-        changes::{mends, minted},
+        changes::{mends, minted, renewed},
         finding, status,
     },
     operations, plan,
@@ -58,6 +58,8 @@ pub fn assessment(
     let is_unused = |key: &&KeyStatus| key.in_use == Some(false);
     let unused: Vec<&str> =
         key_ring.iter().flat_map(|ring| &ring.keys).filter(is_unused).map(|key| key.id.as_str()).collect();
+    let renewed = key_ring.as_ref().and_then(|ring| renewed(ring, before));
+    let renewed = renewed.map(|note| (Reason::KeyCertificateRenewed, note));
     let findings = finding(settings, observed, state, (mended, &unused), now).into_iter().collect();
     let operations = [&state.operation, &state.revoke.operation].into_iter().flatten().cloned();
     Part {
@@ -65,12 +67,9 @@ pub fn assessment(
         // That something was put right holds for this pass only.
         awaits: mended.first().map(|_| Awaited::NextPass).into_iter().collect(),
         operations: operations.map(operations::told).collect(),
-        events: minted(settings, observed, state, before).into_iter().map(event).collect(),
+        events: minted(settings, observed, state, before).into_iter().map(event).chain(renewed).collect(),
         status: StatusShare { key_ring, ..StatusShare::default() },
-        wake_at: [state.ring.as_ref().and_then(|ring| ring.wake_at), state.wake_at, state.revoke.wake_at]
-            .into_iter()
-            .flatten()
-            .min(),
+        wake_at: state.next_wake(now),
         ..Part::default()
     }
 }

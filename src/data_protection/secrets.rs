@@ -54,8 +54,8 @@ pub struct Inputs {
     pub provided: BTreeMap<String, Arc<Secret>>,
     /// The Secret with the certificates. It has no owner: its labels say whose it is.
     pub certificates: Found<Arc<Secret>>,
-    /// The start of the oldest process that uses the ring; `None` where there is no process.
-    pub oldest_process: Option<Timestamp>,
+    /// The pods that use the ring, where it depends on them which certificate new keys are for; `None` where nobody asked.
+    pub processes: Option<Processes>,
     /// Which objects were found to be as they are wanted.
     pub settled: Arc<Settled>,
 }
@@ -94,13 +94,6 @@ impl RingSecrets {
     #[must_use]
     pub fn inputs(&self) -> &Inputs {
         &self.inputs
-    }
-
-    /// With the start of the oldest process that uses the ring.
-    #[must_use]
-    pub fn since(mut self, oldest_process: Option<Timestamp>) -> Self {
-        self.inputs.oldest_process = oldest_process;
-        self
     }
 
     /// A Secret that the user provides.

@@ -2,7 +2,7 @@
 //!
 //! In: the settings, what was observed, the time. Out: [`RingState`]. Nothing is drawn and nothing is written here.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     },
     ring::{
         PlannedKey, Protection, Ring, Seen,
-        certificates::Copies,
+        certificates::{self, Copies},
         open::KeyRing,
         published::{Refusal, Refused},
     },
@@ -25,8 +25,16 @@ use super::{
 };
 use crate::{
     api::v1alpha1::OperationStatus,
+    capability::time::after,
     kubernetes::{identity::Found, name},
 };
+
+/// How often the pods are looked at that a renewed certificate waits for: at first, when they are most likely restarted.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+/// How long that is.
+const AT_FIRST: SignedDuration = SignedDuration::from_mins(30);
+/// And later.
+const LOOK_LATER: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far a cache's key ring is.
 #[derive(Debug, Clone)]
@@ -75,7 +83,7 @@ impl RingState {
             },
             previous: &provided.previous,
             copies: &copies,
-            oldest_process: inputs.oldest_process,
+            oldest_process: inputs.processes.as_ref().and_then(|processes| processes.oldest_start(now)),
             awaited: provided.awaited(),
             made: observed.made(now),
         };
@@ -103,6 +111,25 @@ impl RingState {
             }
         });
         Self { ring, mint, operation, wake_at, revoke, provided }
+    }
+
+    /// When something changes by itself, or is to be looked at again: nobody tells of a pod that was restarted.
+    #[must_use]
+    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let ring = self.ring.as_ref();
+        let again = ring.zip(self.awaited()).map(|(_, published)| {
+            let is_first = now < after(certificates::readable_from(published), AT_FIRST);
+            after(now, if is_first { LOOK_AGAIN } else { LOOK_LATER })
+        });
+        [ring.and_then(|ring| ring.wake_at), self.wake_at, self.revoke.wake_at, again].into_iter().flatten().min()
+    }
+
+    /// Since when a renewed certificate is published that waits for processes; `None` where none does.
+    fn awaited(&self) -> Option<Timestamp> {
+        let (ring, Some(Ok(current))) = (self.ring.as_ref()?, &self.provided.certificate) else { return None };
+        let renewed = current.certificate().thumbprint();
+        let is_used = ring.encrypts_to().is_some_and(|used| used.thumbprint() == renewed);
+        ring.certificates_since.get(&renewed).copied().filter(|_| ring.depends_on_processes && !is_used)
     }
 
     /// Why keys may be missing in the ring that applications have, in words; `None` where it is there as a whole. What such a

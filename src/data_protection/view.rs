@@ -25,7 +25,7 @@ use crate::{
         identity::{Found, ORPHANED, Owner, Wanted, labels::Lacking},
         name,
         object::Kind,
-        read::workload::{Consumers, Source},
+        read::workload::Source,
     },
 };
 
@@ -80,7 +80,7 @@ pub fn ring_secrets(settings: &Settings, observed: &Observed<'_>, obstacle: Opti
     let inputs = Inputs {
         provided: settings.named().filter_map(found).collect(),
         certificates: certificates(settings, observed),
-        oldest_process: oldest_process(settings, observed),
+        processes: observed.answers.processes.get(&users(cache)).cloned(),
         settled: Arc::clone(&observed.settled),
     };
     RingSecrets::new(files, ring, taken, beside).with(inputs)
@@ -93,14 +93,12 @@ pub fn asks(settings: &Settings, seen: &RingSecrets, state: &RingState, now: Tim
     let mut asks = Vec::new();
     let of_revocation = revoke_key::looks_since(settings, operations, now);
     let of_rotation = rotate_key::looks_since(state.operation.as_ref(), now);
-    let since = of_revocation.max(of_rotation);
+    let depends = state.ring.as_ref().is_some_and(|ring| ring.depends_on_processes);
+    let since = of_revocation.max(of_rotation).or_else(|| depends.then_some(Timestamp::MIN));
     asks.extend(since.map(|since| Ask::Processes(users(cache), since)));
     let revoked = settings.revoke.as_ref().map(|wish| &wish.request);
     if operation::is_open(revoked, operations, OperationType::RevokeKey) {
         asks.push(Ask::Consumers(published(cache).into()));
-    }
-    if state.ring.as_ref().is_some_and(|ring| ring.depends_on_processes) {
-        asks.push(Ask::Consumers(users(cache)));
     }
     // Before a key is made, or the ring is made again from its keys, whatever is there by its name counts, whichever labels it has
     // lost.
@@ -146,16 +144,6 @@ pub fn labelled_otherwise(owner: &Owner, labelled: &[ObjectMeta]) -> Vec<(Object
 /// What the pods that use the ring use.
 fn users(cache: &str) -> Vec<Source> {
     [name::keys(cache), name::key_certificates(cache)].map(Source::Secret).into()
-}
-
-/// The start of the oldest process that uses the ring. While it cannot be found out, it is taken for older than anything that is
-/// published.
-fn oldest_process(settings: &Settings, observed: &Observed<'_>) -> Option<Timestamp> {
-    let users = users(&settings.owner.name);
-    match observed.answers.consumers.get(&users)? {
-        Consumers::Unknown => Some(Timestamp::MIN),
-        known @ Consumers::Known(_) => known.oldest_start(),
-    }
 }
 
 /// The Secret with the certificates.

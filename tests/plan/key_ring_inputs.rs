@@ -4,22 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use rcgen::{CertificateParams, KeyPair};
 use tokencache_operator::{
+    api::v1alpha1::KeyRingStatus,
     condition::Reason,
     data_protection::{
         certificate::Certificate,
-        findings::finding,
+        findings::{changes, finding},
         key::read::{self, Element},
         ring::certificates,
         settings::Settings,
     },
-    kubernetes::identity::Found,
+    kubernetes::{
+        identity::Found,
+        read::{
+            process::{Process, Processes},
+            workload::Workload,
+        },
+    },
 };
 
 use super::key_ring::Keys;
@@ -161,16 +168,41 @@ fn after_a_renewal_the_earlier_certificate_stays_published_and_the_keys_stay_rea
     assert!(ring.status().keys.iter().all(|key| key.state != tokencache_operator::api::v1alpha1::KeyState::Unreadable));
 }
 
+/// The one pod of Deployment web, which runs since this time.
+fn web(started: Timestamp) -> Processes {
+    let workload = Workload { kind: "Deployment".to_owned(), name: "web".to_owned() };
+    Processes::Known(vec![Process { workload, pod: "web-1".to_owned(), started: Some(started), deleted: None }])
+}
+
 #[test]
 fn while_a_process_runs_that_has_not_read_the_renewed_certificate_new_keys_are_for_the_earlier_one() {
     let mut ring = Keys::certified();
-    ring.inputs.oldest_process = Some(START + DAY);
+    ring.inputs.processes = Some(web(START + DAY));
     ring.now = START + DAY * 2;
     ring.certify("mine", "current", "current");
     ring.pass();
+    let said = ring.says("it waits");
+    for words in
+        ["waits for pods that started before 2026-01-03T00:02:00Z: Deployment web (1 pod: web-1)", "rollout restart"]
+    {
+        assert!(said.contains(words), "{said}");
+    }
+    let minute = SignedDuration::from_mins(1);
+    assert_eq!(ring.standing().next_wake(ring.now), Some(ring.now + minute), "nobody tells of a restart");
     ring.until(88);
     assert_eq!(ring.encrypted_to(), [Some(thumbprint("previous")), Some(thumbprint("previous"))]);
-    ring.inputs.oldest_process = Some(START + DAY * 100);
+    let before = ring.status();
+    ring.inputs.processes = Some(web(START + DAY * 100));
+    ring.pass();
+    let after = ring.status();
+    let told = changes::renewed(&after, Some(&before)).unwrap();
+    let names = |status: &KeyRingStatus| status.certificate.clone().unwrap();
+    assert!(
+        told.contains(&names(&before)) && told.contains(&names(&after)) && names(&before) != names(&after),
+        "{told}"
+    );
+    assert_eq!(changes::renewed(&after, Some(&after)), None, "it is told once");
+    assert_eq!(changes::renewed(&after, None), None, "a status that was lost makes no news");
     ring.until(180);
     assert_eq!(ring.encrypted_to().last().unwrap(), &Some(thumbprint("current")));
 }
@@ -620,7 +652,7 @@ fn what_is_said_of_certificates() {
         begun.says("a key"),
         after("the Secret is gone", &|ring| ring.inputs.provided.clear()),
         after("renewed, with a process that has not read it", &|ring| {
-            ring.inputs.oldest_process = Some(START + DAY);
+            ring.inputs.processes = Some(web(START + DAY));
             ring.now = START + DAY * 2;
             renew(ring);
         }),

@@ -41,7 +41,8 @@ fn whole() -> Value {
         }]},
         "binding": {"name": "shop-redis"},
         "keyRing": {
-            "secret": "shop-keys", "active": "16a28072", "nextRotation": at, "applicationName": "/app",
+            "secret": "shop-keys", "active": "16a28072", "certificate": "0123456789ABCDEF0123456789ABCDEF01234567",
+            "nextRotation": at, "applicationName": "/app",
             "keys": [{"id": "16a28072-2fa1-41d2-883f-0016d3cca427", "state": "Active", "created": at, "creationDate": at, "activates": at,
                       "expires": at, "inUse": true}],
         },

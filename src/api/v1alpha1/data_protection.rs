@@ -145,6 +145,9 @@ pub struct KeyRingStatus {
     /// The key that encrypts, by the first digits of its id; absent where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<String>,
+    /// The thumbprint of the certificate that new keys are encrypted to; absent where they are plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// When the next key is published; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation: Option<Time>,

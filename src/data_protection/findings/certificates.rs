@@ -175,13 +175,7 @@ impl Evidence<'_> {
         let to = if used.thumbprint() == current.thumbprint() {
             format!("New keys are encrypted to {} of Secret {from}", described(current))
         } else {
-            let since = self.ring.certificates_since.get(&current.thumbprint()).copied().unwrap_or(self.now);
-            format!(
-                "New keys are encrypted to {}. That of Secret {from} is another by now, {}, published since {since}: applications read \
-                 certificates when they start, so it is used once every process that uses the ring has started after that",
-                described(used),
-                described(current)
-            )
+            format!("New keys are encrypted to {}. {}", described(used), self.awaits_processes(current, from))
         };
         let plain = match plain {
             0 => String::new(),
@@ -192,6 +186,30 @@ impl Evidence<'_> {
         let unusable =
             unusable.map(|unusable| format!(". No key needs it, but {}", self.unusable(unusable, "previous")));
         Some(format!("{to}{plain}{}", unusable.unwrap_or_default()))
+    }
+
+    /// Whom a renewed certificate waits for: applications read certificates when they start.
+    fn awaits_processes(&self, renewed: &Certificate, from: &str) -> String {
+        let since = self.ring.certificates_since.get(&renewed.thumbprint()).copied().unwrap_or(self.now);
+        let readable = certificates::readable_from(since);
+        let renewed = format!("The renewed one of Secret {from}, {}, published since {since}", described(renewed));
+        let due = self.ring.due.map(|due| format!("; no clock ends that, and the next key is due at {due}"));
+        let due = due.unwrap_or_default();
+        let namespace = &self.settings.owner.namespace;
+        let behind = self.observed.inputs().processes.as_ref().map(|all| all.started_before(readable, self.now));
+        match behind.flatten() {
+            None => format!(
+                "{renewed}, waits until every pod that uses the ring has started after {readable}, which cannot be found out: the \
+                 operator cannot list the pods of namespace {namespace}{due}"
+            ),
+            Some(behind) => {
+                let restart = behind.restart(namespace).map(|command| format!(". {NOTHING}: {command}"));
+                format!(
+                    "{renewed}, waits for pods that started before {readable}: {behind}{due}{}",
+                    restart.unwrap_or_default()
+                )
+            }
+        }
     }
 
     /// What there is of a certificate that lacks its private key.

@@ -70,6 +70,15 @@ pub fn minted(
     told.into_iter().skip(old).map(|(_, note)| note).collect()
 }
 
+/// That new keys are encrypted to another certificate than this was said of in the status.
+#[must_use]
+pub fn renewed(ring: &KeyRingStatus, before: Option<&KeyRingStatus>) -> Option<String> {
+    let (earlier, now) = (before?.certificate.as_ref()?, ring.certificate.as_ref()?);
+    (earlier != now).then(|| {
+        format!("new keys are encrypted to the certificate {now} from now on, and no longer to {earlier}, which stays published")
+    })
+}
+
 /// That a Secret has an owner, and which.
 pub(crate) fn has_owner(secret: &Secret) -> String {
     let owner = secret.metadata.owner_references.iter().flatten().next();

@@ -75,6 +75,7 @@ pub fn status(settings: &Settings, observed: &RingSecrets, state: &RingState, no
     Some(KeyRingStatus {
         secret: name::keys(&settings.owner.name),
         active: ring.ring.active(now).map(|active| active.id.short()),
+        certificate: ring.encrypts_to().map(|certificate| certificate.thumbprint().to_string()),
         next_rotation: ring.due.map(operation::time),
         application_name: None,
         keys: members.into_iter().map(key).collect(),

@@ -23,8 +23,14 @@ use crate::{
     },
 };
 
-/// How long kubelet may take to bring a Secret to a pod.
-const TO_THE_POD: SignedDuration = SignedDuration::from_mins(15);
+/// How long kubelet may take to bring a Secret to a pod that starts: its period of a minute, and some.
+const TO_THE_POD: SignedDuration = SignedDuration::from_mins(2);
+
+/// From when on a process that starts reads a certificate that was published at this time.
+#[must_use]
+pub fn readable_from(published: Timestamp) -> Timestamp {
+    later(published, TO_THE_POD)
+}
 
 /// What annotations begin with that say since when applications can read a certificate.
 const PUBLISHED: &str = "tokencache.dev/published-";
@@ -132,7 +138,7 @@ impl AtHand<'_> {
 #[must_use]
 pub fn for_new_keys(candidates: &[Candidate], oldest_process_started: Option<Timestamp>) -> Option<&Pair> {
     let Some(started) = oldest_process_started else { return candidates.first().map(|newest| &newest.pair) };
-    let known = candidates.iter().find(|candidate| later(candidate.published, TO_THE_POD) <= started);
+    let known = candidates.iter().find(|candidate| readable_from(candidate.published) <= started);
     // Of those that came together, as after their Secret was lost, the last one.
     known.or_else(|| candidates.iter().rev().min_by_key(|candidate| candidate.published)).map(|known| &known.pair)
 }

@@ -78,6 +78,14 @@ impl Processes {
         Some(outdated)
     }
 
+    /// The start of the one that runs for longest; `None` where none has started. While it cannot be found out, one may run since
+    /// ever.
+    #[must_use]
+    pub fn oldest_start(&self, now: Timestamp) -> Option<Timestamp> {
+        let Self::Known(processes) = self else { return Some(Timestamp::MIN) };
+        processes.iter().filter(|process| process.is_there(now)).filter_map(|process| process.started).min()
+    }
+
     /// Whether there is no pod that uses it, not even one that is yet to start.
     #[must_use]
     pub fn is_nobody(&self, now: Timestamp) -> bool {

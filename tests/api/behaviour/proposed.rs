@@ -123,6 +123,11 @@ async fn every_command_of_every_message_can_be_run_as_it_stands() {
         // Those of one message in their order.
         for command in commands {
             assert!(!has_placeholder(&command), "`{command}` is to be filled in");
+            // What goes on is paused before.
+            if command.ends_with("tokencache.dev/reconcile-") {
+                let pause = "kubectl -n web annotate --overwrite tokencache shop tokencache.dev/reconcile=paused";
+                assert!(api_server().shell(pause, folder.path()).await.status.success());
+            }
             let annotates = command.contains(" annotate ");
             let before = if annotates { Some(annotated_otherwise(&command, folder.path()).await) } else { None };
             let output = api_server().shell(&command, folder.path()).await;

@@ -115,7 +115,7 @@ async fn rotation(world: &World) -> Vec<String> {
     world.ask_for_password().await;
     world.operation("Adding", "").await;
     let next = world.secret("shop-redis-rotation").await;
-    world.edit("Secret", "shop-redis-rotation", json!({"stringData": {"password": &next["password"][..20]}})).await;
+    world.edit("Secret", "shop-redis-rotation", json!({"stringData": {"password": "a,b"}})).await;
     world.operation("Blocked", "Secret shop-redis-rotation was changed").await;
     world.edit("Secret", "shop-redis-rotation", json!({"stringData": {"password": next["password"]}})).await;
     world.operation("Completed", "").await;
