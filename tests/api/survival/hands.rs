@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::world::{PARTS, POLICY, RING, SHOP, World};
 use crate::support::eventually::eventually;
+use crate::support::operator::Operator;
 
 const CONTAINER: &str = "a container of which only name and image are left";
 
@@ -114,9 +115,40 @@ fn with_a_previous_authority(wanted: &Value) -> Value {
     wanted
 }
 
+/// What the operator's login says of the one that the pod was started with, once the earlier one has ended. A pod that was
+/// replaced was started with this one.
+async fn with_an_earlier_login(world: &World, wanted: &Value) -> Value {
+    let mut wanted = wanted.clone();
+    let data = eventually("the earlier login has ended", async || {
+        let data = world.get("Secret", "shop-redis-operator").await["data"].clone();
+        if data["earlier"].is_null() { Ok(data) } else { Err("it is valid".to_owned()) }
+    })
+    .await;
+    if !data["started-with"].is_null() {
+        let login = &mut wanted["Secret shop-redis-operator"];
+        login["data"]["started-with"] = world.secret("shop-redis-operator").await["started-with"].clone().into();
+        login["owned"]["f:data"]["f:started-with"] = json!({});
+    }
+    wanted
+}
+
+/// What a binding says of the password that followed a lost one.
+fn with_a_date(wanted: &Value) -> Value {
+    let mut wanted = wanted.clone();
+    let binding = &mut wanted["Secret shop-redis"];
+    for key in ["tokencache.dev/password-published", "tokencache.dev/password-requested"] {
+        binding["metadata"]["annotations"][key] = "TIME".into();
+        binding["owned"]["f:metadata"]["f:annotations"][format!("f:{key}")] = json!({});
+    }
+    wanted
+}
+
 #[tokio::test]
 async fn every_object_that_is_deleted_by_hand_is_made_again() {
-    let (world, _operator) = World::with_shop("deleted").await;
+    let world = World::new("deleted").await;
+    let _operator = Operator::start(&world.namespace).await;
+    world.create(SHOP, json!({"redis": {"passwordRotation": {"overlap": "1s"}}})).await;
+    world.ready(SHOP).await;
     let mut wanted = world.parts().await;
     for (kind, name) in PARTS.into_iter().chain([POLICY, RING]) {
         let before = world.uid(kind, name).await;
@@ -126,8 +158,11 @@ async fn every_object_that_is_deleted_by_hand_is_made_again() {
             if now.is_some() && now != before { Ok(()) } else { Err(format!("{now:?}")) }
         })
         .await;
-        if name == "shop-redis-ca" {
-            wanted = with_a_previous_authority(&wanted);
+        match name {
+            "shop-redis-ca" => wanted = with_a_previous_authority(&wanted),
+            "shop-redis" if kind == "Secret" => wanted = with_a_date(&wanted),
+            "shop-redis-operator" => wanted = with_an_earlier_login(&world, &wanted).await,
+            _ => {}
         }
         world.has_parts(&format!("{kind} {name} is what it was"), &wanted).await;
     }
