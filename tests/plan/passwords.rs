@@ -65,6 +65,22 @@ fn a_lost_operator_login_is_drawn_anew_beside_the_earlier_one_and_no_pod_is_repl
 }
 
 #[test]
+fn the_readiness_probe_keeps_its_earlier_password_until_kubelet_has_brought_the_new_one() {
+    let mut world = World::settled(shop("{redis: {passwordRotation: {overlap: 1s}}}"));
+    world.observed.operator_login = Found::Absent;
+    while !world.plan().is_empty() {
+        world.pass();
+    }
+    let probes = |world: &World| password_hashes(&World::text(&world.observed.users, "users.acl"), PROBE).len();
+    world.now += SignedDuration::from_secs(119);
+    world.pass();
+    assert_eq!(probes(&world), 2);
+    world.now += SignedDuration::from_secs(2);
+    world.pass();
+    assert_eq!(probes(&world), 1);
+}
+
+#[test]
 fn a_server_that_nobody_could_teach_a_new_operator_login_is_replaced_and_starts_with_it() {
     let mut shop = Shop::settled();
     let mark = login_mark(&shop.world);

@@ -5,8 +5,8 @@
 //!
 //! A password that is lost or replaced is followed by another one while servers run. A connection that is held to a server
 //! teaches it the new one, so that no pod is replaced; where there is none, the pod is, and starts with the new users' file.
-//! The earlier hashes stay valid for the overlap: until kubelet has brought the new file to a pod, its readiness probe logs in
-//! with the earlier password.
+//! The earlier hashes stay valid for the overlap, and at least for as long as kubelet may take: until it has brought the new
+//! file to a pod, its readiness probe logs in with the earlier password.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::me
 use super::{bytes, in_use, mint::in_place_of, text};
 use crate::{
     capability::time::{after, whole},
+    kubernetes::read::process::KUBELET_DELAY,
     redis::{
         access::{
             acl::{OPERATOR, PROBE},
@@ -153,7 +154,7 @@ impl EarlierLogin {
     }
 
     fn ends(&self, settings: &Settings) -> Timestamp {
-        after(self.replaced, settings.rotation.overlap)
+        after(self.replaced, settings.rotation.overlap.max(KUBELET_DELAY))
     }
 }
 
