@@ -46,7 +46,7 @@ use crate::{
         tls::certificate::Fingerprint,
     },
 };
-use look::{Histories, address, callers, certificate, refusals, script, settings, usage, users, writes};
+use look::{Histories, address::Names, callers, certificate, refusals, script, settings, usage, users, writes};
 use wire::{Limits, connection::Connection, failure::Failure, reply};
 
 /// Looks at servers, and holds one connection to each of them in between.
@@ -57,6 +57,7 @@ pub struct Probe {
     histories: Mutex<HashMap<Server, Histories>>,
     /// Certificates that prove nothing, and since when every look has found them.
     untrusted: Mutex<HashMap<Server, (Fingerprint, Timestamp)>>,
+    names: Names,
     /// Servers to which the address that applications are given did not lead at the last look.
     missed: Mutex<HashSet<Server>>,
     /// Since when servers are kept from everything by a script, as far as looks have seen it.
@@ -79,6 +80,7 @@ impl Probe {
             held: Mutex::default(),
             histories: Mutex::default(),
             untrusted: Mutex::default(),
+            names: Names::default(),
             missed: Mutex::default(),
             busy: Mutex::default(),
         }
@@ -171,11 +173,11 @@ impl Probe {
         };
         connection.keep().await?;
         writes::are_taken(&mut connection, want).await?;
-        let through = address::reach(server, want, self.limits).await;
-        answer.detour = self.detour(server, through.as_ref().err());
+        let reached = self.names.reach(server, want, self.limits).await;
+        answer.detour = self.detour(server, reached.detour);
         if let Some(trust) = &want.trust {
             let state = (want.correct, answer.impediment.as_ref());
-            let shown = through.ok().flatten().or_else(|| connection.shown().filter(|_| is_new).cloned());
+            let shown = reached.shown.or_else(|| connection.shown().filter(|_| is_new).cloned());
             let (certificate, drift) =
                 match certificate::bring_in_line(&mut connection, server, trust, shown, state, self.limits).await {
                     Err(fault @ Fault::Certificate(_)) => {
@@ -270,14 +272,13 @@ impl Probe {
     }
 
     /// What keeps applications from the server at the address that they are given. What has failed once may have been on its way.
-    fn detour(&self, server: &Server, fault: Option<&Fault>) -> Option<Detour> {
+    fn detour(&self, server: &Server, why: Option<String>) -> Option<Detour> {
         let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that takes no further connection says so itself.
-        let Some(fault) = fault.filter(|fault| **fault != Fault::Full) else {
+        let Some(why) = why else {
             missed.remove(server);
             return None;
         };
-        Some(Detour { why: address::in_words(fault), is_confirmed: !missed.insert(server.clone()) })
+        Some(Detour { why, is_confirmed: !missed.insert(server.clone()) })
     }
 
     /// With the time since when every look that could have set it right found the same certificate that proves nothing.

@@ -8,7 +8,7 @@ use super::{
     access::acl::{self, OPERATOR},
     credentials::{self, Credentials},
     live::Live,
-    look::{Desired, DesiredCertificate, Login, Question, Server, Trust},
+    look::{Address, Desired, DesiredCertificate, Login, Question, Server, Trust},
     plan::network,
     server::config,
     server::pods::server_in,
@@ -69,10 +69,10 @@ pub fn want(settings: &Settings, observed: &Live, credentials: &Credentials) -> 
 }
 
 /// The address that the Service gives applications; `None` where there is none, or nothing reaches it from here.
-fn address(settings: &Settings, observed: &Live) -> Option<SocketAddr> {
+fn address(settings: &Settings, observed: &Live) -> Option<Address> {
     let service = observed.service.owned().filter(|_| observed.operator.reaches_services)?;
     let address = service.spec.as_ref()?.cluster_ip.as_deref()?.parse().ok()?;
-    Some(SocketAddr::new(address, settings.port()))
+    Some(Address { host: settings.host(), at: SocketAddr::new(address, settings.port()) })
 }
 
 /// By what the servers prove who they are; `None` where they need not, or where that is not known.

@@ -8,7 +8,7 @@ use tokencache_operator::{
     probe::{Probe, wire::Limits},
     redis::{
         look::{
-            Desired, DesiredCertificate, Server, Trust,
+            Address, Desired, DesiredCertificate, Server, Trust,
             answer::{Answer, Detour, Reload, Served},
             drift::{Correction, Drift, Parameter},
             fault::Fault,
@@ -149,12 +149,15 @@ async fn an_address_that_leads_elsewhere_or_nowhere_is_told_at_the_second_look_a
     let redis = scene.serve(&certificate).await;
     let other = stranger.serve(&stranger.certificate(5)).await;
     let (probe, server) = (probe(), server_of(&redis));
-    let through = async |address: SocketAddr| {
-        let want = Desired { address: Some(address), ..scene.want(&certificate) };
+    let named = async |host: &str, at: SocketAddr| {
+        let address = Some(Address { host: host.to_owned(), at });
+        let want = Desired { address, ..scene.want(&certificate) };
         look(&probe, &server, &login(), &want).await.unwrap().detour
     };
+    let through = async |at: SocketAddr| named(&at.ip().to_string(), at).await;
     let here = SocketAddr::new(redis.address(), redis.port());
     let told = |why: &str, is_confirmed| Some(Detour { why: why.to_owned(), is_confirmed });
+    assert_eq!(named("nowhere.invalid", here).await, None, "perhaps no name is known here");
     for (address, why) in [
         (SocketAddr::new(redis.address(), 1), "connection refused"),
         (SocketAddr::new(other.address(), other.port()), "another server answers there"),
@@ -164,6 +167,12 @@ async fn an_address_that_leads_elsewhere_or_nowhere_is_told_at_the_second_look_a
         assert_eq!(through(address).await, told(why, true));
     }
     assert_eq!(through(here).await, None);
+    // What applications look up is its name.
+    for (host, why) in [("nowhere.invalid", "its name is not resolved"), ("127.0.0.1", "its name leads elsewhere")] {
+        assert_eq!(named(host, here).await, told(why, false));
+        assert_eq!(named(host, here).await, told(why, true));
+        assert_eq!(through(here).await, None);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokencache_operator::redis::look::{
-    Desired,
+    Address, Desired,
     answer::{Answer, Impediment, MemorySettings, Product, Role, Saving, ShutOut},
     fault::Fault,
 };
@@ -56,7 +56,8 @@ async fn an_address_in_plain_text_is_tried_too() {
     let redis = RedisServer::start(&config()).await;
     let (probe, server) = (probe(), server_of(&redis));
     for (port, reaches) in [(redis.port(), true), (1, false)] {
-        let address = Some(SocketAddr::new(redis.address(), port));
+        let at = SocketAddr::new(redis.address(), port);
+        let address = Some(Address { host: redis.address().to_string(), at });
         let answer = look(&probe, &server, &login(), &Desired { address, ..want() }).await.unwrap();
         assert_eq!(answer.detour.is_none(), reaches, "{:?}", answer.detour);
     }

@@ -82,7 +82,7 @@ pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: T
 fn unreached(settings: &Settings, pod: &str, why: &str) -> String {
     let (namespace, service) = (&settings.owner.namespace, name::redis(&settings.owner.name));
     format!(
-        "applications do not reach Redis at {}: {why}. {pod} answers at its own address. Check kube-proxy on the nodes, and \
+        "applications do not reach Redis at {}: {why}. {pod} answers at its own address. Check the cluster's DNS and kube-proxy, and \
          `kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={service}`",
         settings.endpoint()
     )

@@ -68,11 +68,20 @@ pub struct Desired {
     /// The users that it should have, and no other; none while they are not known, and then all are left alone.
     pub users: Vec<User>,
     /// The address that applications are given, where it can be tried from here.
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
     /// What else is to be found out.
     pub question: Option<Question>,
     /// Whether drift is corrected, or only seen (a paused cache).
     pub correct: bool,
+}
+
+/// The address that applications are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The name that they look up.
+    pub host: String,
+    /// Where it should lead.
+    pub at: SocketAddr,
 }
 
 /// What is asked of a server only while somebody wants to know.
