@@ -280,9 +280,9 @@ async fn a_renewed_certificate_is_not_used_while_a_process_runs_that_cannot_know
     world.process_since(Timestamp::now()).await;
     world.renew(certificate("current")).await;
     world.certificates(&["current", "previous"]).await;
-    world.condition_says(SHOP, "KeyRingReady", "is another by now").await;
+    world.condition_says(SHOP, "KeyRingReady", "waits for pods that started before").await;
     world.ask_for_key(&Timestamp::now().to_string()).await;
-    world.key_operation("Completed", "").await;
+    world.key_operation("Published", "").await;
     assert_eq!(encrypted_to(&world.ring(2).await), [Some(thumbprint("previous")); 2]);
     world.quiet().await;
 }
