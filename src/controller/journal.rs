@@ -3,11 +3,14 @@
 //!
 //! In: what was done. Out: lines of the log. That a pass was made is for debugging.
 
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::ObjectReference};
+use k8s_openapi::{
+    api::{apps::v1::StatefulSet, core::v1::ObjectReference},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 
 use super::watch::GuardedRef;
 use crate::{
-    api::v1alpha1::OperationStatus,
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType},
     capability::part::Operation,
     condition::Reason,
     kubernetes::{
@@ -18,16 +21,27 @@ use crate::{
     redis,
 };
 
-/// Logs the stages that operations have reached in the rounds of a pass.
-pub fn operations(key: &GuardedRef, rounds: &[Vec<Operation>], previous: &[OperationStatus]) {
+/// A stage that an operation has reached.
+pub type Stage = (OperationType, Option<Time>, OperationStage);
+
+/// Logs the stages that operations have reached in the rounds of a pass. `logged` are those that were since this process
+/// started: the status may not say so yet.
+pub fn operations(
+    key: &GuardedRef,
+    rounds: &[Vec<Operation>],
+    previous: &[OperationStatus],
+    mut logged: Vec<Stage>,
+) -> Vec<Stage> {
     let stage = |entry: &OperationStatus| (entry.type_, entry.requested.clone(), entry.stage);
-    let mut before: Vec<_> = previous.iter().map(stage).collect();
+    let before: Vec<Stage> = previous.iter().map(stage).collect();
     for operation in rounds.iter().flatten() {
         let entry = &operation.entry;
-        if before.contains(&stage(entry)) {
+        if before.contains(&stage(entry)) || logged.contains(&stage(entry)) {
             continue;
         }
-        before.push(stage(entry));
+        // Of a request nothing is left to be logged once another one has come.
+        logged.retain(|(type_, requested, _)| *type_ != entry.type_ || *requested == entry.requested);
+        logged.push(stage(entry));
         let requested = entry.requested.as_ref().map(|requested| requested.0.to_string());
         tracing::info!(
             cache = key.name,
@@ -39,6 +53,7 @@ pub fn operations(key: &GuardedRef, rounds: &[Vec<Operation>], previous: &[Opera
             entry.message
         );
     }
+    logged
 }
 
 /// Logs an event that tells of a deed or a fight. Those about operations are told by [`operations`].

@@ -175,7 +175,9 @@ async fn reconcile(
     {
         return Err(error.into());
     }
-    journal::operations(key, &operations, &previous.operations);
+    let logged = context.remember(key, |it| std::mem::take(&mut it.logged));
+    let logged = journal::operations(key, &operations, &previous.operations, logged);
+    context.remember(key, |it| it.logged = logged);
     let about = Basis { cache, previous: &previous, now: decision.now };
     let report = report::compose(about, &decision.part, applied.failure.as_ref(), operations, &contests);
     let wake = wake(context, key, settings, &decision, report.as_ref());

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::{
     capability::{ask::Volume, observed::Marked},
-    controller::brake::Brake,
+    controller::{brake::Brake, journal::Stage},
     data_protection::KeyRing,
     kubernetes::{
         object::Reference,
@@ -34,6 +34,8 @@ pub struct Remembered {
     pub brake: Brake,
     /// The objects that were labelled.
     pub marked: Marked,
+    /// The stages of operations that were logged.
+    pub logged: Vec<Stage>,
     /// The objects that are left alone of which this process has told, by their UID.
     left: HashSet<String>,
     /// The UID of the pod of which the claim is known to need nothing.

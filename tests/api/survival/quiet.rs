@@ -76,6 +76,10 @@ async fn the_log_names_what_changed_the_world_with_cache_request_and_cause_and_n
     let second = &requested[..19];
     let told = heard_of(&["stage=Adding", "stage=Published", "stage=Completed"]);
     let stages = told.iter().filter(|line| line.contains("operation=RotatePassword"));
+    for stage in ["Waiting", "Adding", "Published", "Removing", "Completed"] {
+        let count = stages.clone().filter(|line| line.contains(&format!("stage={stage}"))).count();
+        assert!(count <= 1, "{stage} is logged {count} times: {told:#?}");
+    }
     assert!(stages.clone().count() >= 3 && stages.clone().all(|line| line.contains(second)), "{told:#?}");
 
     world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"maxMemory": "1Gi"}}})).await;
