@@ -38,6 +38,19 @@ pub fn after(time: Timestamp, duration: SignedDuration) -> Timestamp {
     time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
+/// How often pods are looked at that somebody waits for: nobody tells when one is restarted. At first, since they most likely
+/// are by then, and later.
+const LOOK_AGAIN: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(10)];
+/// How long the first of that is.
+const AT_FIRST: SignedDuration = SignedDuration::from_mins(30);
+
+/// When pods are looked at again that are waited for since this time.
+#[must_use]
+pub fn next_look(since: Timestamp, now: Timestamp) -> Timestamp {
+    let [first, later] = LOOK_AGAIN;
+    after(now, if now < after(since, AT_FIRST) { first } else { later })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

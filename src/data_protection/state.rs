@@ -2,7 +2,7 @@
 //!
 //! In: the settings, what was observed, the time. Out: [`RingState`]. Nothing is drawn and nothing is written here.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
@@ -25,16 +25,9 @@ use super::{
 };
 use crate::{
     api::v1alpha1::OperationStatus,
-    capability::time::after,
+    capability::time::next_look,
     kubernetes::{identity::Found, name},
 };
-
-/// How often the pods are looked at that a renewed certificate waits for: at first, when they are most likely restarted.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
-/// How long that is.
-const AT_FIRST: SignedDuration = SignedDuration::from_mins(30);
-/// And later.
-const LOOK_LATER: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far a cache's key ring is.
 #[derive(Debug, Clone)]
@@ -117,10 +110,7 @@ impl RingState {
     #[must_use]
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let ring = self.ring.as_ref();
-        let again = ring.zip(self.awaited()).map(|(_, published)| {
-            let is_first = now < after(certificates::readable_from(published), AT_FIRST);
-            after(now, if is_first { LOOK_AGAIN } else { LOOK_LATER })
-        });
+        let again = self.awaited().map(|published| next_look(certificates::readable_from(published), now));
         [ring.and_then(|ring| ring.wake_at), self.wake_at, self.revoke.wake_at, again].into_iter().flatten().min()
     }
 

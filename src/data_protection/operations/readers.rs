@@ -91,3 +91,15 @@ impl Readers<'_> {
         format!("{NOTHING}: restart them{when}{command}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data_protection::ring::certificates;
+
+    #[test]
+    fn a_certificate_takes_as_long_to_a_pod_as_a_key() {
+        let published = Timestamp::UNIX_EPOCH;
+        assert_eq!(certificates::readable_from(published), readable_from(published));
+    }
+}

@@ -28,8 +28,8 @@ type Files = [(String, String)];
 /// were named for it.
 pub(crate) type Found = (Option<Served>, Option<Drift>);
 
-/// Looks at the certificate, unless it was shown a moment ago, and has the wanted one loaded where `correct` asks for that. After [`Fault::Certificate`] no answer
-/// is owed on the connection.
+/// Looks at the certificate, unless it was shown a moment ago, and has the wanted one loaded where `correct` asks for that. After
+/// [`Fault::Certificate`] no answer is owed on the connection.
 pub(crate) async fn bring_in_line(
     connection: &mut Connection,
     server: &Server,

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::schedule::{after, mounted_at};
 use crate::{
     api::v1alpha1::PasswordWait,
-    capability::time::whole,
+    capability::time::{next_look, whole},
     condition::{ConditionType::PasswordRolledOut, Finding, Reason},
     kubernetes::{
         name,
@@ -24,12 +24,8 @@ use crate::{
 
 /// How long before the end those warn that will be refused.
 const WARNED_AHEAD: SignedDuration = SignedDuration::from_hours(24);
-/// How often the pods are looked at while the end waits for them, and at first: nobody tells when they are restarted.
+/// How often the pods are looked at while the end waits for them.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
-/// How long after the new password was published they are most likely restarted.
-const AT_FIRST: SignedDuration = SignedDuration::from_mins(30);
-/// How often they are looked at in between.
-const LOOK_LATER: SignedDuration = SignedDuration::from_mins(10);
 
 /// When the earlier password ends.
 pub struct Term<'seen> {
@@ -97,8 +93,7 @@ impl<'seen> Term<'seen> {
             return self.latest.min(after(self.now, LOOK_AGAIN));
         }
         let next = if self.is_near() { self.ends } else { after(self.ends, -WARNED_AHEAD) };
-        let is_first = self.now < after(self.published, AT_FIRST);
-        let again = after(self.now, if is_first { LOOK_AGAIN } else { LOOK_LATER });
+        let again = next_look(self.published, self.now);
         // Once all are restarted, none comes that has the earlier one.
         if self.outdated.as_ref().is_some_and(Outdated::is_empty) { next } else { next.min(again) }
     }
