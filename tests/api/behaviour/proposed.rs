@@ -11,6 +11,7 @@ use tokencache_operator::{
 
 use super::scene::{SHOP, condition, shop};
 use crate::support::api_server::api_server;
+use crate::support::eventually::eventually;
 use crate::support::proposed::{commands, in_messages};
 
 /// What the messages of the snapshots speak of. Nothing runs of it: there is no node.
@@ -63,7 +64,8 @@ fn workload(kind: &str, name: &str) -> String {
 async fn make_subjects(folder: &std::path::Path) {
     let workloads = WORKLOADS.map(|(kind, name)| workload(kind, name)).join("\n---\n");
     let line = "kubectl create namespace web 2>/dev/null || true
-        until owner=$(kubectl -n web get configmap kube-root-ca.crt -o jsonpath={.metadata.uid}); do sleep 0.1; done
+        kubectl -n web wait --for=create configmap/kube-root-ca.crt --timeout=60s >/dev/null || exit
+        owner=$(kubectl -n web get configmap kube-root-ca.crt -o jsonpath={.metadata.uid})
         sed \"s/OWNER/$owner/\" subjects.yaml | kubectl apply -f -";
     std::fs::write(folder.join("subjects.yaml"), format!("{SUBJECTS}---\n{workloads}\n")).unwrap();
     let output = api_server().shell(line, folder).await;
@@ -146,14 +148,18 @@ async fn every_command_of_every_message_can_be_run_as_it_stands() {
 async fn a_key_is_revoked_by_the_command_that_is_told_where_none_was_named() {
     let (world, _operator) = shop("no-key").await;
     let active = world.ready(SHOP).await["keyRing"]["active"].as_str().unwrap().to_owned();
-    world.request("revoke-key", Timestamp::now(), "").await;
+    let asked = Timestamp::now();
+    world.request("revoke-key", asked, "").await;
     let message = world.outcome("RevokeKey", "Ignored").await["message"].as_str().unwrap().to_owned();
     assert!(message.contains(&format!("Costs what key {active}, the active one, encrypted: `kubectl")), "{message}");
     assert!(message.chars().count() <= 400, "{message}");
     let [command] = commands(&message).try_into().unwrap();
-    // Of the same second it would be the same request.
+    eventually("another second has begun: of the same one it would be the same request", async || {
+        if Timestamp::now().as_second() > asked.as_second() { Ok(()) } else { Err("it has not".to_owned()) }
+    })
+    .await;
     let folder = tempfile::tempdir().unwrap();
-    let output = api_server().shell(&format!("sleep 1; {command}"), folder.path()).await;
+    let output = api_server().shell(&command, folder.path()).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     world.outcome("RevokeKey", "Completed").await;
     let status = world.ready(SHOP).await;
