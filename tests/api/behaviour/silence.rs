@@ -111,13 +111,18 @@ async fn token(world: &World) -> String {
 /// Another password of the applications, with a hand in its Secret. Returns those that were valid on the way.
 async fn rotation(world: &World) -> Vec<String> {
     let old = world.secret("shop-redis").await["password"].clone();
-    world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"passwordRotation": {"overlap": "2s"}}}})).await;
+    let overlap = |overlap: &str| json!({"spec": {"redis": {"passwordRotation": {"overlap": overlap}}}});
+    world.edit("TokenCache", SHOP, overlap("2s")).await;
+    world.operation("Completed", "").await;
+    // A stage that is waited for must last longer than the pause between two writes of the status.
+    world.edit("TokenCache", SHOP, overlap("1h")).await;
     world.ask_for_password().await;
     world.operation("Adding", "").await;
     let next = world.secret("shop-redis-rotation").await;
     world.edit("Secret", "shop-redis-rotation", json!({"stringData": {"password": "a,b"}})).await;
     world.operation("Blocked", "Secret shop-redis-rotation was changed").await;
     world.edit("Secret", "shop-redis-rotation", json!({"stringData": {"password": next["password"]}})).await;
+    world.edit("TokenCache", SHOP, overlap("2s")).await;
     world.operation("Completed", "").await;
     let hash = Password::parse(old.as_bytes()).unwrap().sha256().as_hex().to_owned();
     vec![old, hash, next["password"].clone(), next["password"][..20].to_owned()]
