@@ -7,15 +7,13 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{
-    cost::{self, NOTHING},
-    time::whole,
-};
+use super::{cost, time::whole};
 use crate::{
     api::v1alpha1::{
         ADOPT_ANNOTATION, Annotation, OperationStage, OperationStatus, OperationType, PAUSED, RECONCILE_ANNOTATION,
-        RESTORED, TokenCache,
+        RESTORED, Remedy, TokenCache,
     },
+    condition::Message,
     kubernetes::identity::Owner,
 };
 
@@ -65,14 +63,16 @@ pub fn is_restored(cache: &TokenCache) -> bool {
 
 /// What is said of an object that a restore has brought back, most likely, under a field manager that is not the operator's.
 #[must_use]
-pub fn restored(owner: &Owner, kind: &str, name: &str, manager: &str) -> String {
-    format!(
-        "{kind} {name} exists already, has all labels of this TokenCache and no owner, as after a restore from a backup, and was \
-         written by whoever uses the field manager {manager}. {NOTHING}, if it was restored: `kubectl -n {} annotate --overwrite tokencache {} \
-         {ADOPT_ANNOTATION}={RESTORED}` takes it up again with all else that was, and keeps passwords and keys; if not, delete or \
-         rename it. Until then it is left as it is",
-        owner.namespace, owner.name
-    )
+pub fn restored(owner: &Owner, kind: &str, name: &str, manager: &str) -> Message {
+    let Owner { namespace, name: cache, .. } = owner;
+    Message::from(format!(
+        "{kind} {name} has all labels of this TokenCache and no owner, as after a restore, and was written by {manager}; it is \
+         left as it is"
+    ))
+    .remedy(Remedy::free("if it was restored, have it taken up again, with its passwords and keys").command(format!(
+        "kubectl -n {namespace} annotate --overwrite tokencache {cache} {ADOPT_ANNOTATION}={RESTORED}"
+    )))
+    .remedy(Remedy::look("if it was not, delete or rename it"))
 }
 
 /// When a `TokenCache` was made.
@@ -114,8 +114,9 @@ pub fn entry(
     type_: OperationType,
     stage: OperationStage,
     requested: Option<Timestamp>,
-    message: String,
+    message: impl Into<Message>,
 ) -> OperationStatus {
+    let message = message.into();
     OperationStatus {
         type_,
         requested: requested.map(time),
@@ -129,7 +130,8 @@ pub fn entry(
         affected: None,
         removed: None,
         seconds: None,
-        message,
+        message: message.told(),
+        remedies: message.remedies,
     }
 }
 
@@ -182,31 +184,27 @@ impl Again {
             "" => "$(date -u +%FT%TZ)".to_owned(),
             rest => format!("\"$(date -u +%FT%TZ) {rest}\""),
         };
-        format!("`kubectl -n {namespace} annotate --overwrite tokencache {name} {annotation}={value}`")
+        format!("kubectl -n {namespace} annotate --overwrite tokencache {name} {annotation}={value}")
+    }
+
+    fn remedy(&self, owner: &Owner, annotation: Annotation) -> Remedy {
+        let costs = self.costs.as_deref().unwrap_or_else(|| cost::of_request(annotation));
+        Remedy::costing(costs, "ask again").command(self.command(owner, annotation))
     }
 }
 
 /// What nobody can read as a time.
 #[must_use]
-pub fn malformed(owner: &Owner, annotation: Annotation, value: &str, again: Option<&Again>) -> String {
-    format!(
-        "the annotation {annotation} ({value:?}) does not begin with a time, so nothing is done{}",
-        ask(owner, annotation, again)
-    )
+pub fn malformed(owner: &Owner, annotation: Annotation, value: &str, again: Option<&Again>) -> Message {
+    Message::from(format!("annotation {annotation} ({value:?}) does not begin with a time, so nothing is done"))
+        .remedies(again.map(|again| again.remedy(owner, annotation)))
 }
 
 /// A request that is not followed. Where none would be, `again` is none.
 #[must_use]
-pub fn ignored(owner: &Owner, annotation: Annotation, why: &str, again: Option<&Again>) -> String {
-    format!("this request is not followed: {why}. Nothing was changed{}", ask(owner, annotation, again))
-}
-
-fn ask(owner: &Owner, annotation: Annotation, again: Option<&Again>) -> String {
-    let ask = |again: &Again| {
-        let costs = again.costs.as_deref().unwrap_or_else(|| cost::of_request(annotation));
-        format!(". {costs}: {}", again.command(owner, annotation))
-    };
-    again.map(ask).unwrap_or_default()
+pub fn ignored(owner: &Owner, annotation: Annotation, why: &str, again: Option<&Again>) -> Message {
+    Message::from(format!("this request is not followed: {why}. Nothing was changed"))
+        .remedies(again.map(|again| again.remedy(owner, annotation)))
 }
 
 /// Why nothing is done while a cache is paused.

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::ask::Ask;
 use crate::{
     api::v1alpha1::{BindingStatus, KeyRingStatus, OperationStatus, RedisStatus},
-    condition::{Finding, Reason},
+    condition::{Finding, Message, Reason},
     kubernetes::{
         object::{Kind, Object},
         write::Write,
@@ -29,7 +29,7 @@ pub struct Part {
     /// place.
     pub is_blocked: bool,
     /// Why the spec cannot be carried out, by what there is: the sentence that goes into `SpecValid`. Then nothing is to begin either.
-    pub refusal: Option<String>,
+    pub refusal: Option<Message>,
     /// What is said of its conditions. Which of them the cache cannot do without, and in which order they stand, their type says.
     pub findings: Vec<Finding>,
     /// What it waits for that no watch shows.

@@ -7,13 +7,19 @@ use crate::condition::Reason;
 /// The table of all reasons, in Markdown.
 #[must_use]
 pub fn table() -> String {
-    let row = |reason: &Reason| {
-        let (name, effect, meaning) = (reason.as_str(), reason.effect().as_str(), reason.meaning());
-        format!("| `{name}` | {effect} | {meaning} |\n")
+    let mut reasons: Vec<(&str, &str, Vec<String>)> =
+        Reason::ALL.iter().map(|reason| (reason.as_str(), reason.effect().as_str(), reason.texts())).collect();
+    reasons.sort();
+    let row = |(name, effect, texts): &(&str, &str, Vec<String>)| {
+        let name = if texts.len() > 1 { format!("[`{name}`](#{})", name.to_lowercase()) } else { format!("`{name}`") };
+        format!("| {name} | {effect} | {} |\n", texts[0])
     };
-    let mut rows: Vec<String> = Reason::ALL.iter().map(row).collect();
-    rows.sort();
-    format!("{HEAD}{}", rows.concat())
+    let section = |(name, _, texts): &(&str, &str, Vec<String>)| {
+        (texts.len() > 1).then(|| format!("\n## {name}\n\n{}\n", texts.join("\n\n")))
+    };
+    let (rows, sections): (String, String) =
+        (reasons.iter().map(row).collect(), reasons.iter().filter_map(section).collect());
+    format!("{HEAD}{rows}{sections}")
 }
 
 const HEAD: &str = "# Reasons

@@ -18,12 +18,14 @@ macro_rules! closed {
                 }
             }
 
-            /// What it says, in a sentence.
+            /// What is written beside it: what it says in a sentence; then, in paragraphs, what is too long for a message.
             #[must_use]
-            pub fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$name => concat!($($doc),+).trim_start()),+
-                }
+            pub fn texts(self) -> Vec<String> {
+                let lines: &[&str] = match self {
+                    $(Self::$name => &[$($doc),+]),+
+                };
+                let paragraphs = lines.split(|line| line.is_empty()).map(|lines| lines.concat().trim_start().to_owned());
+                paragraphs.collect()
             }
         }
     };

@@ -4,12 +4,14 @@
 //! In: findings of the capabilities. Out: the list for the status. It reads no clock and writes nothing.
 
 mod closed;
+pub mod message;
 mod reason;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use closed::closed;
+pub use message::Message;
 pub use reason::Reason;
 
 closed! {
@@ -100,25 +102,25 @@ pub struct Finding {
     /// Why, as one word.
     pub reason: Reason,
     /// What was seen, where, what it leads to, what to do.
-    pub message: String,
+    pub message: Message,
 }
 
 impl Finding {
     /// A condition that holds.
     #[must_use]
-    pub fn holds(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+    pub fn holds(condition: ConditionType, reason: Reason, message: impl Into<Message>) -> Self {
         Self { condition, status: ConditionStatus::True, reason, message: message.into() }
     }
 
     /// A condition that does not hold.
     #[must_use]
-    pub fn fails(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+    pub fn fails(condition: ConditionType, reason: Reason, message: impl Into<Message>) -> Self {
         Self { condition, status: ConditionStatus::False, reason, message: message.into() }
     }
 
     /// A condition that could not be asked.
     #[must_use]
-    pub fn unknown(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+    pub fn unknown(condition: ConditionType, reason: Reason, message: impl Into<Message>) -> Self {
         Self { condition, status: ConditionStatus::Unknown, reason, message: message.into() }
     }
 }
@@ -142,9 +144,8 @@ pub fn summary(findings: &[Finding]) -> [Finding; 2] {
     );
     let warned = warned(findings);
     if !warned.is_empty() {
-        let names: Vec<&str> = warned.iter().map(|condition| condition.as_str()).collect();
         let what = if warned.len() == 1 { "1 warning" } else { &format!("{} warnings", warned.len()) };
-        ready.message = format!("{}. {what}: {}", ready.message, names.join(", "));
+        ready.message = format!("{}. {what}", ready.message.told()).into();
     }
     let stalled = match worst {
         Some(worst) if worst.status == ConditionStatus::False && worst.reason.needs_user() => {
@@ -177,10 +178,16 @@ pub fn standing(previous: &[Condition], findings: &[Finding]) -> Vec<Finding> {
             condition: finding.condition,
             status: ConditionStatus::named(&told.status)?,
             reason: Reason::named(&told.reason)?,
-            message: told.message.clone(),
+            message: told.message.as_str().into(),
         })
     };
     findings.iter().map(|finding| standing(finding).unwrap_or_else(|| finding.clone())).collect()
+}
+
+/// Whether what was told of a condition before stands, since it takes more looks to tell.
+#[must_use]
+pub fn is_kept(previous: &[Condition], finding: &Finding) -> bool {
+    told(previous, finding).is_some()
 }
 
 /// What was told before the operator was started, where it takes more looks to tell.
@@ -209,7 +216,7 @@ pub fn merge(previous: &[Condition], findings: &[Finding], generation: i64, now:
                 type_: finding.condition.as_str().to_owned(),
                 status: finding.status.as_str().to_owned(),
                 reason: finding.reason.as_str().to_owned(),
-                message: finding.message.clone(),
+                message: finding.message.told(),
                 observed_generation: Some(generation),
                 last_transition_time: kept.unwrap_or_else(|| Time(whole_second(now))),
             }
@@ -236,7 +243,7 @@ pub fn news<'findings>(
             condition.type_ == finding.condition.as_str()
                 && condition.status == finding.status.as_str()
                 && condition.reason == finding.reason.as_str()
-                && (!IS_ANOTHER_BY_ITS_MESSAGE.contains(&finding.reason) || condition.message == finding.message)
+                && (!IS_ANOTHER_BY_ITS_MESSAGE.contains(&finding.reason) || condition.message == finding.message.told())
         })
     })
 }
@@ -256,7 +263,7 @@ mod tests {
     #[test]
     fn a_condition_keeps_its_transition_time_while_its_status_stays() {
         let first = merge(&[], &[available()], 1, at(100));
-        let changed_message = Finding { message: "still answers".to_owned(), ..available() };
+        let changed_message = Finding { message: "still answers".into(), ..available() };
         let second = merge(&first, &[changed_message], 2, at(200));
         assert_eq!(second[0].last_transition_time, Time(at(100)));
         assert_eq!(second[0].observed_generation, Some(2));
@@ -286,7 +293,7 @@ mod tests {
         let failed = Finding::fails(ConditionType::EvictionPolicyVerified, Reason::CorrectionRefused, "noeviction");
         let [ready, stalled] = summary(&[unknown.clone(), failed]);
         assert_eq!(
-            (ready.status, ready.reason, ready.message.as_str()),
+            (ready.status, ready.reason, ready.message.text.as_str()),
             (ConditionStatus::False, Reason::CorrectionRefused, "noeviction")
         );
         assert_eq!(stalled.status, ConditionStatus::False);
@@ -298,7 +305,7 @@ mod tests {
     fn every_reason_has_the_effect_that_its_column_says() {
         for &reason in Reason::ALL {
             let found = |status| {
-                [Finding { condition: ConditionType::RedisAvailable, status, reason, message: "so it is".to_owned() }]
+                [Finding { condition: ConditionType::RedisAvailable, status, reason, message: "so it is".into() }]
             };
             let ready = |status| summary(&found(status))[0].status;
             let [of_false, of_unknown] = [ConditionStatus::False, ConditionStatus::Unknown].map(ready);
@@ -328,10 +335,10 @@ mod tests {
         let unsaved = Finding::fails(ConditionType::Durable, Reason::SaveFailed, "its volume is full");
         let frozen = Finding::fails(ConditionType::RedisAvailable, Reason::Frozen, "no answer");
         let [ready, _] = summary(&[frozen, evicted.clone(), unsaved]);
-        assert_eq!(ready.message, "no answer. 2 warnings: MemorySufficient, Durable");
+        assert_eq!(ready.message.text, "no answer. 2 warnings");
         let [ready, _] = summary(&[available(), evicted]);
         assert_eq!(ready.status, ConditionStatus::True);
-        assert!(ready.message.ends_with(". 1 warning: MemorySufficient"), "{}", ready.message);
+        assert!(ready.message.text.ends_with(". 1 warning"), "{}", ready.message.text);
     }
 
     #[test]
@@ -365,7 +372,7 @@ mod tests {
     #[test]
     fn only_another_verdict_reason_or_correction_is_news() {
         let previous = merge(&[], &[available()], 1, at(100));
-        let other_message = [Finding { message: "elsewhere".to_owned(), ..available() }];
+        let other_message = [Finding { message: "elsewhere".into(), ..available() }];
         assert_eq!(news(&previous, &other_message).count(), 0);
         let other_reason = [Finding { reason: Reason::DriftCorrected, ..available() }];
         assert_eq!(news(&previous, &other_reason).count(), 1);

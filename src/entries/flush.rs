@@ -22,7 +22,7 @@ use crate::{
         part::Operation,
         progress::{AGAIN_AFTER, Progress, State, Step, SweepId, Tally, number},
     },
-    condition::Reason,
+    condition::{Message, Reason},
     kubernetes::identity::Owner,
 };
 
@@ -98,7 +98,7 @@ fn said(operation: Option<OperationStatus>) -> Flush {
     Flush { operation, ..Flush::default() }
 }
 
-fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
+fn entry(stage: OperationStage, requested: Option<Timestamp>, message: impl Into<Message>) -> OperationStatus {
     operation::entry(OperationType::Flush, stage, requested, message)
 }
 

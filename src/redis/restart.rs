@@ -1,6 +1,6 @@
 //! What a restart of a cache's server costs, which is what a replacement of its pod comes to. Nobody else says so.
 //!
-//! In: the settings, and what the server said last. Out: a [`Restart`], as the first words of a remedy or as what follows from one
+//! In: the settings, and what the server said last. Out: a [`Restart`], as the cost of a remedy or as what follows from one
 //! that happens.
 
 use super::{
@@ -43,13 +43,9 @@ impl Restart {
         Self::of(settings, live.samples.iter().find_map(|sample| sample.outcome.as_ref().ok()))
     }
 
-    /// The first words of a remedy that restarts the server.
+    /// The cost of a remedy that restarts the server.
     #[must_use]
     pub fn costs(self) -> String {
-        format!("Costs {}", self.price())
-    }
-
-    fn price(self) -> String {
         match self {
             Self::Kept | Self::Lost(Some(0)) => "seconds of outage and no entry".to_owned(),
             Self::Unsaved => "seconds of outage and what is not on the volume yet".to_owned(),
@@ -58,13 +54,13 @@ impl Restart {
         }
     }
 
-    /// The first words of a remedy that raises `maxMemory` to whatever it takes, where the server's container has this memory, in
+    /// The cost of a remedy that raises `maxMemory` to whatever it takes, where the server's container has this memory, in
     /// bytes.
     #[must_use]
     pub fn costs_of_more_memory(self, settings: &Settings, container: Option<u64>) -> String {
         let most = container.map(|container| settings.most_in(container));
         match most.filter(|most| *most > settings.max_memory.bytes()) {
-            Some(most) => format!("{NOTHING} up to {}, beyond it {}", format_bytes(most), self.price()),
+            Some(most) => format!("{NOTHING} up to {}, beyond it {}", format_bytes(most), self.costs()),
             None => self.costs(),
         }
     }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use tokencache_operator::{
     api::v1alpha1::{
-        ANNOTATIONS, FLUSH_ANNOTATION, KeyState, ROTATE_KEY_ANNOTATION, ROTATE_PASSWORD_ANNOTATION, Takes,
+        ANNOTATIONS, FLUSH_ANNOTATION, KeyState, ROTATE_KEY_ANNOTATION, ROTATE_PASSWORD_ANNOTATION, Remedy, Takes,
     },
     capability::operation::{self, Again},
+    condition::Message,
     controller::report::events::objects::of_copy,
     kubernetes::{
         object::{Kind, Reference},
@@ -21,13 +22,15 @@ use tokencache_operator::{
 use super::key_ring::Keys;
 use super::world::{START, World, shop};
 use crate::support::proposed::{commands, in_messages};
+use crate::support::told::lines;
 
 /// What is said of a request to revoke a key that says this after the time; `None` where it is followed.
-fn of_revocation(ring: &Keys, value: &str) -> String {
+fn of_revocation(ring: &Keys, value: &str) -> Message {
     let mut ring = ring.clone();
     ring.annotate("tokencache.dev/revoke-key-requested", value);
     ring.step();
-    ring.message()
+    let entry = ring.revocation();
+    Message { text: entry.message, remedies: entry.remedies }
 }
 
 #[test]
@@ -67,11 +70,11 @@ fn what_is_said_of_requests_that_are_not_followed_and_of_objects_with_what_to_do
     let mut immutable = Keys::certified();
     immutable.in_certificates(|secret| secret.immutable = Some(true));
     immutable.certify("mine", "current", "current");
-    told.push(("the certificates' Secret is immutable", immutable.says("immutable")));
+    told.push(("the certificates' Secret is immutable", immutable.finding(&[]).unwrap().message));
 
     let metadata = owner.metadata("shop-copy".to_owned(), "redis");
     let copy = Reference { kind: Kind::Secret, metadata };
-    told.push(("a copy", of_copy(&shop("{}"), &copy).note));
+    told.push(("a copy", of_copy(&shop("{}"), &copy).note.into()));
 
     let pod = |kind: &str, name: &str| {
         let workload = Workload { kind: kind.to_owned(), name: name.to_owned() };
@@ -80,10 +83,11 @@ fn what_is_said_of_requests_that_are_not_followed_and_of_objects_with_what_to_do
     let processes = Processes::Known(vec![pod("StatefulSet", "api"), pod("DaemonSet", "agent")]);
     let now = START + SignedDuration::from_hours(1);
     let restart = processes.started_before(now, now).unwrap().restart("web").unwrap();
-    told.push(("pods to restart", format!("Costs nothing: {restart}")));
+    told.push(("pods to restart", Message::default().remedy(Remedy::free("restart them").command(restart))));
 
-    let told = told.into_iter().map(|(what, message)| format!("{what}\n  {}\n", message.replace(&id[..8], "16a28072")));
-    insta::assert_snapshot!(told.collect::<String>());
+    let told =
+        told.into_iter().map(|(what, message)| format!("{what}\n  {}\n{}", message.text, lines(&message.remedies)));
+    insta::assert_snapshot!(told.collect::<String>().replace(&id[..8], "16a28072"));
 }
 
 /// The Rust files in a folder.
@@ -114,11 +118,16 @@ fn patterns() -> Vec<(String, Vec<String>)> {
             let code = lines.fold(first, |code, line| code + line.trim_start());
             assert_eq!(
                 code.matches("kubectl ").count(),
-                code.matches("`kubectl ").count(),
-                "{}: a command stands between backticks",
+                code.matches("`kubectl ").count() + code.matches("\"kubectl ").count(),
+                "{}: a command stands between backticks, or is a text of its own",
                 file.display()
             );
-            let templates = code.split("`kubectl ").skip(1).map(|rest| rest.split('`').next().unwrap().to_owned());
+            let quoted = code.split("`kubectl ").skip(1).map(|rest| rest.split('`').next().unwrap().to_owned());
+            let whole = code.split("\"kubectl ").skip(1).map(|rest| {
+                let rest = rest.replace("\\\"", "\u{3}");
+                rest.split('"').next().unwrap().replace('\u{3}', "\\\"")
+            });
+            let templates = quoted.chain(whole);
             templates.map(|template| (template.clone(), texts(&format!("kubectl {template}")))).collect::<Vec<_>>()
         })
         .collect()

@@ -37,6 +37,7 @@ use tokencache_operator::{
 };
 
 use super::world::{START, World, shop, stored};
+use crate::support::told::{assert_short, lines};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const ANNOTATION: &str = "tokencache.dev/rotate-key-requested";
@@ -274,10 +275,13 @@ impl Keys {
     pub fn told_with(&self, what: &str, mended: &[String]) -> String {
         let Some(finding) = self.finding(mended) else { return format!("{what}\n  (nothing is said)\n") };
         let said = [finding.status.as_str(), finding.reason.as_str()].join(" ");
-        let mut text = format!("{what}\n  {said}\n    {}\n", finding.message);
+        let mut text =
+            format!("{what}\n  {said}\n    {}\n{}", finding.message.told(), lines(&finding.message.remedies));
+        assert_short(&finding.message.told(), &finding.message.remedies);
         if let Some(operation) = self.standing().operation {
             let stage = format!("{:?}", operation.stage);
-            text += &["  ", &stage, "\n    ", &operation.message, "\n"].concat();
+            text += &["  ", &stage, "\n    ", &operation.message, "\n", &lines(&operation.remedies)].concat();
+            assert_short(&operation.message, &operation.remedies);
         }
         let members = self.standing().ring.map(|ring| ring.ring.members().to_vec()).unwrap_or_default();
         let mut ids: Vec<_> = members.into_iter().map(|member| (member.activates, member.id)).collect();
@@ -625,11 +629,11 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
     let size = ring.published().pop_first().unwrap().1.0.len();
     let fits = |share: usize| u32::try_from((1 << 20) * share / 100 / size).unwrap();
     let high = with(&mut ring, 1..fits(81));
-    assert_eq!((high.status.as_str(), high.reason.as_str()), ("True", "RingNearlyFull"), "{}", high.message);
-    assert!(high.message.contains("80 % full"), "{}", high.message);
+    assert_eq!((high.status.as_str(), high.reason.as_str()), ("True", "RingNearlyFull"), "{}", high.message.text);
+    assert!(high.message.text.contains("80 % full"), "{}", high.message.text);
     let full = with(&mut ring, fits(81)..fits(100));
-    assert_eq!((full.status.as_str(), full.reason.as_str()), ("False", "RingFull"), "{}", full.message);
-    assert!(full.message.contains("a second TokenCache"), "{}", full.message);
+    assert_eq!((full.status.as_str(), full.reason.as_str()), ("False", "RingFull"), "{}", full.message.text);
+    assert!(full.message.text.contains("a second TokenCache"), "{}", full.message.text);
     ring.now += DAY;
     ring.ask();
     assert!(ring.plan().is_empty());

@@ -157,8 +157,13 @@ fn a_key_that_is_due_again_within_the_hour_waits_and_one_that_is_asked_for_does_
     passes(&mut ring, 10, SECOND);
     assert_eq!(secrets(&ring), 1);
     let finding = ring.finding(&[]).unwrap();
-    assert_eq!((finding.status.as_str(), finding.reason.as_str()), ("False", "KeysTooFrequent"), "{}", finding.message);
-    assert!(finding.message.contains("less than an hour ago"), "{}", finding.message);
+    assert_eq!(
+        (finding.status.as_str(), finding.reason.as_str()),
+        ("False", "KeysTooFrequent"),
+        "{}",
+        finding.message.text
+    );
+    assert!(finding.message.text.contains("less than an hour ago"), "{}", finding.message.text);
     let wake_at = ring.standing().ring.unwrap().wake_at;
     assert_eq!(wake_at, Some(START + HOUR));
     let mut asked = ring.clone();
@@ -185,7 +190,7 @@ fn a_ring_that_does_not_fit_is_refused_whole_with_the_numbers_before_anything_is
     let finding = ring.finding(&[]).unwrap();
     assert_eq!((finding.status.as_str(), finding.reason.as_str()), ("False", "ImportRefused"));
     for words in ["there is no room", "1048576", &((fits + 10) as usize * size).to_string(), "no first key is made"] {
-        assert!(finding.message.contains(words), "{words}: {}", finding.message);
+        assert!(finding.message.text.contains(words), "{words}: {}", finding.message.text);
     }
     // What an emergency takes is kept: what fits to the last byte is refused too.
     ring.provide("old-ring", (0..fits - 2).map(file).collect());
@@ -217,7 +222,7 @@ fn the_last_room_is_kept_for_an_emergency() {
     assert_eq!(secrets(&ring), count as usize);
     let finding = ring.finding(&[]).unwrap();
     assert_eq!(finding.reason.as_str(), "RingFull");
-    assert!(finding.message.contains("kept for an emergency"), "{}", finding.message);
+    assert!(finding.message.text.contains("kept for an emergency"), "{}", finding.message.text);
     let mut asked = ring.clone();
     asked.ask();
     passes(&mut asked, 2, SECOND);
@@ -302,15 +307,15 @@ fn every_file_that_cannot_be_taken_over_is_named() {
     files.insert("notes.txt".to_owned(), b"remember".to_vec());
     ring.provide("old-ring", files.clone());
     assert!(ring.plan().is_empty());
-    let message = ring.finding(&[]).unwrap().message;
+    let message = ring.finding(&[]).unwrap().message.text;
     assert!((0..9).all(|index| message.contains(&format!("bad-{index}.xml"))), "{message}");
     // What applications pass over is named as well, and keeps nothing from being taken over.
     files.retain(|name, _| !name.starts_with("bad-"));
     ring.provide("old-ring", files);
     ring.pass();
     let finding = ring.finding(&[]).unwrap();
-    assert_eq!(finding.status.as_str(), "True", "{}", finding.message);
-    assert!(finding.message.contains("1 passed over, as by ASP.NET Core: notes.txt"), "{}", finding.message);
+    assert_eq!(finding.status.as_str(), "True", "{}", finding.message.text);
+    assert!(finding.message.text.contains("1 passed over, as by ASP.NET Core: notes.txt"), "{}", finding.message.text);
     assert_eq!(secrets(&ring), 3);
 }
 

@@ -43,4 +43,5 @@ mod support {
     pub mod plain;
     pub mod proposed;
     pub mod remedies;
+    pub mod told;
 }

@@ -91,7 +91,7 @@ fn pods_that_have_the_earlier_password_are_named_warn_a_day_before_it_ends_and_i
     shop.later(HOUR * 47);
     let told = shop.rolled_out().unwrap();
     assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
-    for said in [told.message.as_str(), shop.message()] {
+    for said in [told.message.text.as_str(), shop.message()] {
         for part in [
             "Deployment web (2 pods: web-1, web-2). Restart them: `kubectl -n web rollout restart deployment/web`",
             "stays valid, until 2026-01-07T00:03:00Z at the latest",
@@ -107,7 +107,7 @@ fn pods_that_have_the_earlier_password_are_named_warn_a_day_before_it_ends_and_i
     assert_eq!((shop.stage(), shop.ends_at()), (Some(Stage::Published), PUBLISHED + HOUR * 144));
     let told = shop.rolled_out().unwrap();
     assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::PasswordOverlapExtended));
-    assert!(told.message.contains("Deployment web (1 pod: web-1)"), "{}", told.message);
+    assert!(told.message.text.contains("Deployment web (1 pod: web-1)"), "{}", told.message.text);
     assert!(shop.message().contains("The overlap is over, and the earlier one stays valid until 2026-01-07"));
     assert_eq!(shop.world.credentials().rotation.wake_at, Some(shop.world.now + MINUTE), "nobody tells of a restart");
     // The other one is.
@@ -161,7 +161,7 @@ fn while_pods_cannot_be_listed_it_stays_valid_for_a_further_overlap_and_that_is_
     for ends in [24, 48] {
         let told = shop.rolled_out().unwrap();
         assert_eq!((told.status, told.reason), (ConditionStatus::Unknown, Reason::ConsumersUnknown));
-        for said in [told.message.as_str(), shop.message()] {
+        for said in [told.message.text.as_str(), shop.message()] {
             assert!(
                 said.contains("cannot list the pods of namespace web") && said.contains("2026-01-03T00:03"),
                 "{said}"
@@ -179,7 +179,7 @@ fn by_the_clock_it_ends_whatever_runs_and_those_who_will_be_refused_are_named() 
     let mut shop = published("{wait: Clock}", old());
     let told = shop.rolled_out().unwrap();
     assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
-    assert!(told.message.contains("ends at 2026-01-02T00:03:00Z all the same"), "{}", told.message);
+    assert!(told.message.text.contains("ends at 2026-01-02T00:03:00Z all the same"), "{}", told.message.text);
     assert_eq!(shop.ends_at(), PUBLISHED + HOUR * 24);
     shop.later(HOUR * 24);
     assert!(!shop.has_earlier() && shop.stage() == Some(Stage::Completed));

@@ -35,6 +35,7 @@ use super::passwords::with;
 use super::pods::{marked, running};
 use super::seen::{Seen, well};
 use super::world::{START, World, shop};
+use crate::support::told::{assert_short, lines};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -191,7 +192,10 @@ fn third() -> Password {
 
 /// A status entry as `kubectl` shows it.
 fn told(entry: Option<&OperationStatus>) -> String {
-    entry.map_or_else(|| "(nothing)\n".to_owned(), |entry| serde_yaml::to_string(entry).unwrap())
+    let Some(entry) = entry else { return "(nothing)\n".to_owned() };
+    assert_short(&entry.message, &entry.remedies);
+    let alone = OperationStatus { remedies: Vec::new(), ..entry.clone() };
+    serde_yaml::to_string(&alone).unwrap() + &lines(&entry.remedies)
 }
 
 #[test]

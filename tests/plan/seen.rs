@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 use tokencache_operator::{
-    api::v1alpha1::TokenCacheStatus,
+    api::v1alpha1::{ConditionRemedies, Remedy, TokenCacheStatus},
     capability::operation,
     controller::report::{Basis, compose},
     entries::{
@@ -39,7 +39,10 @@ use tokencache_operator::{
 
 use super::pods::{REVISION, marked, on_node, running};
 use super::world::{World, shop};
-use crate::support::plain::assert_plain;
+use crate::support::{
+    plain::assert_plain,
+    told::{assert_short, lines},
+};
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 
@@ -140,6 +143,10 @@ impl Seen {
         let conditions = status.conditions;
         let mut text = format!("{what}\n");
         for condition in &conditions {
+            let remedies = remedies(&status.remedies, &condition.type_);
+            if !["Ready", "Stalled"].contains(&condition.type_.as_str()) {
+                assert_short(&condition.message, remedies);
+            }
             let repeated =
                 conditions.iter().any(|other| other.type_ != condition.type_ && other.message == condition.message);
             let shown = match condition.type_.as_str() {
@@ -156,7 +163,7 @@ impl Seen {
             if shown && condition.type_ == "Stalled" {
                 text += "  Stalled=True\n";
             } else if shown {
-                text += &sentence(condition);
+                text += &(sentence(condition) + &lines(remedies));
             }
         }
         text
@@ -171,7 +178,9 @@ impl Seen {
     pub fn said_of(self, of: &str, what: &str) -> String {
         let status = self.status().unwrap();
         let condition = status.conditions.iter().find(|condition| condition.type_ == of).unwrap();
-        format!("{what}\n{}", sentence(condition))
+        let remedies = remedies(&status.remedies, of);
+        assert_short(&condition.message, remedies);
+        format!("{what}\n{}{}", sentence(condition), lines(remedies))
     }
 
     /// What is said of `Durable`, and how many warnings there are.
@@ -215,6 +224,10 @@ impl Seen {
             report.status
         })
     }
+}
+
+fn remedies<'status>(all: &'status [ConditionRemedies], of: &str) -> &'status [Remedy] {
+    all.iter().find(|remedies| remedies.condition == of).map_or(&[], |found| &found.remedies)
 }
 
 fn sentence(condition: &Condition) -> String {

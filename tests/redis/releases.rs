@@ -36,7 +36,7 @@ async fn each_server_is_told_by_what_it_reports() {
             other => panic!("no test knows what is to be said of {other:?}"),
         };
         assert_eq!((said.status, said.reason), wanted, "{said:?}");
-        assert!(said.message.contains(&format!("{} {}", answer.product, answer.version)), "{said:?}");
+        assert!(said.message.text.contains(&format!("{} {}", answer.product, answer.version)), "{said:?}");
         let accepted = told(json!({"redis": {"acceptedVersion": answer.version}}), &answer);
         assert_eq!(accepted.status, ConditionStatus::True, "{accepted:?}");
         seen.push((answer.product, line));

@@ -11,8 +11,13 @@ use serde_path_to_error::{Path, Segment};
 
 /// The lists whose elements have a key, and whether an element stays that this version cannot read at all. Of what was
 /// observed it does not: this version observes anew.
-const LISTS: [(&str, &str, bool); 4] =
-    [("conditions", "type", true), ("operations", "type", true), ("servers", "pod", false), ("keys", "id", false)];
+const LISTS: [(&str, &str, bool); 5] = [
+    ("conditions", "type", true),
+    ("operations", "type", true),
+    ("remedies", "condition", false),
+    ("servers", "pod", false),
+    ("keys", "id", false),
+];
 
 /// What of a status could not be read.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -11,6 +11,7 @@ mod kept;
 mod operations;
 mod persistence;
 mod redis;
+mod remedy;
 mod rotation;
 mod status;
 mod stored;
@@ -36,6 +37,7 @@ pub use redis::{
     Acl, CpuResources, DEFAULT_IMAGE, EvictionPolicy, ImagePullPolicy, NetworkPolicyMode, PodSpec, RedisSpec, TlsMode,
     TlsSpec,
 };
+pub use remedy::{ConditionRemedies, Remedy};
 pub use rotation::{PasswordRotationSpec, PasswordWait};
 pub use status::{BindingStatus, LONGEST_MESSAGE, RedisStatus, ServerStatus, TokenCacheStatus};
 pub use stored::StoredStatus;

@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Remedy;
+
 /// The latest request of one kind, and what became of it.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +52,9 @@ pub struct OperationStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(!default)]
     pub message: String,
+    /// What helps, first what costs nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
 }
 
 /// What can be asked for.

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyRingStatus, OperationStatus};
+use super::{ConditionRemedies, KeyRingStatus, OperationStatus};
 
 /// The longest message in a status, in characters.
 pub const LONGEST_MESSAGE: u16 = 1024;
@@ -20,6 +20,10 @@ pub struct TokenCacheStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// What helps against what conditions tell of: each step with what it costs, and commands that can be pasted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["condition".into()]))]
+    pub remedies: Vec<ConditionRemedies>,
     /// How many conditions warn: of what does not fail now and may. What the spec asks for is no warning.
     #[serde(default)]
     pub warnings: i32,

@@ -86,9 +86,9 @@ pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Con
             _ => Reason::Contested,
         };
         if finding.status != ConditionStatus::True || finding.reason == contested {
-            finding.message = format!("{}. {sentence}", finding.message);
+            finding.message = std::mem::take(&mut finding.message).and(&sentence);
         } else {
-            finding.message = sentence;
+            finding.message = sentence.into();
             finding.reason = contested;
         }
         if finding.reason == contested && !contest.change.is_of_metadata() {
@@ -193,7 +193,7 @@ mod tests {
         let [event] = events(&contests, "shop").try_into().unwrap();
         let changed = findings.into_iter().filter(|finding| finding.reason == Reason::Contested);
         let [finding] = changed.collect::<Vec<_>>().try_into().unwrap();
-        assert_eq!((event.reason, &event.note), ("Contested", &finding.message));
+        assert_eq!((event.reason, &event.note), ("Contested", &finding.message.text));
         (finding, event.note)
     }
 
@@ -246,6 +246,10 @@ mod tests {
         let mut finding = Finding::fails(ConditionType::RedisAvailable, Reason::Unreachable, "nobody answers");
         tell(std::iter::once(&mut finding), &brake.contests(now()), "shop");
         assert_eq!(finding.reason, Reason::Unreachable);
-        assert!(finding.message.starts_with("nobody answers. Secret shop-redis is deleted, "), "{}", finding.message);
+        assert!(
+            finding.message.text.starts_with("nobody answers. Secret shop-redis is deleted, "),
+            "{}",
+            finding.message.text
+        );
     }
 }

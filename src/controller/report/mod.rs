@@ -12,16 +12,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::brake::Contest;
 use crate::{
-    api::v1alpha1::{LONGEST_MESSAGE, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus, last_operation},
+    api::v1alpha1::{ConditionRemedies, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus, last_operation},
     capability::{
         cost::NOTHING,
         operation,
         part::{Awaited, Operation, Part, StatusShare},
     },
-    condition::{ConditionStatus, ConditionType, Finding, Reason, merge, standing, summary, warned},
+    condition::{ConditionStatus, ConditionType, Finding, Message, Reason, is_kept, merge, standing, summary, warned},
     kubernetes::{
         event::Event,
-        words,
         write::{WriteError, WriteErrorClass},
     },
 };
@@ -105,6 +104,9 @@ fn before_look(about: Basis<'_>, spec_valid: Finding) -> Report {
             || report.status.conditions.iter().any(|new| new.type_ == condition.type_)
     };
     let kept: Vec<_> = about.previous.conditions.iter().filter(|old| !is_said(old)).cloned().collect();
+    let kept_remedies =
+        about.previous.remedies.iter().filter(|old| kept.iter().any(|kept| kept.type_ == old.condition));
+    report.status.remedies.extend(kept_remedies.cloned());
     report.status.conditions.extend(kept);
     report
 }
@@ -146,7 +148,7 @@ fn kept(previous: &TokenCacheStatus) -> StatusShare {
 
 /// The finding about a spec that cannot be read.
 #[must_use]
-pub fn unreadable(message: impl Into<String>) -> Finding {
+pub fn unreadable(message: impl Into<Message>) -> Finding {
     Finding::fails(ConditionType::SpecValid, Reason::Invalid, message)
 }
 
@@ -197,13 +199,22 @@ fn paused(cache: &TokenCache) -> Option<Finding> {
     operation::is_paused(cache).then(|| Finding::holds(ConditionType::Paused, Reason::Paused, message))
 }
 
-fn assemble(Basis { cache, previous, now }: Basis<'_>, findings: &[Finding], share: StatusShare) -> Report {
-    // What is news is told by what stands in the status.
-    let fitting = |finding: &Finding| Finding {
-        message: words::cut(&finding.message, LONGEST_MESSAGE.into()),
-        ..finding.clone()
+/// What helps against what conditions tell of. Of those that take more looks to tell, what was told before stays.
+fn remedies(previous: &TokenCacheStatus, findings: &[Finding]) -> Vec<ConditionRemedies> {
+    let of = |finding: &Finding| {
+        let condition = finding.condition.as_str();
+        if is_kept(&previous.conditions, finding) {
+            return previous.remedies.iter().find(|before| before.condition == condition).cloned();
+        }
+        let remedies = finding.message.remedies.clone();
+        (!remedies.is_empty()).then(|| ConditionRemedies { condition: condition.to_owned(), remedies })
     };
-    let mut findings: Vec<Finding> = findings.iter().map(fitting).collect();
+    let repeats = |finding: &&Finding| matches!(finding.condition, ConditionType::Ready | ConditionType::Stalled);
+    findings.iter().filter(|finding| !repeats(finding)).filter_map(of).collect()
+}
+
+fn assemble(Basis { cache, previous, now }: Basis<'_>, findings: &[Finding], share: StatusShare) -> Report {
+    let mut findings = findings.to_vec();
     findings.extend(paused(cache));
     findings.sort_by_key(|finding| finding.condition);
     let generation = cache.metadata.generation.unwrap_or_default();
@@ -217,6 +228,7 @@ fn assemble(Basis { cache, previous, now }: Basis<'_>, findings: &[Finding], sha
         warnings: i32::try_from(warned.len()).unwrap_or(i32::MAX),
         warned: warned.join(","),
         conditions,
+        remedies: remedies(previous, &findings),
         redis,
         binding,
         key_ring,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     capability::{cost::NOTHING, operation},
-    condition::{ConditionType::KeyRingReady, Finding, Reason},
+    condition::{ConditionType::KeyRingReady, Finding, Message, Reason},
     kubernetes::name,
 };
 
@@ -124,7 +124,7 @@ impl Evidence<'_> {
     }
 }
 
-pub(super) fn fails(reason: Reason, message: impl Into<String>) -> Finding {
+pub(super) fn fails(reason: Reason, message: impl Into<Message>) -> Finding {
     Finding::fails(KeyRingReady, reason, message)
 }
 

@@ -16,7 +16,7 @@ impl Evidence<'_> {
             Found::Foreign(holder) => holder,
             Found::Restored(manager) => {
                 let message = operation::restored(&self.settings.owner, "Secret", &self.secret, manager);
-                return Some(fails(Reason::NameTaken, format!("{message}, and no key is made")));
+                return Some(fails(Reason::NameTaken, message));
             }
             Found::Absent | Found::Owned(_) | Found::Leftover => return None,
         };

@@ -13,6 +13,7 @@ use crate::{
         operation::{self, Again, Request, is},
         time::{after, whole, whole_or_later},
     },
+    condition::Message,
     data_protection::{
         key::{id::KeyId, read},
         operations::readers::{self, Behind, Readers},
@@ -107,7 +108,7 @@ fn said(operation: Option<OperationStatus>) -> RotateKey {
     RotateKey { operation, ..RotateKey::default() }
 }
 
-fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
+fn entry(stage: OperationStage, requested: Option<Timestamp>, message: impl Into<Message>) -> OperationStatus {
     operation::entry(OperationType::RotateKey, stage, requested, message)
 }
 

@@ -104,7 +104,7 @@ impl Outdated {
     #[must_use]
     pub fn restart(&self, namespace: &str) -> Option<String> {
         let targets: Vec<String> = self.left.iter().filter_map(Workload::rollout_target).collect();
-        (!targets.is_empty()).then(|| format!("`kubectl -n {namespace} rollout restart {}`", targets.join(" ")))
+        (!targets.is_empty()).then(|| format!("kubectl -n {namespace} rollout restart {}", targets.join(" ")))
     }
 }
 

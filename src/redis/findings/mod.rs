@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     capability::operation,
-    condition::{ConditionType::RedisAvailable, Finding, Reason},
+    condition::{ConditionType::RedisAvailable, Finding, Message, Reason},
     kubernetes::{identity::ORPHANED, name},
 };
 use known::unavailable;
@@ -68,17 +68,21 @@ fn with_tls(
     health
 }
 
+/// Redis is not available, and that is an outage.
+fn failed(reason: Reason, message: impl Into<Message>) -> Health {
+    unavailable(Finding::fails(RedisAvailable, reason, message))
+}
+
 fn of_cluster(settings: &Settings, observed: &Live, credentials: &Credentials, moment: Moment) -> Health {
     let owner = &settings.owner.name;
-    let unavailable = |reason: Reason, message: String| unavailable(Finding::fails(RedisAvailable, reason, message));
     let restart = Restart::seen(settings, observed);
     if let Some(taken) = observed.taken(owner) {
         let (kind, name) = (taken.kind, taken.name);
         if taken.is_restored {
             let message = operation::restored(&settings.owner, kind, &name, &taken.holder);
-            return unavailable(Reason::NameTaken, format!("{message}, and nothing else is made"));
+            return failed(Reason::NameTaken, message);
         }
-        return unavailable(
+        return failed(
             Reason::NameTaken,
             format!(
                 "{kind} {name} exists already and belongs to {}; it is left as it is, and nothing else is made. {}",
@@ -94,32 +98,32 @@ fn of_cluster(settings: &Settings, observed: &Live, credentials: &Credentials, m
     }
     if let Some(leftover) = observed.leftover(owner) {
         let message = format!("waiting until {leftover} of an earlier TokenCache {owner} has been collected");
-        return unavailable(Reason::Provisioning, message);
+        return failed(Reason::Provisioning, message);
     }
     if !credentials.tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
         let message = "Redis is not started, or not changed, before there is a certificate: see TlsReady";
-        return self::unavailable(Finding::unknown(RedisAvailable, Reason::TlsNotReady, message));
+        return unavailable(Finding::unknown(RedisAvailable, Reason::TlsNotReady, message));
     }
     let Some(pod) = observed.pods.first() else {
         // In the words of a pod that is there: whether the StatefulSet controller has come to it yet is no news.
         let first = [name::redis(owner), "-0".to_owned()].concat();
-        return unavailable(Reason::Provisioning, rollout::being_started(settings, &first, ""));
+        return failed(Reason::Provisioning, rollout::being_started(settings, &first, ""));
     };
     // How a server ends that was told to is no trouble.
     if let Some(trouble) = trouble(pod, restart, moment.now).filter(|_| !crate::redis::server::pods::is_over(pod)) {
-        return unavailable(trouble.reason, trouble.message);
+        return failed(trouble.reason, trouble.message);
     }
     let Some(server) = server_in(settings, pod) else {
         if pod.metadata.deletion_timestamp.is_some() && rollout::restarts_for_password(pod, credentials) {
-            return unavailable(Reason::RestartingForPassword, rollout::new_password(pod, restart));
+            return failed(Reason::RestartingForPassword, rollout::new_password(pod, restart));
         }
-        return unavailable(Reason::Provisioning, rollout::on_its_way(settings, pod, restart));
+        return failed(Reason::Provisioning, rollout::on_its_way(settings, pod, restart));
     };
     if let Some(why) = rollout::pending(settings, observed, pod, credentials, moment.carried_out) {
         return if rollout::restarts_for_password(pod, credentials) {
-            unavailable(Reason::RestartingForPassword, rollout::new_password(pod, restart))
+            failed(Reason::RestartingForPassword, rollout::new_password(pod, restart))
         } else {
-            unavailable(Reason::Provisioning, why)
+            failed(Reason::Provisioning, why)
         };
     }
     of_sample(settings, observed, pod, &server, credentials, moment)

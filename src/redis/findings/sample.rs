@@ -132,7 +132,7 @@ fn refusals(settings: &Settings, observed: &Live, pod: &str, answer: &Answer, no
     if answer.refusals.contains(&Refusal::Password)
         && let Some(who) = rotation::who_has_the_earlier_one(settings, observed, now)
     {
-        finding.message = format!("{}. {who}", finding.message);
+        finding.message = finding.message.and(&who);
     }
     finding
 }

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use crate::{
     api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
     capability::operation::{self, Again, Request, is},
+    condition::Message,
     data_protection::{
         key::{id::KeyId, revocation::Revocation},
         operations::readers,
@@ -152,6 +153,6 @@ fn said(operation: Option<OperationStatus>) -> Revoke {
     Revoke { operation, ..Revoke::default() }
 }
 
-fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
+fn entry(stage: OperationStage, requested: Option<Timestamp>, message: impl Into<Message>) -> OperationStatus {
     operation::entry(OperationType::RevokeKey, stage, requested, message)
 }

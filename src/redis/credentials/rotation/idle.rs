@@ -9,12 +9,13 @@ use super::{Cause, Input, Marks, NextPassword, PasswordRotation, in_order, messa
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
     capability::operation::{self, Request, is},
+    condition::Message,
     kubernetes::name,
 };
 
 impl Input<'_> {
     /// No rotation is under way. Perhaps one is to be begun.
-    pub(super) fn at_rest(&self, obstacle: Option<String>) -> PasswordRotation {
+    pub(super) fn at_rest(&self, obstacle: Option<Message>) -> PasswordRotation {
         let (before, done) = (self.before(), self.marks());
         let rest = |operation| PasswordRotation::new(self.valid_at_rest(), self.marks(), operation);
         // Said before anything else is begun, so that it is said at all.
@@ -43,7 +44,7 @@ impl Input<'_> {
             return rest(Some(messages::entry(OperationStage::Ignored, Some(requested), message)));
         }
         if let Some(why) = self.obstacle(obstacle) {
-            return rest(Some(messages::entry(OperationStage::Waiting, Some(requested), messages::waiting(&why))));
+            return rest(Some(messages::entry(OperationStage::Waiting, Some(requested), messages::waiting(why))));
         }
         // Not before its Secret was seen can anybody say that it was begun.
         let entry = messages::entry(OperationStage::Waiting, Some(requested), messages::waiting("it is about to be"));
@@ -65,15 +66,15 @@ impl Input<'_> {
     }
 
     /// Why a rotation cannot be begun.
-    fn obstacle(&self, name: Option<String>) -> Option<String> {
+    fn obstacle(&self, name: Option<Message>) -> Option<Message> {
         let binding = name::redis(&self.settings.owner.name);
         if self.wish().held {
-            return Some(messages::paused());
+            return Some(messages::paused().into());
         }
         name.or_else(|| match self.app {
-            None => Some(format!("there is no Secret {binding} yet")),
+            None => Some(format!("there is no Secret {binding} yet").into()),
             Some(password) if !self.in_users.contains(&password.sha256()) => {
-                Some(format!("the password in Secret {binding} is on its way to Redis"))
+                Some(format!("the password in Secret {binding} is on its way to Redis").into())
             }
             Some(_) => None,
         })

@@ -14,14 +14,14 @@ pub use crate::capability::operation::{paused, time};
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_PASSWORD_ANNOTATION},
     capability::operation::{self, Again, CLOCKS_DIFFER_BY, Request},
-    condition::Reason,
+    condition::{Message, Reason},
     kubernetes::name,
     redis::settings::Settings,
 };
 
 /// The entry of a stage, and nothing else said yet.
 #[must_use]
-pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: String) -> OperationStatus {
+pub fn entry(stage: OperationStage, requested: Option<Timestamp>, message: impl Into<Message>) -> OperationStatus {
     operation::entry(OperationType::RotatePassword, stage, requested, message)
 }
 
@@ -44,20 +44,21 @@ pub fn reason(stage: OperationStage) -> Option<Reason> {
 
 /// What nobody can read as a time.
 #[must_use]
-pub fn malformed(settings: &Settings, value: &str) -> String {
+pub fn malformed(settings: &Settings, value: &str) -> Message {
     operation::malformed(&settings.owner, ROTATE_PASSWORD_ANNOTATION, value, Some(&Again::default()))
 }
 
 /// A request that is not followed.
 #[must_use]
-pub fn ignored(settings: &Settings, why: &str) -> String {
+pub fn ignored(settings: &Settings, why: &str) -> Message {
     operation::ignored(&settings.owner, ROTATE_PASSWORD_ANNOTATION, why, Some(&Again::default()))
 }
 
 /// A request that cannot be begun yet.
 #[must_use]
-pub fn waiting(why: &str) -> String {
-    format!("the new password is not made yet: {why}")
+pub fn waiting(why: impl Into<Message>) -> Message {
+    let Message { text, remedies } = why.into();
+    Message { text: format!("the new password is not made yet: {text}"), remedies }
 }
 
 /// What is said while a cache is paused.
@@ -68,8 +69,8 @@ pub fn held(message: &str) -> String {
 
 /// What is said of another request, which is begun later.
 #[must_use]
-pub fn queued(message: &str, requested: Timestamp) -> String {
-    format!("{message}. Another request ({requested}) is begun when this one is complete")
+pub fn queued(message: Message, requested: Timestamp) -> Message {
+    message.and(&format!("Another request ({requested}) is begun when this one is complete"))
 }
 
 /// The new password is made valid beside the earlier one.

@@ -141,13 +141,14 @@ impl PasswordRotation {
                 None => input.unasked().unwrap_or_else(|| input.at_rest(None)),
             },
             Found::Leftover => {
-                input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected")))
+                input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected").into()))
             }
             Found::Restored(manager) => {
                 input.at_rest(Some(operation::restored(&input.settings.owner, "Secret", &secret, manager)))
             }
-            Found::Foreign(holder) => input
-                .at_rest(Some(format!("Secret {secret} exists already and belongs to {holder}: delete or rename it"))),
+            Found::Foreign(holder) => input.at_rest(Some(
+                format!("Secret {secret} exists already and belongs to {holder}: delete or rename it").into(),
+            )),
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     api::v1alpha1::{OperationStage, OperationStatus},
     capability::operation::{Request, is},
+    condition::Message,
     kubernetes::{
         name,
         write::{Write, upkeep::upkeep_secret},
@@ -176,7 +177,8 @@ impl Input<'_> {
     }
 
     /// The entry of a rotation that is under way, with what is said of another request.
-    fn entry(&self, stage: OperationStage, record: &Record, mut message: String) -> OperationStatus {
+    fn entry(&self, stage: OperationStage, record: &Record, message: impl Into<Message>) -> OperationStatus {
+        let mut message = message.into();
         let mut queued = None;
         match &self.wish().request {
             // What was asked for before this one is done with it.
@@ -187,10 +189,10 @@ impl Input<'_> {
                     Request::Malformed(_) => None,
                 };
                 if let Some(said) = messages::meanwhile(request, refused.as_deref()) {
-                    message = [message, said].join(". ");
+                    message = message.and(&said);
                 } else if let Request::At(time) = request {
                     queued = Some(messages::time(*time));
-                    message = messages::queued(&message, *time);
+                    message = messages::queued(message, *time);
                 }
             }
             None => {}

@@ -197,7 +197,8 @@ pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) 
             format!("{runs}, which spec.redis.acceptedVersion accepts as it is"),
         ),
         Some(accepted) => {
-            Finding { message: format!("{}. spec.redis.acceptedVersion is {accepted}", found.message), ..found }
+            let but = format!("spec.redis.acceptedVersion is {accepted}");
+            Finding { message: found.message.and(&but), ..found }
         }
         None => found,
     }
