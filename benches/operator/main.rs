@@ -26,6 +26,8 @@ mod support {
     pub mod plain;
     pub mod process;
     pub mod redis_server;
+    pub mod remedies;
+    pub mod told;
     pub mod witness;
 }
 

@@ -24,6 +24,8 @@ mod support {
     pub mod process;
     pub mod proposed;
     pub mod redis_server;
+    pub mod remedies;
     pub mod stored;
+    pub mod told;
     pub mod witness;
 }

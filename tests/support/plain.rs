@@ -48,8 +48,13 @@ pub fn assert_plain(message: &str) {
 /// Takes note of what `Debug` writes in a message, where a panic would only be swallowed.
 pub fn note(message: &str) {
     if let Some(found) = debug_output(message) {
-        FOUND.with_borrow_mut(|all| all.push(format!("{found:?} is what Debug writes, in a message: {message}")));
+        note_fault(format!("{found:?} is what Debug writes, in a message: {message}"));
     }
+}
+
+/// Takes note of something else that is wrong with what is told.
+pub fn note_fault(fault: String) {
+    FOUND.with_borrow_mut(|all| all.push(fault));
 }
 
 /// What was found in messages on this thread since it was asked last.

@@ -1,5 +1,6 @@
 //! What is told in a status: each message is short, and what helps stands beside it with what it costs.
 
+use serde_json::Value;
 use tokencache_operator::{api::v1alpha1::Remedy, condition::message::LONGEST};
 
 use super::remedies::without_cost;
@@ -23,6 +24,23 @@ pub fn fault(message: &str, remedies: &[Remedy]) -> Option<String> {
     (!is_told).then(|| format!("the first step does not stand in the message: {message}"))
 }
 
+/// What is wrong with what a status tells.
+pub fn faults(status: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let of = |told: &Value| -> Vec<Remedy> { serde_json::from_value(told["remedies"].clone()).unwrap_or_default() };
+    let remedies = list(&status["remedies"]);
+    let conditions = list(&status["conditions"]).into_iter().map(|told| {
+        let beside = remedies.iter().find(|beside| beside["condition"] == told["type"]);
+        let remedies = beside.map(of).unwrap_or_default();
+        (told, remedies)
+    });
+    let operations = list(&status["operations"]).into_iter().map(|told| {
+        let remedies = of(&told);
+        (told, remedies)
+    });
+    conditions.chain(operations).filter_map(|(told, remedies)| fault(told["message"].as_str()?, &remedies)).collect()
+}
+
 /// Makes sure that a message and its remedies are as they should be.
 pub fn assert_short(message: &str, remedies: &[Remedy]) {
     assert_eq!(fault(message, remedies), None);
@@ -38,6 +56,24 @@ pub fn line(remedy: &Remedy) -> String {
 /// Remedies in a line each, as they stand in a snapshot.
 pub fn lines(remedies: &[Remedy]) -> String {
     remedies.iter().map(|remedy| format!("      - {}\n", line(remedy))).collect()
+}
+
+#[test]
+fn what_is_wrong_in_a_status_is_seen_of_conditions_and_of_operations() {
+    use serde_json::json;
+
+    let remedy = json!({"costs": "nothing", "step": "set spec.redis.acl: Strict"});
+    let told = "it is full. Costs nothing: set spec.redis.acl: Strict";
+    let status = |message: &str| {
+        json!({
+            "conditions": [{"type": "Ready", "message": told}, {"type": "Durable", "message": message}],
+            "remedies": [{"condition": "Durable", "remedies": [remedy]}],
+            "operations": [{"message": message, "remedies": [remedy]}],
+        })
+    };
+    assert_eq!(faults(&status(told)), [""; 0]);
+    assert_eq!(faults(&status("it is full")).len(), 2);
+    assert_eq!(faults(&Value::Null), [""; 0]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use kube::client::Body;
 use serde_json::Value;
 use tower::{Layer, Service};
 
-use super::plain;
+use super::{plain, told};
 
 /// The operator's user agent. What tests write themselves may be anything.
 const READ: &str = "tokencache-operator";
@@ -54,7 +54,9 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Witnessed<S> {
             // What is written is in memory as a whole.
             let body = request.body().try_clone().and_then(|body| body.collect_bytes().now_or_never());
             let body = body.expect("a body that is there").expect("a body");
-            messages(&serde_json::from_slice(&body).expect("JSON")).into_iter().for_each(plain::note);
+            let body = serde_json::from_slice(&body).expect("JSON");
+            messages(&body).into_iter().for_each(plain::note);
+            told::faults(&body["status"]).into_iter().for_each(plain::note_fault);
         }
         self.inner.call(request)
     }
