@@ -29,7 +29,7 @@ Each condition and each Event of a TokenCache has one of these reasons. `make ge
 - **Outage**: applications fail now, or what was asked for is not there yet. A condition that is False for it makes `Ready` False, and one
   that is Unknown for it makes `Ready` Unknown. Its Event is a Warning.
 - **Risk**: applications will fail, or may. A condition that is False for it is a warning: it is counted in `status.warnings`, and named in
-  `status.warned` (column WARNINGS) and in the message of `Ready`. Its Event is a Warning. So is a condition that is True and has a reason
+  `status.warned` (column WARNINGS). Its Event is a Warning. So is a condition that is True and has a reason
   that is no note.
 - **Note**: worth knowing. Its Event is Normal.
 
