@@ -7,16 +7,16 @@ use super::{
     findings::{Answered, Health, Moment, health},
     live::Live,
     plan::{rollout, stateful_set, writes},
-    settings::{Settings, SettingsError, TlsSource},
+    settings::{MaxMemory, Settings, TlsSource},
 };
 use crate::{
-    api::v1alpha1::{BindingStatus, NetworkPolicyMode, RedisStatus},
+    api::v1alpha1::{BindingStatus, NetworkPolicyMode, RedisStatus, Remedy},
     capability::{
         ask::Volume,
         part::{Awaited, Group, Needs, Operation, Part, Rehearsal, StatusShare},
     },
-    condition::{Finding, Reason},
-    kubernetes::{name, object::Kind, write::Write},
+    condition::{Finding, Message, Reason},
+    kubernetes::{name, object::Kind, quantity::format_bytes, write::Write},
 };
 
 /// The name of the group of writes.
@@ -25,11 +25,26 @@ pub const GROUP: &str = "redis";
 /// Why the spec cannot be carried out, by what there is. A volume that is too small is made for nobody; one that is there already is
 /// taken, or a cache could not be made again on what an earlier one has left.
 #[must_use]
-pub fn refusal(settings: &Settings, live: &Live) -> Option<String> {
+pub fn refusal(settings: &Settings, live: &Live) -> Option<Message> {
     let size = settings.persistence.as_ref()?.size;
     let is_small = size < settings.max_memory.volume();
     let is_new = live.stateful_set.owned().is_none() && live.volume == Volume::Absent;
-    (is_small && is_new).then(|| SettingsError::volume_too_small(settings, size).to_string())
+    (is_small && is_new).then(|| volume_too_small(settings, size))
+}
+
+/// What is said of a volume of this size, in bytes, that is too small for what it is to keep, and is not there yet.
+fn volume_too_small(settings: &Settings, size: u64) -> Message {
+    let claim = name::data_claim(&format!("{}-0", name::redis(&settings.owner.name)));
+    let (most, least) = (format_bytes(MaxMemory::most_on(size)), format_bytes(settings.max_memory.volume()));
+    Message::from(format!(
+        "spec.redis.persistence.size is {}, less than three times maxMemory {}, and there is no claim {claim} yet",
+        format_bytes(size),
+        settings.max_memory.quantity()
+    ))
+    .remedy(Remedy::free(format!("set spec.redis.maxMemory: {most}")))
+    .remedy(Remedy::free(format!(
+        "delete this TokenCache, and make it again with spec.redis.persistence.size: {least}"
+    )))
 }
 
 /// What is to be written. `is_accepted` tells whether the API server is known to accept what the spec leads to.

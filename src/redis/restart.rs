@@ -9,9 +9,9 @@ use super::{
         answer::Answer,
         drift::{Drift, Parameter},
     },
-    settings::Settings,
+    settings::{MaxMemory, Settings},
 };
-use crate::{capability::cost::NOTHING, kubernetes::quantity::format_bytes};
+use crate::{api::v1alpha1::Remedy, kubernetes::quantity::format_bytes};
 
 /// What a restart leaves of the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +54,29 @@ impl Restart {
         }
     }
 
-    /// The cost of a remedy that raises `maxMemory` to whatever it takes, where the server's container has this memory, in
-    /// bytes.
+    /// A restart of the server in this pod, which then has its own configuration and the users from its Secret.
     #[must_use]
-    pub fn costs_of_more_memory(self, settings: &Settings, container: Option<u64>) -> String {
+    pub fn remedy(self, settings: &Settings, pod: &str) -> Remedy {
+        Remedy::costing(self.costs(), format!("restart pod {pod}"))
+            .command(format!("kubectl -n {} delete pod {pod}", settings.owner.namespace))
+    }
+
+    /// A higher `maxMemory`, where the server's container has this memory: first as much as that has room for. `enough` is what
+    /// suffices, where that is known. All in bytes.
+    #[must_use]
+    pub fn more_memory(self, settings: &Settings, container: Option<u64>, enough: Option<u64>) -> Vec<Remedy> {
+        let set = |bytes, what: &str| format!("set spec.redis.maxMemory: {} ({what})", format_bytes(bytes));
         let most = container.map(|container| settings.most_in(container));
-        match most.filter(|most| *most > settings.max_memory.bytes()) {
-            Some(most) => format!("{NOTHING} up to {}, beyond it {}", format_bytes(most), self.costs()),
-            None => self.costs(),
+        let most = most.filter(|most| *most > settings.max_memory.bytes());
+        let suffices = enough.map(|enough| set(enough, &format!("suffices{}", of_volume(settings, enough))));
+        if let (Some(most), Some(enough), Some(suffices)) = (most, enough, &suffices)
+            && most >= enough
+        {
+            return vec![Remedy::free(suffices)];
         }
+        let more = suffices.unwrap_or_else(|| "set a higher spec.redis.maxMemory".to_owned());
+        let room = most.map(|most| Remedy::free(set(most, "may not suffice")));
+        room.into_iter().chain([Remedy::costing(self.costs(), more)]).collect()
     }
 
     /// What becomes of the entries when the server ends.
@@ -76,6 +90,13 @@ impl Restart {
             Self::Lost(Some(number)) => format!("all {} are lost (users sign in again)", entries(number)),
         }
     }
+}
+
+/// That a volume has to be larger for so much memory, in bytes, where it has.
+fn of_volume(settings: &Settings, memory: u64) -> String {
+    let least = MaxMemory::volume_for(memory);
+    let is_small = settings.persistence.as_ref().is_some_and(|persistence| persistence.size < least);
+    if is_small { format!(", with a volume of {}", format_bytes(least)) } else { String::new() }
 }
 
 /// `7 entries`, `of about 1,200 entries`.

@@ -20,7 +20,7 @@ use tokencache_operator::{
 use super::pods::{running, unschedulable};
 use super::seen::{Seen, well};
 use super::world::{START, World, shop};
-use crate::support::remedies::without_cost;
+use crate::support::told::assert_short;
 
 const VOLUME: &str = "{redis: {persistence: {size: 2Gi, storageClassName: fast}}}";
 
@@ -74,11 +74,12 @@ fn a_volume_that_is_too_small_is_made_for_nobody_and_one_that_is_there_is_taken(
     };
     let told = refused("512Mi", Volume::Absent).unwrap();
     assert_eq!(
-        told,
+        told.told(),
         "spec.redis.persistence.size is 512Mi, less than three times maxMemory 256Mi, and there is no claim data-shop-redis-0 yet. \
-         Costs nothing: spec.redis.maxMemory: 170Mi, or delete this TokenCache and make it with size: 768Mi"
+         Costs nothing: set spec.redis.maxMemory: 170Mi"
     );
-    assert_eq!(without_cost(&told), None);
+    assert_short(&told.told(), &told.remedies);
+    assert!(told.remedies[1].step.ends_with("spec.redis.persistence.size: 768Mi"), "{:?}", told.remedies);
     assert_eq!(refused("768Mi", Volume::Absent), None);
     assert_eq!(refused("512Mi", Volume::Holds(512 << 20)), None, "an earlier cache has left it");
     assert_eq!(refused("512Mi", Volume::Unknown), None, "nobody knows");

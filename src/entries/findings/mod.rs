@@ -13,7 +13,7 @@ use super::{
 use crate::{
     condition::{
         ConditionType::{self, EntriesExpire, EntriesReadable, InUse},
-        Finding, Reason,
+        Finding, Message, Reason,
     },
     redis::{
         findings::{Answered, unread},
@@ -63,9 +63,11 @@ pub(crate) fn sampling(condition: ConditionType, why: String) -> Finding {
 
 fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Keyspace) -> [Finding; 2] {
     let both =
-        |reason, why: String| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
+        |reason, why: Message| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
     match entries {
-        Keyspace::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet")),
+        Keyspace::NotYetKnown => {
+            both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet").into())
+        }
         Keyspace::Refused(words) => both(Reason::NotRead, unread::unseen(of_redis, pod, words)),
         Keyspace::Seen(population) => {
             [expiry::expiry(of_redis, pod, population), in_use::in_use(of_redis, pod, population)]

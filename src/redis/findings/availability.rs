@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::{drift, durability, unanswered, unread};
 use crate::{
-    condition::{ConditionType::RedisAvailable, Finding, Reason},
+    api::v1alpha1::Remedy,
+    condition::{ConditionType::RedisAvailable, Finding, Message, Reason},
     kubernetes::name,
     redis::{
         credentials::rotation::PasswordRotation,
@@ -26,50 +27,46 @@ use crate::{
 /// What keeps a server that answers from serving applications.
 pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: Timestamp) -> Option<Finding> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let namespace = &settings.owner.namespace;
     let cost = Restart::of(settings, Some(answer));
-    let restart = |with: &str| drift::restart(settings, cost, name, with);
     if let Some(unknown) = unread::finding(settings, name, answer, RedisAvailable, &[Section::Server]) {
         return Some(unknown);
     }
     let (reason, message) = match (&answer.impediment, answer.role) {
         (_, Some(Role::Replica)) => (
             Reason::ReadOnly,
-            format!(
-                "{name} is a replica of another server and refuses writes: somebody sent it REPLICAOF. {}",
-                restart("its role as a primary")
-            ),
+            Message::from(format!(
+                "{name} is a replica of another server and refuses writes. Somebody sent it REPLICAOF"
+            ))
+            .remedy(cost.remedy(settings, name)),
         ),
         (Some(Impediment::LacksReplicas), _) => (
             Reason::ReadOnly,
-            format!(
-                "{name} refuses writes because it has no replicas: somebody set min-replicas-to-write. {}",
-                restart("its own configuration")
-            ),
+            Message::from(format!(
+                "{name} refuses writes because it has no replicas. Somebody set min-replicas-to-write"
+            ))
+            .remedy(cost.remedy(settings, name)),
         ),
         (Some(Impediment::CannotSave(words)), _) => (
             Reason::ReadOnly,
-            format!(
-                "{name} refuses writes because it could not save its data ({words}); reads go on. `kubectl -n {namespace} \
-                 logs {name}` tells why: most often {}, or somebody changed where it saves{}",
-                if settings.persistence.is_some() { "its volume is full" } else { "its node's disk is full" },
-                settings
-                    .persistence
-                    .as_ref()
-                    .map_or_else(String::new, |_| format!(". {}", durability::larger(namespace, name)))
-            ),
+            Message::from(format!("{name} refuses writes because it cannot save its data; reads work: {words}"))
+                .remedy(unanswered::log(settings, name))
+                .remedies(settings.persistence.as_ref().map(|_| durability::larger(&settings.owner.namespace, name))),
         ),
         (Some(Impediment::Full { clients }), _) => {
-            (Reason::TooManyClients, full(settings, (name, pod), &format!(", {clients}"), cost))
+            (Reason::TooManyClients, full(settings, (name, pod), &format!(" {clients}"), cost))
         }
         // Between the server's first answer and kubelet's next look at it there always is a moment.
-        (None, _) if !is_ready(pod) => (
-            if was_started_after(pod, now - FIRST_PROBES) { Reason::Provisioning } else { Reason::PodNotReady },
-            format!(
-                "{name} answers the operator, but its readiness probe has not passed, so that the Service sends it no \
-                 traffic; if this lasts, `kubectl -n {namespace} describe pod {name}` tells why"
-            ),
-        ),
+        (None, _) if !is_ready(pod) => {
+            let is_new = was_started_after(pod, now - FIRST_PROBES);
+            (
+                if is_new { Reason::Provisioning } else { Reason::PodNotReady },
+                Message::from(format!(
+                    "{name} answers the operator, but its readiness probe has not passed, so the Service sends it no traffic"
+                ))
+                .remedy(Remedy::look("if this lasts, see the events")
+                        .command(format!("kubectl -n {} describe pod {name}", settings.owner.namespace))),
+            )
+        }
         (None, _) => match answer.detour.as_ref().filter(|detour| detour.is_confirmed) {
             Some(detour) => (Reason::AddressUnusable, unreached(settings, name, &detour.why)),
             None => return None,
@@ -79,23 +76,24 @@ pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: T
 }
 
 /// What is said of a server to which the address that applications are given does not lead.
-fn unreached(settings: &Settings, pod: &str, why: &str) -> String {
+fn unreached(settings: &Settings, pod: &str, why: &str) -> Message {
     let (namespace, service) = (&settings.owner.namespace, name::redis(&settings.owner.name));
-    format!(
-        "applications do not reach Redis at {}: {why}. {pod} answers at its own address. Check the cluster's DNS and kube-proxy, and \
-         `kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={service}`",
+    Message::from(format!(
+        "{pod} answers at its own address, but not at {}, where applications connect: {why}",
         settings.endpoint()
+    ))
+    .remedy(
+        Remedy::look("check the Service's EndpointSlices, the cluster's DNS and kube-proxy")
+            .command(format!("kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={service}")),
     )
 }
 
 /// What is said of a server that refuses connections, because it has as many as it may.
-pub(crate) fn full(settings: &Settings, (name, pod): (&str, &Pod), maxclients: &str, cost: Restart) -> String {
-    format!(
-        "{name} has as many clients as it may (maxclients{maxclients}), and refuses others. Most often an application opens a \
-         connection for every request, where one ConnectionMultiplexer should serve all: restart it. {}: a higher \
-         spec.redis.maxMemory, where so many are right",
-        cost.costs_of_more_memory(settings, pod.spec.as_ref().and_then(memory_limit))
-    )
+pub(crate) fn full(settings: &Settings, (name, pod): (&str, &Pod), maxclients: &str, cost: Restart) -> Message {
+    Message::from(format!("{name} has reached maxclients{maxclients} and refuses further connections"))
+        .remedy(Remedy::free("restart the application that opens too many connections"))
+        .remedy(Remedy::look(ONE_MULTIPLEXER))
+        .remedies(cost.more_memory(settings, pod.spec.as_ref().and_then(memory_limit), None))
 }
 
 /// What differed of the applications' password, and not because one follows another.
@@ -109,11 +107,11 @@ pub(crate) fn meddled<'answer>(
 }
 
 /// What is said of a script that was ended.
-pub(crate) fn script_ended(settings: &Settings, name: &str, found: &str) -> String {
-    format!(
-        "{name} ran {found} (BUSY). It had written nothing, and was ended; every entry is there. {}",
-        unanswered::who_runs_scripts(settings)
-    )
+pub(crate) fn script_ended(settings: &Settings, name: &str, found: &str) -> Message {
+    Message::from(format!(
+        "{name} ran {found} (BUSY). The operator ended it; it had written nothing, and no entry is lost"
+    ))
+    .remedy(unanswered::who_runs_scripts(settings))
 }
 
 /// Whether applications that have the published password can use a server that serves.
@@ -132,32 +130,37 @@ pub(crate) fn availability(settings: &Settings, pod: &Pod, answer: &Answer, pass
         Some((drift, Correction::Corrected)) => Finding::holds(
             RedisAvailable,
             Reason::DriftCorrected,
-            format!(
-                "{name} had {} for the user app; it was set to the one in Secret {secret}, and read back. Unless that \
-                 Secret is a new one, somebody or something uses ACL SETUSER",
+            Message::from(format!(
+                "{name} had {} for user app; the one in Secret {secret} was set again and read back",
                 drift.found
-            ),
+            ))
+            .remedy(Remedy::look("find out what sends ACL SETUSER, unless that Secret is new")),
         ),
         Some((_, Correction::Followed)) => Finding::holds(
             RedisAvailable,
             Reason::NewPassword,
-            format!(
-                "the applications' password is a new one, since Secret {secret} was made anew or replaced as a whole, and \
-                 {name} has it: applications that read the earlier one are refused (WRONGPASS) when they connect next. \
-                 Restart them"
-            ),
+            Message::from(format!(
+                "the applications' password is new: Secret {secret} was made anew or replaced, and {name} uses it. Applications \
+                 with the earlier one are refused (WRONGPASS) when they connect next"
+            ))
+            .remedy(Remedy::free(format!("restart the applications that read Secret {secret}"))),
         ),
         Some((drift, correction)) => Finding::fails(
             RedisAvailable,
             drift::reason(correction),
-            format!(
-                "{}; {}",
-                drift::of_app(name, &secret, &drift.found),
-                drift::remedy(settings, Restart::of(settings, Some(answer)), name, correction)
+            drift::uncorrected(
+                settings,
+                Restart::of(settings, Some(answer)),
+                name,
+                &drift::of_app(name, &secret, &drift.found),
+                correction,
             ),
         ),
     }
 }
+
+/// What keeps the number of connections low.
+pub(crate) const ONE_MULTIPLEXER: &str = "have each application process share one ConnectionMultiplexer";
 
 /// How long a server may answer before kubelet's readiness probe has to have passed.
 pub(crate) const FIRST_PROBES: SignedDuration = SignedDuration::from_secs(20);

@@ -5,12 +5,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    drift::{self, restart},
-    unread,
-};
+use super::{drift, unread};
 use crate::{
-    condition::{ConditionStatus, ConditionType::TlsReady, Finding, Reason},
+    condition::{ConditionStatus, ConditionType::TlsReady, Finding, Message, Reason},
     kubernetes::name,
     redis::{
         credentials::tls::{CertificateState, Tls, replacement::Replacement},
@@ -57,14 +54,14 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
             Some((sample, Err(Fault::PlainText))) => Finding::fails(
                 TlsReady,
                 Reason::PlainText,
-                format!(
+                Message::from(format!(
                     "{} answers in plain text on port {}, where TLS was expected: something other than this Redis's \
                      configuration is at work there, and applications, which expect TLS, cannot connect. Nothing secret was \
-                     sent. {}",
+                     sent",
                     sample.server.pod,
                     settings.port(),
-                    restart(settings, Restart::of(settings, None), &sample.server.pod, "its own configuration")
-                ),
+                ))
+                .remedy(Restart::of(settings, None).remedy(settings, &sample.server.pod)),
             ),
             Some((sample, Err(Fault::Certificate(untrusted)))) => {
                 let replacement = tls.replacement.as_ref().filter(|_| sample.want.correct);
@@ -101,10 +98,7 @@ fn of_served(
     if now >= served.not_after {
         let next = match reload {
             Reload::Done => format!("renew the one in Secret {secret}"),
-            Reload::Refused(words) => {
-                let restart = restart(settings, cost, pod, "it");
-                format!("it refuses to load the one in Secret {secret} ({words}). {restart}")
-            }
+            Reload::Refused(words) => format!("it refuses to load the one in Secret {secret} ({words})"),
             Reload::Pending | Reload::Withheld => {
                 format!(
                     "the one in Secret {secret} is loaded as soon as it reaches the pod and the cache is not paused"
@@ -114,7 +108,10 @@ fn of_served(
         return Finding::fails(
             TlsReady,
             Reason::CertificateExpired,
-            format!("the certificate that {pod} serves has expired ({described}), and applications refuse it: {next}"),
+            Message::from(format!(
+                "the certificate that {pod} serves has expired ({described}), and applications refuse it: {next}"
+            ))
+            .remedies(matches!(reload, Reload::Refused(_)).then(|| cost.remedy(settings, pod))),
         );
     }
     match reload {
@@ -175,9 +172,8 @@ fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replaceme
         format!(" (SHA-256 {}…, issued by {issuer:?})", fingerprint.short())
     });
     let cost = Restart::of(settings, None);
-    let by_hand = || restart(settings, cost, pod, &format!("the certificate in Secret {secret}"));
     let next = match replacement {
-        None => by_hand(),
+        None => format!("a restart makes it serve the one in Secret {secret}"),
         Some(Replacement { at, before, .. }) => {
             let before = before.map_or_else(String::new, |before| {
                 format!(
@@ -187,19 +183,19 @@ fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replaceme
                 )
             });
             format!(
-                "Unless it serves the right one before, the pod is replaced at {at}, and {}{before}. {}",
-                cost.leads_to(),
-                by_hand()
+                "Unless it serves the right one before, the pod is replaced at {at}, and {}{before}",
+                cost.leads_to()
             )
         }
     };
     Finding::fails(
         TlsReady,
         reason,
-        format!(
+        Message::from(format!(
             "the certificate that {pod} serves{shown} {what}. Applications refuse it, and the operator sends its login to nobody \
              who cannot prove who it is. {next}"
-        ),
+        ))
+        .remedy(cost.remedy(settings, pod)),
     )
 }
 

@@ -4,9 +4,10 @@
 
 use super::{unread, users};
 use crate::{
+    api::v1alpha1::Remedy,
     condition::{
         ConditionType::{self, Durable, EvictionPolicyVerified, RedisAvailable, TlsReady, UsersVerified},
-        Finding, Reason,
+        Finding, Message, Reason,
     },
     kubernetes::quantity::{self, format_bytes},
     redis::{
@@ -23,6 +24,9 @@ use crate::{
         },
     },
 };
+
+/// How many settings are told in one message.
+const MOST: usize = 2;
 
 /// Whether `maxmemory` and its policy are as wanted.
 #[must_use]
@@ -52,31 +56,27 @@ pub fn told(settings: &Settings, pod: &str, answer: &Answer, by: ConditionType) 
     let drifts: Vec<&Drift> = answer.drift.iter().filter(|drift| told_by(drift.parameter) == by).collect();
     let left: Vec<&Drift> = drifts.iter().copied().filter(|drift| !drift.correction.is_done()).collect();
     if let Some(first) = left.first() {
-        let found: Vec<String> = left.iter().map(|drift| describe(settings, drift, "is")).collect();
-        let leads_to: Vec<String> = left.iter().map(|drift| consequence(settings, drift)).collect();
+        let fact = format!("{} on {pod}: {}", describe_all(settings, &left, "is"), consequence(settings, first));
         return Some(Finding::fails(
             by,
             if by == Durable { Reason::SaveSettingDiffers } else { reason(&first.correction) },
-            format!(
-                "{} on {pod}: {}; {}",
-                found.join(" and "),
-                leads_to.join(", and "),
-                remedy(settings, Restart::of(settings, Some(answer)), pod, &first.correction)
-            ),
+            uncorrected(settings, Restart::of(settings, Some(answer)), pod, &fact, &first.correction),
         ));
     }
     if drifts.is_empty() {
         return None;
     }
-    let found: Vec<String> = drifts.iter().map(|drift| describe(settings, drift, "was")).collect();
-    Some(Finding::holds(
-        by,
-        Reason::DriftCorrected,
-        format!(
-            "{} on {pod}: set again and read back. Unless the spec was changed meanwhile, somebody or something uses CONFIG SET",
-            found.join(" and ")
-        ),
-    ))
+    let fact = format!("{} on {pod}; it was set again and read back", describe_all(settings, &drifts, "was"));
+    let look = Remedy::look("find out what sends CONFIG SET, unless the spec has just changed");
+    Some(Finding::holds(by, Reason::DriftCorrected, Message::from(fact).remedy(look)))
+}
+
+/// The settings that differ; of many, the first ones.
+fn describe_all(settings: &Settings, drifts: &[&Drift], is: &str) -> String {
+    let told: Vec<String> = drifts.iter().take(MOST).map(|drift| describe(settings, drift, is)).collect();
+    let more = drifts.len() - told.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", told.join(" and "))
 }
 
 fn told_by(parameter: Parameter) -> ConditionType {
@@ -109,7 +109,7 @@ fn describe(settings: &Settings, drift: &Drift, is: &str) -> String {
         }
         Parameter::AppendFsync => format!("appendfsync {is} {} (want {})", drift.found, config::APPEND_FSYNC),
         Parameter::PlainPort => format!("port {is} {} (want {})", drift.found, config::NO_PORT),
-        Parameter::CertificateFiles => format!("its certificate {is} read from {}", drift.found),
+        Parameter::CertificateFiles => format!("the certificate {is} read from {}", drift.found),
         Parameter::AppPassword => format!("the password of the user app {is} {}", drift.found),
         Parameter::Script => format!("there {is} {}", drift.found),
         Parameter::Login(_) | Parameter::Rights(_) | Parameter::Strangers => users::describe(drift),
@@ -124,31 +124,22 @@ fn amount(found: &str) -> String {
 fn consequence(settings: &Settings, drift: &Drift) -> String {
     let memory = settings.max_memory.quantity();
     match (drift.parameter, drift.found.as_str()) {
-        (Parameter::EvictionPolicy, "noeviction") => format!("writes fail when {memory} are full"),
+        (Parameter::EvictionPolicy, "noeviction") => format!("writes fail once {memory} is full"),
         (Parameter::EvictionPolicy, found) if found.starts_with("allkeys") => {
-            "entries without an expiration may be removed too".to_owned()
+            "entries without an expiration may be evicted too".to_owned()
         }
-        (Parameter::EvictionPolicy, _) => {
-            format!("other entries are removed than you asked for when {memory} are full")
-        }
-        (Parameter::MaxMemory, "0") => "nothing keeps Redis from growing until its container is killed".to_owned(),
+        (Parameter::EvictionPolicy, _) => format!("it evicts other entries than wanted once {memory} is full"),
+        (Parameter::MaxMemory, "0") => "Redis grows until its container is killed".to_owned(),
         (Parameter::MaxMemory, found) if quantity::bytes(found) < Some(settings.max_memory.bytes()) => {
-            "entries are removed earlier than you asked for".to_owned()
+            "entries are evicted earlier than wanted".to_owned()
         }
         (Parameter::MaxMemory, _) => "Redis may outgrow its container and be killed".to_owned(),
         (Parameter::Clients(setting), found) => of_clients(settings, setting, found).to_owned(),
-        (Parameter::AppendOnly, "no") => "what is written from now on is lost at the next restart".to_owned(),
-        (Parameter::AppendOnly, _) => {
-            "it fills its node's disk with a file that goes with the pod and keeps nothing".to_owned()
-        }
+        (Parameter::AppendOnly, "no") => "new writes are lost at the next restart".to_owned(),
+        (Parameter::AppendOnly, _) => "its file fills the node's disk, and is lost with the pod".to_owned(),
         (Parameter::AppendFsync, "always") => "every write waits for the disk".to_owned(),
-        (Parameter::AppendFsync, _) => {
-            "what the node's kernel has not brought to the disk, half a minute of writes or more, is lost with the node"
-                .to_owned()
-        }
-        (Parameter::PlainPort, _) => {
-            "who connects there sends passwords and tokens in plain text, for everybody on the way to read".to_owned()
-        }
+        (Parameter::AppendFsync, _) => "a failure of the node loses half a minute of writes or more".to_owned(),
+        (Parameter::PlainPort, _) => "passwords and tokens that are sent there are not encrypted".to_owned(),
         (Parameter::CertificateFiles, _) => "it serves another certificate than it should".to_owned(),
         (Parameter::AppPassword, _) => "applications are refused".to_owned(),
         (Parameter::Script, _) => "everybody waits for it".to_owned(),
@@ -160,11 +151,11 @@ fn consequence(settings: &Settings, drift: &Drift) -> String {
 fn of_clients(settings: &Settings, setting: &str, found: &str) -> &'static str {
     match setting {
         MAX_CLIENTS if quantity::bytes(found) < Some(ClientLimits::of(settings.max_memory).clients) => {
-            "applications are refused sooner than they should be"
+            "applications are refused too early"
         }
-        MAX_CLIENTS => "so many connections may take more memory than the container has beside the entries",
-        "timeout" => "connections on which nothing is said stay for another time than they should",
-        _ => "whoever reaches Redis may push entries out without a password, or applications are cut off too soon",
+        MAX_CLIENTS => "so many connections may need more memory than the container has",
+        "timeout" => "idle connections are closed too early or too late",
+        _ => "clients may push entries out without a password, or are cut off too early",
     }
 }
 
@@ -180,31 +171,23 @@ pub fn reason(correction: &Correction) -> Reason {
     }
 }
 
-/// What came of setting it again, and what else to do.
+/// What is so of a setting that differs, what came of setting it again, and what helps.
 #[must_use]
-pub fn remedy(settings: &Settings, cost: Restart, pod: &str, correction: &Correction) -> String {
-    let restart = || restart(settings, cost, pod, "its own configuration and users");
+pub fn uncorrected(settings: &Settings, cost: Restart, pod: &str, fact: &str, correction: &Correction) -> Message {
+    let message = Message::from(fact);
     match correction {
-        Correction::Corrected | Correction::Followed => "it was set again and read back".to_owned(),
-        Correction::Refused(words) => format!("it could not be changed ({words}). {}", restart()),
-        Correction::Ineffective(still) => {
-            format!("the server accepted the change and still has {}. {}", amount(still), restart())
+        Correction::Corrected | Correction::Followed => message.and("It was set again and read back"),
+        Correction::Refused(words) => {
+            message.and(&format!("Setting it again was refused: {words}")).remedy(cost.remedy(settings, pod))
         }
-        Correction::Withheld => {
-            "it is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
-                .to_owned()
-        }
+        Correction::Ineffective(still) => message
+            .and(&format!("Redis accepted the change, and still has {}", amount(still)))
+            .remedy(cost.remedy(settings, pod)),
+        Correction::Withheld => message.and("It is left alone while the cache is paused or SpecValid is False"),
         Correction::NoRoom => {
-            "the container has no room for it, so it is left alone until the pod has been replaced: see SpecValid"
-                .to_owned()
+            message.and("Its container has no room for more until the pod has been replaced: see SpecValid")
         }
     }
-}
-
-/// What a restart costs, and what it mends.
-#[must_use]
-pub fn restart(settings: &Settings, cost: Restart, pod: &str, with: &str) -> String {
-    format!("{}: `kubectl -n {} delete pod {pod}` restarts it with {with}", cost.costs(), settings.owner.namespace)
 }
 
 /// What is wrong with the user `app`, and what it leads to.
@@ -213,18 +196,17 @@ pub fn of_app(pod: &str, secret: &str, found: &str) -> String {
     match found {
         "no such user" => format!("{pod} has no user app: applications are refused (WRONGPASS)"),
         "no password needed" => {
-            format!("{pod} lets the user app in without a password: whoever reaches it reads and writes the entries")
+            format!("{pod} lets user app in without a password: whoever reaches it can read and write the entries")
         }
         SOME_PASSWORDS => format!(
-            "{pod} takes only some of the passwords of the user app while one follows another: applications that have the \
-             other one are refused (WRONGPASS)"
+            "{pod} takes only some of the passwords of user app during a rotation: applications with another are refused \
+             (WRONGPASS)"
         ),
         several if several.ends_with("passwords") => format!(
-            "{pod} accepts {several} for the user app: whoever has one that is not in Secret {secret} reads and writes the \
-             entries too"
+            "{pod} accepts {several} for user app: one that is not in Secret {secret} gives access to the entries too"
         ),
         found => format!(
-            "{pod} has {found} for the user app, not the one in Secret {secret}: applications are refused (WRONGPASS)"
+            "{pod} has {found} for user app, not the one in Secret {secret}: applications are refused (WRONGPASS)"
         ),
     }
 }

@@ -9,9 +9,9 @@
 
 use super::{drift, unread};
 use crate::{
-    api::v1alpha1::WhenDeleted,
+    api::v1alpha1::{Remedy, WhenDeleted},
     capability::{ask::Volume, cost::NOTHING},
-    condition::{ConditionStatus, ConditionType::Durable, Finding, Reason},
+    condition::{ConditionStatus, ConditionType::Durable, Finding, Message, Reason},
     kubernetes::{name, quantity::format_bytes},
     redis::{
         look::answer::{Answer, Saving, Section},
@@ -54,10 +54,10 @@ fn unsaved(settings: &Settings, pod: &str, saving: Saving) -> Option<Finding> {
     } else {
         return None;
     };
-    let message = format!(
-        "{pod} {what}. `kubectl -n {namespace} logs {pod}` tells why: most often the volume is full{besides}. {}",
-        larger(namespace, pod)
-    );
+    let message = Message::from(format!(
+        "{pod} {what}. `kubectl -n {namespace} logs {pod}` tells why: most often the volume is full{besides}"
+    ))
+    .remedy(larger(namespace, pod));
     Some(Finding::fails(Durable, reason, message))
 }
 
@@ -69,26 +69,27 @@ fn too_small(settings: &Settings, pod: &str, volume: Volume) -> Option<Finding> 
         Finding::fails(
             Durable,
             Reason::VolumeTooSmall,
-            format!(
-                "{claim} has {}, less than three times maxMemory {}: once it is full, writes are refused. {}, to {} or more. Costs \
-                 the entries that find no room: spec.redis.maxMemory: {}",
+            Message::from(format!(
+                "{claim} has {}, less than three times maxMemory {}: once it is full, writes are refused. It needs {}",
                 format_bytes(size),
                 settings.max_memory.quantity(),
-                larger(&settings.owner.namespace, pod),
-                format_bytes(least),
-                format_bytes(MaxMemory::most_on(size))
-            ),
+                format_bytes(least)
+            ))
+            .remedy(larger(&settings.owner.namespace, pod))
+            .remedy(Remedy::costing(
+                "the entries that find no room",
+                format!("set spec.redis.maxMemory: {}", format_bytes(MaxMemory::most_on(size))),
+            )),
         )
     })
 }
 
 /// How a volume that is full gets room.
 #[must_use]
-pub fn larger(namespace: &str, pod: &str) -> String {
-    format!(
-        "{NOTHING}: `kubectl -n {namespace} edit pvc {}` makes it larger, where its StorageClass allows that",
-        name::data_claim(pod)
-    )
+pub fn larger(namespace: &str, pod: &str) -> Remedy {
+    let claim = name::data_claim(pod);
+    Remedy::free("enlarge the volume, where its StorageClass allows that")
+        .command(format!("kubectl -n {namespace} edit pvc {claim}"))
 }
 
 fn persisted(persistence: &Persistence, pod: &str) -> String {

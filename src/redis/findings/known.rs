@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub(super) const NO_LOGIN: &str = "the operator cannot look at Redis without its own password";
+pub(super) const NO_LOGIN: &str = "the operator cannot ask Redis without its own password";
 
 /// What is known of the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub struct Moment {
 }
 
 pub(super) fn unavailable(why: Finding) -> Health {
-    without_answer(why, Reason::RedisUnavailable, "the server could not be asked: see RedisAvailable")
+    without_answer(why, Reason::RedisUnavailable, "Redis could not be asked: see RedisAvailable")
 }
 
 /// What is said where no server answered: whether it is available, and why nothing else is known.

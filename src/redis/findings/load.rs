@@ -3,13 +3,12 @@
 //! In: the settings and what the looks at a server add up to. Out: findings. What takes more looks than there were is said
 //! to be on its way.
 
-use super::unread;
+use super::{availability::ONE_MULTIPLEXER, unread};
 use crate::{
-    api::v1alpha1::EvictionPolicy,
-    capability::cost::NOTHING,
+    api::v1alpha1::{EvictionPolicy, Remedy},
     condition::{
         ConditionType::{self, LatencyAcceptable, MemorySufficient},
-        Finding, Reason,
+        Finding, Message, Reason,
     },
     kubernetes::quantity::format_bytes,
     redis::{
@@ -37,8 +36,12 @@ const GOES: &str = "Clears after ten looks without it";
 pub fn findings(settings: &Settings, pod: &str, answer: &Answer, container: Option<u64>) -> Vec<Finding> {
     let Usage { memory: has_memory, latency: has_latency, entries: _ } = &answer.usage;
     let restart = Restart::of(settings, Some(answer));
+    let more = |enough: Option<u64>| match enough {
+        Some(_) => restart.more_memory(settings, container, enough),
+        None => Vec::new(),
+    };
     let found = [
-        (memory(settings, pod, *has_memory, &|proposal| more(settings, restart, container, proposal)), Section::Errors),
+        (memory(settings, pod, *has_memory, &more), Section::Errors),
         (latency(pod, has_latency, restart), Section::Calls),
     ];
     found.map(|(finding, goes_by)| unread::unless_read(settings, pod, answer, finding, goes_by)).into()
@@ -54,86 +57,55 @@ fn sampling(condition: ConditionType, why: String) -> Finding {
     Finding::unknown(condition, Reason::Sampling, why)
 }
 
-/// What makes room, first what costs nothing.
-fn more(settings: &Settings, restart: Restart, container: Option<u64>, proposal: Option<u64>) -> String {
-    let Some(proposal) = proposal else { return "There is no more to be had than 1Ti".to_owned() };
-    let most =
-        container.map(|container| settings.most_in(container)).filter(|most| *most > settings.max_memory.bytes());
-    let size = settings.persistence.as_ref().map(|persistence| persistence.size);
-    let volume = match size.filter(|size| *size < 3 * proposal) {
-        Some(_) => format!(", with a volume of {}", format_bytes(3 * proposal)),
-        None => String::new(),
-    };
-    let set = |bytes| format!("spec.redis.maxMemory: {}", format_bytes(bytes));
-    match most {
-        Some(most) if most >= proposal => format!("{NOTHING}: {} (suffices){volume}", set(proposal)),
-        Some(most) => format!(
-            "{NOTHING}: {} (may not suffice). {}: {} (suffices){volume}",
-            set(most),
-            restart.costs(),
-            format_bytes(proposal)
-        ),
-        None => format!("{}: {} (suffices){volume}", restart.costs(), set(proposal)),
-    }
-}
-
-fn memory(settings: &Settings, pod: &str, memory: Memory, more: &dyn Fn(Option<u64>) -> String) -> Finding {
+fn memory(settings: &Settings, pod: &str, memory: Memory, more: &dyn Fn(Option<u64>) -> Vec<Remedy>) -> Finding {
     let (sign, of, proposal) = match memory {
         Memory::NotYetKnown => {
-            return sampling(
-                MemorySufficient,
-                format!("{pod} was looked at once so far, and it takes two looks to tell"),
-            );
+            return sampling(MemorySufficient, format!("{pod} was looked at once; it takes two looks to tell"));
         }
         Memory::Sufficient => {
             let memory = settings.max_memory.quantity();
-            let message =
-                format!("less than nine tenths of {memory} are used on {pod}, and no entry was evicted or refused");
+            let message = format!("{pod} uses less than nine tenths of {memory}, and no entry was evicted or refused");
             return Finding::holds(MemorySufficient, Reason::Sufficient, message);
         }
         Memory::Short { sign, of, proposal } => (sign, format_bytes(of), proposal),
     };
     let policy = settings.eviction_policy;
-    let remedy = more(proposal);
-    let (reason, seen) = match sign {
-        Sign::Refused { is_over } => (
-            if is_over { Reason::WritesRefusedEarlier } else { Reason::WritesRefused },
-            format!(
-                "{pod} {} writes (OOM): {of} {} full, and {}. New tokens {} kept. {remedy}{}",
-                if is_over { "refused" } else { "refuses" },
-                if is_over { "were" } else { "are" },
-                match policy {
-                    EvictionPolicy::Noeviction => "noeviction evicts nothing",
-                    _ if expiring_only(policy) => "no entry with an expiration was left to evict",
-                    _ => "what could be evicted was not enough",
-                },
-                if is_over { "were not" } else { "are not" },
-                match policy {
-                    EvictionPolicy::Noeviction => {
-                        ". Costs the entries that it evicts: spec.redis.evictionPolicy: volatile-lru"
-                    }
-                    _ if expiring_only(policy) => ". See also EntriesExpire",
-                    _ => "",
+    let most = if proposal.is_none() { ". maxMemory cannot exceed 1Ti" } else { "" };
+    let shorter = Remedy::look("let entries expire earlier, in the application");
+    let (reason, seen, others) = match sign {
+        Sign::Refused { is_over } => {
+            let (refuses, is, are) = if is_over { ("refused", "was", "were") } else { ("refuses", "is", "are") };
+            let why = match policy {
+                EvictionPolicy::Noeviction => "noeviction evicts nothing",
+                _ if expiring_only(policy) => "no entry with an expiration was left to evict",
+                _ => "evicting entries did not free enough",
+            };
+            let other = match policy {
+                EvictionPolicy::Noeviction => {
+                    Some(Remedy::costing("the entries that it evicts", "set spec.redis.evictionPolicy: volatile-lru"))
                 }
-            ),
-        ),
-        Sign::Evicted { at_least } => (
-            Reason::EntriesEvicted,
-            format!(
-                "{pod} evicted {at_least} or more entries, since {of} were full: users may have to sign in again. {remedy}. A \
-                 shorter expiration in the application makes room too"
-            ),
-        ),
-        Sign::NearlyFull => (
-            Reason::NearlyFull,
-            format!(
-                "{pod} used nine tenths of {of} or more at two looks running: soon {}. {remedy}. A shorter expiration in the \
-                 application makes room too",
-                if policy == EvictionPolicy::Noeviction { "writes are refused" } else { "entries are evicted" }
-            ),
-        ),
+                _ if expiring_only(policy) => Some(Remedy::look("see EntriesExpire")),
+                _ => None,
+            };
+            let seen = format!("{pod} {refuses} writes (OOM), so new tokens {are} not kept: {of} {is} full, and {why}");
+            (if is_over { Reason::WritesRefusedEarlier } else { Reason::WritesRefused }, seen, other)
+        }
+        Sign::Evicted { at_least } => {
+            let entries = if at_least == 1 { "an entry".to_owned() } else { format!("{at_least} or more entries") };
+            let seen = format!("{pod} evicted {entries}, because {of} is full: users may have to sign in again");
+            (Reason::EntriesEvicted, seen, Some(shorter))
+        }
+        Sign::NearlyFull => {
+            let soon = match policy {
+                EvictionPolicy::Noeviction => "writes are refused",
+                _ => "entries are evicted",
+            };
+            let seen = format!("{pod} used nine tenths of {of} or more at two looks in a row: soon {soon}");
+            (Reason::NearlyFull, seen, Some(shorter))
+        }
     };
-    Finding::fails(MemorySufficient, reason, format!("{seen}. {GOES}"))
+    let message = Message::from(format!("{seen}{most}. {GOES}")).remedies(more(proposal)).remedies(others);
+    Finding::fails(MemorySufficient, reason, message)
 }
 
 /// What is said of a server to which more clients are connected than its memory allows, because it was started before there
@@ -145,19 +117,19 @@ pub fn crowded(settings: &Settings, pod: &str, answer: &Answer, container: Optio
     Finding::fails(
         MemorySufficient,
         Reason::ClientLimitExceeded,
-        format!(
-            "{clients} clients or more are connected to {pod}, which is what maxMemory {memory} allows: its next start sets \
-             maxclients {clients}, and others are refused then. Have each application use one ConnectionMultiplexer for all \
-             requests. {}: a higher spec.redis.maxMemory",
-            Restart::of(settings, Some(answer)).costs_of_more_memory(settings, container)
-        ),
+        Message::from(format!(
+            "{clients} clients or more are connected to {pod}. Its next start allows {clients} (maxMemory {memory}), and refuses \
+             others"
+        ))
+        .remedy(Remedy::look(ONE_MULTIPLEXER))
+        .remedies(Restart::of(settings, Some(answer)).more_memory(settings, container, None)),
     )
 }
 
 fn latency(pod: &str, latency: &Latency, restart: Restart) -> Finding {
     let (what, at_least, cause) = match latency {
         Latency::NotYetKnown => {
-            let message = format!("{pod} was looked at once so far, and it takes two looks to tell");
+            let message = format!("{pod} was looked at once; it takes two looks to tell");
             return sampling(LatencyAcceptable, message);
         }
         Latency::Acceptable => {
@@ -167,40 +139,35 @@ fn latency(pod: &str, latency: &Latency, restart: Restart) -> Finding {
         Latency::Slow { what, at_least, cause } => (what, at_least, cause),
     };
     let seen = match what {
-        Slow::RoundTrip => format!("a PING to {pod} and its answer took {at_least} ms or more"),
+        Slow::RoundTrip => format!("a PING to {pod} took {at_least} ms or more"),
         Slow::Reads => format!("reading an entry took {pod} {at_least} ms or more on average, by its own measure"),
         Slow::Writes => format!("writing an entry took {pod} {at_least} ms or more on average, by its own measure"),
     };
-    let (reason, why) = match cause {
+    let (reason, why, remedies) = match cause {
         Cause::Command(name) => (
             Reason::SlowCommand,
-            format!(
-                "Its slow log holds {name}, which every other command waits for: SLOWLOG GET tells which client sends it"
-            ),
+            format!("Its slow log holds {name}"),
+            vec![Remedy::look(format!("see with SLOWLOG GET which client sends {name}"))],
         ),
         Cause::BigEntries { at_least } => (
             Reason::BigEntries,
-            format!(
-                "It holds entries of {} and more: most often an application keeps the tokens of many users under one key",
-                format_bytes(*at_least)
-            ),
+            format!("It holds entries of {} and more", format_bytes(*at_least)),
+            vec![Remedy::look("find the application that keeps many users' tokens under one key")],
         ),
         Cause::Processor => (
             Reason::ProcessorBusy,
-            format!(
-                "Its processor is busy, or it does not get enough of one. {}: more CPU, or no limit, in spec.redis.pod.resources",
-                restart.costs()
-            ),
+            "Its processor is busy, or it does not get enough of one".to_owned(),
+            vec![Remedy::costing(restart.costs(), "raise or remove the CPU limit in spec.redis.pod.resources")],
         ),
         Cause::Network => (
             Reason::SlowNetwork,
-            format!(
-                "The server is not busy: it is the way to it that takes long, or a CPU limit that holds it back. See whether its \
-                 node is overloaded or far away. {}: another node or limit, in spec.redis.pod",
-                restart.costs()
-            ),
+            "The server is not busy: the network or a CPU limit holds it back".to_owned(),
+            vec![
+                Remedy::look("see whether its node is overloaded or far away"),
+                Remedy::costing(restart.costs(), "choose another node or CPU limit in spec.redis.pod"),
+            ],
         ),
     };
-    let message = format!("{seen}, twice running, and requests for a token wait as long. {why}. {GOES}");
-    Finding::fails(LatencyAcceptable, reason, message)
+    let message = format!("{seen} at two looks in a row, and every token waits as long. {why}. {GOES}");
+    Finding::fails(LatencyAcceptable, reason, Message::from(message).remedies(remedies))
 }

@@ -26,6 +26,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    api::v1alpha1::Remedy,
     capability::operation,
     condition::{ConditionType::RedisAvailable, Finding, Message, Reason},
     kubernetes::{identity::ORPHANED, name},
@@ -82,26 +83,23 @@ fn of_cluster(settings: &Settings, observed: &Live, credentials: &Credentials, m
             let message = operation::restored(&settings.owner, kind, &name, &taken.holder);
             return failed(Reason::NameTaken, message);
         }
-        return failed(
-            Reason::NameTaken,
-            format!(
-                "{kind} {name} exists already and belongs to {}; it is left as it is, and nothing else is made. {}",
-                taken.holder,
-                if taken.holder == ORPHANED {
-                    "Put back the labels that the other objects have, and it is taken up again; if it has them all, it differs in something \
-                     that nobody can change, and has to be deleted"
-                } else {
-                    "Delete or rename it, or give this TokenCache another name"
-                }
-            ),
+        let holder = taken.holder;
+        let fact = format!(
+            "{kind} {name} exists already and belongs to {holder}; it is left as it is, and nothing else is made"
         );
+        let help = if holder == ORPHANED {
+            "put back the labels that the other objects have; if it has them, delete it"
+        } else {
+            "delete or rename it, or give this TokenCache another name"
+        };
+        return failed(Reason::NameTaken, Message::from(fact).remedy(Remedy::look(help)));
     }
     if let Some(leftover) = observed.leftover(owner) {
-        let message = format!("waiting until {leftover} of an earlier TokenCache {owner} has been collected");
+        let message = format!("{leftover} of an earlier TokenCache {owner} is still being deleted");
         return failed(Reason::Provisioning, message);
     }
     if !credentials.tls.lets_start() && !rollout::is_written(settings, observed, credentials) {
-        let message = "Redis is not started, or not changed, before there is a certificate: see TlsReady";
+        let message = "Redis is not started or changed before there is a certificate: see TlsReady";
         return unavailable(Finding::unknown(RedisAvailable, Reason::TlsNotReady, message));
     }
     let Some(pod) = observed.pods.first() else {

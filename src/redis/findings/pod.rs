@@ -8,10 +8,11 @@ use k8s_openapi::api::core::v1::{
     ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodSpec, PodStatus,
 };
 
-use super::availability::FIRST_PROBES;
+use super::availability::{FIRST_PROBES, ONE_MULTIPLEXER};
 use crate::{
+    api::v1alpha1::Remedy,
     capability::cost::NOTHING_MORE,
-    condition::Reason,
+    condition::{Message, Reason},
     kubernetes::words,
     redis::{
         restart::Restart,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// How much of a crashing server's last words is told, in characters.
-const LAST_WORDS: usize = 400;
+const LAST_WORDS: usize = 160;
 
 /// The exit code of a process that was ended by SIGKILL.
 const KILLED: i32 = 137;
@@ -34,7 +35,7 @@ pub struct Trouble {
     /// Why, as one word.
     pub reason: Reason,
     /// What was seen, and what to do.
-    pub message: String,
+    pub message: Message,
 }
 
 /// What keeps this pod from running, if anything does. How its server ended before is told until a moment after it was
@@ -73,13 +74,16 @@ fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -
         return None;
     }
     let words = sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"));
-    let remedy = claim(spec).filter(|_| is_of_volumes(&words)).map_or_else(
-        || format!("{NOTHING_MORE}: add room, or change spec.redis.maxMemory or spec.redis.pod"),
-        |claim| unbound(place, claim),
+    let remedies = claim(spec).filter(|_| is_of_volumes(&words)).map_or_else(
+        || {
+            let step = "add room to the cluster, or change spec.redis.maxMemory or spec.redis.pod";
+            vec![Remedy::costing(NOTHING_MORE, step)]
+        },
+        |claim| unbound(place, claim).into(),
     );
     Some(Trouble {
         reason: Reason::Unschedulable,
-        message: format!("no node takes pod {}: {words}. {remedy}", place.pod),
+        message: Message::from(format!("no node takes pod {}: {words}", place.pod)).remedies(remedies),
     })
 }
 
@@ -97,13 +101,15 @@ fn is_of_volumes(words: &str) -> bool {
 }
 
 /// What to do where no volume can be had, or not on a node that takes the pod.
-fn unbound(Place { namespace, pod, .. }: Place<'_>, claim: &str) -> String {
-    format!(
-        "`kubectl -n {namespace} describe pvc {claim}` tells what its volume waits for: most often its StorageClass does not \
-         exist or has no free volume of that size, or the cluster has no default class, and making one binds it; or the nodes \
-         that reach the volume have no room for pod {pod}, or spec.redis.pod keeps it off them. Costs what is on the volume: \
-         delete this TokenCache with its claim, and make it again with another class"
-    )
+fn unbound(Place { namespace, .. }: Place<'_>, claim: &str) -> [Remedy; 2] {
+    [
+        Remedy::look(format!("see what claim {claim} waits for"))
+            .command(format!("kubectl -n {namespace} describe pvc {claim}")),
+        Remedy::costing(
+            "what is on the volume",
+            "delete this TokenCache and its claim, and make it again with another StorageClass",
+        ),
+    ]
 }
 
 fn of_container(place: Place<'_>, container: &ContainerStatus) -> Option<Trouble> {
@@ -121,21 +127,16 @@ fn of_waiting(place: Place<'_>, container: &ContainerStatus, waiting: &Container
     let pod = place.pod;
     let words = waiting.message.as_deref().unwrap_or_default();
     let image = &container.image;
+    let correct = |what: &str| Remedy::costing(NOTHING_MORE, format!("correct spec.redis.image{what}"));
     let (reason, message) = match waiting.reason.as_deref()? {
         "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => (
             Reason::ImagePullFailed,
-            format!(
-                "the image {image} of pod {pod} cannot be pulled{}. {NOTHING_MORE}: correct spec.redis.image, the registry, \
-                 or spec.redis.pod.imagePullSecrets",
-                cause(words)
-            ),
+            Message::from(format!("image {image} of pod {pod} cannot be pulled{}", cause(words)))
+                .remedy(correct(", the registry, or spec.redis.pod.imagePullSecrets")),
         ),
         "InvalidImageName" => (
             Reason::InvalidImageName,
-            format!(
-                "{image:?} is not the name of an image: {}. {NOTHING_MORE}: correct spec.redis.image",
-                sentence(words)
-            ),
+            Message::from(format!("{image:?} is not a valid image name: {}", sentence(words))).remedy(correct("")),
         ),
         reason @ ("CreateContainerConfigError"
         | "CreateContainerError"
@@ -156,15 +157,13 @@ fn cause(words: &str) -> String {
 fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
     let Place { namespace, pod, restart } = place;
     if ended.reason.as_deref() == Some("OOMKilled") {
+        let fact =
+            format!("the server in pod {pod} ran out of memory and was killed (OOMKilled); {}", restart.leads_to());
         return Trouble {
             reason: Reason::OutOfMemory,
-            message: format!(
-                "the server in pod {pod} was killed because its container ran out of memory, and {}. Most often it is very many \
-                 connections, or clients that read slowly, that take more than the room beside the entries. {}: a higher \
-                 spec.redis.maxMemory makes room",
-                restart.leads_to(),
-                restart.costs()
-            ),
+            message: Message::from(fact)
+                .remedy(Remedy::costing(restart.costs(), "set a higher spec.redis.maxMemory"))
+                .remedy(Remedy::look(ONE_MULTIPLEXER)),
         };
     }
     let lines = ended.message.iter().flat_map(|message| message.lines());
@@ -173,29 +172,36 @@ fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
     if let Some(reason @ ("StartError" | "ContainerCannotRun")) = ended.reason.as_deref() {
         return Trouble { reason: Reason::ContainerNotCreated, message: not_created(place, reason, &words) };
     }
-    let tail = words.chars().count().saturating_sub(LAST_WORDS);
-    let last_words: String = words.chars().skip(tail).collect();
+    let left_out = words.chars().count().saturating_sub(LAST_WORDS);
+    let last_words: String = words.chars().skip(left_out).collect();
     // One that was killed had no time to say why.
     let silent = last_words.is_empty() || ended.exit_code == KILLED;
-    let said = if silent { String::new() } else { format!("; its last words: {last_words}") };
+    let begin = if left_out == 0 { "" } else { "…" };
+    let said = if silent { String::new() } else { format!(": {begin}{last_words}") };
     let (meaning, remedy) = match ended.exit_code {
         126 | 127 => (
             " (the image has no redis-server and no valkey-server)",
-            format!("{NOTHING_MORE}: correct spec.redis.image"),
+            Remedy::costing(NOTHING_MORE, "correct spec.redis.image"),
         ),
         KILLED => (
-            " (killed: its liveness probe failed, or its node did it)",
-            format!("See `kubectl -n {namespace} describe pod {pod}`"),
+            " (killed, by kubelet after its liveness probe failed, or by its node)",
+            events("see the pod's events", place),
         ),
-        _ => ("", format!("See `kubectl -n {namespace} logs {pod} --previous`")),
+        _ => (
+            "",
+            Remedy::look("see the log of its last run")
+                .command(format!("kubectl -n {namespace} logs {pod} --previous")),
+        ),
     };
-    Trouble {
-        reason: Reason::CrashLoop,
-        message: format!("the server in pod {pod} ended with exit code {}{meaning}{said}. {remedy}", ended.exit_code),
-    }
+    let fact = format!("the server in pod {pod} ended with exit code {}{meaning}{said}", ended.exit_code);
+    Trouble { reason: Reason::CrashLoop, message: Message::from(fact).remedy(remedy) }
 }
 
-/// A container that could not be started.
+/// What happened to the pod.
+fn events(step: &str, Place { namespace, pod, .. }: Place<'_>) -> Remedy {
+    Remedy::look(step).command(format!("kubectl -n {namespace} describe pod {pod}"))
+}
+
 /// A line of a server's log without the process, the time and the level, with which it begins: `1:M 28 Nov 2026 08:47:19.452 #`.
 fn undated(line: &str) -> &str {
     let is_dated = line.split_once(' ').and_then(|(process, _)| process.split_once(':')).is_some_and(|(id, role)| {
@@ -204,13 +210,16 @@ fn undated(line: &str) -> &str {
     if is_dated { line.splitn(7, ' ').nth(6).unwrap_or_default() } else { line }
 }
 
-fn not_created(Place { namespace, pod, .. }: Place<'_>, reason: &str, words: &str) -> String {
+/// A container that could not be started.
+fn not_created(place: Place<'_>, reason: &str, words: &str) -> Message {
     let words = sentence(words);
     let why = if words.is_empty() { String::new() } else { format!(": {words}") };
-    format!(
-        "the container of pod {pod} cannot be started ({reason}){why}. If this lasts, see `kubectl -n {namespace} describe \
-         pod {pod}`; the image in spec.redis.image must contain a shell, the server and redis-cli or valkey-cli"
-    )
+    Message::from(format!("the container of pod {} cannot be started ({reason}){why}", place.pod))
+        .remedy(events("if this lasts, see the pod's events", place))
+        .remedy(Remedy::costing(
+            NOTHING_MORE,
+            "set spec.redis.image to one with a shell, the server and redis-cli or valkey-cli",
+        ))
 }
 
 fn sentence(words: &str) -> String {
@@ -244,8 +253,8 @@ mod tests {
         assert_eq!(trouble_of(&failed), trouble_of(&waiting));
         assert_eq!(trouble_of(&failed).reason, Reason::ImagePullFailed);
         assert!(
-            trouble_of(&failed).message.contains("nowhere/redis:1")
-                && trouble_of(&failed).message.contains("not found")
+            trouble_of(&failed).message.text.contains("nowhere/redis:1")
+                && trouble_of(&failed).message.text.contains("not found")
         );
     }
 
@@ -253,12 +262,12 @@ mod tests {
     fn a_server_that_crashes_again_is_told_in_the_same_words() {
         let told = |message: &str| {
             let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": message}});
-            trouble(&pod(&json!({"running": {}}), &ended), LOST, NOW).unwrap().message
+            trouble(&pod(&json!({"running": {}}), &ended), LOST, NOW).unwrap().message.text
         };
         let once = "1:C 28 Nov 2026 08:47:19.452 # oO0OoO0OoO0Oo\n7:M 28 Nov 2026 08:47:19.462 # Fatal: it is full\n";
         let again = "1:C 28 Nov 2026 08:48:01.001 # oO0OoO0OoO0Oo\n9:M 28 Nov 2026 08:48:01.010 # Fatal: it is full\n";
         assert_eq!(told(once), told(again));
-        assert!(told(once).contains("its last words: oO0OoO0OoO0Oo Fatal: it is full"), "{}", told(once));
+        assert!(told(once).contains("exit code 1: oO0OoO0OoO0Oo Fatal: it is full"), "{}", told(once));
         assert!(told("1:2 is no line of a log").contains("1:2 is no line of a log"));
     }
 
@@ -269,8 +278,8 @@ mod tests {
         let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": "Bad directive"}});
         let trouble = trouble(&pod(&waiting, &ended), LOST, NOW).unwrap();
         assert_eq!(trouble.reason, Reason::CrashLoop);
-        assert!(trouble.message.contains("Bad directive") && trouble.message.contains("exit code 1"));
-        assert!(!trouble.message.contains("40s"));
+        assert!(trouble.message.text.contains("Bad directive") && trouble.message.text.contains("exit code 1"));
+        assert!(!trouble.message.text.contains("40s"));
     }
 
     #[test]

@@ -12,12 +12,12 @@ use super::{
     load, published, release, unanswered, users,
 };
 use crate::{
-    api::v1alpha1::ServerStatus,
+    api::v1alpha1::{Remedy, ServerStatus},
     capability::time::whole,
     condition::{
         ConditionStatus,
         ConditionType::{MemorySufficient, RedisAvailable},
-        Finding, Reason,
+        Finding, Message, Reason,
     },
     kubernetes::quantity::format_bytes,
     redis::{
@@ -56,7 +56,7 @@ pub(super) fn of_sample(
             unavailable(Finding::unknown(
                 RedisAvailable,
                 Reason::TlsNotReady,
-                "Redis cannot be asked while it is not known whom to trust: see TlsReady",
+                "Redis is not asked before it is known which authority to trust: see TlsReady",
             ))
         } else if credentials.operator_password().is_some() {
             Health::AwaitingFirstLook
@@ -70,13 +70,14 @@ pub(super) fn of_sample(
     };
     let longest_look = SignedDuration::try_from(LONGEST_LOOK).unwrap_or(SignedDuration::MAX);
     if moment.now.duration_since(sample.taken) > moment.period * GOOD_FOR + longest_look {
-        let message = format!(
-            "{} was last looked at {}, more than {GOOD_FOR} probe periods ago; see the operator's log",
+        let why = format!(
+            "{} was last looked at {}, more than {GOOD_FOR} probe periods ago",
             sample.server.pod,
             whole(sample.taken)
         );
-        let unknown = Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message.clone());
-        return without_answer(unknown, Reason::NoRecentAnswer, &message);
+        let message = Message::from(why.as_str()).remedy(Remedy::look("see the operator's log"));
+        let unknown = Finding::unknown(RedisAvailable, Reason::NoRecentAnswer, message);
+        return without_answer(unknown, Reason::NoRecentAnswer, &why);
     }
     // kubelet has seen a change since; a look that sees it too is on its way.
     if readiness_changed_after(pod, sample.taken) {

@@ -5,13 +5,10 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{
-    availability::{FIRST_PROBES, full},
-    drift::restart,
-};
+use super::availability::{FIRST_PROBES, full};
 use crate::{
-    api::v1alpha1::Acl,
-    condition::{ConditionType::RedisAvailable, Finding, Reason},
+    api::v1alpha1::{Acl, Remedy},
+    condition::{ConditionType::RedisAvailable, Finding, Message, Reason},
     redis::{
         credentials::Credentials,
         look::{
@@ -55,10 +52,9 @@ pub fn finding(
     let name = &sample.server.pod;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("unknown");
     let starting = !is_ready(pod) && (!is_running(pod) || was_started_after(pod, now - FIRST_PROBES));
-    let namespace = &settings.owner.namespace;
     // How many entries there were, no look has told.
     let cost = Restart::of(settings, None);
-    let restart = |with: &str| restart(settings, cost, name, with);
+    let restart = || cost.remedy(settings, name);
     let (address, port) = (sample.server.address, sample.server.port);
     let place = format!("{name} ({address}:{port})");
     let (reason, message) = match fault {
@@ -67,146 +63,144 @@ pub fn finding(
         }
         Fault::Unreachable(why) => (
             Reason::Unreachable,
-            format!(
-                "{place} cannot be reached: {why}. Check its node ({node}) and NetworkPolicies that keep the operator \
-                 out; if applications cannot connect either, they ask the identity provider for every token"
-            ),
+            Message::from(format!("{place} cannot be reached: {why}")).remedy(Remedy::look(format!(
+                "check node {node}, and NetworkPolicies that keep the operator out"
+            ))),
         ),
-        Fault::Frozen if is_ready(pod) => (Reason::Frozen, silent_to_the_operator(&place)),
+        Fault::Frozen if is_ready(pod) => (
+            Reason::Frozen,
+            Message::from(format!(
+                "{place} accepts the operator's connections but does not answer; its readiness probe passed last"
+            ))
+            .remedy(Remedy::look("if this lasts, check the operator's CPU, and proxies between it and the pod")),
+        ),
         Fault::Frozen => (
             Reason::Frozen,
-            format!(
-                "{place} accepts connections and does not answer: the server hangs or its node is overloaded, and \
-                 applications wait a second for every token. kubelet restarts it after a minute. {}: `kubectl -n {namespace} delete \
-                 pod {name}` does so at once",
-                cost.costs()
-            ),
+            Message::from(format!(
+                "{place} accepts connections but does not answer; applications wait a second for every token. kubelet restarts \
+                 it after a minute"
+            ))
+            .remedy(restart()),
         ),
         Fault::Slow => (
             Reason::Frozen,
-            format!(
-                "{place} answers so slowly that a look at it was not over within {} s: its node ({node}) or the operator's \
-                 is overloaded, or slow commands keep it busy",
+            Message::from(format!(
+                "{place} answers too slowly: a look at it took more than {} s",
                 LONGEST_LOOK.as_secs()
-            ),
+            ))
+            .remedy(slow(&format!("node {node}"))),
         ),
-        Fault::WritesWait => (Reason::ReadOnly, writes_wait(&place)),
+        Fault::WritesWait => (
+            Reason::ReadOnly,
+            Message::from(format!("{place} answers reads and keeps every write waiting, as after CLIENT PAUSE"))
+                .remedy(Remedy::free("send CLIENT UNPAUSE, or wait until the pause ends")),
+        ),
         Fault::Full => (Reason::TooManyClients, full(settings, (&place, pod), "", cost)),
         Fault::WrongPassword if rollout::restarts_for_password(pod, credentials) => {
-            (Reason::RestartingForPassword, rollout::new_password(pod, cost))
+            (Reason::RestartingForPassword, rollout::new_password(pod, cost).into())
         }
         Fault::WrongPassword => (
             Reason::WrongPassword,
-            format!(
-                "{place} refuses the operator's password: somebody changed the user operator on the server, and its \
-                 settings cannot be verified. {}",
-                restart("the users from its Secret")
-            ),
+            Message::from(format!(
+                "{place} refuses the operator's password, so its settings cannot be verified. Somebody changed user operator on it"
+            ))
+            .remedy(restart()),
         ),
         Fault::NoPermission { command, message } => (
             Reason::PermissionDenied,
-            format!(
-                "{place} refuses {command} to the operator ({message}): somebody changed the user operator on the \
-                 server, and its settings cannot be verified. {}",
-                restart("the users from its Secret")
-            ),
+            Message::from(format!(
+                "{place} refuses {command} to user operator, so its settings cannot be verified. Somebody changed that user: \
+                 {message}"
+            ))
+            .remedy(restart()),
         ),
         Fault::Loading => (
             Reason::Loading,
-            format!("{place} is loading its data into memory and refuses commands until that is done"),
+            format!("{place} is loading its data into memory, and refuses commands until that is done").into(),
         ),
         Fault::Busy(kill) => (Reason::Busy, busy(settings, pod, name, kill)),
         Fault::TlsPort => (
             Reason::TlsPort,
-            format!(
-                "{place} speaks TLS where plain text was expected, so that applications cannot connect either: something \
-                 other than this Redis listens there, such as a service mesh's proxy. Exclude port {port} of the pod from it"
-            ),
+            Message::from(format!(
+                "{place} speaks TLS where plain text is expected, so applications cannot connect. Something else listens there, \
+                 such as a service mesh's proxy"
+            ))
+            .remedy(Remedy::look(format!("exclude port {port} of the pod from the service mesh"))),
         ),
         Fault::PlainText | Fault::Certificate(_) => {
-            let message = format!("{place} was not asked, since it did not prove who it is: see TlsReady");
+            let message = format!("{place} was not asked, because its TLS handshake failed: see TlsReady");
             return Finding::unknown(RedisAvailable, Reason::TlsNotReady, message);
         }
         Fault::NotRedis(said) if said.is_empty() && settings.has_tls() => (
             Reason::NotRedis,
-            format!(
-                "what answers at {place} closes every connection before a TLS handshake. Either it is not Redis: see whether \
-                 spec.redis.image names one, and whether a service mesh's proxy stands before the pod; or it has as many clients \
-                 as it may (maxclients), and restarting applications that open many connections frees them"
-            ),
+            Message::from(format!(
+                "{place} closes every connection before a TLS handshake: it is not Redis, or has reached maxclients"
+            ))
+            .remedy(is_redis())
+            .remedy(Remedy::free("restart the applications that open many connections")),
         ),
-        Fault::NotRedis(said) => (
-            Reason::NotRedis,
-            format!(
-                "what answers at {place} is not Redis{}. See whether spec.redis.image names one, and whether a service mesh's \
-                 proxy stands before the pod",
-                if said.is_empty() { ": it closes every connection".to_owned() } else { format!(": it says {said:?}") }
-            ),
-        ),
+        Fault::NotRedis(said) => {
+            let said = if said.is_empty() { "closes every connection".to_owned() } else { format!("says {said:?}") };
+            let message = Message::from(format!("what answers at {place} is not Redis: it {said}"));
+            (Reason::NotRedis, message.remedy(is_redis()))
+        }
         Fault::Unexpected(said) => (
             Reason::UnexpectedAnswer,
-            format!("{place} cannot be looked at, it answered: {said}. See `kubectl -n {namespace} logs {name}`"),
+            Message::from(format!("{place} gave an unexpected answer: {said}")).remedy(log(settings, name)),
         ),
     };
     Finding::fails(RedisAvailable, reason, message)
 }
 
 /// What is said of a server that a script keeps from everything else.
-fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> String {
-    let restart = restart(settings, Restart::of(settings, None), name, "no script running");
+fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> Message {
+    let fact = format!("{name} runs a script or a function, and refuses everything else until it ends (BUSY)");
+    let message = |next: &str| Message::from(fact).and(next);
+    let restart = Restart::of(settings, None).remedy(settings, name);
     let by_itself = if ends_where_busy(pod) {
-        ". Where it lasts for a minute, its liveness probe does that"
+        "Its liveness probe restarts it after a minute"
     } else {
-        ". Its liveness probe does not do that: this pod was made by an earlier version of the operator"
+        "Its liveness probe, of an earlier version of the operator, does not restart it"
     };
-    let next = match kill {
-        Kill::NotYet => {
-            "Where a look some seconds from now finds it so again, the operator ends it, unless it has written \
-             something"
-                .to_owned()
-        }
-        Kill::Withheld => format!(
-            "It is left alone while the annotation tokencache.dev/reconcile says paused, and while SpecValid is False. \
-             Costs nothing: SCRIPT KILL, where it has written nothing. {restart}"
-        ),
+    let told = match kill {
+        Kill::NotYet => message("The operator ends it at a later look, unless it has written something"),
+        Kill::Withheld => message("The operator does not end it while the cache is paused or SpecValid is False")
+            .remedy(Remedy::free("send SCRIPT KILL, if it has written nothing"))
+            .remedy(restart),
         Kill::Unkillable => {
-            format!("It has written something, so that Redis lets nobody end it (UNKILLABLE). {restart}{by_itself}")
+            message(&format!("It has written, so Redis lets nobody end it (UNKILLABLE). {by_itself}")).remedy(restart)
         }
-        Kill::Refused(words) => format!("The operator could not end it ({words}). {restart}{by_itself}"),
-        Kill::Ineffective => format!("Redis said that it was ended, and it goes on. {restart}{by_itself}"),
+        Kill::Refused(words) => {
+            message(&format!("{by_itself}. The operator could not end it: {words}")).remedy(restart)
+        }
+        Kill::Ineffective => message(&format!("Redis reported its end, and it goes on. {by_itself}")).remedy(restart),
     };
-    format!(
-        "{name} runs a script or a function, and refuses everything else until it ends (BUSY): applications ask the identity \
-         provider for every token. {next}. {}",
-        who_runs_scripts(settings)
-    )
+    told.remedy(who_runs_scripts(settings))
 }
 
 /// Where a script may come from.
 #[must_use]
-pub fn who_runs_scripts(settings: &Settings) -> &'static str {
+pub fn who_runs_scripts(settings: &Settings) -> Remedy {
     match settings.acl {
-        Acl::Compatible => {
-            "spec.redis.acl: Compatible lets whoever has the applications' password run scripts, which only \
-             Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x needs: Standard does not"
-        }
-        Acl::Standard | Acl::Strict => "The applications' user may run none: somebody with another login does",
+        Acl::Compatible => Remedy::free("set spec.redis.acl: Standard, unless applications use package 8.0.x"),
+        Acl::Standard | Acl::Strict => Remedy::look("find the other login that runs scripts; user app may not"),
     }
 }
 
-fn writes_wait(place: &str) -> String {
-    format!(
-        "{place} answers reads, and keeps every write waiting: most often somebody sent it CLIENT PAUSE, which ends by itself, \
-         or with CLIENT UNPAUSE"
-    )
+/// The server's log.
+#[must_use]
+pub fn log(settings: &Settings, pod: &str) -> Remedy {
+    Remedy::look("see its log").command(format!("kubectl -n {} logs {pod}", settings.owner.namespace))
 }
 
-/// What is said of a server that kubelet, which asks it too and gives it three tries, has not found fault with.
-fn silent_to_the_operator(place: &str) -> String {
-    format!(
-        "{place} accepts the operator's connections and does not answer, although its readiness probe passed last: either \
-         it hangs since a moment, and then the pod becomes unready and kubelet restarts it; or something between the \
-         operator and the pod takes connections and forwards nothing (a service mesh's proxy), or the operator itself is \
-         short of CPU"
-    )
+/// What may make a server slow.
+#[must_use]
+pub fn slow(node: &str) -> Remedy {
+    Remedy::look(format!("check the load of {node}, the operator's CPU, and slow commands"))
+}
+
+/// Whether it can be Redis that answers.
+#[must_use]
+pub fn is_redis() -> Remedy {
+    Remedy::look("see whether spec.redis.image names Redis, and whether a proxy stands before the pod")
 }

@@ -2,12 +2,13 @@
 //!
 //! In: a server's answer, and what a condition goes by. Out: a finding that is Unknown, or none where all of it was read.
 
-use super::drift;
+use super::unanswered;
 use crate::{
+    api::v1alpha1::Remedy,
     condition::{
         ConditionStatus,
         ConditionType::{self, RedisAvailable, UsersVerified},
-        Finding, Reason,
+        Finding, Message, Reason,
     },
     redis::{
         look::answer::{Answer, Section, Unread},
@@ -27,34 +28,26 @@ pub fn finding(
 ) -> Option<Finding> {
     let (part, why) = goes_by.iter().find_map(|part| answer.unread.get_key_value(part))?;
     let (asked, what) = (asked(*part), what(*part));
+    let unknown = |because: String| Message::from(format!("it is not known {what}: {because}"));
     let (fault, message) = match why {
         Unread::TooLong => (
             Reason::AnswerTooLong,
-            format!(
-                "{pod} answers {asked} at such length that it is not read to its end: {what} is not known. {}",
-                remedy(*part)
-            ),
+            unknown(format!("the answer of {pod} to {asked} is too long")).remedy(remedy(*part)),
         ),
         Unread::Refused(words) => (
             Reason::PermissionDenied,
-            format!(
-                "{pod} refuses {asked} to the operator ({words}): {what} is not known. {}",
-                drift::restart(settings, Restart::of(settings, Some(answer)), pod, "the users from its Secret")
-            ),
+            unknown(format!("{pod} refuses {asked} to the operator ({words})"))
+                .remedy(Restart::of(settings, Some(answer)).remedy(settings, pod)),
         ),
         Unread::Odd(words) => (
             Reason::UnexpectedAnswer,
-            format!(
-                "{pod} answers {asked} as Redis does not ({words}): {what} is not known. See `kubectl -n {} logs {pod}`",
-                settings.owner.namespace
-            ),
+            unknown(format!("{pod} gave an unexpected answer to {asked} ({words})"))
+                .remedy(unanswered::log(settings, pod)),
         ),
         Unread::Late => (
             Reason::NoRecentAnswer,
-            format!(
-                "{pod} answers so slowly that several looks running had no time for {asked}: {what} is not known. Its node or \
-                 the operator's is overloaded, or slow commands keep it busy"
-            ),
+            unknown(format!("{pod} is too slow, and several looks in a row had no time for {asked}"))
+                .remedy(unanswered::slow("its node")),
         ),
     };
     // Without these nobody can say that applications are served.
@@ -93,44 +86,33 @@ fn asked(part: Section) -> &'static str {
 fn what(part: Section) -> &'static str {
     match part {
         Section::Server => "whether it is a primary and takes writes",
-        Section::Use => "how it is used",
+        Section::Use => "how much it is used",
         Section::Errors => "whether it refused writes for want of memory",
-        Section::Calls => "how long it takes to read and write entries",
-        Section::MemorySettings => "how much memory it may use, and what it does when that is full,",
+        Section::Calls => "how fast it reads and writes entries",
+        Section::MemorySettings => "how much memory it may use",
         Section::AppendSettings => "how it saves what is written",
         Section::PlainPort => "whether it listens for plain text too",
-        Section::ClientLimits => "how many connections it takes, and how much memory they may use,",
-        Section::Users => "who may do what there",
-        Section::Refusals => "whether anything was refused to the user app of late",
-        Section::Keys => "what stands in it",
+        Section::ClientLimits => "how many connections it takes",
+        Section::Users => "what its users may do",
+        Section::Refusals => "whether user app was refused anything",
+        Section::Keys => "which keys are stored",
         Section::Payloads => "what its entries hold",
     }
 }
 
-fn remedy(part: Section) -> &'static str {
+fn remedy(part: Section) -> Remedy {
     match part {
-        Section::Refusals => {
-            "An entry of that log holds what was asked for, such as a key of some megabytes, or somebody tries many logins. \
-             Costs nothing: `ACL LOG RESET` empties it"
-        }
-        Section::Errors => {
-            "Redis counts each kind of error, and a script can make up as many as it likes. Costs nothing: CONFIG RESETSTAT"
-        }
-        Section::Keys => {
-            "Most often there are keys whose names are very long: what writes them needs a Redis of its own"
-        }
-        Section::Users => "Somebody made very many users or rules. Costs nothing: ACL DELUSER removes them",
-        _ => {
-            "No Redis does that by itself: see what spec.redis.image names, and what stands between the operator and the pod"
-        }
+        Section::Refusals => Remedy::free("empty the log with ACL LOG RESET"),
+        Section::Errors => Remedy::free("reset the counters with CONFIG RESETSTAT"),
+        Section::Keys => Remedy::look("move what writes keys with very long names to a Redis of its own"),
+        Section::Users => Remedy::free("remove the users that nobody needs with ACL DELUSER"),
+        _ => unanswered::is_redis(),
     }
 }
 
 /// What is said where the server does not let the operator look at keys, in these words of its own.
 #[must_use]
-pub fn unseen(settings: &Settings, pod: &str, words: &str) -> String {
-    format!(
-        "{pod} does not let the operator look at its keys ({words}). {}",
-        drift::restart(settings, Restart::of(settings, None), pod, "the users from its Secret")
-    )
+pub fn unseen(settings: &Settings, pod: &str, words: &str) -> Message {
+    Message::from(format!("{pod} does not let the operator look at its keys ({words})"))
+        .remedy(Restart::of(settings, None).remedy(settings, pod))
 }

@@ -49,11 +49,12 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
         return Finding::fails(
             UsersVerified,
             drift::reason(&first.correction),
-            format!(
-                "on {pod}, {}: {}; {}",
-                found.join(", and "),
-                leads_to.join(", and "),
-                drift::remedy(settings, Restart::of(settings, Some(answer)), pod, &first.correction)
+            drift::uncorrected(
+                settings,
+                Restart::of(settings, Some(answer)),
+                pod,
+                &format!("on {pod}, {}: {}", found.join(", and "), leads_to.join(", and ")),
+                &first.correction,
             ),
         );
     }

@@ -11,8 +11,9 @@ use k8s_openapi::{
 };
 
 use crate::{
-    api::v1alpha1::ImagePullPolicy,
+    api::v1alpha1::{ImagePullPolicy, Remedy},
     capability::cost::NOTHING_MORE,
+    condition::Message,
     kubernetes::{name, write::subset},
     redis::{
         credentials::{Credentials, tls::replacement},
@@ -27,6 +28,9 @@ use crate::{
     },
 };
 
+/// What helps where a pod does not come.
+const IF_IT_LASTS: &str = "if this lasts, see the events";
+
 /// The label with which the `StatefulSet` controller says which revision of the template a pod was made from.
 const REVISION_LABEL: &str = "controller-revision-hash";
 
@@ -39,10 +43,11 @@ pub fn pending(
     pod: &Pod,
     credentials: &Credentials,
     carried_out: bool,
-) -> Option<String> {
+) -> Option<Message> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let (namespace, set_name) = (&settings.owner.namespace, name::redis(&settings.owner.name));
-    let lasts = format!("if this lasts, `kubectl -n {namespace} describe statefulset {set_name}` tells why");
+    let events =
+        || Remedy::look(IF_IT_LASTS).command(format!("kubectl -n {namespace} describe statefulset {set_name}"));
     let set = observed.stateful_set.owned();
     let seen = set.is_some_and(|set| has_been_seen(set));
     // What was written a moment ago has not reached the StatefulSet's controller, which alone tells whether its template changed.
@@ -50,13 +55,14 @@ pub fn pending(
     if carried_out && (!is_written(settings, observed, credentials) || !seen && is_known())
         || set.is_some_and(|set| is_outdated(set, pod))
     {
-        return Some(format!(
-            "pod {name} is about to be replaced{}, and {}; {lasts}",
-            restarted_for(set, pod).unwrap_or_else(|| because(settings, pod)),
-            Restart::seen(settings, observed).leads_to(),
-        ));
+        let why = restarted_for(set, pod).unwrap_or_else(|| because(settings, pod));
+        let leads_to = Restart::seen(settings, observed).leads_to();
+        let message = Message::from(format!("pod {name} is about to be replaced{why}; {leads_to}"));
+        return Some(message.remedy(events()));
     }
-    (!seen).then(|| format!("the latest change of StatefulSet {set_name} has not reached its controller yet; {lasts}"))
+    let unseen =
+        || Message::from(format!("the latest change of StatefulSet {set_name} has not reached its controller yet"));
+    (!seen).then(|| unseen().remedy(events()))
 }
 
 /// The `StatefulSet` that is wanted. While nothing makes its pod be replaced, it stays as it is made: its server's container
@@ -178,18 +184,20 @@ fn is_outdated(set: &StatefulSet, pod: &Pod) -> bool {
 
 /// What is said of a pod that has no address yet, or that is over.
 #[must_use]
-pub fn on_its_way(settings: &Settings, pod: &Pod, restart: Restart) -> String {
+pub fn on_its_way(settings: &Settings, pod: &Pod, restart: Restart) -> Message {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let namespace = &settings.owner.namespace;
+    let leads_to = restart.leads_to();
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("none");
     if let Some(since) = &pod.metadata.deletion_timestamp {
-        return format!(
-            "pod {name} is being replaced{}, and {}. It has until {} to end; \
-             if its node ({node}) is gone, it cannot. {NOTHING_MORE} once you know that the node is down: `kubectl -n {namespace} \
-             delete pod {name} --force`",
+        return Message::from(format!(
+            "pod {name} is being replaced{}; {leads_to}. It has until {} to end",
             because(settings, pod),
-            restart.leads_to(),
             since.0
+        ))
+        .remedy(
+            Remedy::costing(NOTHING_MORE, format!("if node {node} is down, delete pod {name} by force"))
+                .command(format!("kubectl -n {namespace} delete pod {name} --force")),
         );
     }
     let status = pod.status.as_ref();
@@ -198,21 +206,19 @@ pub fn on_its_way(settings: &Settings, pod: &Pod, restart: Restart) -> String {
     let words: Vec<&str> = words.into_iter().flatten().collect();
     let why = if words.is_empty() { String::new() } else { format!(" ({})", words.join(": ")) };
     if has_ended(pod) {
-        return format!(
-            "pod {name} has ended{why} and is being replaced, and {}; if this lasts, `kubectl -n {namespace} describe pod {name}` \
-             tells why",
-            restart.leads_to()
-        );
+        let message = Message::from(format!("pod {name} is being replaced; {leads_to}. It has ended{why}"));
+        return message
+            .remedy(Remedy::look(IF_IT_LASTS).command(format!("kubectl -n {namespace} describe pod {name}")));
     }
     being_started(settings, name, &why)
 }
 
 /// That a pod is being started, or is about to be made.
 #[must_use]
-pub fn being_started(settings: &Settings, pod: &str, why: &str) -> String {
+pub fn being_started(settings: &Settings, pod: &str, why: &str) -> Message {
     let (namespace, set) = (&settings.owner.namespace, name::redis(&settings.owner.name));
-    format!(
-        "pod {pod} is being started{why}; if this lasts, `kubectl -n {namespace} describe statefulset/{set} pod/{pod}` tells why"
+    Message::from(format!("pod {pod} is being started{why}")).remedy(
+        Remedy::look(IF_IT_LASTS).command(format!("kubectl -n {namespace} describe statefulset/{set} pod/{pod}")),
     )
 }
 
@@ -280,7 +286,7 @@ pub fn replaces_pod_for(live: &StatefulSet, wanted: &StatefulSet) -> Vec<&'stati
 #[must_use]
 pub fn new_password(pod: &Pod, restart: Restart) -> String {
     format!(
-        "the operator's password is a new one (its Secret was lost or changed), and {} is being restarted to load it; {}",
+        "{} restarts to load a new operator password, because its Secret was lost or changed; {}",
         pod.metadata.name.as_deref().unwrap_or_default(),
         restart.leads_to()
     )

@@ -84,23 +84,6 @@ pub enum SettingsError {
         "spec.redis.maxMemory is {0:?}: write a whole number of bytes, or one with the suffix Ki, Mi, Gi or Ti, from 16Mi to 1Ti"
     )]
     MaxMemory(String),
-    /// The volume is too small for what it is to keep, and none has been made yet.
-    #[error(
-        "spec.redis.persistence.size is {size}, less than three times maxMemory {max_memory}, and there is no claim {claim} yet. Costs \
-         nothing: spec.redis.maxMemory: {most}, or delete this TokenCache and make it with size: {least}"
-    )]
-    VolumeTooSmall {
-        /// How large it is to be.
-        size: String,
-        /// `maxmemory`.
-        max_memory: String,
-        /// The claim that is not there.
-        claim: String,
-        /// A `maxmemory` for which it would do.
-        most: String,
-        /// A size that would do.
-        least: String,
-    },
     /// The volume's size is no amount, or is out of bounds.
     #[error(
         "spec.redis.persistence.size is {0:?}: write a whole number of bytes, or one with the suffix Ki, Mi, Gi or Ti, from 256Mi to 16Ti"
@@ -133,20 +116,6 @@ pub enum SettingsError {
     /// A Secret is to provide the certificate, and is not named.
     #[error("spec.redis.tls.mode is Secret, and spec.redis.tls.secretName names none")]
     TlsSecret,
-}
-
-impl SettingsError {
-    /// About a volume of this size, in bytes.
-    #[must_use]
-    pub fn volume_too_small(settings: &Settings, size: u64) -> Self {
-        Self::VolumeTooSmall {
-            size: format_bytes(size),
-            max_memory: settings.max_memory.quantity(),
-            claim: name::data_claim(&format!("{}-0", name::redis(&settings.owner.name))),
-            most: format_bytes(MaxMemory::most_on(size)),
-            least: format_bytes(settings.max_memory.volume()),
-        }
-    }
 }
 
 /// `maxmemory`, within the bounds that make sense.
@@ -190,7 +159,13 @@ impl MaxMemory {
     /// writes it anew, and the new one needs room beside it.
     #[must_use]
     pub fn volume(self) -> u64 {
-        3 * self.0
+        Self::volume_for(self.0)
+    }
+
+    /// The least volume for a `maxmemory` of so many bytes.
+    #[must_use]
+    pub fn volume_for(bytes: u64) -> u64 {
+        bytes.saturating_mul(3)
     }
 
     /// The most, in whole mebibytes, that a volume of this size keeps.

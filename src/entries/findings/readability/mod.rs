@@ -7,7 +7,7 @@ mod messages;
 
 use crate::{
     api::v1alpha1::Inspect,
-    condition::{ConditionType::EntriesReadable, Finding, Reason},
+    condition::{ConditionType::EntriesReadable, Finding, Message, Reason},
     entries::{
         entry::class::Class,
         look::{
@@ -31,16 +31,16 @@ const GOES: &str = "This is said until every entry, or of very many a thousand, 
 #[must_use]
 pub fn finding(settings: &Settings, of_redis: &redis::Settings, look: &Look, consumers: &Consumers) -> Finding {
     let pod = look.server.pod.as_str();
-    let unknown = |reason, why: String| Finding::unknown(EntriesReadable, reason, why);
+    let unknown = |reason, why: Message| Finding::unknown(EntriesReadable, reason, why);
     if settings.inspect == Inspect::Metadata {
         let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
                    spec.entries.inspect is Metadata, as it is by default where spec.dataProtection.mode is None. Costs nothing: \
                    spec.entries.inspect: Payloads";
-        return unknown(Reason::NotInspected, why.to_owned());
+        return unknown(Reason::NotInspected, why.into());
     }
     match &look.entries {
         Keyspace::NotYetKnown => {
-            unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet"))
+            unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet").into())
         }
         Keyspace::Refused(words) => {
             unknown(Reason::NotRead, crate::redis::findings::unread::unseen(of_redis, pod, words))
