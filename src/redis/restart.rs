@@ -54,6 +54,12 @@ impl Restart {
         }
     }
 
+    /// Whether entries are lost by it.
+    #[must_use]
+    pub fn loses_entries(self) -> bool {
+        !matches!(self, Self::Kept | Self::Lost(Some(0)))
+    }
+
     /// A restart of the server in this pod, which then has its own configuration and the users from its Secret.
     #[must_use]
     pub fn remedy(self, settings: &Settings, pod: &str) -> Remedy {

@@ -253,7 +253,7 @@ fn what_is_said_of_a_script_that_keeps_everybody_waiting() {
     let noperm = "NOPERM User operator has no permissions to run the 'script|kill' command";
     let busy = |kill| Seen::fault(Fault::Busy(kill));
     let compatible = |world: &mut World| world.cache.spec.redis.acl = Acl::Compatible;
-    let found = "a script that had run for seconds and kept everybody else waiting";
+    let found = "a script for seconds, and refused everything else meanwhile";
     let ended = || Seen::answer(vec![drift(Parameter::Script, found, Correction::Corrected)]);
     let cases = [
         busy(Kill::NotYet).told("it was found for the first time"),

@@ -28,7 +28,7 @@ pub(crate) async fn end(connection: &mut Connection) -> Result<Option<Drift>, Fa
         kill.arg("KILL");
         match connection.change(&name, &kill).await? {
             Ok(()) if serves(connection).await? => {
-                let found = format!("a {kind} that had run for seconds and kept everybody else waiting");
+                let found = format!("a {kind} for seconds, and refused everything else meanwhile");
                 return Ok(Some(Drift {
                     parameter: Parameter::Script,
                     found,

@@ -48,7 +48,7 @@ pub(crate) fn impediment(settings: &Settings, pod: &Pod, answer: &Answer, now: T
         ),
         (Some(Impediment::CannotSave(words)), _) => (
             Reason::ReadOnly,
-            Message::from(format!("{name} refuses writes because it cannot save its data; reads work: {words}"))
+            Message::from(format!("{name} cannot save its data and refuses writes, but not reads: {words}"))
                 .remedy(unanswered::log(settings, name))
                 .remedies(settings.persistence.as_ref().map(|_| durability::larger(&settings.owner.namespace, name))),
         ),
@@ -131,7 +131,7 @@ pub(crate) fn availability(settings: &Settings, pod: &Pod, answer: &Answer, pass
             RedisAvailable,
             Reason::DriftCorrected,
             Message::from(format!(
-                "{name} had {} for user app; the one in Secret {secret} was set again and read back",
+                "{name} had {} for user app; the one in Secret {secret} was set again and verified",
                 drift.found
             ))
             .remedy(Remedy::look("find out what sends ACL SETUSER, unless that Secret is new")),

@@ -66,7 +66,7 @@ pub fn told(settings: &Settings, pod: &str, answer: &Answer, by: ConditionType) 
     if drifts.is_empty() {
         return None;
     }
-    let fact = format!("{} on {pod}; it was set again and read back", describe_all(settings, &drifts, "was"));
+    let fact = format!("{} on {pod}; set again and verified", describe_all(settings, &drifts, "was"));
     let look = Remedy::look("find out what sends CONFIG SET, unless the spec has just changed");
     Some(Finding::holds(by, Reason::DriftCorrected, Message::from(fact).remedy(look)))
 }
@@ -176,16 +176,16 @@ pub fn reason(correction: &Correction) -> Reason {
 pub fn uncorrected(settings: &Settings, cost: Restart, pod: &str, fact: &str, correction: &Correction) -> Message {
     let message = Message::from(fact);
     match correction {
-        Correction::Corrected | Correction::Followed => message.and("It was set again and read back"),
+        Correction::Corrected | Correction::Followed => message.and("It was set again and verified"),
         Correction::Refused(words) => {
             message.and(&format!("Setting it again was refused: {words}")).remedy(cost.remedy(settings, pod))
         }
         Correction::Ineffective(still) => message
             .and(&format!("Redis accepted the change, and still has {}", amount(still)))
             .remedy(cost.remedy(settings, pod)),
-        Correction::Withheld => message.and("It is left alone while the cache is paused or SpecValid is False"),
+        Correction::Withheld => message.and("Not corrected while the cache is paused or SpecValid is False"),
         Correction::NoRoom => {
-            message.and("Its container has no room for more until the pod has been replaced: see SpecValid")
+            message.and("Not corrected until the pod is replaced, since its container has no room: see SpecValid")
         }
     }
 }
@@ -196,7 +196,7 @@ pub fn of_app(pod: &str, secret: &str, found: &str) -> String {
     match found {
         "no such user" => format!("{pod} has no user app: applications are refused (WRONGPASS)"),
         "no password needed" => {
-            format!("{pod} lets user app in without a password: whoever reaches it can read and write the entries")
+            format!("{pod} lets user app in without a password: whoever reaches it can read and write entries")
         }
         SOME_PASSWORDS => format!(
             "{pod} takes only some of the passwords of user app during a rotation: applications with another are refused \

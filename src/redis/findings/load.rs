@@ -28,20 +28,19 @@ use crate::{
 /// The conditions that go by its load.
 const CONDITIONS: [ConditionType; 2] = [MemorySufficient, LatencyAcceptable];
 
-/// What goes for a trouble that comes and goes.
-const GOES: &str = "Clears after ten looks without it";
+/// Where entries that never expire are told of.
+const ENTRIES_EXPIRE: &str = "see EntriesExpire";
+
+/// What makes room without any more memory.
+const EARLIER: &str = "let the application set earlier expirations";
 
 /// The findings about a server that answered, whose container has this memory, in bytes.
 #[must_use]
 pub fn findings(settings: &Settings, pod: &str, answer: &Answer, container: Option<u64>) -> Vec<Finding> {
     let Usage { memory: has_memory, latency: has_latency, entries: _ } = &answer.usage;
     let restart = Restart::of(settings, Some(answer));
-    let more = |enough: Option<u64>| match enough {
-        Some(_) => restart.more_memory(settings, container, enough),
-        None => Vec::new(),
-    };
     let found = [
-        (memory(settings, pod, *has_memory, &more), Section::Errors),
+        (memory(settings, pod, *has_memory, (restart, container)), Section::Errors),
         (latency(pod, has_latency, restart), Section::Calls),
     ];
     found.map(|(finding, goes_by)| unread::unless_read(settings, pod, answer, finding, goes_by)).into()
@@ -57,7 +56,7 @@ fn sampling(condition: ConditionType, why: String) -> Finding {
     Finding::unknown(condition, Reason::Sampling, why)
 }
 
-fn memory(settings: &Settings, pod: &str, memory: Memory, more: &dyn Fn(Option<u64>) -> Vec<Remedy>) -> Finding {
+fn memory(settings: &Settings, pod: &str, memory: Memory, (restart, container): (Restart, Option<u64>)) -> Finding {
     let (sign, of, proposal) = match memory {
         Memory::NotYetKnown => {
             return sampling(MemorySufficient, format!("{pod} was looked at once; it takes two looks to tell"));
@@ -70,42 +69,63 @@ fn memory(settings: &Settings, pod: &str, memory: Memory, more: &dyn Fn(Option<u
         Memory::Short { sign, of, proposal } => (sign, format_bytes(of), proposal),
     };
     let policy = settings.eviction_policy;
-    let most = if proposal.is_none() { ". maxMemory cannot exceed 1Ti" } else { "" };
-    let shorter = Remedy::look("let entries expire earlier, in the application");
+    let more = proposal.map(|enough| restart.more_memory(settings, container, Some(enough)));
     let (reason, seen, others) = match sign {
         Sign::Refused { is_over } => {
-            let (refuses, is, are) = if is_over { ("refused", "was", "were") } else { ("refuses", "is", "are") };
+            let (reason, refuses, are, is) = if is_over {
+                (Reason::WritesRefusedEarlier, "refused", "were", "was")
+            } else {
+                (Reason::WritesRefused, "refuses", "are", "is")
+            };
             let why = match policy {
-                EvictionPolicy::Noeviction => "noeviction evicts nothing",
-                _ if expiring_only(policy) => "no entry with an expiration was left to evict",
-                _ => "evicting entries did not free enough",
+                EvictionPolicy::Noeviction => "noeviction evicts nothing".to_owned(),
+                _ if expiring_only(policy) => format!("no entry with an expiration {is} left to evict"),
+                _ => "evicting entries did not free enough".to_owned(),
             };
-            let other = match policy {
-                EvictionPolicy::Noeviction => {
-                    Some(Remedy::costing("the entries that it evicts", "set spec.redis.evictionPolicy: volatile-lru"))
-                }
-                _ if expiring_only(policy) => Some(Remedy::look("see EntriesExpire")),
-                _ => None,
-            };
-            let seen = format!("{pod} {refuses} writes (OOM), so new tokens {are} not kept: {of} {is} full, and {why}");
-            (if is_over { Reason::WritesRefusedEarlier } else { Reason::WritesRefused }, seen, other)
+            let clears = if is_over { ". Clears after ten looks without a refusal" } else { "" };
+            let seen = format!(
+                "{pod} {refuses} writes (OOM), so new tokens {are} not kept: maxmemory {of} {is} reached, and {why}{clears}"
+            );
+            (reason, seen, beside_memory(policy))
         }
         Sign::Evicted { at_least } => {
             let entries = if at_least == 1 { "an entry".to_owned() } else { format!("{at_least} or more entries") };
-            let seen = format!("{pod} evicted {entries}, because {of} is full: users may have to sign in again");
-            (Reason::EntriesEvicted, seen, Some(shorter))
+            let seen = format!(
+                "{pod} evicted {entries} at maxmemory {of}: users may have to sign in again. Clears after ten looks without an \
+                 eviction"
+            );
+            (Reason::EntriesEvicted, seen, Some(Remedy::look(EARLIER)))
         }
         Sign::NearlyFull => {
-            let soon = match policy {
+            let next = match policy {
                 EvictionPolicy::Noeviction => "writes are refused",
                 _ => "entries are evicted",
             };
-            let seen = format!("{pod} used nine tenths of {of} or more at two looks in a row: soon {soon}");
-            (Reason::NearlyFull, seen, Some(shorter))
+            let seen = format!(
+                "{pod} used nine tenths of maxmemory {of} or more at two looks in a row; {next} at the limit. Clears after ten \
+                 looks below it"
+            );
+            (Reason::NearlyFull, seen, Some(Remedy::look(EARLIER)))
         }
     };
-    let message = Message::from(format!("{seen}{most}. {GOES}")).remedies(more(proposal)).remedies(others);
-    Finding::fails(MemorySufficient, reason, message)
+    let most = if proposal.is_none() { ". maxMemory can be no more than 1Ti" } else { "" };
+    let mut remedies: Vec<Remedy> = more.into_iter().flatten().collect();
+    // What costs less comes before what loses every entry.
+    let is_less = others.as_ref().is_some_and(|other| other.step != ENTRIES_EXPIRE) && restart.loses_entries();
+    let place = remedies.iter().position(|remedy| is_less && remedy.costs == Some(restart.costs()));
+    let place = place.unwrap_or(remedies.len());
+    remedies.splice(place..place, others);
+    Finding::fails(MemorySufficient, reason, Message::from(format!("{seen}{most}")).remedies(remedies))
+}
+
+/// What helps where writes are refused, beside more memory.
+fn beside_memory(policy: EvictionPolicy) -> Option<Remedy> {
+    let evict = || Remedy::costing("the entries that it evicts", "set spec.redis.evictionPolicy: volatile-lru");
+    match policy {
+        EvictionPolicy::Noeviction => Some(evict()),
+        _ if expiring_only(policy) => Some(Remedy::look(ENTRIES_EXPIRE)),
+        _ => Some(Remedy::look(EARLIER)),
+    }
 }
 
 /// What is said of a server to which more clients are connected than its memory allows, because it was started before there
@@ -118,7 +138,7 @@ pub fn crowded(settings: &Settings, pod: &str, answer: &Answer, container: Optio
         MemorySufficient,
         Reason::ClientLimitExceeded,
         Message::from(format!(
-            "{clients} clients or more are connected to {pod}. Its next start allows {clients} (maxMemory {memory}), and refuses \
+            "{clients} clients or more are connected to {pod}; its next start allows {clients}, by maxMemory {memory}, and refuses \
              others"
         ))
         .remedy(Remedy::look(ONE_MULTIPLEXER))
@@ -138,10 +158,10 @@ fn latency(pod: &str, latency: &Latency, restart: Restart) -> Finding {
         }
         Latency::Slow { what, at_least, cause } => (what, at_least, cause),
     };
-    let seen = match what {
-        Slow::RoundTrip => format!("a PING to {pod} took {at_least} ms or more"),
-        Slow::Reads => format!("reading an entry took {pod} {at_least} ms or more on average, by its own measure"),
-        Slow::Writes => format!("writing an entry took {pod} {at_least} ms or more on average, by its own measure"),
+    let (seen, measured) = match what {
+        Slow::RoundTrip => ("answer PING", ""),
+        Slow::Reads => ("read an entry", ", by its own measure"),
+        Slow::Writes => ("write an entry", ", by its own measure"),
     };
     let (reason, why, remedies) = match cause {
         Cause::Command(name) => (
@@ -156,18 +176,20 @@ fn latency(pod: &str, latency: &Latency, restart: Restart) -> Finding {
         ),
         Cause::Processor => (
             Reason::ProcessorBusy,
-            "Its processor is busy, or it does not get enough of one".to_owned(),
-            vec![Remedy::costing(restart.costs(), "raise or remove the CPU limit in spec.redis.pod.resources")],
+            "Its CPU is busy or throttled".to_owned(),
+            vec![Remedy::costing(restart.costs(), "give it more CPU or no limit in spec.redis.pod.resources")],
         ),
         Cause::Network => (
             Reason::SlowNetwork,
-            "The server is not busy: the network or a CPU limit holds it back".to_owned(),
+            "It is not busy: the network or a CPU limit delays it".to_owned(),
             vec![
                 Remedy::look("see whether its node is overloaded or far away"),
                 Remedy::costing(restart.costs(), "choose another node or CPU limit in spec.redis.pod"),
             ],
         ),
     };
-    let message = format!("{seen} at two looks in a row, and every token waits as long. {why}. {GOES}");
+    let message = format!(
+        "{pod} took {at_least} ms or more to {seen} at two looks in a row{measured}. {why}. Clears after ten fast looks"
+    );
     Finding::fails(LatencyAcceptable, reason, Message::from(message).remedies(remedies))
 }

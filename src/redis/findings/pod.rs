@@ -73,7 +73,10 @@ fn unschedulable(place: Place<'_>, spec: Option<&PodSpec>, status: &PodStatus) -
     if scheduled.status != "False" || scheduled.reason.as_deref() != Some("Unschedulable") {
         return None;
     }
-    let words = sentence(scheduled.message.as_deref().unwrap_or("the scheduler gives no reason"));
+    let words = scheduled.message.as_deref().unwrap_or("the scheduler gives no reason");
+    // What it tells of preemption says only that no other pod can be removed for this one.
+    let ends = [". no new claims to deallocate", ". preemption: "].into_iter().filter_map(|end| words.find(end)).min();
+    let words = sentence(&words[..ends.unwrap_or(words.len())]);
     let remedies = claim(spec).filter(|_| is_of_volumes(&words)).map_or_else(
         || {
             let step = "add room to the cluster, or change spec.redis.maxMemory or spec.redis.pod";
@@ -131,7 +134,7 @@ fn of_waiting(place: Place<'_>, container: &ContainerStatus, waiting: &Container
     let (reason, message) = match waiting.reason.as_deref()? {
         "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => (
             Reason::ImagePullFailed,
-            Message::from(format!("image {image} of pod {pod} cannot be pulled{}", cause(words)))
+            Message::from(format!("image {image} of pod {pod} cannot be pulled{}", cause(image, words)))
                 .remedy(correct(", the registry, or spec.redis.pod.imagePullSecrets")),
         ),
         "InvalidImageName" => (
@@ -148,10 +151,16 @@ fn of_waiting(place: Place<'_>, container: &ContainerStatus, waiting: &Container
 }
 
 /// Why an image cannot be pulled. While kubelet waits to try again it puts `Back-off pulling image "…": ErrImagePull:`
-/// before the cause; the same cause reads the same here, whichever of the two states it was seen in.
-fn cause(words: &str) -> String {
+/// before the cause; the same cause reads the same here, whichever of the two states it was seen in. Of a chain of errors, each of
+/// which names the image, the last is told: `failed to pull and unpack image "…": failed to resolve reference "…": …: not found`.
+fn cause(image: &str, words: &str) -> String {
     let cause = words.rsplit_once("ErrImagePull: ").map_or(words, |(_, cause)| cause);
-    if cause.is_empty() || cause.starts_with("Back-off") { String::new() } else { format!(": {}", sentence(cause)) }
+    if cause.is_empty() || cause.starts_with("Back-off") {
+        return String::new();
+    }
+    let last = cause.rsplit_once("\": ").map_or(cause, |(_, last)| last);
+    let last = last.strip_prefix(image).and_then(|last| last.strip_prefix(": ")).unwrap_or(last);
+    format!(": {}", sentence(last))
 }
 
 fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
@@ -183,10 +192,9 @@ fn of_ended(place: Place<'_>, ended: &ContainerStateTerminated) -> Trouble {
             " (the image has no redis-server and no valkey-server)",
             Remedy::costing(NOTHING_MORE, "correct spec.redis.image"),
         ),
-        KILLED => (
-            " (killed, by kubelet after its liveness probe failed, or by its node)",
-            events("see the pod's events", place),
-        ),
+        KILLED => {
+            (" (killed by kubelet after a failed liveness probe, or by the node)", events("see the events", place))
+        }
         _ => (
             "",
             Remedy::look("see the log of its last run")
@@ -215,7 +223,7 @@ fn not_created(place: Place<'_>, reason: &str, words: &str) -> Message {
     let words = sentence(words);
     let why = if words.is_empty() { String::new() } else { format!(": {words}") };
     Message::from(format!("the container of pod {} cannot be started ({reason}){why}", place.pod))
-        .remedy(events("if this lasts, see the pod's events", place))
+        .remedy(events("if this lasts, see the events", place))
         .remedy(Remedy::costing(
             NOTHING_MORE,
             "set spec.redis.image to one with a shell, the server and redis-cli or valkey-cli",

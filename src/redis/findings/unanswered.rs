@@ -70,7 +70,7 @@ pub fn finding(
         Fault::Frozen if is_ready(pod) => (
             Reason::Frozen,
             Message::from(format!(
-                "{place} accepts the operator's connections but does not answer; its readiness probe passed last"
+                "{place} accepts connections but does not answer the operator, although its last readiness probe passed"
             ))
             .remedy(Remedy::look("if this lasts, check the operator's CPU, and proxies between it and the pod")),
         ),
@@ -154,13 +154,13 @@ pub fn finding(
 
 /// What is said of a server that a script keeps from everything else.
 fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> Message {
-    let fact = format!("{name} runs a script or a function, and refuses everything else until it ends (BUSY)");
+    let fact = format!("{name} runs a script or a function, and refuses everything else (BUSY)");
     let message = |next: &str| Message::from(fact).and(next);
     let restart = Restart::of(settings, None).remedy(settings, name);
     let by_itself = if ends_where_busy(pod) {
         "Its liveness probe restarts it after a minute"
     } else {
-        "Its liveness probe, of an earlier version of the operator, does not restart it"
+        "Its liveness probe, of an earlier version, does not restart it"
     };
     let told = match kill {
         Kill::NotYet => message("The operator ends it at a later look, unless it has written something"),
@@ -168,12 +168,14 @@ fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> Message {
             .remedy(Remedy::free("send SCRIPT KILL, if it has written nothing"))
             .remedy(restart),
         Kill::Unkillable => {
-            message(&format!("It has written, so Redis lets nobody end it (UNKILLABLE). {by_itself}")).remedy(restart)
+            message(&format!("It has written, so nobody can end it (UNKILLABLE). {by_itself}")).remedy(restart)
         }
         Kill::Refused(words) => {
             message(&format!("{by_itself}. The operator could not end it: {words}")).remedy(restart)
         }
-        Kill::Ineffective => message(&format!("Redis reported its end, and it goes on. {by_itself}")).remedy(restart),
+        Kill::Ineffective => {
+            message(&format!("Redis reported that it ended, but it goes on. {by_itself}")).remedy(restart)
+        }
     };
     told.remedy(who_runs_scripts(settings))
 }

@@ -28,25 +28,25 @@ pub fn finding(
 ) -> Option<Finding> {
     let (part, why) = goes_by.iter().find_map(|part| answer.unread.get_key_value(part))?;
     let (asked, what) = (asked(*part), what(*part));
-    let unknown = |because: String| Message::from(format!("it is not known {what}: {because}"));
+    let so = format!("so it is unknown {what}");
     let (fault, message) = match why {
         Unread::TooLong => (
             Reason::AnswerTooLong,
-            unknown(format!("the answer of {pod} to {asked} is too long")).remedy(remedy(*part)),
+            Message::from(format!("the answer of {pod} to {asked} is too long, {so}")).remedy(remedy(*part)),
         ),
         Unread::Refused(words) => (
             Reason::PermissionDenied,
-            unknown(format!("{pod} refuses {asked} to the operator ({words})"))
+            Message::from(format!("{pod} refuses {asked} to the operator, {so}: {words}"))
                 .remedy(Restart::of(settings, Some(answer)).remedy(settings, pod)),
         ),
         Unread::Odd(words) => (
             Reason::UnexpectedAnswer,
-            unknown(format!("{pod} gave an unexpected answer to {asked} ({words})"))
+            Message::from(format!("{pod} gave an unexpected answer to {asked}, {so}: {words}"))
                 .remedy(unanswered::log(settings, pod)),
         ),
         Unread::Late => (
             Reason::NoRecentAnswer,
-            unknown(format!("{pod} is too slow, and several looks in a row had no time for {asked}"))
+            Message::from(format!("{pod} is too slow: several looks in a row had no time for {asked}, {so}"))
                 .remedy(unanswered::slow("its node")),
         ),
     };
@@ -113,6 +113,6 @@ fn remedy(part: Section) -> Remedy {
 /// What is said where the server does not let the operator look at keys, in these words of its own.
 #[must_use]
 pub fn unseen(settings: &Settings, pod: &str, words: &str) -> Message {
-    Message::from(format!("{pod} does not let the operator look at its keys ({words})"))
+    Message::from(format!("{pod} does not let the operator look at its keys: {words}"))
         .remedy(Restart::of(settings, None).remedy(settings, pod))
 }

@@ -204,9 +204,10 @@ pub fn on_its_way(settings: &Settings, pod: &Pod, restart: Restart) -> Message {
     let words =
         [status.and_then(|status| status.reason.as_deref()), status.and_then(|status| status.message.as_deref())];
     let words: Vec<&str> = words.into_iter().flatten().collect();
-    let why = if words.is_empty() { String::new() } else { format!(" ({})", words.join(": ")) };
+    let words = words.join(": ");
+    let why = if words.is_empty() { String::new() } else { format!(": {}", words.trim_end_matches('.')) };
     if has_ended(pod) {
-        let message = Message::from(format!("pod {name} is being replaced; {leads_to}. It has ended{why}"));
+        let message = Message::from(format!("pod {name} is being replaced; {leads_to}. It ended{why}"));
         return message
             .remedy(Remedy::look(IF_IT_LASTS).command(format!("kubectl -n {namespace} describe pod {name}")));
     }
@@ -223,21 +224,21 @@ pub fn being_started(settings: &Settings, pod: &str, why: &str) -> Message {
 }
 
 fn because(settings: &Settings, pod: &Pod) -> String {
-    cause(settings, pod).map_or_else(String::new, |field| format!(", because {field} changed"))
+    cause(settings, pod).map_or_else(String::new, |field| format!(" because {field} changed"))
 }
 
 /// That a pod is replaced for the certificate that it serves, if it is.
 fn restarted_for(set: Option<&Arc<StatefulSet>>, pod: &Pod) -> Option<String> {
     let wanted = set?.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()?.get(RESTARTED_ANNOTATION)?;
     let has = pod.metadata.annotations.as_ref().and_then(|marks| marks.get(RESTARTED_ANNOTATION));
-    (has != Some(wanted)).then(|| ", because it served a certificate that no application trusts".to_owned())
+    (has != Some(wanted)).then(|| " because it served a certificate that no application trusts".to_owned())
 }
 
 /// The field of the spec that a pod is replaced for, as far as its container tells.
 fn cause(settings: &Settings, pod: &Pod) -> Option<&'static str> {
     let pod = pod.spec.as_ref()?;
     if !settings.suits(crate::redis::server::pods::memory_limit(pod)?) {
-        return Some("the memory limit that derives from spec.redis.maxMemory");
+        return Some("spec.redis.maxMemory");
     }
     let server = crate::redis::server::pods::container(pod)?;
     let ports: Vec<i32> = server.ports.iter().flatten().map(|port| port.container_port).collect();
