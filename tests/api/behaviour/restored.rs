@@ -212,7 +212,7 @@ async fn what_is_not_what_would_be_made_is_not_taken_up_whatever_is_said() {
     objects.last_mut().unwrap()["metadata"]["annotations"] = json!({"tokencache.dev/adopt": "restored"});
     restore(&world, &objects, Managers::Restored).await;
     let message = world.condition(SHOP, "RedisAvailable", "False", "NameTaken").await;
-    assert!(message.contains("Secret shop-redis exists already") && message.contains("has to be deleted"), "{message}");
+    assert!(message.contains("Secret shop-redis exists already") && message.contains("delete it"), "{message}");
     assert_eq!(world.get("Secret", "shop-redis").await["data"], data);
     eventually("the restored StatefulSet has its pod", async || {
         world.uid("Pod", POD).await.map(drop).ok_or_else(|| "none".to_owned())

@@ -85,7 +85,7 @@ async fn more_memory_reaches_the_server_and_its_container() {
     world.status(SHOP, "512Mi are read back", verified).await;
     assert_ne!(world.uid("Pod", POD).await, pod, "the pod was replaced");
     has_been(&history, "RedisAvailable", "False", "Provisioning").await;
-    let announced = "because the memory limit that derives from spec.redis.maxMemory changed";
+    let announced = "because spec.redis.maxMemory changed";
     eventually("the restart was announced with its reason", async || {
         let notes: Vec<_> = world.events(SHOP).await.into_iter().filter_map(|event| event.note).collect();
         if notes.iter().any(|note| note.contains(announced)) { Ok(()) } else { Err(format!("{notes:?}")) }

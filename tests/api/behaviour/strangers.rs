@@ -160,7 +160,7 @@ async fn an_object_whose_owner_reference_was_taken_away_is_taken_up_again_once_i
     bare["ownerReferences"] = Value::Null;
     world.edit("Service", "shop-redis", json!({ "metadata": bare })).await;
     let message = is_taken(&world, "Service", "shop-redis").await;
-    assert!(message.contains("Put back the labels"), "{message}");
+    assert!(message.contains("Put back the labels that the other objects have"), "{message}");
     world.edit("Service", "shop-redis", json!({"metadata": label("cache".into())})).await;
     world.ready(SHOP).await;
     let now = world.get("Service", "shop-redis").await;

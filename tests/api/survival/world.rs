@@ -160,6 +160,13 @@ impl World {
         condition(&seen, of)["message"].as_str().unwrap().to_owned()
     }
 
+    /// What helps against what a condition tells of now, as JSON.
+    pub async fn remedies(&self, name: &str, of: &str) -> String {
+        let status = self.get("TokenCache", name).await["status"].clone();
+        let all = status["remedies"].as_array().into_iter().flatten();
+        all.filter(|remedies| remedies["condition"] == of).map(|remedies| remedies["remedies"].to_string()).collect()
+    }
+
     /// Waits until the message of a condition contains this.
     pub async fn condition_says(&self, name: &str, of: &str, words: &str) {
         let says = |seen: &Value| condition(seen, of)["message"].as_str().is_some_and(|text| text.contains(words));
