@@ -16,6 +16,11 @@ closed! {
         /// The spec can be carried out.
         Valid: Note,
         /// The spec cannot be read or holds what cannot be carried out.
+        ///
+        /// Some of what is refused was accepted by the API server, because its rules were other ones then. A volume that is
+        /// smaller than three times `maxMemory` is refused only while its claim does not exist: an append-only file grows to
+        /// twice the entries before Redis writes it anew, and the new file needs room beside it. Nothing is lost by a smaller
+        /// `maxMemory` or by a new TokenCache then, since nothing was made yet.
         Invalid: Outage,
         /// The API server refuses what the spec leads to.
         RejectedByApiServer: Outage,
@@ -28,14 +33,37 @@ closed! {
         /// Redis answers and takes writes.
         Available: Note,
         /// The Service that applications connect to is missing, or leads elsewhere.
+        ///
+        /// Applications connect to the Service. Where the server answers at the pod's own address and not at the Service's,
+        /// look at the EndpointSlices of the Service, at kube-proxy on the operator's node and at the cluster's DNS.
         AddressUnusable: Outage,
         /// The Secret with the connection, or the `ConfigMap` with the settings, is missing or says something else.
         NotPublished: Outage,
         /// A setting had been changed on the server; it was set again and read back.
+        ///
+        /// The setting is right again and no entry was lost by that. A change of the spec shows the same for a moment.
+        /// Otherwise somebody or something sends `CONFIG SET` or `ACL SETUSER`, for which it needs the operator's login: look
+        /// for scripts and for people who can read Secret `<name>-redis-operator` or run commands in the pod. While the cache
+        /// is paused nothing is corrected.
         DriftCorrected: Risk,
         /// Objects or pods are on their way.
+        ///
+        /// A pod that stays so for more than two minutes waits for a node, an image, a volume or the StatefulSet's controller:
+        /// the events of the StatefulSet and of the pod tell for which. A pod that was evicted is made again by the
+        /// StatefulSet's controller.
+        ///
+        /// A pod that is being replaced has its grace period to end. If its node is gone, it cannot, and the StatefulSet's
+        /// controller makes no other before the pod is deleted by force. Do that only when you know that the node is down:
+        /// otherwise two servers may run at once, and with a volume both write to it.
+        ///
+        /// What becomes of the entries stands in the message: without a volume they are lost with each pod, and users whose
+        /// session goes on get new tokens or sign in again.
         Provisioning: Outage,
         /// An object of a needed name exists and is not ours.
+        ///
+        /// An object that has lost its owner, but has the labels that its kind has in each cache, is taken up again. If the
+        /// labels are there and it is still left alone, something of it differs that cannot be changed, such as the type of a
+        /// Secret: then it has to be deleted.
         NameTaken: Outage,
         /// A `NetworkPolicy` of the needed name exists and is not ours.
         NetworkPolicyNameTaken: Risk,
@@ -50,56 +78,174 @@ closed! {
         /// Redis does not take the password in the Secret that applications read, and the cache is paused.
         PasswordMismatch: Outage,
         /// The applications' password is a new one, and Redis has it.
+        ///
+        /// The Secret was deleted or replaced as a whole, so the operator could not know that the earlier password should stay
+        /// valid. Applications read the Secret when they start, and go on with the connections that they have; the next
+        /// connection is refused (WRONGPASS). Restarting them makes them read it again. To change a password without that, use
+        /// the annotation `tokencache.dev/rotate-password-requested`.
         NewPassword: Risk,
         /// Somebody changed the applications' password to one that no connection string can carry; it was put back.
         PasswordEditUndone: Risk,
         /// Redis restarts to learn a new operator password.
+        ///
+        /// The Secret `<name>-redis-operator` was lost or changed, and the server knows only the earlier password. The
+        /// operator's user cannot be changed without it, so the pod is replaced.
         RestartingForPassword: Outage,
         /// The image cannot be pulled.
+        ///
+        /// The message has the last cause that kubelet gives; the events of the pod have the whole of it. `not found`: the name
+        /// or the tag is wrong, or the image is not mirrored. `401` or `403`: the registry needs a login, in
+        /// `spec.redis.pod.imagePullSecrets`. `no such host`, `timeout`: the node does not reach the registry.
+        /// `ErrImageNeverPull`: `spec.redis.imagePullPolicy` is `Never`, and the node does not have the image.
         ImagePullFailed: Outage,
         /// The image's name cannot be one.
         InvalidImageName: Outage,
         /// No node takes the pod.
+        ///
+        /// The message has the scheduler's words without what it says of preemption. `Insufficient memory` or `cpu`: the pod
+        /// asks for one and a half times `maxMemory` and 64Mi, and for the CPU in `spec.redis.pod.resources`. Taints and
+        /// selectors: `spec.redis.pod`.
+        ///
+        /// Where the scheduler speaks of volumes, look at what the claim waits for: most often its StorageClass does not exist
+        /// or has no free volume of that size, or the cluster has no default class, and making one binds the claim. Or the
+        /// nodes that reach the volume have no room for the pod, or `spec.redis.pod` keeps it off them. A claim cannot get
+        /// another StorageClass: for that the TokenCache and its claim have to be deleted, with what is on the volume.
         Unschedulable: Outage,
         /// The container was killed for its memory.
+        ///
+        /// The container has `maxMemory` for the entries, and half as much and 64Mi beside it for connections, fragmentation
+        /// and the process. Very many connections, or clients that read slowly, take more than that. A higher `maxMemory`
+        /// raises both. Fewer connections help as well: each process of an application should share one
+        /// `ConnectionMultiplexer`, which the caching packages do by themselves.
         OutOfMemory: Outage,
         /// The container ends again and again.
+        ///
+        /// The server's last words stand in the message, the rest in the log of its last run. Exit code 126 or 127: the image
+        /// has neither `redis-server` nor `valkey-server`. 137: it was killed, by kubelet when its liveness probe failed, or by
+        /// the node for want of memory; the events of the pod tell which. 139: it crashed. Where the last words speak of the
+        /// append-only file, the volume is full, read-only or damaged.
         CrashLoop: Outage,
         /// The container cannot be made.
+        ///
+        /// A Secret or ConfigMap that is missing is made by the operator within moments. `executable file not found`: the image
+        /// must contain a shell, the server, and `redis-cli` or `valkey-cli`, which the probes use.
         ContainerNotCreated: Outage,
         /// Redis answers the operator, but its readiness probe fails.
+        ///
+        /// kubelet runs the readiness probe in the pod, with a login of its own. It fails where the server refuses that login,
+        /// where the CPU is so busy that the probe takes too long, or where the image has no client; the events of the pod have
+        /// the probe's words. Until it passes, the Service leads nowhere, and applications ask the identity provider for every
+        /// token.
         PodNotReady: Outage,
         /// No connection.
+        ///
+        /// The operator cannot open a connection to the pod's address. If the pod runs and its node is well, something keeps
+        /// the operator out, such as a NetworkPolicy of yours; then applications may well be served. If applications cannot
+        /// connect either, they ask the identity provider for every token.
         Unreachable: Outage,
         /// Connections are accepted and never answered.
+        ///
+        /// The pod is ready: either the server has just begun to hang, and the pod becomes unready soon; or something between
+        /// the operator and the pod takes connections and forwards nothing, such as a service mesh's proxy; or the operator is
+        /// short of CPU.
+        ///
+        /// The pod is not ready: the server hangs, or its node is overloaded. Applications wait a second for every token.
+        /// kubelet restarts the server after a minute; deleting the pod does so at once.
+        ///
+        /// It answers, but too slowly: the node or the operator's node is overloaded, or slow commands such as `KEYS` keep the
+        /// server busy.
         Frozen: Outage,
         /// Redis wants another password than the operator's.
+        ///
+        /// Somebody changed the user `operator` on the server. Applications are served as long as nothing else is wrong, but
+        /// nothing can be verified or corrected. A restart of the pod loads the users from the Secret `<name>-redis-users`
+        /// again.
         WrongPassword: Outage,
         /// Redis refuses a command to the operator.
+        ///
+        /// Somebody took rights from the user `operator` on the server, and with them the means to give them back. A restart of
+        /// the pod loads the users from the Secret `<name>-redis-users` again.
         PermissionDenied: Outage,
         /// Redis is loading its data.
+        ///
+        /// Redis reads its append-only file after a start. How long that takes depends on the size of the file and the speed of
+        /// the volume. It ends by itself.
         Loading: Outage,
         /// Redis runs a script, and refuses everything else until it ends.
+        ///
+        /// While a script or a function runs, Redis refuses every other command, and applications ask the identity provider for
+        /// every token. The operator ends one that two looks in a row find (`SCRIPT KILL`, `FUNCTION KILL`), unless the cache
+        /// is paused or `SpecValid` is False. That loses no entry, and Redis allows it only while the script has written
+        /// nothing (`UNKILLABLE`).
+        ///
+        /// Then only a restart helps. The liveness probe does that after a minute, except in pods that an earlier version of
+        /// the operator made.
+        ///
+        /// `spec.redis.acl: Compatible` lets whoever has the applications' password run scripts. Only
+        /// `Microsoft.Extensions.Caching.StackExchangeRedis` 8.0.x needs that. With `Standard` and `Strict` the user `app` may
+        /// run none, so somebody with another login does.
         Busy: Outage,
         /// A script kept Redis from everything else; it was ended.
+        ///
+        /// The script had written nothing, or Redis would not have let it be ended, so every entry is there. Where it came
+        /// from: see `Busy`.
         ScriptEnded: Risk,
         /// Redis refuses writes.
+        ///
+        /// A replica: somebody sent `REPLICAOF`. No replicas: somebody set `min-replicas-to-write`. Both are gone after a
+        /// restart of the pod, which has its own configuration.
+        ///
+        /// Writes that wait while reads are answered: somebody sent `CLIENT PAUSE`, which ends by itself after the time that
+        /// was given, or with `CLIENT UNPAUSE`.
+        ///
+        /// Data that cannot be saved (`MISCONF`): most often the volume is full, or without a volume the node's disk; or
+        /// somebody changed where Redis saves. The log tells which.
         ReadOnly: Outage,
         /// Redis has as many clients as it may, and refuses every other.
+        ///
+        /// Most often an application opens a connection for each request, where one `ConnectionMultiplexer` should serve all of
+        /// a process; restarting it frees its connections. `maxclients` derives from `maxMemory`: where so many connections are
+        /// right, raise that.
         TooManyClients: Outage,
         /// More clients are connected than the next start allows.
+        ///
+        /// The server was started before there was a limit. It keeps the connections that it has; after its next start the ones
+        /// beyond the limit are refused. See `TooManyClients`.
         ClientLimitExceeded: Risk,
         /// The port speaks TLS.
+        ///
+        /// Something other than this Redis listens on the port, such as a service mesh's proxy that encrypts by itself. Exclude
+        /// the port from the mesh, by its annotation on the namespace or its own configuration.
         TlsPort: Outage,
         /// What answers is not Redis.
+        ///
+        /// Either the image is none of Redis or Valkey, or a service mesh's proxy answers in place of the server. A server with
+        /// TLS that has reached `maxclients` closes connections as well, without a word: applications that open many
+        /// connections free them when they are restarted.
         NotRedis: Outage,
         /// The answer is none that Redis gives.
+        ///
+        /// No Redis answers so. See the server's log, what `spec.redis.image` names, and what stands between the operator and
+        /// the pod.
         UnexpectedAnswer: Outage,
         /// The last answer is too old to say anything.
+        ///
+        /// The operator looks at each server once in a probe period. Either it could not (its log tells why), or looks take so
+        /// long that parts of them are left out: then the server's node or the operator's is overloaded, or slow commands keep
+        /// the server busy.
         NoRecentAnswer: Outage,
         /// The answer is too long to be read.
+        ///
+        /// `ACL LIST`: somebody made very many users or rules; `ACL DELUSER` removes them. For anything else no Redis does that
+        /// by itself: see what `spec.redis.image` names, and what stands between the operator and the pod.
         AnswerTooLong: Outage,
         /// What a condition goes by could not be read of a server that serves.
+        ///
+        /// Applications are served; only this condition is not known. `ACL LOG`: an entry of that log holds what was asked for,
+        /// such as a key of some megabytes, or somebody tries many logins; `ACL LOG RESET` empties it. `INFO errorstats`: Redis
+        /// counts each kind of error, and a script can make up as many as it likes; `CONFIG RESETSTAT` resets them. `SCAN`:
+        /// there are keys with very long names, which no token cache writes; what writes them needs a Redis of its own. A
+        /// command that is refused: a restart of the pod loads the users from the Secret `<name>-redis-users` again.
         NotRead: Note,
 
         /// The wanted certificate is served.
@@ -140,10 +286,21 @@ closed! {
         /// Redis could not be asked.
         RedisUnavailable: Outage,
         /// A setting is not as wanted and the cache is paused.
+        ///
+        /// While the annotation `tokencache.dev/reconcile` is `paused`, or `SpecValid` is False, the operator changes nothing
+        /// on the server. Take the annotation away, or correct the spec, and the setting is corrected within a probe period.
+        /// More memory than the container has room for waits until the pod has been replaced.
         DriftWhilePaused: Outage,
         /// A setting is not as wanted and Redis refuses to change it.
+        ///
+        /// Most often somebody took rights from the user `operator`. A restart of the pod loads its own configuration and the
+        /// users from its Secret.
         CorrectionRefused: Outage,
         /// Redis accepted a change, and still has the old value.
+        ///
+        /// Redis answered OK and did not change the value: a module, a proxy or another client that sets it again at once. A
+        /// restart of the pod loads its own configuration and the users from its Secret; if it comes back, look for what sends
+        /// `CONFIG SET` or `ACL SETUSER`.
         CorrectionIneffective: Outage,
 
         /// The key ring is published, and a key of this `TokenCache` encrypts.
@@ -224,22 +381,51 @@ closed! {
         /// Memory suffices.
         Sufficient: Note,
         /// Nearly all memory is used.
+        ///
+        /// At the limit Redis evicts entries, or refuses writes under `noeviction`. A `maxMemory` for which the container has
+        /// room costs nothing; more replaces the pod. Earlier expirations in the application make room too: an entry need not
+        /// outlive the session of its user.
         NearlyFull: Risk,
         /// Entries were evicted for want of memory.
+        ///
+        /// Users whose entries are evicted get new tokens from the identity provider, or sign in again. The proposed
+        /// `maxMemory` counts what was evicted. Earlier expirations in the application make room too.
         EntriesEvicted: Risk,
         /// Writes are refused for want of memory.
+        ///
+        /// Tokens that cannot be written are not kept, and applications ask the identity provider again. Under a `volatile`
+        /// policy Redis evicts only entries with an expiration: if there are none, see `EntriesExpire`. Under `noeviction` it
+        /// evicts nothing; another policy makes it evict instead. Once writes are accepted again, this becomes
+        /// `WritesRefusedEarlier`, which clears after ten looks.
+        ///
+        /// A `maxMemory` for which the container has room costs nothing, but may not suffice; more replaces the pod. With a
+        /// volume, three times `maxMemory` should fit on it.
         WritesRefused: Outage,
         /// Writes were refused for want of memory, and are not any more.
+        ///
+        /// See `WritesRefused`: it will happen again unless there is more memory or less to keep.
         WritesRefusedEarlier: Risk,
         /// Redis answers fast.
         Acceptable: Note,
         /// Redis is slow because of a command.
+        ///
+        /// Redis runs one command after the other, so every other waits for a slow one. `SLOWLOG GET` tells the command, its
+        /// arguments and the client that sent it. The user `app` may not run `KEYS` and the like.
         SlowCommand: Risk,
         /// Redis is slow because of big entries.
+        ///
+        /// Most often an application keeps the tokens of many users under one key. Each user should have an entry of their own.
         BigEntries: Risk,
         /// Redis is slow for want of CPU.
+        ///
+        /// The server's CPU is used up, or the limit in `spec.redis.pod.resources` throttles it. Another value replaces the
+        /// pod.
         ProcessorBusy: Risk,
         /// Redis is slow to reach.
+        ///
+        /// `PING` is slow although the server is idle: the network between the operator and the pod is slow, the nodes are
+        /// overloaded or far apart, or a CPU limit throttles the server. Another node or limit, in `spec.redis.pod`, replaces
+        /// the pod.
         SlowNetwork: Risk,
         /// Every entry has an expiration.
         AllExpire: Note,

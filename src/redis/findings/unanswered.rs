@@ -33,9 +33,9 @@ pub fn in_words(fault: &Fault) -> String {
         Fault::NoPermission { command, message } => format!("Redis refused {command} to the operator ({message})"),
         Fault::Loading => "Redis is loading its data".to_owned(),
         Fault::Busy(_) => "Redis is kept busy by a script".to_owned(),
-        Fault::Full => "Redis has as many clients as it may".to_owned(),
+        Fault::Full => "Redis has reached maxclients".to_owned(),
         Fault::TlsPort | Fault::PlainText | Fault::Certificate(_) => "the TLS handshake with Redis failed".to_owned(),
-        Fault::NotRedis(_) | Fault::Unexpected(_) => "Redis gave an odd answer".to_owned(),
+        Fault::NotRedis(_) | Fault::Unexpected(_) => "Redis gave an unexpected answer".to_owned(),
     }
 }
 

@@ -92,7 +92,10 @@ async fn refused_writes_are_an_outage_while_they_are_refused_and_then_a_warning(
     let write = async || world.app(SHOP, &["HMSET", "shop:oid.tid", "data", "x"]).await;
     assert!(write().await.starts_with("OOM"));
     let message = world.condition(SHOP, "MemorySufficient", "False", "WritesRefused").await;
-    assert!(message.contains("refuses writes (OOM), so new tokens are not kept: maxmemory 16Mi is reached"), "{message}");
+    assert!(
+        message.contains("refuses writes (OOM), so new tokens are not kept: maxmemory 16Mi is reached"),
+        "{message}"
+    );
     world.condition(SHOP, "Ready", "False", "WritesRefused").await;
 
     world.as_anybody(SHOP, &["UNLINK", "shop:big"]).await;
