@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use tokencache_operator::{
-    api::v1alpha1::{OperationStage as Stage, PasswordWait},
+    api::v1alpha1::{OperationStage as Stage, PasswordWait, Remedy},
     condition::{ConditionStatus, Finding, Reason},
     kubernetes::{
         identity::Found,
@@ -48,6 +48,11 @@ fn published(rotation: &str, processes: Processes) -> Shop {
     shop
 }
 
+/// How the pods of Deployment web get the new password.
+fn restart() -> Remedy {
+    Remedy::free("restart them").command("kubectl -n web rollout restart deployment/web")
+}
+
 fn old() -> Processes {
     web(START - HOUR, START - HOUR)
 }
@@ -73,8 +78,8 @@ impl Shop {
 fn pods_that_have_the_earlier_password_are_named_warn_a_day_before_it_ends_and_it_ends_when_they_are_gone() {
     let mut shop = published("{overlap: 3d}", old());
     assert_eq!(shop.rolled_out(), None, "nobody is warned yet");
-    let named = "Deployment web (2 pods: web-1, web-2). Restart them: `kubectl -n web rollout restart deployment/web`";
-    assert!(shop.message().contains(named), "{}", shop.message());
+    assert!(shop.message().contains("Deployment web (2 pods: web-1, web-2)"), "{}", shop.message());
+    assert_eq!(shop.entry().unwrap().remedies, [restart()]);
     assert_eq!(shop.world.credentials().rotation.wake_at, Some(PUBLISHED + MINUTE), "nobody tells of a restart");
     shop.later(HOUR);
     assert_eq!(shop.world.credentials().rotation.wake_at, Some(shop.world.now + MINUTE * 10));
@@ -85,7 +90,7 @@ fn pods_that_have_the_earlier_password_are_named_warn_a_day_before_it_ends_and_i
     assert!(shop.message().contains("Deployment web (1 pod: web-2)"), "{}", shop.message());
     shop.world.observed.processes = web(PUBLISHED + HOUR, PUBLISHED + HOUR);
     shop.later(MINUTE);
-    assert!(shop.message().ends_with("No pod that uses it has run since before"), "{}", shop.message());
+    assert!(shop.message().ends_with("No pod uses it any more"), "{}", shop.message());
     assert_eq!(shop.world.credentials().rotation.wake_at, Some(PUBLISHED + HOUR * 48), "and nobody is looked at");
     shop.world.observed.processes = before;
     shop.later(HOUR * 47);
@@ -93,12 +98,13 @@ fn pods_that_have_the_earlier_password_are_named_warn_a_day_before_it_ends_and_i
     assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
     for said in [told.message.text.as_str(), shop.message()] {
         for part in [
-            "Deployment web (2 pods: web-1, web-2). Restart them: `kubectl -n web rollout restart deployment/web`",
-            "stays valid, until 2026-01-07T00:03:00Z at the latest",
+            "ends at 2026-01-04T00:03:00Z, or by 2026-01-07T00:03:00Z if these pods still run",
+            "Deployment web (2 pods: web-1, web-2)",
         ] {
             assert!(said.contains(part), "{said}");
         }
     }
+    assert_eq!((told.message.remedies, &shop.entry().unwrap().remedies), (vec![restart()], &vec![restart()]));
     assert_eq!(shop.ends_at(), PUBLISHED + HOUR * 72);
     // One of them is restarted, and the overlap is over.
     shop.world.observed.processes = web(START - HOUR, PUBLISHED + HOUR);
@@ -108,7 +114,10 @@ fn pods_that_have_the_earlier_password_are_named_warn_a_day_before_it_ends_and_i
     let told = shop.rolled_out().unwrap();
     assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::PasswordOverlapExtended));
     assert!(told.message.text.contains("Deployment web (1 pod: web-1)"), "{}", told.message.text);
-    assert!(shop.message().contains("The overlap is over, and the earlier one stays valid until 2026-01-07"));
+    assert!(
+        shop.message()
+            .contains("the earlier one ends when these pods have ended, at 2026-01-07T00:03:00Z at the latest")
+    );
     assert_eq!(shop.world.credentials().rotation.wake_at, Some(shop.world.now + MINUTE), "nobody tells of a restart");
     // The other one is.
     shop.world.observed.processes = web(PUBLISHED + HOUR * 73, PUBLISHED + HOUR);
@@ -149,7 +158,11 @@ fn it_ends_after_a_further_overlap_whatever_runs_and_whoever_is_refused_is_named
     shop.later(MINUTE);
     let said = shop.message().to_owned();
     assert_eq!((shop.stage(), shop.ends_at()), (Some(Stage::Removing), PUBLISHED + HOUR * 48));
-    assert!(said.contains("Deployment web (2 pods: web-1, web-2)") && said.contains("refused (WRONGPASS)"), "{said}");
+    assert!(
+        said.contains("Refused (WRONGPASS) when they connect next: Deployment web (2 pods: web-1, web-2)"),
+        "{said}"
+    );
+    assert_eq!(shop.entry().unwrap().remedies, [restart()]);
     shop.answers = true;
     shop.later(MINUTE);
     assert!(!shop.has_earlier() && shop.stage() == Some(Stage::Completed));
@@ -179,7 +192,11 @@ fn by_the_clock_it_ends_whatever_runs_and_those_who_will_be_refused_are_named() 
     let mut shop = published("{wait: Clock}", old());
     let told = shop.rolled_out().unwrap();
     assert_eq!((told.status, told.reason), (ConditionStatus::False, Reason::EarlierPasswordInUse));
-    assert!(told.message.text.contains("ends at 2026-01-02T00:03:00Z all the same"), "{}", told.message.text);
+    assert!(
+        told.message.text.contains("ends at 2026-01-02T00:03:00Z (passwordRotation.wait: Clock)"),
+        "{}",
+        told.message.text
+    );
     assert_eq!(shop.ends_at(), PUBLISHED + HOUR * 24);
     shop.later(HOUR * 24);
     assert!(!shop.has_earlier() && shop.stage() == Some(Stage::Completed));
@@ -284,7 +301,8 @@ fn who_is_refused_after_the_end_is_named_where_the_refusals_are_told() {
         seen.said_of("AccessAllowed", "a login is refused")
     };
     let told = refused(old());
-    assert!(told.contains("Deployment web (2 pods: web-1, web-2). Restart them: `kubectl"), "{told}");
+    assert!(told.contains("Pods that may have the earlier password: Deployment web (2 pods: web-1, web-2)"), "{told}");
+    assert!(told.contains("- Costs nothing: restart them `kubectl -n web rollout restart deployment/web`"), "{told}");
     assert!(!refused(Processes::Unknown).contains("Deployment web"));
     assert!(!refused(web(PUBLISHED + HOUR, PUBLISHED + HOUR)).contains("Deployment web"));
 }

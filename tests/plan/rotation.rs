@@ -272,7 +272,7 @@ fn what_was_done_is_not_done_again_also_where_the_status_is_lost() {
     shop.world.observed.operations.clear();
     shop.world.now = START + MINUTE;
     assert_eq!(shop.passes(), [""; 0]);
-    assert!(shop.message().contains("a later request was carried out already"), "{}", shop.message());
+    assert!(shop.message().contains("a later one was carried out already"), "{}", shop.message());
     assert_eq!(shop.binding(), new);
 }
 
@@ -318,7 +318,7 @@ fn a_request_made_meanwhile_is_told_and_begun_when_the_first_is_complete() {
     shop.ask(&(START + HOUR).to_string());
     shop.later(HOUR);
     let said = shop.message().to_owned();
-    assert!(said.ends_with("Another request (2026-01-01T01:00:00Z) is begun when this one is complete"), "{said}");
+    assert!(said.ends_with("Another request (2026-01-01T01:00:00Z) follows"), "{said}");
     shop.later(HOUR * 10);
     assert_eq!(shop.message(), said, "it stays so, however old the request gets");
     let written = shop.later(HOUR * 14);
@@ -327,7 +327,7 @@ fn a_request_made_meanwhile_is_told_and_begun_when_the_first_is_complete() {
     assert_eq!(shop.entry().unwrap().requested, Some(Time(START + HOUR)));
     assert!(shop.binding() != first && shop.is_valid(&first));
     // One that asks for nothing is told too, and begins nothing.
-    for (value, part) in [("soon", "asks for nothing"), ("2026-01-05T00:00:00Z", "in the future")] {
+    for (value, part) in [("soon", "is ignored"), ("2026-01-05T00:00:00Z", "in the future")] {
         shop.ask(value);
         shop.passes();
         assert!(shop.message().contains(part) && shop.entry().unwrap().queued.is_none(), "{}", shop.message());
@@ -470,7 +470,7 @@ fn a_third_password_that_replaces_the_whole_binding_is_adopted_and_all_three_are
         for password in [&old, &new, &third()] {
             assert!(shop.is_valid(password), "{was:?}");
         }
-        assert!(shop.message().contains("another password by somebody"), "{}", shop.message());
+        assert!(shop.message().contains("somebody put another password into Secret shop-redis"), "{}", shop.message());
         shop.later(HOUR * 25);
         assert_eq!((shop.stage(), shop.binding()), (Some(Stage::Completed), third()));
         assert!(shop.is_valid(&third()) && !shop.is_valid(&old) && !shop.is_valid(&new));
@@ -559,7 +559,9 @@ fn a_secret_of_the_rotation_that_was_changed_is_told_and_everything_stays_valid(
             shop.world.observed.rotation = with(&shop.world.observed.rotation, key, value);
             assert_eq!(shop.later(HOUR * 30), [""; 0], "{key}");
             assert_eq!((&shop.live, &shop.binding(), shop.stage()), (&live, &published, Some(Stage::Blocked)));
-            cases.push(format!("{:?}, {key}: {}", was.unwrap(), shop.message()));
+            let entry = shop.entry().unwrap();
+            assert_short(&entry.message, &entry.remedies);
+            cases.push(format!("{:?}, {key}: {}\n{}", was.unwrap(), entry.message, lines(&entry.remedies).trim_end()));
             // As the message says.
             shop.world.observed.rotation = Found::Absent;
             shop.passes();
@@ -598,7 +600,7 @@ fn nothing_is_published_before_every_server_was_seen_with_both_since_its_files_a
         let message = rotation.operation.unwrap().message;
         assert!(message.contains(part), "{message}");
     };
-    keeps(Correction::Refused("NOPERM".to_owned()), "could not be set");
+    keeps(Correction::Refused("NOPERM".to_owned()), "cannot be set");
     keeps(Correction::Corrected, "");
     let mut shop = Shop::adding();
     shop.world.now += MINUTE * 3;

@@ -187,7 +187,9 @@ impl Seen {
     pub fn durable(self, what: &str) -> String {
         let status = self.status().unwrap();
         let condition = status.conditions.iter().find(|condition| condition.type_ == "Durable").unwrap();
-        format!("{what}\n  warnings={}\n{}", status.warnings, sentence(condition))
+        let remedies = remedies(&status.remedies, "Durable");
+        assert_short(&condition.message, remedies);
+        format!("{what}\n  warnings={}\n{}{}", status.warnings, sentence(condition), lines(remedies))
     }
 
     /// How many warnings the status counts.

@@ -15,7 +15,7 @@ const RESTART: [&str; 5] = [
     "Costs seconds of outage",
     "Costs nothing up to ",
     "Costs nothing more",
-    "Costs nothing: a second TokenCache",
+    "Costs nothing: make a second TokenCache",
 ];
 
 /// What is proposed in a message without its cost, if anything.

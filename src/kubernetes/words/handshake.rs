@@ -12,17 +12,18 @@ use rustls::{CertificateError, Error};
 pub fn words(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(error) => format!("the certificate is not accepted: {}", certificate(error)),
-        Error::AlertReceived(alert) => format!("the other side ended it with the alert {}", spelled(alert)),
-        Error::PeerIncompatible(why) => format!("the other side offers nothing that is accepted: {}", spelled(why)),
-        Error::PeerMisbehaved(why) => format!("the other side does not keep to the protocol: {}", spelled(why)),
-        Error::InvalidMessage(why) => format!("what came is no TLS: {}", spelled(why)),
+        Error::AlertReceived(alert) => format!("the peer ended the TLS handshake (alert: {})", spelled(alert)),
+        Error::PeerIncompatible(why) => format!("the peer offers no TLS that is accepted ({})", spelled(why)),
+        Error::PeerMisbehaved(why) => format!("the peer does not keep to the TLS protocol ({})", spelled(why)),
+        Error::InvalidMessage(why) => format!("the answer is not TLS ({})", spelled(why)),
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
-            "the other side does not keep to the protocol: another message was due".to_owned()
+            "the peer does not keep to the TLS protocol (unexpected message)".to_owned()
         }
         Error::InconsistentKeys(_) => "the private key belongs to another certificate".to_owned(),
-        Error::InvalidCertRevocationList(_) => "a list of revoked certificates cannot be read".to_owned(),
-        Error::NoCertificatesPresented => "the other side shows no certificate".to_owned(),
-        Error::NoApplicationProtocol => "the other side speaks another protocol".to_owned(),
+        Error::InvalidCertRevocationList(_) => "a certificate revocation list is malformed".to_owned(),
+        Error::NoCertificatesPresented => "the peer shows no certificate".to_owned(),
+        Error::NoApplicationProtocol => "the peer speaks another protocol".to_owned(),
+        Error::General(_) | Error::Other(_) => "the TLS handshake failed".to_owned(),
         other => spelled(other),
     }
 }
@@ -31,15 +32,16 @@ pub fn words(error: &Error) -> String {
 #[must_use]
 pub fn certificate(error: &CertificateError) -> String {
     let known = match error {
-        CertificateError::UnknownIssuer => "nobody who is trusted signed it",
-        CertificateError::BadSignature => "its signature is another one",
-        CertificateError::BadEncoding => "it cannot be read",
+        CertificateError::UnknownIssuer => "no trusted CA signed it",
+        CertificateError::BadSignature => "its signature is wrong",
+        CertificateError::BadEncoding => "it is malformed",
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "it is for other names",
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "it is for another purpose"
+            "its extended key usage lacks what it is used for"
         }
+        CertificateError::UnhandledCriticalExtension => "it has an unknown critical extension",
         CertificateError::Revoked => "it was revoked",
         CertificateError::Other(other) => return of_chain(&other.to_string()),
         other => return spelled(other),
@@ -49,16 +51,21 @@ pub fn certificate(error: &CertificateError) -> String {
 
 /// What the verifier says beyond that, which it prints as it is called.
 fn of_chain(name: &str) -> String {
-    match name {
-        "CaUsedAsEndEntity" => "it is that of an authority, and no server's".to_owned(),
-        "EndEntityUsedAsCa" => "one that is no authority's signed it".to_owned(),
-        "UnsupportedCertVersion" => "it is not of version 3 of X.509".to_owned(),
-        "PathLenConstraintViolated" => {
-            "the authority that signed it may sign none that lies so far below it".to_owned()
+    let known = match name {
+        "CaUsedAsEndEntity" => "it is a CA certificate",
+        "EndEntityUsedAsCa" => "a certificate that is no CA's signed it",
+        "UnsupportedCertVersion" => "it is not of X.509 version 3",
+        "PathLenConstraintViolated" => "its chain is longer than its CA allows",
+        "NameConstraintViolation" => "its CA may not sign for this name",
+        "UnsupportedCriticalExtension" => "it has an unknown critical extension",
+        "SignatureAlgorithmMismatch" => "it names two signature algorithms",
+        name if name.starts_with("Maximum") => "its chain is too long",
+        name if ["Malformed", "Invalid", "Empty", "ExtensionValue"].iter().any(|of| name.starts_with(of)) => {
+            "it is malformed"
         }
-        "NameConstraintViolation" => "the authority that signed it may not sign for this name".to_owned(),
-        other => spelled_out(other),
-    }
+        other => return spelled_out(other),
+    };
+    known.to_owned()
 }
 
 /// What a value of the library is called, in words; nothing of what is in it.
@@ -91,24 +98,31 @@ mod tests {
     fn what_the_library_prints_as_it_is_called_is_told_in_words() {
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let expired = |time| CertificateError::ExpiredContext { time: at(time), not_after: at(1) };
-        let of_authority = std::io::Error::other("CaUsedAsEndEntity");
-        let deep = std::io::Error::other("MaximumSignatureChecksExceeded");
-        let other = |error: std::io::Error| CertificateError::Other(OtherError(std::sync::Arc::new(error)));
+        let other = |name: &str| {
+            CertificateError::Other(OtherError(std::sync::Arc::new(std::io::Error::other(name.to_owned()))))
+        };
         for (error, wanted) in [
-            (CertificateError::UnknownIssuer, "nobody who is trusted signed it"),
+            (CertificateError::UnknownIssuer, "no trusted CA signed it"),
             (expired(2), "it has expired"),
             (expired(3), "it has expired"),
-            (other(of_authority), "it is that of an authority, and no server's"),
-            (other(deep), "maximum signature checks exceeded"),
-            (CertificateError::UnhandledCriticalExtension, "unhandled critical extension"),
+            (other("CaUsedAsEndEntity"), "it is a CA certificate"),
+            (other("MaximumSignatureChecksExceeded"), "its chain is too long"),
+            (other("MalformedExtensions"), "it is malformed"),
+            (other("TrailingData(Certificate)"), "trailing data"),
+            (CertificateError::UnhandledCriticalExtension, "it has an unknown critical extension"),
+            (CertificateError::UnknownRevocationStatus, "unknown revocation status"),
         ] {
             assert_eq!(certificate(&error), wanted);
         }
         let alert = Error::AlertReceived(AlertDescription::HandshakeFailure);
-        assert_eq!(words(&alert), "the other side ended it with the alert handshake failure");
+        assert_eq!(words(&alert), "the peer ended the TLS handshake (alert: handshake failure)");
         let incompatible = words(&Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon));
-        assert_eq!(incompatible, "the other side offers nothing that is accepted: no cipher suites in common");
-        let general = words(&Error::General("a secret".to_owned()));
-        assert_eq!(general, "general");
+        assert_eq!(incompatible, "the peer offers no TLS that is accepted (no cipher suites in common)");
+        for secret in [
+            Error::General("a secret".to_owned()),
+            Error::Other(OtherError(std::sync::Arc::new(std::io::Error::other("a secret")))),
+        ] {
+            assert_eq!(words(&secret), "the TLS handshake failed");
+        }
     }
 }

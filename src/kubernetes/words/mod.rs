@@ -18,7 +18,7 @@ const NAMED: usize = 3;
 const CONTAINER_ID: usize = 64;
 /// The longest cause, in characters.
 const LONGEST_CAUSE: usize = 200;
-/// The longest text, in characters. A message holds more than that: what it leads to, and what to do.
+/// The longest text, in characters. A message cuts it further.
 const LONGEST: usize = 640;
 
 /// What the API server, or the way to it, answered: what is at the bottom of an error, since what is above says less of it, or
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(of(&system), "no answer from the API server: Connection refused");
         let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let untrusted = kube::Error::Service(io::Error::other(untrusted).into());
-        let wanted = "the certificate is not accepted: nobody who is trusted signed it";
+        let wanted = "the certificate is not accepted: no trusted CA signed it";
         assert_eq!(of(&untrusted), format!("no answer from the API server: {wanted}"));
     }
 

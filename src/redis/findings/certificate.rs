@@ -5,8 +5,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{drift, unread};
+use super::{drift, unanswered, unread};
 use crate::{
+    api::v1alpha1::Remedy,
     condition::{ConditionStatus, ConditionType::TlsReady, Finding, Message, Reason},
     kubernetes::name,
     redis::{
@@ -34,7 +35,7 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
         CertificateState::Making(_) => Some(Finding::fails(
             TlsReady,
             Reason::Provisioning,
-            "the certificate is being made; Redis starts once it is there",
+            "the certificate is being made, and Redis starts once it is there",
         )),
         CertificateState::Known(_) => Some(match sample.map(|sample| (sample, &sample.outcome)) {
             Some((sample, Ok(answer))) => match &answer.certificate {
@@ -51,18 +52,14 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
                 }
                 None => unasked(),
             },
-            Some((sample, Err(Fault::PlainText))) => Finding::fails(
-                TlsReady,
-                Reason::PlainText,
-                Message::from(format!(
-                    "{} answers in plain text on port {}, where TLS was expected: something other than this Redis's \
-                     configuration is at work there, and applications, which expect TLS, cannot connect. Nothing secret was \
-                     sent",
-                    sample.server.pod,
-                    settings.port(),
-                ))
-                .remedy(Restart::of(settings, None).remedy(settings, &sample.server.pod)),
-            ),
+            Some((sample, Err(Fault::PlainText))) => {
+                let (pod, port) = (&sample.server.pod, settings.port());
+                let message = Message::from(format!(
+                    "{pod} answers in plain text on port {port}, where TLS is expected: applications cannot connect"
+                ));
+                let message = message.remedy(Restart::of(settings, None).remedy(settings, pod));
+                Finding::fails(TlsReady, Reason::PlainText, message)
+            }
             Some((sample, Err(Fault::Certificate(untrusted)))) => {
                 let replacement = tls.replacement.as_ref().filter(|_| sample.want.correct);
                 of_untrusted(settings, &sample.server.pod, untrusted, replacement)
@@ -73,11 +70,7 @@ pub fn finding(settings: &Settings, tls: &Tls, sample: Option<&Sample>, now: Tim
 }
 
 fn unasked() -> Finding {
-    Finding::unknown(
-        TlsReady,
-        Reason::RedisUnavailable,
-        "which certificate is served could not be asked: see RedisAvailable",
-    )
+    Finding::unknown(TlsReady, Reason::RedisUnavailable, "Redis could not be asked: see RedisAvailable")
 }
 
 fn of_served(
@@ -87,7 +80,7 @@ fn of_served(
     is_on_its_way: bool,
     now: Timestamp,
 ) -> Finding {
-    let (namespace, host) = (&settings.owner.namespace, settings.host());
+    let host = settings.host();
     let described = describe(&served.fingerprint, served.not_after);
     let secret = certificate_source(settings).unwrap_or_default();
     // Redis refuses alike what is not there and what it cannot read.
@@ -96,24 +89,23 @@ fn of_served(
         reload => reload,
     };
     if now >= served.not_after {
-        let next = match reload {
-            Reload::Done => format!("renew the one in Secret {secret}"),
-            Reload::Refused(words) => format!("it refuses to load the one in Secret {secret} ({words})"),
-            Reload::Pending | Reload::Withheld => {
-                format!(
-                    "the one in Secret {secret} is loaded as soon as it reaches the pod and the cache is not paused"
-                )
-            }
+        let expired =
+            Message::from(format!("the certificate that {pod} serves has expired, and is refused ({described})"));
+        let message = match reload {
+            Reload::Done => expired.remedy(Remedy::look(format!("renew the one in Secret {secret}"))),
+            Reload::Refused(words) => expired
+                .and(&format!("Redis does not load the one in Secret {secret}: {words}"))
+                .remedy(cost.remedy(settings, pod)),
+            Reload::Pending | Reload::Withheld => expired.and(&format!(
+                "The one in Secret {secret} is loaded once it reaches the pod and the cache is not paused"
+            )),
         };
-        return Finding::fails(
-            TlsReady,
-            Reason::CertificateExpired,
-            Message::from(format!(
-                "the certificate that {pod} serves has expired ({described}), and applications refuse it: {next}"
-            ))
-            .remedies(matches!(reload, Reload::Refused(_)).then(|| cost.remedy(settings, pod))),
-        );
+        return Finding::fails(TlsReady, Reason::CertificateExpired, message);
     }
+    let why = |step: &str| {
+        let namespace = &settings.owner.namespace;
+        Remedy::look(step).command(format!("kubectl -n {namespace} describe pod {pod}"))
+    };
     match reload {
         Reload::Done => Finding::holds(
             TlsReady,
@@ -123,80 +115,66 @@ fn of_served(
         Reload::Pending => Finding::holds(
             TlsReady,
             Reason::ReloadPending,
-            format!(
-                "{pod} serves a certificate for {host} ({described}); the one in Secret {secret} is another, and is loaded \
-                 as soon as kubelet has brought it to the pod, which takes a minute or two. If this lasts, `kubectl -n \
-                 {namespace} describe pod {pod}` tells why"
-            ),
+            Message::from(format!(
+                "{pod} serves a certificate for {host} ({described}). The next one, in Secret {secret}, reaches the pod within two \
+                 minutes"
+            ))
+            .remedy(why("if this lasts, see the events")),
         ),
         Reload::Refused(words) => Finding::fails(
             TlsReady,
             Reason::ReloadRefused,
-            format!(
-                "{pod} refuses to load the certificate in Secret {secret} ({words}), and goes on serving the one it has \
-                 ({described}); it is tried again. `kubectl -n {namespace} logs {pod}` tells more: either it cannot be read, or \
-                 kubelet has not brought it to the pod, and then `kubectl -n {namespace} describe pod {pod}` tells why"
-            ),
+            Message::from(format!(
+                "{pod} does not load the certificate in Secret {secret}, and serves the one before ({described}): {words}"
+            ))
+            .remedy(unanswered::log(settings, pod))
+            .remedy(why("see whether kubelet has brought the Secret to the pod")),
         ),
         Reload::Withheld => Finding::fails(
             TlsReady,
             Reason::DriftWhilePaused,
-            format!(
-                "{pod} serves another certificate ({described}) than the one in Secret {secret}; it is left alone while the \
-                 annotation tokencache.dev/reconcile says paused, and while SpecValid is False"
-            ),
+            Message::from(format!(
+                "{pod} serves another certificate ({described}) than the one in Secret {secret}"
+            ))
+            .and("It is left alone while the cache is paused or SpecValid is False"),
         ),
     }
 }
 
 fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replacement: Option<&Replacement>) -> Finding {
-    let host = settings.host();
-    let secret = certificate_source(settings).unwrap_or_default();
     let (reason, what) = match &untrusted.why {
         Distrust::UnknownIssuer => (
             Reason::CertificateUntrusted,
-            format!("was signed by none of the authorities in ca.crt of Secret {}", name::redis(&settings.owner.name)),
+            format!("is signed by no CA in ca.crt of Secret {}", name::redis(&settings.owner.name)),
         ),
-        Distrust::WrongName => {
-            (Reason::CertificateNameMismatch, format!("is not valid for {host}, by which applications connect"))
-        }
+        Distrust::WrongName => (Reason::CertificateNameMismatch, format!("is not valid for {}", settings.host())),
         Distrust::Expired => (Reason::CertificateExpired, "has expired".to_owned()),
-        Distrust::NotYetValid => (
-            Reason::CertificateNotYetValid,
-            "is not valid yet: either its time is wrong, or the operator's clock".to_owned(),
-        ),
-        Distrust::Other(words) => (Reason::CertificateUntrusted, format!("cannot be verified: {words}")),
+        Distrust::NotYetValid => {
+            (Reason::CertificateNotYetValid, "is not valid yet, or the operator's clock is wrong".to_owned())
+        }
+        Distrust::Other(words) => (Reason::CertificateUntrusted, format!("cannot be verified ({words})")),
     };
-    let shown = untrusted.shown.as_ref();
-    let shown = shown.map_or_else(String::new, |Foreign { fingerprint, issuer }| {
-        format!(" (SHA-256 {}…, issued by {issuer:?})", fingerprint.short())
-    });
-    let cost = Restart::of(settings, None);
-    let next = match replacement {
-        None => format!("a restart makes it serve the one in Secret {secret}"),
-        Some(Replacement { at, before, .. }) => {
-            let before = before.map_or_else(String::new, |before| {
-                format!(
-                    ". It was replaced for this at {before} already, so something other than its own configuration is at work \
-                     there: see the image, and who can write Secrets and pods in namespace {}",
-                    settings.owner.namespace
-                )
-            });
-            format!(
-                "Unless it serves the right one before, the pod is replaced at {at}, and {}{before}",
-                cost.leads_to()
-            )
+    let message = Message::from(format!("the certificate that {pod} serves {what}; applications refuse it"));
+    let message = match replacement {
+        None => message,
+        Some(Replacement { at, before: None, .. }) => message.and(&format!("The pod is replaced at {at}")),
+        Some(Replacement { at, .. }) => {
+            message.and(&format!("The pod was replaced for this already, and is again at {at}"))
         }
     };
-    Finding::fails(
-        TlsReady,
-        reason,
-        Message::from(format!(
-            "the certificate that {pod} serves{shown} {what}. Applications refuse it, and the operator sends its login to nobody \
-             who cannot prove who it is. {next}"
-        ))
-        .remedy(cost.remedy(settings, pod)),
-    )
+    let is_repeated = replacement.is_some_and(|replacement| replacement.before.is_some());
+    let intruder = "find out who can write Secrets and pods in its namespace, and check its image";
+    let message = message
+        .remedies(is_repeated.then(|| Remedy::look(intruder)))
+        .remedy(Restart::of(settings, None).remedy(settings, pod));
+    // An issuer's name may be long: it comes last, where it is cut.
+    let message = match &untrusted.shown {
+        Some(Foreign { fingerprint, issuer }) => {
+            message.and(&format!("It is SHA-256 {}…, issued by {issuer:?}", fingerprint.short()))
+        }
+        None => message,
+    };
+    Finding::fails(TlsReady, reason, message)
 }
 
 /// What tells one certificate from another, and when it expires. Neither moves while the same one is served.

@@ -7,10 +7,10 @@
 //! asks for, though, and what `spec: {}` means: it is no warning. [`Reason::InMemory`] is a note, and no event tells of it; a
 //! column that is never empty is one that nobody reads. With a volume every False is a warning.
 
-use super::{drift, unread};
+use super::{drift, unanswered, unread};
 use crate::{
     api::v1alpha1::{Remedy, WhenDeleted},
-    capability::{ask::Volume, cost::NOTHING},
+    capability::ask::Volume,
     condition::{ConditionStatus, ConditionType::Durable, Finding, Message, Reason},
     kubernetes::{name, quantity::format_bytes},
     redis::{
@@ -42,49 +42,40 @@ pub fn finding(settings: &Settings, pod: &str, answer: &Answer, volume: Volume) 
 /// What kept the server from saving, if anything did.
 fn unsaved(settings: &Settings, pod: &str, saving: Saving) -> Option<Finding> {
     let Saving { write_failed, rewrite_failed } = saving;
-    let namespace = &settings.owner.namespace;
-    let (reason, what, besides) = if write_failed {
-        (Reason::SaveFailed, "could not append the last writes to its file, and refuses others until it can", "")
+    let (reason, what) = if write_failed {
+        (Reason::SaveFailed, "cannot append to its append-only file, and refuses writes until it can")
     } else if rewrite_failed {
         (
             Reason::RewriteFailed,
-            "could not write its append-only file anew: the file grows until the volume is full, and then writes are refused",
-            ", or no memory was left for a fork",
+            "cannot rewrite its append-only file, which grows until the volume is full and writes are refused",
         )
     } else {
         return None;
     };
-    let message = Message::from(format!(
-        "{pod} {what}. `kubectl -n {namespace} logs {pod}` tells why: most often the volume is full{besides}"
-    ))
-    .remedy(larger(namespace, pod));
+    let message = Message::from(format!("{pod} {what}"))
+        .remedy(unanswered::log(settings, pod))
+        .remedy(larger(&settings.owner.namespace, pod));
     Some(Finding::fails(Durable, reason, message))
 }
 
 /// What a volume leads to that is too small for what it is to keep.
 fn too_small(settings: &Settings, pod: &str, volume: Volume) -> Option<Finding> {
     let Volume::Holds(size) = volume else { return None };
-    let (claim, least) = (name::data_claim(pod), settings.max_memory.volume());
+    let (claim, least, namespace) = (name::data_claim(pod), settings.max_memory.volume(), &settings.owner.namespace);
     (size < least).then(|| {
-        Finding::fails(
-            Durable,
-            Reason::VolumeTooSmall,
-            Message::from(format!(
-                "{claim} has {}, less than three times maxMemory {}: once it is full, writes are refused. It needs {}",
-                format_bytes(size),
-                settings.max_memory.quantity(),
-                format_bytes(least)
-            ))
-            .remedy(larger(&settings.owner.namespace, pod))
-            .remedy(Remedy::costing(
-                "the entries that find no room",
-                format!("set spec.redis.maxMemory: {}", format_bytes(MaxMemory::most_on(size))),
-            )),
-        )
+        let message = Message::from(format!(
+            "PersistentVolumeClaim {claim} has {}, less than three times maxMemory {}: writes are refused once it is full",
+            format_bytes(size),
+            settings.max_memory.quantity(),
+        ));
+        let enlarge = Remedy { step: format!("enlarge it to {} or more, where its StorageClass allows that", format_bytes(least)), ..larger(namespace, pod) };
+        let lower = format!("set spec.redis.maxMemory: {}", format_bytes(MaxMemory::most_on(size)));
+        let message = message.remedy(enlarge).remedy(Remedy::costing("the entries that find no room", lower));
+        Finding::fails(Durable, Reason::VolumeTooSmall, message)
     })
 }
 
-/// How a volume that is full gets room.
+/// How a volume that is full gets room, where its `StorageClass` allows that.
 #[must_use]
 pub fn larger(namespace: &str, pod: &str) -> Remedy {
     let claim = name::data_claim(pod);
@@ -94,23 +85,20 @@ pub fn larger(namespace: &str, pod: &str) -> Remedy {
 
 fn persisted(persistence: &Persistence, pod: &str) -> String {
     let deleted = match persistence.when_deleted {
-        WhenDeleted::Retain => "keeps the claim, and a TokenCache of the same name takes it up again",
-        WhenDeleted::Delete => "deletes the claim and every entry",
+        WhenDeleted::Retain => "keeps it",
+        WhenDeleted::Delete => "deletes it with every entry",
     };
     format!(
-        "what is written to {pod} is on PersistentVolumeClaim {} within about a second (appendonly yes and appendfsync \
-         everysec were read back). A restart loses at most that second, and so does the loss of its node, unless the volume is a \
-         part of that node and is lost with it; deleting this TokenCache {deleted} (whenDeleted: {})",
+        "{pod} saves to PersistentVolumeClaim {} every second (appendonly yes, appendfsync everysec). Deleting this TokenCache \
+         {deleted} (whenDeleted: {})",
         name::data_claim(pod),
         persistence.when_deleted.as_str()
     )
 }
 
-fn in_memory(pod: &str) -> String {
-    format!(
-        "{pod} holds entries in memory only (appendonly no was read back), as the spec asks: a restart, the loss of its node and \
-         deleting this TokenCache each lose all of them. Applications then ask the identity provider again, and users \
-         who still have a session cookie may have to sign in again. {NOTHING}: a second TokenCache with \
-         spec.redis.persistence, to which applications move; this one cannot get it later"
-    )
+fn in_memory(pod: &str) -> Message {
+    Message::from(format!(
+        "{pod} holds entries in memory only (appendonly no), as the spec asks: a restart or the loss of its node loses all of them"
+    ))
+    .remedy(Remedy::free("make a second TokenCache with spec.redis.persistence, and move applications to it"))
 }

@@ -7,7 +7,8 @@
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use crate::{
-    condition::{ConditionType::RedisAvailable, Finding, Reason},
+    api::v1alpha1::Remedy,
+    condition::{ConditionType::RedisAvailable, Finding, Message, Reason},
     kubernetes::{identity::Found, name},
     redis::{
         access::acl::APP,
@@ -33,10 +34,10 @@ pub fn finding(
     let service = name::redis(&settings.owner.name);
     if let [stranger, others @ ..] = observed.strangers.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
-        let message = format!(
-            "Service {service} sends connections to Pod {stranger}{more} too, which has the labels of a server and is none: they \
-             fail there. Take app.kubernetes.io/component from its labels, or delete it"
-        );
+        let message = Message::from(format!(
+            "Service {service} selects Pod {stranger}{more} too, which is no server: connections fail there"
+        ))
+        .remedy(Remedy::free(format!("remove label app.kubernetes.io/component from Pod {stranger}, or delete it")));
         return Some(Finding::fails(RedisAvailable, Reason::AddressUnusable, message));
     }
     if is_carried_out {
@@ -44,7 +45,7 @@ pub fn finding(
     }
     let address = match &observed.service {
         Found::Owned(live) => amiss(settings, live)
-            .map(|how| format!("Service {service} {how}: applications do not reach Redis at {}", settings.endpoint())),
+            .map(|how| format!("Service {service} {how}: applications do not reach {}", settings.endpoint())),
         _ => Some(format!("there is no Service {service}: applications cannot find {}", settings.endpoint())),
     };
     let unpublished = || {
@@ -53,10 +54,7 @@ pub fn finding(
         let config_map = observed.application_settings.owned().is_none().then(|| format!("ConfigMap {settings}"));
         let missing: Vec<String> = [secret, config_map].into_iter().flatten().collect();
         (!missing.is_empty()).then(|| {
-            format!(
-                "there is no {}: pods that mount or name it do not start, those that run go on",
-                missing.join(", and no ")
-            )
+            format!("there is no {}: pods that need it do not start, those that run go on", missing.join(", and no "))
         })
     };
     let unknown = || {
@@ -71,7 +69,7 @@ pub fn finding(
         (None, Some(message)) => (Reason::NotPublished, message),
         (None, None) => (Reason::PasswordMismatch, unknown()?),
     };
-    let message = format!("{message}. It is not put right while the cache is paused, or while SpecValid is False");
+    let message = format!("{message}. It is left alone while the cache is paused or SpecValid is False");
     Some(Finding::fails(RedisAvailable, reason, message))
 }
 
@@ -79,7 +77,7 @@ pub fn finding(
 fn being_made(settings: &Settings, observed: &Live, credentials: &Credentials) -> Option<Finding> {
     let is_missing = credentials.app.is_none() && !credentials::in_use(observed, APP).is_empty();
     let message = format!(
-        "{}. Until then pods that mount or name it do not start; those that run go on",
+        "{}. Until then pods that need it do not start, those that run go on",
         rotation::messages::remaking(settings)
     );
     is_missing.then(|| Finding::fails(RedisAvailable, Reason::NotPublished, message))
@@ -104,9 +102,7 @@ fn edited(settings: &Settings, observed: &Live) -> Option<String> {
     let wrong: Vec<&str> = wrong.into_iter().filter(|(_, is_right)| !is_right).map(|(key, _)| key).collect();
     if !wrong.is_empty() {
         let (keys, secret) = (wrong.join(", "), name::redis(&settings.owner.name));
-        return Some(format!(
-            "Secret {secret} has another {keys} than it should: applications that read that do not reach Redis"
-        ));
+        return Some(format!("Secret {secret} has a wrong {keys}: applications that read it do not reach Redis"));
     }
     let live = observed.application_settings.owned()?;
     let wanted = application_settings(settings).data.unwrap_or_default();
@@ -114,7 +110,7 @@ fn edited(settings: &Settings, observed: &Live) -> Option<String> {
         wanted.iter().all(|(key, value)| live.data.as_ref().is_some_and(|data| data.get(key) == Some(value)));
     (!is_right).then(|| {
         let config_map = name::settings(&settings.owner.name);
-        format!("ConfigMap {config_map} says something else than it should: Redis refuses the keys of pods that start")
+        format!("ConfigMap {config_map} has a wrong Redis__InstanceName: Redis refuses the keys of pods that start")
     })
 }
 
@@ -125,11 +121,11 @@ fn amiss(settings: &Settings, live: &Service) -> Option<&'static str> {
         wanted.ports.iter().flatten().any(|wanted| (wanted.port, &wanted.target_port) == (port.port, &port.target_port))
     };
     if live.type_.as_deref() == Some("ExternalName") {
-        Some("leads out of the cluster (type ExternalName)")
+        Some("leads out of the cluster (type: ExternalName)")
     } else if live.selector != wanted.selector {
-        Some("selects other pods (spec.selector)")
+        Some("selects other pods")
     } else if !live.ports.iter().flatten().any(is_as_wanted) {
-        Some("has other ports (spec.ports)")
+        Some("has other ports")
     } else {
         None
     }

@@ -29,7 +29,7 @@ use crate::{
         live::Live,
         look::{
             LONGEST_LOOK, Server,
-            answer::{Answer, Refusal, Role},
+            answer::{Answer, Role},
             drift::{Drift, Parameter},
         },
         server::pods::{memory_limit, readiness_changed_after},
@@ -129,13 +129,7 @@ pub(super) fn of_sample(
 
 /// What was refused, with those who have a password that is refused by now.
 fn refusals(settings: &Settings, observed: &Live, pod: &str, answer: &Answer, now: Timestamp) -> Finding {
-    let mut finding = users::refusals(settings, pod, answer);
-    if answer.refusals.contains(&Refusal::Password)
-        && let Some(who) = rotation::who_has_the_earlier_one(settings, observed, now)
-    {
-        finding.message = finding.message.and(&who);
-    }
-    finding
+    users::refusals(settings, pod, answer, rotation::who_has_the_earlier_one(settings, observed, now))
 }
 
 /// What the looks add up to; of memory first what this one saw of its clients.

@@ -47,7 +47,7 @@ impl Input<'_> {
             return rest(Some(messages::entry(OperationStage::Waiting, Some(requested), messages::waiting(why))));
         }
         // Not before its Secret was seen can anybody say that it was begun.
-        let entry = messages::entry(OperationStage::Waiting, Some(requested), messages::waiting("it is about to be"));
+        let entry = messages::entry(OperationStage::Waiting, Some(requested), "the new password is about to be made");
         let previous = self.valid_at_rest();
         let order = NextPassword { previous, requested, started: schedule::whole(self.now), cause: Cause::Request };
         PasswordRotation { mint: Some(order), ..rest(Some(entry)) }
@@ -60,7 +60,7 @@ impl Input<'_> {
             return None;
         }
         if self.marks().is_some_and(|done| requested < done.requested) {
-            return Some("a later request was carried out already".to_owned());
+            return Some("a later one was carried out already".to_owned());
         }
         operation::refused(requested, self.wish().created, self.now)
     }
@@ -69,12 +69,12 @@ impl Input<'_> {
     fn obstacle(&self, name: Option<Message>) -> Option<Message> {
         let binding = name::redis(&self.settings.owner.name);
         if self.wish().held {
-            return Some(messages::paused().into());
+            return Some(messages::PAUSED.into());
         }
         name.or_else(|| match self.app {
             None => Some(format!("there is no Secret {binding} yet").into()),
             Some(password) if !self.in_users.contains(&password.sha256()) => {
-                Some(format!("the password in Secret {binding} is on its way to Redis").into())
+                Some(format!("Redis does not have the password in Secret {binding} yet").into())
             }
             Some(_) => None,
         })
@@ -116,8 +116,7 @@ impl Input<'_> {
     /// The entry of a rotation that is complete.
     fn completed(&self, done: Marks) -> OperationStatus {
         let before = self.before().filter(|before| is(before, done.requested));
-        let entry =
-            messages::entry(OperationStage::Completed, Some(done.requested), messages::completed(self.settings));
+        let entry = messages::entry(OperationStage::Completed, Some(done.requested), messages::COMPLETED);
         let kept = |pick: fn(&OperationStatus) -> Option<&Time>| before.and_then(pick).cloned();
         OperationStatus {
             started: kept(|before| before.started.as_ref()),

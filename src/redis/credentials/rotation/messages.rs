@@ -6,13 +6,13 @@
 use jiff::Timestamp;
 
 use super::{
-    record::{Cause, Marks},
+    record::{Cause, Marks, PUBLISHED_ANNOTATION},
     schedule::{Unseen, after, whole},
     term::Term,
 };
-pub use crate::capability::operation::{paused, time};
+pub use crate::capability::operation::time;
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_PASSWORD_ANNOTATION},
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_PASSWORD_ANNOTATION, Remedy},
     capability::operation::{self, Again, CLOCKS_DIFFER_BY, Request},
     condition::{Message, Reason},
     kubernetes::name,
@@ -62,102 +62,93 @@ pub fn waiting(why: impl Into<Message>) -> Message {
 }
 
 /// What is said while a cache is paused.
-#[must_use]
-pub fn held(message: &str) -> String {
-    format!("{message}. Held: {}", paused())
-}
+pub const HELD: &str = "Held while the cache is paused";
+
+/// Why nothing is begun while a cache is paused.
+pub const PAUSED: &str = "the cache is paused";
 
 /// What is said of another request, which is begun later.
 #[must_use]
-pub fn queued(message: Message, requested: Timestamp) -> Message {
-    message.and(&format!("Another request ({requested}) is begun when this one is complete"))
+pub fn queued(requested: Timestamp) -> String {
+    format!("Another request ({requested}) follows")
 }
 
 /// The new password is made valid beside the earlier one.
 #[must_use]
 pub fn adding(what: &str) -> String {
-    format!("the new password is being made valid beside the earlier one, and nothing is published yet: {what}")
+    format!("adding the new password beside the earlier one; {what}")
 }
 
 /// The binding is lost, or its password.
 #[must_use]
 pub fn remaking(settings: &Settings) -> String {
     let secret = name::redis(&settings.owner.name);
-    format!("Secret {secret} was lost: it is made again as soon as Redis takes its new password beside the earlier one")
+    format!("Secret {secret} was lost; it comes back once Redis takes its new password beside the earlier one")
 }
 
 /// The users' Secret is on its way to the pods.
 #[must_use]
 pub fn mounting(at: Timestamp) -> String {
-    format!(
-        "from {} on, when a server that restarts finds both in its users' file, it is published as soon as every server has \
-         been seen to take both",
-        whole(at)
-    )
+    format!("it is published after {}, once every server takes both", whole(at))
 }
 
 /// A server that has not been seen to take what it should.
 #[must_use]
 pub fn unseen(unseen: &Unseen) -> String {
     match unseen {
-        Unseen::NoPod => "waiting for a pod, see RedisAvailable".to_owned(),
-        Unseen::NotRunning(pod) => format!("waiting for pod {pod} to run, see RedisAvailable"),
+        Unseen::NoPod => "waiting for a pod: see RedisAvailable".to_owned(),
+        Unseen::NotRunning(pod) => format!("waiting for {pod} to run: see RedisAvailable"),
         Unseen::Due(pod) => format!("waiting for the next look at {pod}"),
-        Unseen::Silent(pod) => format!("waiting for {pod}, which gave no answer, see RedisAvailable"),
+        Unseen::Silent(pod) => format!("waiting for {pod}, which does not answer: see RedisAvailable"),
         Unseen::Differs(pod) => {
-            format!("waiting for {pod}, where the passwords of the user app could not be set, see RedisAvailable")
+            format!("waiting for {pod}, where the passwords of user app cannot be set: see RedisAvailable")
         }
     }
 }
 
 /// The new password is published, and the earlier one is valid still.
 #[must_use]
-pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, cause: Option<Cause>, now: Timestamp) -> String {
+pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, cause: Option<Cause>, now: Timestamp) -> Message {
     let secret = name::redis(&settings.owner.name);
     let what = match cause {
         Some(Cause::Request) => format!("Secret {secret} has the new password"),
         Some(Cause::Lost) => format!("Secret {secret} was lost, and has a new password"),
-        Some(Cause::Replaced) => format!("somebody put a new password into Secret {secret}; Redis takes it"),
-        None => {
-            format!("Secret {secret} was given another password by somebody meanwhile, which is valid too and stays")
-        }
+        Some(Cause::Replaced) => format!("somebody put a new password into Secret {secret}, and Redis takes it"),
+        None => format!("somebody put another password into Secret {secret} meanwhile; it is valid too, and stays"),
     };
-    let odd = if marks.published > after(now, CLOCKS_DIFFER_BY) {
-        format!(
-            ". By its annotation it was published in the future, so a clock was wrong: remove the annotation {} from Secret \
-             {secret} to count from now",
-            crate::redis::credentials::rotation::record::PUBLISHED_ANNOTATION
-        )
-    } else {
-        String::new()
-    };
-    [what, term.told(), odd].concat()
+    let Message { text, remedies } = term.told();
+    if marks.published <= after(now, CLOCKS_DIFFER_BY) {
+        return Message { text: format!("{what}; {text}"), remedies };
+    }
+    let recount = Remedy::free(format!("remove annotation {PUBLISHED_ANNOTATION} from Secret {secret}"));
+    Message::from(format!("{what}, published in the future by its annotation (a clock was wrong); {text}"))
+        .remedy(recount)
+        .remedies(remedies)
 }
 
 /// The earlier password is being removed.
 #[must_use]
-pub fn removing(what: &str, refused: Option<&str>) -> String {
-    let refused = refused.map(|refused| format!(". {refused}")).unwrap_or_default();
-    format!("the overlap is over, and the earlier password is being removed: {what}{refused}")
+pub fn removing(what: &str, refused: Option<Message>) -> Message {
+    let message = Message::from(format!("the overlap is over; removing the earlier password: {what}"));
+    match refused {
+        Some(Message { text, remedies }) => message.and(&text).remedies(remedies),
+        None => message,
+    }
 }
 
 /// All is done.
-#[must_use]
-pub fn completed(settings: &Settings) -> String {
-    format!(
-        "the earlier password is removed. Connections that are open stay; whoever connects with it from now on is refused \
-         (WRONGPASS): restart applications that have not read Secret {} since",
-        name::redis(&settings.owner.name)
-    )
-}
+pub const COMPLETED: &str =
+    "the earlier password is removed: new connections with it are refused (WRONGPASS), open ones stay";
 
 /// The Secret of the rotation cannot be read.
 #[must_use]
-pub fn unreadable(settings: &Settings, why: &str) -> String {
-    let secret = name::redis_rotation(&settings.owner.name);
-    format!(
-        "Secret {secret} was changed: {why}. Every password that was valid stays valid, and nothing goes on. Delete Secret \
-         {secret}: what is published stays so, else another password is made"
+pub fn unreadable(settings: &Settings, why: &str) -> Message {
+    let (secret, namespace) = (name::redis_rotation(&settings.owner.name), &settings.owner.namespace);
+    Message::from(format!(
+        "Secret {secret} was changed and cannot be used: {why}. The rotation stops, and every earlier password stays valid"
+    ))
+    .remedy(
+        Remedy::free(format!("delete Secret {secret}")).command(format!("kubectl -n {namespace} delete secret {secret}")),
     )
 }
 
@@ -165,10 +156,10 @@ pub fn unreadable(settings: &Settings, why: &str) -> String {
 #[must_use]
 pub fn meanwhile(request: &Request, refused: Option<&str>) -> Option<String> {
     match (request, refused) {
-        (Request::Malformed(value), _) => Some(format!(
-            "The annotation {ROTATE_PASSWORD_ANNOTATION} ({value:?}) does not begin with a time, and asks for nothing"
-        )),
-        (Request::At(time), Some(why)) => Some(format!("The request of {time} is not followed: {why}")),
+        (Request::Malformed(_), _) => {
+            Some(format!("Annotation {ROTATE_PASSWORD_ANNOTATION} does not begin with a time, and is ignored"))
+        }
+        (Request::At(time), Some(why)) => Some(format!("Request {time} is ignored: {why}")),
         (Request::At(_), None) => None,
     }
 }

@@ -41,9 +41,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType},
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, Remedy},
     capability::operation::{self, Request, is},
-    condition::Finding,
+    condition::{Finding, Message},
     kubernetes::{identity::Found, name, write::Write},
     redis::{
         access::{
@@ -141,13 +141,14 @@ impl PasswordRotation {
                 None => input.unasked().unwrap_or_else(|| input.at_rest(None)),
             },
             Found::Leftover => {
-                input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is being collected").into()))
+                input.at_rest(Some(format!("Secret {secret} of an earlier TokenCache is still being deleted").into()))
             }
             Found::Restored(manager) => {
                 input.at_rest(Some(operation::restored(&input.settings.owner, "Secret", &secret, manager)))
             }
             Found::Foreign(holder) => input.at_rest(Some(
-                format!("Secret {secret} exists already and belongs to {holder}: delete or rename it").into(),
+                Message::from(format!("Secret {secret} exists already and belongs to {holder}"))
+                    .remedy(Remedy::look("delete or rename it")),
             )),
         }
     }
@@ -199,9 +200,9 @@ pub fn refused_since(settings: &Settings, observed: &Live) -> Option<Timestamp> 
     is_refused.then(|| schedule::mounted_at(published, settings.rotation.overlap))
 }
 
-/// Who has the password before the one that was published last, in words; nothing where nobody is known to have it.
+/// Who has the password before the one that was published last, and what helps them; nothing where nobody is known to have it.
 #[must_use]
-pub fn who_has_the_earlier_one(settings: &Settings, observed: &Live, now: Timestamp) -> Option<String> {
+pub fn who_has_the_earlier_one(settings: &Settings, observed: &Live, now: Timestamp) -> Option<Message> {
     let published = Marks::read(observed.connection.owned()?)?.published;
     Term::of(settings, published, &observed.processes, now).who_has_it()
 }

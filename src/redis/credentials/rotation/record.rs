@@ -96,7 +96,7 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The new password is none that an application could log in with.
-    #[error("its password cannot be used: {0}")]
+    #[error("its password is unusable ({0})")]
     Password(#[from] PasswordError),
     /// It does not say which passwords there were before.
     #[error("`{PREVIOUS_KEY}` holds no SHA-256 hash of the earlier password")]

@@ -27,9 +27,9 @@ impl Input<'_> {
         let known = self.app.map(Password::sha256);
         let valid = in_order(self.in_use.iter().cloned().chain(known));
         let before = self.before().filter(|before| !before.stage.is_final());
-        let message = messages::unreadable(self.settings, why);
-        let entry = before.cloned().unwrap_or_else(|| messages::entry(OperationStage::Blocked, None, String::new()));
-        let entry = OperationStatus { stage: OperationStage::Blocked, message, ..entry };
+        let blocked = messages::entry(OperationStage::Blocked, None, messages::unreadable(self.settings, why));
+        let OperationStatus { stage, message, remedies, .. } = blocked.clone();
+        let entry = before.map_or(blocked, |before| OperationStatus { stage, message, remedies, ..before.clone() });
         PasswordRotation::new(valid, self.marks(), Some(entry))
     }
 
@@ -49,11 +49,6 @@ impl Input<'_> {
         };
         if rotation.write.is_none() && rotation.spent.is_none() {
             rotation.write = self.written(record);
-        }
-        if self.wish().held
-            && let Some(entry) = &mut rotation.operation
-        {
-            entry.message = messages::held(&entry.message);
         }
         rotation
     }
@@ -133,7 +128,7 @@ impl Input<'_> {
         }
         let valid = vec![password.sha256()];
         let removing = |what: &str| {
-            let message = messages::removing(what, term.refused().as_deref());
+            let message = messages::removing(what, term.refused());
             let entry = entry(OperationStage::Removing, self.ended(record, &term), message);
             PasswordRotation {
                 looks_since: Some(term.looks_since()),
@@ -192,10 +187,13 @@ impl Input<'_> {
                     message = message.and(&said);
                 } else if let Request::At(time) = request {
                     queued = Some(messages::time(*time));
-                    message = messages::queued(message, *time);
+                    message = message.and(&messages::queued(*time));
                 }
             }
             None => {}
+        }
+        if self.wish().held {
+            message = message.and(messages::HELD);
         }
         let started = record.started.map(messages::time);
         OperationStatus { started, queued, ..messages::entry(stage, Some(record.requested), message) }

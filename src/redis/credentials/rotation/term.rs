@@ -1,7 +1,7 @@
 //! When the earlier password ends: by the clock, and by the pods that have it still.
 //!
 //! In: when the new one was published, the overlap, whom the end waits for, the pods that use the binding, the time. Out: a
-//! [`Term`]: whether the earlier one may go, and what is said of those that have it.
+//! [`Term`]: whether the earlier one may go, and what is said of the pods that have it.
 //!
 //! ```text
 //! published ──▶ overlap ──────────────────────────▶ ends ──▶ while outdated pods run ──▶ a further overlap: latest
@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::{after, mounted_at};
 use crate::{
-    api::v1alpha1::PasswordWait,
+    api::v1alpha1::{PasswordWait, Remedy},
     capability::time::{next_look, whole},
-    condition::{ConditionType::PasswordRolledOut, Finding, Reason},
+    condition::{ConditionType::PasswordRolledOut, Finding, Message, Reason},
     kubernetes::{
         name,
         read::process::{Outdated, Processes},
@@ -100,33 +100,30 @@ impl<'seen> Term<'seen> {
 
     /// Until when the earlier password is valid, and what is to be done by then.
     #[must_use]
-    pub fn told(&self) -> String {
-        let secret = name::redis(&self.settings.owner.name);
-        let until = whole(self.ends_at());
-        let valid = if self.is_past() {
-            format!(". The overlap is over, and the earlier one stays valid until {until} at the latest")
-        } else {
-            format!(", and the earlier one is valid until {until}")
-        };
+    pub fn told(&self) -> Message {
+        let of = "the earlier one";
+        let valid = || Message::from(format!("{of} is valid until {}", whole(self.ends_at())));
         match &self.outdated {
-            None if self.is_near() => format!("{valid}. {}", self.unknown()),
-            None => format!("{valid}: by then, restart the applications that read Secret {secret}"),
-            Some(outdated) if outdated.is_empty() => format!("{valid}. No pod that uses it has run since before"),
-            Some(outdated) if self.is_near() => format!("{valid}. {}. {}", self.named(outdated), self.consequence()),
-            Some(outdated) => format!("{valid}. {}", self.named(outdated)),
+            None if self.is_near() => self.unknown(of),
+            None => {
+                let secret = name::redis(&self.settings.owner.name);
+                valid().remedy(Remedy::free(format!("restart the applications that read Secret {secret} by then")))
+            }
+            Some(outdated) if outdated.is_empty() => valid().and("No pod uses it any more"),
+            Some(outdated) => self.named(&self.end(of), outdated),
         }
     }
 
-    /// Who has the earlier password; nothing where nobody is known to have it.
+    /// Who has the earlier password, and what helps them; nothing where nobody is known to have it.
     #[must_use]
-    pub fn who_has_it(&self) -> Option<String> {
-        self.outdated.as_ref().filter(|outdated| !outdated.is_empty()).map(|outdated| self.named(outdated))
+    pub fn who_has_it(&self) -> Option<Message> {
+        self.if_any("Pods that may have the earlier password")
     }
 
     /// Who is refused where it is over.
     #[must_use]
-    pub fn refused(&self) -> Option<String> {
-        self.who_has_it().map(|who| format!("{who}. They are refused (WRONGPASS) when they connect next"))
+    pub fn refused(&self) -> Option<Message> {
+        self.if_any("Refused (WRONGPASS) when they connect next")
     }
 
     /// Whether the password is with all who use it, while the earlier one is about to end.
@@ -135,19 +132,16 @@ impl<'seen> Term<'seen> {
         if !self.is_near() {
             return None;
         }
-        let secret = name::redis(&self.settings.owner.name);
+        let of = format!("the earlier password of Secret {}", name::redis(&self.settings.owner.name));
         Some(match &self.outdated {
-            None => Finding::unknown(PasswordRolledOut, Reason::ConsumersUnknown, self.unknown()),
+            None => Finding::unknown(PasswordRolledOut, Reason::ConsumersUnknown, self.unknown(&of)),
             Some(outdated) if outdated.is_empty() => {
-                let message =
-                    format!("no pod that uses Secret {secret} has run since before its password was published");
-                Finding::holds(PasswordRolledOut, Reason::RolledOut, message)
+                Finding::holds(PasswordRolledOut, Reason::RolledOut, format!("no pod uses {of} any more"))
             }
             Some(outdated) => {
                 let reason =
                     if self.is_past() { Reason::PasswordOverlapExtended } else { Reason::EarlierPasswordInUse };
-                let message = format!("Secret {secret}: {}. {}", self.named(outdated), self.consequence());
-                Finding::fails(PasswordRolledOut, reason, message)
+                Finding::fails(PasswordRolledOut, reason, self.named(&self.end(&of), outdated))
             }
         })
     }
@@ -156,40 +150,40 @@ impl<'seen> Term<'seen> {
         self.now >= after(self.ends, -WARNED_AHEAD)
     }
 
-    fn named(&self, outdated: &Outdated) -> String {
+    /// A sentence, the pods that may have the earlier password, and how they get the new one.
+    fn named(&self, sentence: &str, outdated: &Outdated) -> Message {
         let restart = outdated.restart(&self.settings.owner.namespace);
-        let restart = restart.map(|command| format!(". Restart them: {command}")).unwrap_or_default();
-        format!(
-            "Pods that started before the new password was published, and may use the earlier one: {outdated}{restart}"
-        )
+        let restart = restart.map(|command| Remedy::free("restart them").command(command));
+        Message::from(format!("{sentence}: {outdated}")).remedies(restart)
     }
 
-    fn consequence(&self) -> String {
+    fn if_any(&self, sentence: &str) -> Option<Message> {
+        let outdated = self.outdated.as_ref().filter(|outdated| !outdated.is_empty())?;
+        Some(self.named(sentence, outdated))
+    }
+
+    /// When it ends, and which pods that depends on, or concerns, before they are named.
+    fn end(&self, of: &str) -> String {
         let (ends, latest) = (whole(self.ends), whole(self.latest));
         match self.settings.rotation.wait {
-            PasswordWait::Clock => format!(
-                "The earlier one ends at {ends} all the same (passwordRotation.wait is Clock), and they are refused when they \
-                 connect next"
-            ),
+            PasswordWait::Clock => {
+                format!("{of} ends at {ends} (passwordRotation.wait: Clock), and these pods are refused then")
+            }
             PasswordWait::Consumers if self.is_past() => {
-                format!("It ends when none of them runs any more, and at {latest} all the same")
+                format!("{of} ends when these pods have ended, at {latest} at the latest")
             }
             PasswordWait::Consumers => {
-                format!("While one of them runs, the earlier one stays valid, until {latest} at the latest")
+                format!("{of} ends at {ends}, or by {latest} if these pods still run")
             }
         }
     }
 
-    fn unknown(&self) -> String {
-        let latest = whole(self.latest);
-        let unknown = format!(
-            "Which pods still have the earlier password cannot be found out, since the operator cannot list the pods of \
-             namespace {} (its log says why)",
-            self.settings.owner.namespace
-        );
-        match self.settings.rotation.wait {
-            PasswordWait::Consumers => format!("{unknown}; so the earlier one stays valid until {latest}"),
-            PasswordWait::Clock => format!("{unknown}; the earlier one ends at {latest}"),
-        }
+    fn unknown(&self, of: &str) -> Message {
+        let namespace = &self.settings.owner.namespace;
+        Message::from(format!(
+            "{of} ends at {}, as the operator cannot list the pods of namespace {namespace} and does not know who uses it",
+            whole(self.latest)
+        ))
+        .remedy(Remedy::look("see the operator's log"))
     }
 }

@@ -26,7 +26,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::mint::NewSecret;
 use crate::{
-    condition::Reason,
+    condition::{Message, Reason},
     kubernetes::write::Write,
     redis::{
         live::Live,
@@ -76,7 +76,7 @@ pub enum CertificateState {
         /// Why, as one word.
         reason: Reason,
         /// What was seen, and what to do.
-        message: String,
+        message: Message,
         /// Whom clients trust meanwhile.
         authorities: Option<Authorities>,
         /// The latest one that could be used, which servers keep and start with.

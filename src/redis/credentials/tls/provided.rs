@@ -10,8 +10,9 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{CertificateState, Identity, Tls, bytes, mounted, secret};
 use crate::{
-    condition::Reason,
-    kubernetes::{name, write::Write},
+    api::v1alpha1::Remedy,
+    condition::{Message, Reason},
+    kubernetes::{name, read::workload::listed, write::Write},
     redis::{
         live::Live,
         look::Sample,
@@ -30,31 +31,25 @@ pub(super) fn read(settings: &Settings, observed: &Live, name: &str, now: Timest
         observed.connection.owned().and_then(|secret| observed.verified.authorities(bytes(secret, AUTHORITIES_KEY)));
     let copy = observed.server_certificate.owned();
     let written = copy.and_then(|secret| mounted::written(secret));
-    let unusable = |reason: Reason, message: String, authorities: Option<Authorities>| {
+    let unusable = |reason: Reason, message: Message, authorities: Option<Authorities>| {
         // What vouches for the server that runs, before what stands in a Secret that no server has loaded.
         let authorities = published.clone().or(authorities);
         let kept = authorities.as_ref().and_then(|authorities| kept(settings, observed, authorities, now));
         Tls::of(CertificateState::Unusable {
             reason,
-            message: format!(
-                "{message}. {}; one that does not run yet waits",
-                if kept.is_some() {
-                    "A server that runs keeps the certificate that it has, also when it restarts"
-                } else {
-                    "A server that runs keeps the certificate that it has until it restarts"
-                }
-            ),
+            message: message.and(if kept.is_some() {
+                "A running Redis keeps its certificate, also when it restarts"
+            } else {
+                "A running Redis keeps its certificate until it restarts; a new one waits"
+            }),
             authorities,
             kept: kept.map(|kept| Box::new(Identity { written, ..kept })),
         })
     };
     let Some(secret) = &observed.provided_certificate else {
-        let message = format!(
-            "there is no Secret {name} in namespace {}: make it, or have cert-manager make it, with tls.crt, tls.key and \
-             ca.crt for {}",
-            settings.owner.namespace,
-            settings.host()
-        );
+        let host = settings.host();
+        let message = Message::from(format!("there is no Secret {name} in namespace {}", settings.owner.namespace))
+            .remedy(Remedy::look(format!("make it with tls.crt, tls.key and ca.crt for {host}")));
         return unusable(Reason::CertificateMissing, message, None);
     };
     match usable(settings, secret, name, &observed.verified, now) {
@@ -129,59 +124,65 @@ fn usable(
     name: &str,
     verified: &Verified,
     now: Timestamp,
-) -> Result<(Pair, Authorities), (Reason, String)> {
+) -> Result<(Pair, Authorities), (Reason, Message)> {
     let host = settings.host();
+    let failed = |reason: Reason, fact: String, step: &str| (reason, Message::from(fact).remedy(Remedy::look(step)));
     let malformed = |key: &str, what: &str| {
-        (Reason::CertificateMalformed, format!("{key} in Secret {name} is no {what} in PEM: correct the Secret"))
+        let fact = format!("{key} in Secret {name} is not a {what} in PEM");
+        failed(Reason::CertificateMalformed, fact, &format!("put the {what} into it"))
     };
     let pair =
         verified.pair(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)).map_err(|error| match error {
             PairError::NoCertificate => malformed(CERTIFICATE_KEY, "certificate"),
             PairError::NoKey => malformed(PRIVATE_KEY, "private key"),
-            PairError::Mismatch => (
-                Reason::KeyMismatch,
-                format!("tls.key in Secret {name} does not belong to the certificate in tls.crt: put the pair into it"),
-            ),
+            PairError::Mismatch => {
+                let fact = format!("tls.key in Secret {name} does not belong to tls.crt");
+                failed(Reason::KeyMismatch, fact, "put the key that belongs to tls.crt into it")
+            }
         })?;
-    let authorities = Authorities::parse(bytes(secret, AUTHORITIES_KEY)).ok_or_else(|| {
-        let (reason, message) = malformed(AUTHORITIES_KEY, "certificate");
-        (reason, message + ", so that applications would not know whom to trust")
-    })?;
+    let authorities = Authorities::parse(bytes(secret, AUTHORITIES_KEY))
+        .ok_or_else(|| malformed(AUTHORITIES_KEY, "CA certificate"))?;
     verified.accept(&authorities, &pair, &host, now).map_err(|distrust| match distrust {
-        Distrust::Expired => (
+        Distrust::Expired => failed(
             Reason::CertificateExpired,
-            format!("the certificate in Secret {name} expired at {}: renew it", pair.leaf.not_after),
+            format!("the certificate in Secret {name} expired at {}", pair.leaf.not_after),
+            "renew it",
         ),
-        Distrust::NotYetValid => (
+        Distrust::NotYetValid => failed(
             Reason::CertificateNotYetValid,
-            format!(
-                "the certificate in Secret {name} is not valid before {}: correct the clock of whoever made it, or the \
-                 operator's, or put one into it that is valid now",
-                pair.leaf.not_before
-            ),
+            format!("the certificate in Secret {name} is not valid before {}", pair.leaf.not_before),
+            "put one into it that is valid now, or correct the operator's clock",
         ),
-        Distrust::WrongName => (
+        Distrust::WrongName => failed(
             Reason::CertificateNameMismatch,
-            format!(
-                "the certificate in Secret {name} is not valid for {host}, by which applications connect (its names: {}): \
-                 add this name",
-                pair.leaf.names.join(", ")
-            ),
+            match listed(&pair.leaf.names, " and ").as_str() {
+                "" => format!("the certificate in Secret {name} names no host, and so not {host}"),
+                names => format!("the certificate in Secret {name} is not valid for {host}, but for {names}"),
+            },
+            &format!("add {host} to its names"),
         ),
-        Distrust::UnknownIssuer if authorities.issuer(&pair.leaf).is_some() => (
+        Distrust::UnknownIssuer if authorities.issuer(&pair.leaf).is_some() => failed(
             Reason::CertificateUntrusted,
             format!(
-                "ca.crt of Secret {name} has the authority that signed the certificate in tls.crt, but not the root above \
-                 it, and .NET trusts roots only: add the root to ca.crt"
+                "ca.crt in Secret {name} lacks the root above the CA that signed tls.crt, and .NET trusts roots only"
             ),
+            "add the root to ca.crt",
         ),
-        Distrust::UnknownIssuer => (
+        Distrust::UnknownIssuer => failed(
             Reason::CertificateUntrusted,
-            format!("none of the authorities in ca.crt of Secret {name} signed the certificate in tls.crt: put the right one into it"),
+            format!("no CA in ca.crt of Secret {name} signed tls.crt"),
+            "put the CA that signed it into ca.crt",
         ),
-        Distrust::Other(words) => {
-            (Reason::CertificateUntrusted, format!("the certificate in Secret {name} cannot be used ({words}): make another one"))
-        }
+        Distrust::Other(_) if pair.leaf.is_authority => failed(
+            Reason::CertificateUntrusted,
+            format!("tls.crt in Secret {name} is a CA certificate; applications refuse it as a server's"),
+            &format!("sign a server certificate for {host} with it"),
+        ),
+        Distrust::Other(words) => failed(
+            Reason::CertificateUntrusted,
+            format!("the certificate in Secret {name} cannot be used: {words}"),
+            "put another one into it",
+        ),
     })?;
     Ok((pair.completed_by(&authorities), authorities))
 }
