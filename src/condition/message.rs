@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_message_is_the_fact_and_the_first_step() {
         let message = Message::from("it is full")
-            .remedy(Remedy::free("set spec.redis.acl: Strict").command("kubectl get pods"))
+            .remedy(Remedy::free("set spec.redis.acl: Strict").command("echo"))
             .remedy(Remedy::costing("all entries", "restart it"));
         assert_eq!(message.told(), "it is full. Costs nothing: set spec.redis.acl: Strict");
         assert_eq!(Message::from("it is full").remedy(Remedy::look("see its log")).told(), "it is full. See its log");

@@ -16,7 +16,7 @@ use super::{
     sweep::{Selection, Sweep},
 };
 use crate::{
-    api::v1alpha1::{FLUSH_ANNOTATION, OperationStage, OperationStatus, OperationType},
+    api::v1alpha1::{FLUSH_ANNOTATION, OperationStage, OperationStatus, OperationType, Remedy},
     capability::{
         operation::{self, Again, Request, is},
         part::Operation,
@@ -58,8 +58,8 @@ pub struct Input<'seen> {
     pub progress: Option<&'seen Progress>,
     /// Why no sweep can be made now.
     pub obstacle: Option<&'seen str>,
-    /// The workloads that hold entries in their memory, in words.
-    pub consumers: &'seen str,
+    /// How applications lose the entries that they keep in memory.
+    pub restart: Remedy,
     /// The time.
     pub now: Timestamp,
 }
@@ -110,7 +110,7 @@ pub fn read(input: &Input<'_>) -> Flush {
         None => return said(before.filter(|before| before.stage.outlasts_request()).cloned()),
         Some(Request::Malformed(value)) => {
             let message =
-                operation::malformed(input.owner, FLUSH_ANNOTATION, value, Some(&Again::saying(What::named_in(value))));
+                operation::malformed(input.owner, FLUSH_ANNOTATION, value, Some(&again(&What::named_in(value))));
             return said(Some(entry(OperationStage::Ignored, None, message)));
         }
         Some(Request::At(time)) => *time,
@@ -122,45 +122,55 @@ pub fn read(input: &Input<'_>) -> Flush {
     if let Some(before) = before.filter(is_done) {
         return said(Some(before.clone()));
     }
-    if let Some((why, again)) = input.refused(requested, before, done) {
-        let message = operation::ignored(input.owner, FLUSH_ANNOTATION, &why, again.as_ref());
+    if let Some(Refusal { why, remedies, again }) = input.refused(requested, before, done) {
+        let Message { text, remedies: others } = operation::ignored(input.owner, FLUSH_ANNOTATION, &why, Some(&again));
+        let message = Message::from(text).remedies(remedies).remedies(others);
         return said(Some(entry(OperationStage::Ignored, Some(requested), message)));
     }
     if input.wish.held {
         let message = format!("nothing is removed yet: {}", operation::paused());
-        return said(Some(kept(before, OperationStage::Waiting, requested, message)));
+        return said(Some(kept(before, OperationStage::Waiting, requested, message.into())));
     }
     if let Some(obstacle) = input.obstacle() {
         let stage = before.map_or(OperationStage::Waiting, |before| before.stage);
-        return said(Some(kept(before, stage, requested, format!("nothing is removed at the moment: {obstacle}"))));
+        return said(Some(kept(
+            before,
+            stage,
+            requested,
+            format!("nothing is removed at the moment: {obstacle}").into(),
+        )));
     }
     input.under_way(requested, before)
 }
 
 impl Input<'_> {
-    /// Why a request is not followed, and one that would be. One that was seen in time is, however long it had to wait.
+    /// Why a request is not followed. One that was seen in time is, however long it had to wait.
     fn refused(
         &self,
         requested: Timestamp,
         before: Option<&OperationStatus>,
         done: Option<&OperationStatus>,
-    ) -> Option<(String, Option<Again>)> {
+    ) -> Option<Refusal> {
         let is_told_by_payloads = self.wish.what.is_told_by_payloads();
         match (&self.wish.what, &self.reads) {
             (What::Other(word), _) => {
-                let why =
-                    format!("after the time it says {word:?}, which is none of `all`, `unreadable` and `encrypted`");
-                return Some((why, Some(Again::saying(What::Unreadable.as_str()))));
+                let why = format!("after the time it says {word:?}, not all, unreadable or encrypted");
+                return Some(Refusal::of(why, &What::Unreadable));
             }
             (_, Reads::NotAtAll) if is_told_by_payloads => {
-                let why = "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which \
-                           these are: set it to Payloads, or ask for `all`";
-                return Some((why.to_owned(), None));
+                let why = format!(
+                    "spec.entries.inspect is Metadata, so the operator cannot tell which entries are {}",
+                    self.wish.what.named()
+                );
+                let remedies = vec![Remedy::free("set spec.entries.inspect: Payloads, and ask again")];
+                return Some(Refusal { remedies, ..Refusal::of(why, &What::All) });
             }
             (_, Reads::NoRing) if is_told_by_payloads => {
-                let why = "spec.dataProtection.mode is None, so the operator has no keys to tell by which entries these are, \
-                           and by default (spec.entries.inspect) does not look into any: ask for `all`";
-                return Some((why.to_owned(), None));
+                let why = format!(
+                    "spec.dataProtection.mode is None, so the operator has no keys to tell which entries are {}",
+                    self.wish.what.named()
+                );
+                return Some(Refusal::of(why, &What::All));
             }
             _ => {}
         }
@@ -179,7 +189,7 @@ impl Input<'_> {
         } else {
             operation::refused(requested, self.wish.created, self.now)
         };
-        why.map(|why| (why, Some(Again::saying(self.wish.what.as_str()))))
+        why.map(|why| Refusal::of(why, &self.wish.what))
     }
 
     /// It is followed, and can be.
@@ -207,8 +217,8 @@ impl Input<'_> {
             Step::Count => OperationStage::Counting,
             Step::Remove | Step::RemoveLast => OperationStage::Removing,
         };
-        let again = failure.map(|(why, _)| format!(". It is begun again soon, since {why}")).unwrap_or_default();
-        let mut entry = kept(before, stage, requested, String::new());
+        let again = failure.map(|(why, _)| format!(". It starts again soon: {why}")).unwrap_or_default();
+        let mut entry = kept(before, stage, requested, Message::default());
         entry.started = entry.started.or_else(|| Some(operation::time(self.now)));
         if let Some(Progress { id, tally, state: State::Done }) = progress
             && id.step == Step::Count
@@ -219,7 +229,7 @@ impl Input<'_> {
             let before = sweep.as_ref().map_or(0, |sweep| sweep.removed_before);
             entry.removed = Some(number(tally.removed.max(before)));
         }
-        entry.message = self.goes_on(&entry) + &again;
+        entry.message = Message::from(self.goes_on(&entry) + &again).told();
         let wake_at = failure.and_then(|(_, at)| at.checked_add(AGAIN_AFTER).ok());
         Flush { operation: Some(entry), sweep, wake_at }
     }
@@ -256,20 +266,15 @@ impl Input<'_> {
     fn goes_on(&self, entry: &OperationStatus) -> String {
         let prefix = self.prefix;
         let Some(removed) = entry.removed.filter(|_| entry.stage == OperationStage::Removing) else {
-            let meant = if self.wish.what == What::Encrypted { "are encrypted" } else { "no application can read" };
-            return format!("entries under {prefix:?} are being read, to count those that {meant}");
+            return format!("counting {} entries under {prefix:?}", self.wish.what.named());
         };
-        let which = match self.wish.what {
-            What::All => "every entry",
-            What::Encrypted => "encrypted entries only,",
-            What::Unreadable | What::Other(_) => "unreadable entries only,",
-        };
+        let only = if self.wish.what == What::All { "" } else { " only" };
         let of = entry.affected.map(|affected| format!(" of {affected}")).unwrap_or_default();
-        format!("removing {which} under {prefix:?}; {removed}{of} so far")
+        format!("removing {} entries{only} under {prefix:?}; {removed}{of} so far", self.wish.what.named())
     }
 
     fn completed(&self, requested: Timestamp, before: Option<&OperationStatus>, tally: Tally) -> OperationStatus {
-        let mut entry = kept(before, OperationStage::Completed, requested, String::new());
+        let mut entry = kept(before, OperationStage::Completed, requested, Message::default());
         let finished = operation::time(self.now);
         let started = entry.started.get_or_insert_with(|| finished.clone()).0;
         let seconds = finished.0.duration_since(started).as_secs().max(0);
@@ -278,57 +283,79 @@ impl Input<'_> {
         entry.removed = Some(removed);
         entry.seconds = Some(seconds);
         entry.finished = Some(finished);
-        entry.message = self.outcome(removed, entry.entries.unwrap_or_default(), tally);
+        let outcome = self.outcome(removed, entry.entries.unwrap_or_default(), tally);
+        (entry.message, entry.remedies) = (outcome.told(), outcome.remedies);
         entry
     }
 
-    fn outcome(&self, removed: i64, entries: i64, tally: Tally) -> String {
+    fn outcome(&self, removed: i64, entries: i64, tally: Tally) -> Message {
         let prefix = self.prefix;
-        let outcome = if removed > 0 {
-            format!(
-                "{removed} of {entries} entries under {prefix:?} were removed. Applications hold entries in their memory too: \
-                 restart {} now, or users go on failing there until those expire",
-                self.consumers
-            )
-        } else {
-            format!("none of {entries} entries under {prefix:?} was to be removed")
-        };
         let is_unreadable = self.wish.what == What::Unreadable;
+        let is_foreign = is_unreadable && tally.foreign > 0;
+        let is_encrypted = is_unreadable && !self.encrypt && tally.readable > 0;
         let left: Vec<String> = [
-            (is_unreadable, tally.foreign, FOREIGN),
-            (is_unreadable && !self.encrypt, tally.readable, READABLE),
-            (is_unreadable, tally.unidentified, UNIDENTIFIED),
-            (true, tally.too_big, "too big to be looked into"),
+            (is_foreign, tally.foreign, "under an unknown application name"),
+            (is_encrypted, tally.readable, "encrypted"),
+            (is_unreadable, tally.unidentified, "not known as MSAL's"),
+            (true, tally.too_big, "too big to read"),
         ]
         .into_iter()
         .filter(|(is_told, count, _)| *is_told && *count > 0)
         .map(|(_, count, what)| format!("{count} {what}"))
         .collect();
         let left = if left.is_empty() { String::new() } else { format!(". Left alone: {}", left.join("; ")) };
-        outcome + &left
+        let (memory, restart) = if removed > 0 {
+            (". Applications still have copies in memory", Some(self.restart.clone()))
+        } else {
+            ("", None)
+        };
+        let name = is_foreign.then(|| {
+            Remedy::free("set spec.dataProtection.applicationName to the name of those left alone, and ask again")
+        });
+        let off = is_encrypted.then(|| {
+            let command = again(&What::Encrypted).command(self.owner, FLUSH_ANNOTATION);
+            Remedy::costing(What::Encrypted.costs(), "if applications do not encrypt, remove these too")
+                .command(command)
+        });
+        Message::from(format!("removed {removed} of {entries} entries under {prefix:?}{left}{memory}"))
+            .remedies(restart)
+            .remedies(name)
+            .remedies(off)
     }
 }
 
-/// What is said of entries that stay. Of an application whose name is not known.
-const FOREIGN: &str = "encrypted with a key of the ring under an application name that is not known (applications of that \
-                       name read them: set spec.dataProtection.applicationName to it)";
-/// Encrypted, where the spec says that applications do not encrypt.
-const READABLE: &str = "encrypted, which applications with Encrypt on can read (where it is off, as spec.entries.encrypt: \
-                        false says, ask for `encrypted`)";
-/// Encrypted as Data Protection does it, and not shown to be tokens.
-const UNIDENTIFIED: &str =
-    "encrypted under keys that are not of MSAL's forms, so that nothing shows whether they are tokens";
+/// Why a request is not followed, and what helps.
+struct Refusal {
+    why: String,
+    /// Before another request.
+    remedies: Vec<Remedy>,
+    /// A request that would be followed.
+    again: Again,
+}
+
+impl Refusal {
+    fn of(why: String, what: &What) -> Self {
+        Self { why, remedies: Vec::new(), again: again(what) }
+    }
+}
+
+/// A request to remove these.
+fn again(what: &What) -> Again {
+    Again { costs: Some(what.costs().to_owned()), rest: what.as_str().to_owned() }
+}
 
 /// The entry of a stage, with the numbers that were told before.
 fn kept(
     before: Option<&OperationStatus>,
     stage: OperationStage,
     requested: Timestamp,
-    message: String,
+    message: Message,
 ) -> OperationStatus {
     let fresh = entry(stage, Some(requested), message);
     match before {
         None => fresh,
-        Some(before) => OperationStatus { stage: fresh.stage, message: fresh.message, ..before.clone() },
+        Some(before) => {
+            OperationStatus { stage: fresh.stage, message: fresh.message, remedies: fresh.remedies, ..before.clone() }
+        }
     }
 }

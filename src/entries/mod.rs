@@ -21,14 +21,18 @@ pub mod sweep;
 use std::sync::Arc;
 
 use crate::{
-    api::v1alpha1::{Inspect, OperationStatus, OperationType, TokenCache},
+    api::v1alpha1::{Inspect, OperationStatus, OperationType, Remedy, TokenCache},
     capability::{Capability, Names, SpecError, ask::Ask, observed::Observed, operation, part::Part, published},
     condition::ConditionType,
     data_protection::ring::{
         in_use::{EntriesOfKeys, InUse},
         open::KeyRing,
     },
-    kubernetes::{name, read::workload::Source},
+    kubernetes::{
+        identity::Owner,
+        name,
+        read::workload::{Consumers, Source},
+    },
     redis,
 };
 use entry::reader::Reader;
@@ -69,6 +73,13 @@ pub struct Offer {
     pub inspection: Inspection,
     /// The sweep that is to be made.
     pub sweep: Option<Sweep>,
+}
+
+/// How applications lose the entries that they keep in memory. The step begins with this.
+pub(crate) fn restart(consumers: &Consumers, owner: &Owner, step: &str) -> Remedy {
+    let remedy = Remedy::free(format!("{step} {}", consumers.named(&Source::Secret(name::redis(&owner.name)))));
+    let command = consumers.restart(&owner.namespace);
+    Remedy { command, ..remedy }
 }
 
 impl Capability for Settings {
@@ -141,9 +152,7 @@ impl Settings {
             (None, Some(reader)) => Reads::With(reader),
             (gap, _) => {
                 let why = gap.unwrap_or_else(|| "there is no key yet".to_owned());
-                Reads::NotYet(format!(
-                    "the key ring may lack keys that entries were encrypted with, see KeyRingReady: {why}"
-                ))
+                Reads::NotYet(format!("the key ring may lack keys (see KeyRingReady): {why}"))
             }
         }
     }
@@ -157,7 +166,7 @@ impl Settings {
         reads: Reads<'_>,
     ) -> Flush {
         let cache = &redis.owner.name;
-        let consumers = observed.answers.consumers(&published(cache)).named(&Source::Secret(name::redis(cache)));
+        let consumers = observed.answers.consumers(&published(cache));
         let obstacle = is_revoking.then_some("a key is being revoked first");
         flush::read(&flush::Input {
             owner: &redis.owner,
@@ -168,7 +177,7 @@ impl Settings {
             operations: &observed.previous.operations,
             progress: observed.sweep.as_ref(),
             obstacle: obstacle.or(server.obstacle.as_deref()),
-            consumers: &consumers,
+            restart: restart(&consumers, &redis.owner, "restart"),
             now: observed.now,
         })
     }

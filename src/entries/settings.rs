@@ -6,7 +6,10 @@ use jiff::Timestamp;
 
 use crate::{
     api::v1alpha1::{FLUSH_ANNOTATION, Inspect, TokenCache},
-    capability::operation::{self, Request},
+    capability::{
+        cost,
+        operation::{self, Request},
+    },
 };
 
 /// What a cache wants of its entries.
@@ -84,13 +87,32 @@ impl What {
         }
     }
 
-    /// The word for what is meant by a value that has no time; what removes least where it has no word either.
+    /// What is lost where these are removed.
     #[must_use]
-    pub fn named_in(value: &str) -> &'static str {
-        ["all", "encrypted"]
-            .into_iter()
-            .find(|word| value.split_ascii_whitespace().any(|written| written == *word))
-            .unwrap_or("unreadable")
+    pub fn costs(&self) -> &'static str {
+        match self {
+            Self::All => "all entries (users sign in again)",
+            Self::Unreadable => "entries that nobody can read, and no others",
+            Self::Encrypted => "the encrypted entries, and no others",
+            Self::Other(_) => cost::of_request(FLUSH_ANNOTATION),
+        }
+    }
+
+    /// What they are called in a sentence.
+    #[must_use]
+    pub fn named(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Encrypted => "encrypted",
+            Self::Unreadable | Self::Other(_) => "unreadable",
+        }
+    }
+
+    /// What is meant by a value that has no time; what removes least where it has no word either.
+    #[must_use]
+    pub fn named_in(value: &str) -> Self {
+        let is_named = |what: &Self| value.split_ascii_whitespace().any(|written| written == what.as_str());
+        [Self::All, Self::Encrypted].into_iter().find(is_named).unwrap_or(Self::Unreadable)
     }
 
     /// Whether it takes a look into entries to tell which are meant.

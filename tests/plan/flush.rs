@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokencache_operator::{
-    api::v1alpha1::{OperationStage as Stage, OperationStatus},
+    api::v1alpha1::{OperationStage as Stage, OperationStatus, Remedy},
     capability::{
         operation::Request,
         progress::{AGAIN_AFTER, Progress, State, Step, Tally},
@@ -79,7 +79,7 @@ impl Asked {
             operations: &operations,
             progress: self.progress.as_ref(),
             obstacle: self.obstacle,
-            consumers: "Deployment web",
+            restart: Remedy::free("restart Deployment web"),
             now: self.now,
         })
     }
@@ -125,16 +125,16 @@ fn unreadable_entries_are_counted_and_then_removed() {
     assert_eq!(asked.stage(), Stage::Counting, "it is under way");
     asked.done(Tally { keys: 50, meant: 3, readable: 40, ..Tally::default() });
     // An Event has this, which nobody corrects.
-    let removing = "removing unreadable entries only, under \"shop:\"; 0 of 3 so far";
+    let removing = "removing unreadable entries only under \"shop:\"; 0 of 3 so far";
     assert_eq!(asked.pass(), (Stage::Removing, removing.to_owned()));
     assert_eq!(asked.swept(), (Step::Remove, Selection::Unreadable));
     asked.progress.as_mut().unwrap().tally.removed = 2;
-    assert_eq!(asked.pass().1, "removing unreadable entries only, under \"shop:\"; 2 of 3 so far");
+    assert_eq!(asked.pass().1, "removing unreadable entries only under \"shop:\"; 2 of 3 so far");
     asked.done(Tally { keys: 50, meant: 3, removed: 3, readable: 40, ..Tally::default() });
     let (stage, message) = asked.pass();
     assert_eq!(stage, Stage::Completed);
-    assert!(message.starts_with("3 of 50 entries under \"shop:\" were removed"), "{message}");
-    assert!(message.contains("restart Deployment web"), "{message}");
+    assert!(message.starts_with("removed 3 of 50 entries under \"shop:\". "), "{message}");
+    assert!(message.ends_with(". Costs nothing: restart Deployment web"), "{message}");
     let told = asked.before.clone().unwrap();
     assert_eq!((told.entries, told.affected, told.removed, told.seconds), (Some(50), Some(3), Some(3), Some(14)));
     asked.now += SignedDuration::from_hours(48);
@@ -149,10 +149,10 @@ fn without_a_word_what_removes_least_is_meant() {
     asked.pass();
     assert_eq!(asked.swept().0, Step::Count);
     let mut all = Asked::of(&format!("{ASKED} all"));
-    assert_eq!(all.pass(), (Stage::Removing, "removing every entry under \"shop:\"; 0 so far".to_owned()));
+    assert_eq!(all.pass(), (Stage::Removing, "removing all entries under \"shop:\"; 0 so far".to_owned()));
     assert_eq!(all.swept(), (Step::Remove, Selection::All));
     all.done(Tally { keys: 9, meant: 9, removed: 9, ..Tally::default() });
-    assert!(all.pass().1.starts_with("9 of 9 entries"));
+    assert!(all.pass().1.starts_with("removed 9 of 9 entries"));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn where_nothing_is_unreadable_nothing_is_removed() {
     let mut asked = Asked::of(ASKED);
     asked.pass();
     asked.done(Tally { keys: 50, readable: 50, ..Tally::default() });
-    assert_eq!(asked.pass(), (Stage::Completed, "none of 50 entries under \"shop:\" was to be removed".to_owned()));
+    assert_eq!(asked.pass(), (Stage::Completed, "removed 0 of 50 entries under \"shop:\"".to_owned()));
 }
 
 #[test]
@@ -170,33 +170,27 @@ fn what_is_left_alone_is_told_with_what_to_do() {
         asked.done(tally);
         let (stage, message) = asked.pass();
         assert_eq!(stage, Stage::Completed);
-        message
+        (message, asked.before.as_ref().unwrap().remedies.clone())
     };
     let tally = Tally { keys: 60, readable: 30, foreign: 20, unidentified: 7, too_big: 3, ..Tally::default() };
-    let told = outcome(&mut Asked::of(ASKED), tally);
-    for words in [
-        "20 encrypted with a key of the ring",
-        "spec.dataProtection.applicationName",
-        "7 encrypted under keys",
-        "3 too big",
-    ] {
+    let (told, remedies) = outcome(&mut Asked::of(ASKED), tally);
+    for words in ["20 under an unknown application name", "7 not known as MSAL's", "3 too big"] {
         assert!(told.contains(words), "{words:?} is not in {told}");
     }
-    assert!(!told.contains("Encrypt off"), "{told}");
-    let told = outcome(&mut Asked { encrypt: false, ..Asked::of(ASKED) }, tally);
-    assert!(
-        told.contains("30 encrypted") && told.contains("spec.entries.encrypt: false says, ask for `encrypted`"),
-        "{told}"
-    );
+    assert!(!told.contains("30 encrypted"), "{told}");
+    let steps = |remedies: &[Remedy]| remedies.iter().map(Remedy::sentence).collect::<Vec<_>>().join(". ");
+    assert!(steps(&remedies).starts_with("Costs nothing: set spec.dataProtection.applicationName"), "{remedies:?}");
+    assert_eq!(remedies.len(), 1);
+    let (told, remedies) = outcome(&mut Asked { encrypt: false, ..Asked::of(ASKED) }, tally);
+    assert!(told.contains("30 encrypted"), "{told}");
+    assert!(steps(&remedies).contains("Costs the encrypted entries, and no others: if applications do not encrypt"));
+    assert!(remedies[1].command.as_ref().unwrap().ends_with(" encrypted\""), "{remedies:?}");
 }
 
 #[test]
 fn encrypted_entries_go_where_they_are_asked_for_by_that_word() {
     let mut asked = Asked::of(&format!("{ASKED} encrypted"));
-    assert_eq!(
-        asked.pass(),
-        (Stage::Counting, "entries under \"shop:\" are being read, to count those that are encrypted".to_owned())
-    );
+    assert_eq!(asked.pass(), (Stage::Counting, "counting encrypted entries under \"shop:\"".to_owned()));
     assert_eq!(asked.swept(), (Step::Count, Selection::Encrypted));
     asked.done(Tally { keys: 50, meant: 40, readable: 40, ..Tally::default() });
     assert_eq!(asked.stage(), Stage::Removing);
@@ -267,7 +261,7 @@ fn a_sweep_that_failed_is_begun_again_a_while_later_and_why_is_told() {
     let at = asked.now;
     asked.progress.as_mut().unwrap().state = State::Failing { why: "Redis did not answer in time".to_owned(), at };
     let flush = asked.read();
-    assert!(flush.operation.unwrap().message.ends_with("begun again soon, since Redis did not answer in time"));
+    assert!(flush.operation.unwrap().message.ends_with(". It starts again soon: Redis did not answer in time"));
     assert_eq!((flush.wake_at, flush.sweep.unwrap().id.step), (Some(at + AGAIN_AFTER), Step::Count));
 }
 
@@ -297,11 +291,12 @@ fn a_request_that_is_not_followed_says_why() {
     };
     assert!(told(&mut Asked::of("yes")).contains("does not begin with a time"));
     assert!(
-        told(&mut Asked::of(&format!("{ASKED} everything"))).contains("none of `all`, `unreadable` and `encrypted`")
+        told(&mut Asked::of(&format!("{ASKED} everything")))
+            .contains("\"everything\", not all, unreadable or encrypted")
     );
     for words in ["", " unreadable", " encrypted"] {
         let of = |ring: DatedKeys| Asked { ring, ..Asked::of(&format!("{ASKED}{words}")) };
-        assert!(told(&mut of(DatedKeys::None)).contains("(spec.entries.inspect)"), "{words}");
+        assert!(told(&mut of(DatedKeys::None)).contains("spec.dataProtection.mode is None"), "{words}");
         let not_inspected = told(&mut of(DatedKeys::NotInspected));
         assert!(not_inspected.contains("spec.entries.inspect is Metadata"), "{not_inspected}");
     }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 use tokencache_operator::{
-    api::v1alpha1::{OperationType, StoredStatus, TokenCache, TokenCacheStatus, crd},
+    api::v1alpha1::{OperationType, Remedy, StoredStatus, TokenCache, TokenCacheStatus, crd},
     capability::operation::Request,
     condition::ConditionType,
     entries::{
@@ -25,16 +25,19 @@ fn whole() -> Value {
         json!({"type": type_, "status": "True", "reason": "AllVerified", "message": "it is well", "observedGeneration": 3,
                "lastTransitionTime": at})
     };
+    let remedy =
+        json!({"costs": "nothing", "step": "restart it", "command": "kubectl get pods", "manifest": "kind: Pod"});
     let operation = |type_: &str, stage: &str| {
         json!({"type": type_, "requested": FLUSH, "stage": stage, "started": at, "published": at, "endsAt": at,
                "finished": "2026-01-01T12:00:10Z", "queued": at, "entries": 7, "affected": 6, "removed": 5, "seconds": 4,
-               "message": "it is done"})
+               "message": "it is done", "remedies": [remedy]})
     };
     json!({
         "observedGeneration": 3,
         "warnings": 1,
         "warned": "InUse",
         "conditions": [condition("Ready"), condition("InUse")],
+        "remedies": [{"condition": "InUse", "remedies": [remedy]}],
         "redis": {"endpoint": "shop-redis.web.svc:6380", "servers": [{
             "pod": "shop-redis-0", "role": "primary", "version": "8.2.9", "maxMemory": "256Mi", "evictionPolicy": "volatile-lru",
             "memoryLimit": "448Mi",
@@ -129,10 +132,12 @@ fn at<'status>(mut status: &'status Value, place: &str) -> Option<&'status Value
     for step in place.split('/').skip(1) {
         if let Value::Array(elements) = model {
             model = &elements[step.parse::<usize>().unwrap()];
-            let of_it = |element: &&Value| {
-                ["type", "pod", "id"].iter().any(|key| !model[key].is_null() && element[key] == model[key])
+            let key = ["type", "pod", "id", "condition"].into_iter().find(|key| !model[key].is_null());
+            let elements = status.as_array()?;
+            status = match key {
+                Some(key) => elements.iter().find(|element| element[key] == model[key])?,
+                None => elements.get(step.parse::<usize>().unwrap())?,
             };
-            status = status.as_array()?.iter().find(of_it)?;
         } else {
             (model, status) = (&model[step], status.get(step)?);
         }
@@ -145,8 +150,11 @@ fn part(place: &str) -> &str {
     let element = |list: &str| place.strip_prefix(list).map(|rest| list.len() + rest.find('/').unwrap_or(rest.len()));
     let required = ["/redis/endpoint", "/binding/name", "/keyRing/secret"];
     let lists = ["/conditions/", "/redis/servers/", "/keyRing/keys/"];
+    let remedy = place.rfind("/remedies/").map(|at| &place[..at + "/remedies/0".len()]);
     if required.contains(&place) {
         &place[..place.rfind('/').unwrap()]
+    } else if let Some(remedy) = remedy {
+        remedy
     } else {
         &place[..lists.into_iter().find_map(element).unwrap_or(place.len())]
     }
@@ -175,7 +183,8 @@ fn what_cannot_be_read_is_written_again_as_it_is() {
         let value = status.pointer(&place).unwrap();
         let says_nothing = value.is_null() || *value == json!([]) || *value == json!({});
         // These are looked at anew: the numbers have defaults, and an element of a list is one by its key.
-        let anew = ["/conditions/", "/redis/servers/", "/keyRing/keys/"].iter().any(|list| place.starts_with(list));
+        let anew = ["/conditions/", "/redis/servers/", "/keyRing/keys/"].iter().any(|list| place.starts_with(list))
+            || place.contains("/remedies");
         let has_default = ["", "/observedGeneration", "/warnings"].contains(&place.as_str());
         let is_element = ["/operations/0", "/operations/1"].contains(&place.trim_end_matches("/type"));
         let is_list = ["/conditions", "/operations", "/redis/servers", "/keyRing/keys"].contains(&place.as_str());
@@ -209,7 +218,7 @@ fn is_done_again(status: &Value) -> bool {
         operations: &stored.operations,
         progress: None,
         obstacle: None,
-        consumers: "Deployment web",
+        restart: Remedy::free("restart Deployment web"),
         now: FLUSH.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(60),
     });
     flush.sweep.is_some()

@@ -224,13 +224,14 @@ fn reference(cache: &TokenCache) -> ObjectReference {
 mod tests {
     use super::*;
     use crate::{
-        api::v1alpha1::{OperationStage, OperationType},
+        api::v1alpha1::{OperationStage, OperationStatus, OperationType},
         capability::operation,
     };
 
     #[test]
     fn messages_are_written_as_long_as_they_may_be() {
-        let operation = operation::entry(OperationType::Flush, OperationStage::Completed, None, "ü".repeat(3000));
+        let operation = operation::entry(OperationType::Flush, OperationStage::Completed, None, "it is done");
+        let operation = OperationStatus { message: "ü".repeat(3000), ..operation };
         let status = fitting(TokenCacheStatus { operations: vec![operation], ..TokenCacheStatus::default() });
         assert_eq!(status.operations[0].message.chars().count(), usize::from(LONGEST_MESSAGE));
         assert_eq!(fitting(status.clone()), status);

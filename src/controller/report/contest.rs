@@ -3,19 +3,21 @@
 //! In: writes that wait, the brake of the cache, and the objects as they are. Out: findings and events that name the object, the
 //! fields, and whoever changes them. It writes nothing, and shows no content.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::events::event;
 use crate::{
-    condition::{ConditionStatus, ConditionType, Finding, Reason},
+    api::v1alpha1::Remedy,
+    condition::{ConditionStatus, ConditionType, Finding, Message, Reason},
     controller::brake::{Brake, Change, Contest, Subject},
     kubernetes::{
         event::Event,
         identity::{labels::OWNER_LABEL, managed_fields::changer},
         name,
         object::{Kind, Object},
-        read::workload::listed,
         write::{Write, subset::differences},
     },
 };
@@ -80,15 +82,16 @@ pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Con
         let mut concerned = [condition(&contest.target, cache), ConditionType::RedisAvailable].into_iter();
         let found = concerned.find_map(|it| findings.iter().position(|finding| finding.condition == it));
         let Some(finding) = found.map(|index| &mut *findings[index]) else { continue };
-        let sentence = sentence(contest, cache);
+        let fight = message(contest, cache);
         let contested = match finding.condition {
             ConditionType::NetworkRestricted => Reason::NetworkPolicyContested,
             _ => Reason::Contested,
         };
         if finding.status != ConditionStatus::True || finding.reason == contested {
-            finding.message = std::mem::take(&mut finding.message).and(&sentence);
+            let before = std::mem::take(&mut finding.message);
+            finding.message = beside(fight, before);
         } else {
-            finding.message = sentence.into();
+            finding.message = fight;
             finding.reason = contested;
         }
         if finding.reason == contested && !contest.change.is_of_metadata() {
@@ -97,10 +100,15 @@ pub fn tell<'a>(findings: impl Iterator<Item = &'a mut Finding>, contests: &[Con
     }
 }
 
+/// A fight, and what is told beside it. The fight stands first: it keeps the rest from being put right, and is never cut.
+fn beside(fight: Message, other: Message) -> Message {
+    Message::from(format!("{}. Besides: {}", fight.text, other.text)).remedies(fight.remedies).remedies(other.remedies)
+}
+
 /// One event about each fight.
 #[must_use]
 pub fn events(contests: &[Contest], cache: &str) -> Vec<Event> {
-    contests.iter().map(|contest| event(Reason::Contested, sentence(contest, cache))).collect()
+    contests.iter().map(|contest| event(Reason::Contested, message(contest, cache).told())).collect()
 }
 
 /// The condition that an object of a cache concerns.
@@ -117,42 +125,35 @@ fn condition(target: &Subject, cache: &str) -> ConditionType {
     }
 }
 
-fn sentence(Contest { target, change, manager }: &Contest, cache: &str) -> String {
+fn message(Contest { target, change, manager }: &Contest, cache: &str) -> Message {
     let target = match target {
         Subject::Object(kind, name) => format!("{} {name}", kind.as_str()),
-        Subject::Status => format!("The status of TokenCache {cache}"),
+        Subject::Status => format!("the status of TokenCache {cache}"),
     };
-    let (done, state, want) = match change {
+    let who =
+        manager.as_deref().map_or_else(|| "somebody".to_owned(), |manager| format!("the field manager {manager}"));
+    let fact = match change {
         // What lacks the label is not watched, and looks the same.
-        Change::Deleted => (
-            format!("is deleted, or its label {OWNER_LABEL} is, again whenever the operator has put it right"),
-            "is missing, or not seen",
-            "leave it alone".to_owned(),
-        ),
-        Change::Made => {
-            ("is made again whenever the operator has deleted it".to_owned(), "is there", "not make it".to_owned())
-        }
-        Change::Fields(fields) => {
-            let fields: Vec<String> = fields.iter().cloned().collect();
-            let fields = listed(&fields, " and ");
-            let want = format!("leave {fields} alone");
-            (format!("is changed back whenever the operator has put it right, in {fields}"), "is as they want it", want)
-        }
+        Change::Deleted => format!("{who} keeps deleting {target}, or its label {OWNER_LABEL}"),
+        Change::Made => format!("{who} keeps making {target} again"),
+        Change::Fields(fields) => format!("{who} keeps changing {} of {target}", told(fields)),
     };
-    let (by, whom) = match manager {
-        Some(manager) => (format!(" (last by the field manager {manager})"), format!("Have {manager} {want}")),
-        None => (
-            String::new(),
-            format!(
-                "Who does it is not recorded, as with deletions, fields that are removed, and admission policies: the API \
-                 server's audit log may tell. Have them {want}"
-            ),
-        ),
+    let remedy = match manager {
+        Some(manager) => format!("have {manager} leave it alone, and change TokenCache {cache} instead"),
+        None => "look into the API server's audit log for who does it".to_owned(),
     };
-    format!(
-        "{target} {done}{by}. To spare the cluster, it waits longer and longer before it does so again, up to 5 minutes, and \
-         until then the object {state}. {whom}; what is to be otherwise, say in the spec of TokenCache {cache}"
-    )
+    Message::from(format!("{fact}. The operator now waits up to 5 minutes before it corrects that"))
+        .remedy(Remedy::look(remedy))
+}
+
+/// The first of these, and how many more there are.
+fn told(fields: &BTreeSet<String>) -> String {
+    let first = fields.first().map_or("fields", String::as_str);
+    match fields.len().saturating_sub(1) {
+        0 => first.to_owned(),
+        1 => format!("{first} and 1 more field"),
+        more => format!("{first} and {more} more fields"),
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +162,7 @@ mod tests {
     use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
     use super::*;
+    use crate::condition::message::LONGEST;
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH
@@ -193,7 +195,7 @@ mod tests {
         let [event] = events(&contests, "shop").try_into().unwrap();
         let changed = findings.into_iter().filter(|finding| finding.reason == Reason::Contested);
         let [finding] = changed.collect::<Vec<_>>().try_into().unwrap();
-        assert_eq!((event.reason, &event.note), ("Contested", &finding.message.text));
+        assert_eq!((event.reason, &event.note), ("Contested", &finding.message.told()));
         (finding, event.note)
     }
 
@@ -209,10 +211,8 @@ mod tests {
         assert_eq!((finding.condition, finding.status), (ConditionType::RedisAvailable, ConditionStatus::False));
         assert_eq!(
             message,
-            "Secret shop-redis is changed back whenever the operator has put it right, in data.password (last by the field \
-             manager kubectl-edit). To spare the cluster, it waits longer and longer before it does so again, up to 5 minutes, \
-             and until then the object is as they want it. Have kubectl-edit leave data.password alone; what is to be \
-             otherwise, say in the spec of TokenCache shop"
+            "the field manager kubectl-edit keeps changing data.password of Secret shop-redis. The operator now waits up to 5 \
+             minutes before it corrects that. Have kubectl-edit leave it alone, and change TokenCache shop instead"
         );
     }
 
@@ -221,10 +221,10 @@ mod tests {
         let (finding, message) = told(&secret("shop-keys", &json!({}), &json!([])), None);
         assert_eq!((finding.condition, finding.status), (ConditionType::KeyRingReady, ConditionStatus::False));
         assert!(
-            message.starts_with("Secret shop-keys is deleted, or its label tokencache.dev/cache is, again whenever "),
+            message.starts_with("somebody keeps deleting Secret shop-keys, or its label tokencache.dev/cache. "),
             "{message}"
         );
-        assert!(message.contains("audit log may tell. Have them leave it alone; "), "{message}");
+        assert!(message.ends_with(". Look into the API server's audit log for who does it"), "{message}");
     }
 
     #[test]
@@ -235,7 +235,10 @@ mod tests {
         };
         let (finding, message) = told(&of("shop"), Some(&of("other")));
         assert_eq!((finding.condition, finding.status), (ConditionType::RedisAvailable, ConditionStatus::True));
-        assert!(message.contains(" in metadata.labels[tokencache.dev/cache]. To spare"), "{message}");
+        assert!(
+            message.contains(" changing metadata.labels[tokencache.dev/cache] of ConfigMap shop-settings. "),
+            "{message}"
+        );
     }
 
     #[test]
@@ -243,13 +246,31 @@ mod tests {
         let write = apply(&secret("shop-redis", &json!({}), &json!([])));
         let mut brake = pulled(&write);
         blame(&mut brake, &[write], |_| None);
-        let mut finding = Finding::fails(ConditionType::RedisAvailable, Reason::Unreachable, "nobody answers");
+        let message = Message::from("nobody answers").remedy(Remedy::free("wait"));
+        let mut finding = Finding::fails(ConditionType::RedisAvailable, Reason::Unreachable, message);
         tell(std::iter::once(&mut finding), &brake.contests(now()), "shop");
         assert_eq!(finding.reason, Reason::Unreachable);
+        let told = finding.message.told();
+        assert!(told.starts_with("somebody keeps deleting Secret shop-redis, "), "{told}");
+        assert!(told.contains(". Besides: nobody answers. Look into "), "{told}");
+        assert_eq!(finding.message.remedies.len(), 2);
+    }
+
+    #[test]
+    fn of_a_long_message_beside_a_fight_what_is_beside_is_cut() {
+        let contest = |name: &str| Contest {
+            target: Subject::Object(Kind::Secret, name.to_owned()),
+            change: Change::Fields(["data.a".to_owned(), "data.b".to_owned(), "data.c".to_owned()].into()),
+            manager: Some("vandal".to_owned()),
+        };
+        let mut finding = Finding::fails(ConditionType::RedisAvailable, Reason::Unreachable, "x".repeat(250));
+        tell(std::iter::once(&mut finding), &[contest("shop-redis")], "shop");
+        let told = finding.message.told();
+        assert!(told.chars().count() <= LONGEST, "{told}");
         assert!(
-            finding.message.text.starts_with("nobody answers. Secret shop-redis is deleted, "),
-            "{}",
-            finding.message.text
+            told.starts_with("the field manager vandal keeps changing data.a and 2 more fields of Secret "),
+            "{told}"
         );
+        assert!(told.ends_with("x…. Have vandal leave it alone, and change TokenCache shop instead"), "{told}");
     }
 }

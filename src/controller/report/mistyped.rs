@@ -23,7 +23,7 @@ const ALIKE: f64 = 0.5;
 const REQUESTED: &str = "-requested";
 
 /// How much is told, in characters: what there is beside the first one is counted, where it would be more.
-const LONGEST: usize = 250;
+const LONGEST: usize = 240;
 
 /// How much of a value is told, in characters.
 const LONGEST_VALUE: usize = 20;
@@ -56,7 +56,7 @@ fn of_annotation(key: &str, value: &str) -> Option<String> {
         return match known.takes() {
             // Who empties it wants nothing.
             Takes::Word(word) if value != word && !value.is_empty() => Some(format!(
-                "Annotation {known} does nothing: it says {:?}, and only {word:?} is known",
+                "Annotation {known} does nothing: it says {:?}, not {word:?}",
                 words::cut(value, LONGEST_VALUE)
             )),
             Takes::Word(_) | Takes::Request => None,
@@ -64,14 +64,14 @@ fn of_annotation(key: &str, value: &str) -> Option<String> {
     }
     let Some(name) = key.strip_prefix(ANNOTATION_PREFIX) else {
         let meant = by_slip(key)?;
-        return Some(format!("Annotation {key} does nothing: {meant} is meant, most likely"));
+        return Some(format!("Annotation {key} does nothing: most likely {meant} is meant"));
     };
     let known = || {
         let names: Vec<&str> = ANNOTATIONS.iter().copied().map(own_name).collect();
-        format!("under {ANNOTATION_PREFIX} there are {}", names.join(", "))
+        format!("{ANNOTATION_PREFIX} has {}", names.join(", "))
     };
-    let remedy = nearest(name).map_or_else(known, |meant| format!("{} is meant, most likely", spelt(meant)));
-    Some(format!("Annotation {key} is not known and does nothing: {remedy}"))
+    let remedy = nearest(name).map_or_else(known, |meant| format!("most likely {} is meant", spelt(meant)));
+    Some(format!("Annotation {key} is unknown and does nothing: {remedy}"))
 }
 
 fn of_label(key: &str) -> Option<String> {
@@ -159,12 +159,12 @@ mod tests {
         ] {
             let key = format!("tokencache.dev/{written}");
             let wanted =
-                format!("Annotation {key} is not known and does nothing: tokencache.dev/{meant} is meant, most likely");
+                format!("Annotation {key} is unknown and does nothing: most likely tokencache.dev/{meant} is meant");
             assert_eq!(of(&key, "x"), wanted);
         }
         assert_eq!(
             of("tokencache.dev/owner", "ann"),
-            "Annotation tokencache.dev/owner is not known and does nothing: under tokencache.dev/ there are reconcile, adopt, \
+            "Annotation tokencache.dev/owner is unknown and does nothing: tokencache.dev/ has reconcile, adopt, \
              rotate-password-requested, rotate-key-requested, revoke-key-requested, flush-requested"
         );
     }
@@ -172,12 +172,10 @@ mod tests {
     #[test]
     fn a_value_that_is_none_is_told_where_a_word_is_wanted() {
         for value in ["pause", "Paused", "paused ", "true"] {
-            let wanted = format!(
-                "Annotation tokencache.dev/reconcile does nothing: it says {value:?}, and only \"paused\" is known"
-            );
+            let wanted = format!("Annotation tokencache.dev/reconcile does nothing: it says {value:?}, not \"paused\"");
             assert_eq!(of("tokencache.dev/reconcile", value), wanted);
         }
-        assert!(of("tokencache.dev/adopt", "yes").ends_with("only \"restored\" is known"));
+        assert!(of("tokencache.dev/adopt", "yes").ends_with("it says \"yes\", not \"restored\""));
         for (key, value) in
             [("reconcile", "paused"), ("reconcile", ""), ("adopt", "restored"), ("flush-requested", "now")]
         {
@@ -189,7 +187,7 @@ mod tests {
     fn a_slip_in_the_prefix_and_a_label_in_place_of_an_annotation_are_told() {
         assert_eq!(
             of("tokencaches.dev/flush-requested", "x"),
-            "Annotation tokencaches.dev/flush-requested does nothing: tokencache.dev/flush-requested is meant, most likely"
+            "Annotation tokencaches.dev/flush-requested does nothing: most likely tokencache.dev/flush-requested is meant"
         );
         assert_eq!(
             said(json!({"labels": {"tokencache.dev/reconcile": "paused"}})),
@@ -216,10 +214,10 @@ mod tests {
         let key = |index: usize| format!("tokencache.dev/{index}{}", "x".repeat(62));
         let annotations: BTreeMap<String, String> = (0..5).map(|index| (key(index), "y".repeat(1000))).collect();
         let told = said(json!({"annotations": annotations}));
-        assert!(told.ends_with(". 4 more of this kind") && told.chars().count() < 320, "{told}");
+        assert!(told.ends_with(". 4 more of this kind") && told.chars().count() < 265, "{told}");
         let two = json!({"tokencache.dev/flush": "x", "tokencache.dev/reconcile": "pause"});
         let told = said(json!({"annotations": two}));
-        assert!(told.contains("flush-requested is meant") && told.contains("only \"paused\" is known"), "{told}");
+        assert!(told.contains("flush-requested is meant") && told.contains("not \"paused\""), "{told}");
         assert!(told.chars().count() < LONGEST, "{told}");
         let told = said(json!({"annotations": {"tokencache.dev/reconcile": "z".repeat(1000)}}));
         assert!(told.chars().count() < 150, "{told}");

@@ -12,9 +12,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::brake::Contest;
 use crate::{
-    api::v1alpha1::{ConditionRemedies, PAUSED, RECONCILE_ANNOTATION, TokenCache, TokenCacheStatus, last_operation},
+    api::v1alpha1::{
+        ConditionRemedies, PAUSED, RECONCILE_ANNOTATION, Remedy, TokenCache, TokenCacheStatus, last_operation,
+    },
     capability::{
-        cost::NOTHING,
         operation,
         part::{Awaited, Operation, Part, StatusShare},
     },
@@ -122,7 +123,7 @@ fn of_findings(about: Basis<'_>, mut findings: Vec<Finding>, share: StatusShare)
 /// The report about a `TokenCache` of which the operator cannot see what there is: none of its conditions is known.
 #[must_use]
 pub fn unobserved(about: Basis<'_>, conditions: Vec<ConditionType>, why: &str) -> Report {
-    let message = format!("the operator cannot see what there is, and changes nothing until it can: {why}");
+    let message = format!("the operator cannot read the cache's objects, and changes nothing until it can: {why}");
     let unknown = |condition| Finding::unknown(condition, Reason::ReadFailed, message.clone());
     let mut findings: Vec<Finding> = std::iter::once(ConditionType::SpecValid).chain(conditions).map(unknown).collect();
     findings.sort_by_key(|finding| finding.condition);
@@ -154,7 +155,7 @@ pub fn unreadable(message: impl Into<Message>) -> Finding {
 
 fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
     let Some(error) = failure else {
-        let valid = "the spec can be carried out";
+        let valid = "the spec is valid";
         return match mistyped::sentences(&cache.metadata) {
             None => Finding::holds(ConditionType::SpecValid, Reason::Valid, valid),
             Some(told) => {
@@ -162,29 +163,31 @@ fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
             }
         };
     };
+    // The words are the API server's, and may be long: what is ours stands before them.
     let (object, words) = (error.object(), error.words());
-    let remedy = if error.is_rehearsal() {
-        "Nothing was changed; correct the field of the spec that it names"
-    } else {
-        "Correct the field of the spec that it names; where the spec has none of that name, see the cluster's admission policies"
+    let fails = |reason, message: String, remedy: &str| {
+        Finding::fails(ConditionType::SpecValid, reason, Message::from(message).remedy(Remedy::look(remedy)))
     };
     match error.class() {
-        WriteErrorClass::Invalid => Finding::fails(
-            ConditionType::SpecValid,
+        WriteErrorClass::Invalid if error.is_rehearsal() => fails(
             Reason::RejectedByApiServer,
-            format!("the API server refuses {object}: {words}. {remedy}"),
+            format!("nothing was changed, since the API server refuses {object}: {words}"),
+            "correct the field of the spec that it names",
         ),
-        WriteErrorClass::Forbidden => Finding::fails(
-            ConditionType::SpecValid,
+        WriteErrorClass::Invalid => fails(
+            Reason::RejectedByApiServer,
+            format!("the API server refuses {object}: {words}"),
+            "correct the field of the spec that it names, or see the cluster's admission policies",
+        ),
+        WriteErrorClass::Forbidden => fails(
             Reason::WriteForbidden,
-            format!(
-                "the operator may not write {object}: {words}. Check quotas, admission policies, and the operator's ClusterRole"
-            ),
+            format!("the operator may not write {object}: {words}"),
+            "check quotas, admission policies and the operator's ClusterRole",
         ),
         WriteErrorClass::Conflict | WriteErrorClass::Transient => Finding::fails(
             ConditionType::SpecValid,
             Reason::WriteFailed,
-            format!("{object} could not be written: {words}. It is tried again"),
+            format!("the operator could not write {object}, and tries again: {words}"),
         ),
     }
 }
@@ -192,10 +195,10 @@ fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
 /// That nothing is changed, because the user asks for that.
 fn paused(cache: &TokenCache) -> Option<Finding> {
     let (name, namespace) = (cache.metadata.name.as_deref()?, cache.metadata.namespace.as_deref()?);
-    let message = format!(
-        "nothing is changed or repaired while the annotation {RECONCILE_ANNOTATION} says {PAUSED}. {NOTHING}: \
-         `kubectl -n {namespace} annotate tokencache {name} {RECONCILE_ANNOTATION}-` goes on"
-    );
+    let message = format!("nothing is changed or repaired while the annotation {RECONCILE_ANNOTATION} says {PAUSED}");
+    let resume = Remedy::free("remove the annotation")
+        .command(format!("kubectl -n {namespace} annotate tokencache {name} {RECONCILE_ANNOTATION}-"));
+    let message = Message::from(message).remedy(resume);
     operation::is_paused(cache).then(|| Finding::holds(ConditionType::Paused, Reason::Paused, message))
 }
 

@@ -2,55 +2,42 @@
 //!
 //! In: the settings, what the looks at a server show of its keys. Out: a finding.
 
-use super::{sampling, unnamed};
+use super::{prefix, sampling, unnamed};
 use crate::{
-    api::v1alpha1::EvictionPolicy,
-    condition::{ConditionType::EntriesExpire, Finding, Reason},
+    api::v1alpha1::{EvictionPolicy, Remedy},
+    condition::{ConditionType::EntriesExpire, Finding, Message, Reason},
     entries::look::census::{Expiry, Population, Share},
     redis::settings::{Settings, expiring_only},
 };
 
 pub(crate) fn expiry(settings: &Settings, pod: &str, population: &Population) -> Finding {
-    let (prefix, policy) = (settings.instance_name.as_str(), settings.eviction_policy);
+    let (prefix, policy) = (prefix(settings), settings.eviction_policy);
     if matches!(policy, EvictionPolicy::AllkeysLru | EvictionPolicy::AllkeysLfu) {
-        let message = format!("{} evicts entries whether or not they have an expiration", policy.as_str());
+        let message = format!("maxmemory-policy {} evicts entries with and without an expiration", policy.as_str());
         return Finding::holds(EntriesExpire, Reason::AnyCanBeEvicted, message);
     }
     let share = match population.expiry {
         Expiry::NotYetKnown if population.unnamed => return unnamed(EntriesExpire, pod),
         Expiry::NotYetKnown => {
-            let message = format!(
-                "every entry that was seen on {pod} expires, and not all were: some hundred are looked at each time"
-            );
+            let message = format!("every entry seen on {pod} so far has an expiration; not all were seen yet");
             return sampling(EntriesExpire, message);
         }
         Expiry::All => {
-            let message = format!("no entry with the prefix {prefix:?} on {pod} is without an expiration");
+            let message = format!("every entry with the prefix {prefix} on {pod} has an expiration");
             return Finding::holds(EntriesExpire, Reason::AllExpire, message);
         }
         Expiry::Never(Share::All) => "the entries",
-        Expiry::Never(Share::Most) => "half of the entries or more",
-        Expiry::Never(Share::Some) => "one in ten entries or more",
-        Expiry::Never(Share::Few) => "some entries, fewer than one in ten,",
+        Expiry::Never(Share::Most) => "50% or more of the entries",
+        Expiry::Never(Share::Some) => "10% or more of the entries",
+        Expiry::Never(Share::Few) => "fewer than 10% of the entries",
     };
-    let policy = if expiring_only(policy) {
-        format!(
-            "{} never evicts them, so that they fill the memory in time, and then writes are refused",
-            policy.as_str()
-        )
-    } else {
-        format!(
-            "under {} nothing else removes them, so that they fill the memory in time, and then writes are refused",
-            policy.as_str()
-        )
-    };
+    let evicts = if expiring_only(policy) { "never evicts them" } else { "evicts nothing" };
     let message = format!(
-        "{share} with the prefix {prefix:?} on {pod} have no expiration: {policy}. Entries of users who sign in, and of \
-         long-running on-behalf-of sessions, have none unless the application sets one. Set SlidingExpiration or \
-         AbsoluteExpirationRelativeToNow of MsalDistributedTokenCacheAdapterOptions, and make sure that the application binds \
-         them, since nothing does so by itself: services.Configure<MsalDistributedTokenCacheAdapterOptions>(\
-         configuration.GetSection(\"TokenCache\")). Entries get it when they are written next. Costs \
-         the entries that it evicts: spec.redis.evictionPolicy: allkeys-lru"
+        "{share} with the prefix {prefix} on {pod} never expire. {} {evicts}, so memory fills up and Redis then refuses writes",
+        policy.as_str()
     );
+    let message = Message::from(message)
+        .remedy(Remedy::look("set SlidingExpiration of MsalDistributedTokenCacheAdapterOptions in the application"))
+        .remedy(Remedy::costing("the entries that it evicts", "set spec.redis.evictionPolicy: allkeys-lru"));
     Finding::fails(EntriesExpire, Reason::NeverExpire, message)
 }

@@ -2,45 +2,41 @@
 //!
 //! In: the settings, what the looks at a server show of its keys. Out: a finding.
 
-use super::{sampling, unnamed};
+use super::{prefix, sampling, unnamed};
 use crate::{
-    condition::{ConditionType::InUse, Finding, Reason},
+    api::v1alpha1::Remedy,
+    condition::{ConditionType::InUse, Finding, Message, Reason},
     entries::look::census::{Population, Prefix},
     redis::settings::Settings,
 };
 
 pub(crate) fn in_use(settings: &Settings, pod: &str, population: &Population) -> Finding {
-    let prefix = settings.instance_name.as_str();
+    let prefix = prefix(settings);
     let beside = match (population.others, population.other_database) {
-        (_, Some(database)) => format!(
-            ". Database {database} holds keys too, which are not looked at: an application whose connection has \
-             defaultDatabase={database} writes there"
-        ),
-        (true, None) => ". There are keys without that prefix as well".to_owned(),
+        (_, Some(database)) => {
+            format!(". Database {database} has keys too: an application sets defaultDatabase={database}")
+        }
+        (true, None) => ". Other keys lack this prefix".to_owned(),
         (false, None) => String::new(),
     };
     match population.prefix {
         Prefix::Unused | Prefix::NotYetKnown if population.unnamed => unnamed(InUse, pod),
         Prefix::NotYetKnown => {
             let message =
-                format!("no entry with the prefix {prefix:?} was seen on {pod} so far, and not all keys were");
+                format!("no entry with the prefix {prefix} was seen on {pod} so far; not all keys were seen yet");
             sampling(InUse, message)
         }
         Prefix::Used => {
-            let message = format!("applications write entries with the prefix {prefix:?} to {pod}{beside}");
+            let message = format!("applications write entries with the prefix {prefix} to {pod}{beside}");
             Finding::holds(InUse, Reason::Used, message)
         }
-        Prefix::Unused => Finding::fails(
-            InUse,
-            Reason::NeverWritten,
-            format!(
-                "nothing with the prefix {prefix:?} was written to {pod} since it was started: tokens stay in the memory of \
-                 each application's pod, where the others do not find them and a restart loses them. If users have signed \
-                 in since, the usual causes are AddInMemoryTokenCaches in place of AddDistributedTokenCaches; \
-                 AddDistributedMemoryCache registered after AddStackExchangeRedisCache; another InstanceName than \
-                 {prefix:?}; a configuration section that nothing binds, such as Redis__Configuration without \
-                 Configuration.Bind(\"Redis\", options){beside}"
-            ),
-        ),
+        Prefix::Unused => {
+            let message = format!(
+                "no application has written an entry with the prefix {prefix} since {pod} started. If users have signed in \
+                 since, their tokens are in the memory of pods only{beside}"
+            );
+            let step = "check that the application calls AddDistributedTokenCaches, and its InstanceName";
+            Finding::fails(InUse, Reason::NeverWritten, Message::from(message).remedy(Remedy::look(step)))
+        }
     }
 }

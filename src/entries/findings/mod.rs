@@ -11,10 +11,12 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    api::v1alpha1::Remedy,
     condition::{
         ConditionType::{self, EntriesExpire, EntriesReadable, InUse},
         Finding, Message, Reason,
     },
+    kubernetes::words,
     redis::{
         findings::{Answered, unread},
         live::Live,
@@ -25,6 +27,9 @@ use crate::{
 
 /// The conditions that go by what stands in a server.
 pub(super) const CONDITIONS: [ConditionType; 3] = [EntriesExpire, InUse, EntriesReadable];
+
+/// How much of the prefix a message shows, in characters.
+const LONGEST_PREFIX: usize = 40;
 
 /// What is said of the entries.
 #[must_use]
@@ -65,9 +70,7 @@ fn of_keys(of_redis: &redis::Settings, pod: &str, entries: &Keyspace) -> [Findin
     let both =
         |reason, why: Message| [EntriesExpire, InUse].map(|condition| Finding::unknown(condition, reason, why.clone()));
     match entries {
-        Keyspace::NotYetKnown => {
-            both(Reason::Sampling, format!("the keys on {pod} have not been looked at yet").into())
-        }
+        Keyspace::NotYetKnown => both(Reason::Sampling, format!("the keys on {pod} were not seen yet").into()),
         Keyspace::Refused(words) => both(Reason::NotRead, unread::unseen(of_redis, pod, words)),
         Keyspace::Seen(population) => {
             [expiry::expiry(of_redis, pod, population), in_use::in_use(of_redis, pod, population)]
@@ -81,11 +84,16 @@ pub fn names_consumers(settings: &Settings, looks: &[Look]) -> bool {
     looks.iter().any(|look| readability::names_consumers(settings, look))
 }
 
+/// The prefix of the cache's entries, as messages show it.
+pub(crate) fn prefix(of_redis: &redis::Settings) -> String {
+    format!("{:?}", words::cut(of_redis.instance_name.as_str(), LONGEST_PREFIX))
+}
+
 /// What is said where all that is known is of other keys.
 pub(crate) fn unnamed(condition: ConditionType, pod: &str) -> Finding {
     let message = format!(
-        "there are keys on {pod} with names of 2 KiB and more, which are not looked at: whether they are entries, and expire, \
-         is not known. Nothing of Microsoft.Identity.Web writes such; what does needs a Redis of its own"
+        "{pod} has keys with names of 2 KiB and more. They are not read, so it is unknown whether they are entries"
     );
-    Finding::unknown(condition, Reason::NotRead, message)
+    let remedy = Remedy::look("give what writes these keys a Redis of its own");
+    Finding::unknown(condition, Reason::NotRead, Message::from(message).remedy(remedy))
 }

@@ -11,7 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::workload::{Workload, listed};
+use super::workload::{Workload, listed, restart};
 
 /// How long kubelet may take to bring a changed Secret to its pods: its period of a minute, and some. A container that starts
 /// before then may read what was there before.
@@ -103,8 +103,7 @@ impl Outdated {
     /// The command that restarts them; `None` where there is none for what they are, or they are being deleted already.
     #[must_use]
     pub fn restart(&self, namespace: &str) -> Option<String> {
-        let targets: Vec<String> = self.left.iter().filter_map(Workload::rollout_target).collect();
-        (!targets.is_empty()).then(|| format!("kubectl -n {namespace} rollout restart {}", targets.join(" ")))
+        restart(namespace, self.left.iter())
     }
 }
 

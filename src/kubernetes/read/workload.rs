@@ -75,7 +75,7 @@ impl Workload {
 
     /// What `kubectl rollout restart` calls it; `None` for what it does not restart.
     #[must_use]
-    pub fn rollout_target(&self) -> Option<String> {
+    fn rollout_target(&self) -> Option<String> {
         let restarts = matches!(self.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
         restarts.then(|| format!("{}/{}", self.kind.to_ascii_lowercase(), self.name))
     }
@@ -122,6 +122,13 @@ impl Consumers {
         if names.is_empty() { format!("the workloads that use {source}") } else { listed(&names, " and ") }
     }
 
+    /// The command that restarts them; `None` where there is none for what they are, or it is not known who they are.
+    #[must_use]
+    pub fn restart(&self, namespace: &str) -> Option<String> {
+        let Self::Known(consumers) = self else { return None };
+        restart(namespace, consumers.iter().map(|consumer| &consumer.workload))
+    }
+
     /// Since when the longest-running of them runs; `None` where none runs, or it is not known.
     #[must_use]
     pub fn oldest_start(&self) -> Option<Timestamp> {
@@ -130,6 +137,13 @@ impl Consumers {
             Self::Known(consumers) => consumers.iter().filter_map(|consumer| consumer.started).min(),
         }
     }
+}
+
+/// The command that restarts these; `None` where there is none for what they are.
+#[must_use]
+pub fn restart<'of>(namespace: &str, workloads: impl Iterator<Item = &'of Workload>) -> Option<String> {
+    let targets: Vec<String> = workloads.filter_map(Workload::rollout_target).collect();
+    (!targets.is_empty()).then(|| format!("kubectl -n {namespace} rollout restart {}", targets.join(" ")))
 }
 
 /// The first few names as a part of a sentence, with `last` before the last one.

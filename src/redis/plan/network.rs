@@ -10,13 +10,16 @@ use k8s_openapi::{
     api::networking::v1::{
         NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, ObjectMeta},
+        util::intstr::IntOrString,
+    },
 };
 
 use crate::{
-    api::v1alpha1::{ADOPT_ANNOTATION, NetworkPolicyMode, RESTORED},
-    capability::cost::NOTHING,
-    condition::{ConditionType::NetworkRestricted, Finding, Reason},
+    api::v1alpha1::{NetworkPolicyMode, Remedy},
+    capability::operation,
+    condition::{ConditionType::NetworkRestricted, Finding, Message, Reason},
     kubernetes::{
         identity::{
             Found,
@@ -111,35 +114,25 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
         return None;
     }
     let (policy, namespace) = (name::redis(&settings.owner.name), &settings.owner.namespace);
+    let fails = |reason, message| Some(Finding::fails(NetworkRestricted, reason, message));
     if let Found::Restored(manager) = &observed.network_policy {
-        return Some(Finding::fails(
-            NetworkRestricted,
-            Reason::NetworkPolicyNameTaken,
-            format!(
-                "NetworkPolicy {policy} has all labels of this TokenCache and no owner, and was written by the field manager \
-                 {manager}; it is left as it is. {NOTHING}, if it was restored from a backup: `kubectl -n {namespace} annotate --overwrite tokencache \
-                 {} {ADOPT_ANNOTATION}={RESTORED}`",
-                settings.owner.name
-            ),
-        ));
+        let message = operation::restored(&settings.owner, "NetworkPolicy", &policy, manager);
+        return fails(Reason::NetworkPolicyNameTaken, message);
     }
     if let Found::Foreign(holder) = &observed.network_policy {
-        return Some(Finding::fails(
-            NetworkRestricted,
-            Reason::NetworkPolicyNameTaken,
-            format!(
-                "NetworkPolicy {policy} exists already and belongs to {holder}; it is left as it is, and no other is made. \
-                 {NOTHING}: spec.redis.networkPolicy: None, where yours lets the operator through; or rename yours"
-            ),
-        ));
+        let message = Message::from(format!(
+            "NetworkPolicy {policy} already exists and belongs to {holder}. The operator leaves it alone, and makes no other"
+        ))
+        .remedy(Remedy::free("if it lets the operator through, set spec.redis.networkPolicy: None"))
+        .remedy(Remedy::look("otherwise, rename it"));
+        return fails(Reason::NetworkPolicyNameTaken, message);
     }
     let Some(home) = &observed.operator.namespace else {
-        return Some(Finding::unknown(
-            NetworkRestricted,
-            Reason::OperatorOutside,
-            "no NetworkPolicy is made or changed, since it would keep the operator out: it does not know in which namespace its \
-             pod runs. The chart tells it by POD_NAMESPACE",
-        ));
+        let message =
+            "the operator does not know its own namespace, so it makes no NetworkPolicy that could lock it out";
+        let remedy = Remedy::free("set POD_NAMESPACE in the operator's pod, as its chart does");
+        let message = Message::from(message).remedy(remedy);
+        return Some(Finding::unknown(NetworkRestricted, Reason::OperatorOutside, message));
     };
     if observed.network_policy.owned().is_some() {
         let (_, label) = OPERATOR_LABEL;
@@ -147,46 +140,69 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
             NetworkRestricted,
             Reason::Restricted,
             format!(
-                "NetworkPolicy {policy} lets the pods of namespace {namespace} and the operator ({label} in namespace {home}) \
-                 reach port {}, and nobody else, where the cluster's network enforces NetworkPolicies",
+                "NetworkPolicy {policy} lets only the pods of namespace {namespace} and {label} in namespace {home} reach port {}, \
+                 if the cluster enforces NetworkPolicies",
                 settings.port()
             ),
         ));
     }
     if wanted(settings, observed).is_some() {
-        return Some(if carried_out {
-            let message = format!("NetworkPolicy {policy} is being made");
-            Finding::unknown(NetworkRestricted, Reason::NetworkPolicyMissing, message)
-        } else {
+        if !carried_out {
             let message = format!(
-                "there is no NetworkPolicy {policy}, and none is made while the annotation tokencache.dev/reconcile says \
-                 paused, and while SpecValid is False: whoever reaches the port may try passwords and use up connections"
+                "NetworkPolicy {policy} is missing, and not created while the cache is paused or SpecValid is False. Whoever \
+                 reaches the port may try passwords"
             );
-            Finding::fails(NetworkRestricted, Reason::NetworkPolicyMissing, message)
-        });
+            return fails(Reason::NetworkPolicyMissing, message.into());
+        }
+        let message = format!("NetworkPolicy {policy} is being created");
+        return Some(Finding::unknown(NetworkRestricted, Reason::NetworkPolicyMissing, message));
     }
     let Callers::Outside(addresses) = &observed.callers else {
-        return Some(Finding::unknown(
-            NetworkRestricted,
-            Reason::Sampling,
-            format!(
-                "NetworkPolicy {policy} is made once it was seen from where applications are connected, which takes a server \
-                 that has run for some minutes"
-            ),
-        ));
+        let message = format!(
+            "NetworkPolicy {policy} is not created until Redis has run for some minutes, and shown from where applications connect"
+        );
+        return Some(Finding::unknown(NetworkRestricted, Reason::Sampling, message));
     };
-    Some(Finding::fails(
-        NetworkRestricted,
-        Reason::ConnectionFromOutside,
-        format!(
-            "applications are connected from {}, where no pod of namespace {namespace} is that NetworkPolicy {policy} could let \
-             through: from another namespace, from a node, or from a pod with hostNetwork. It would cut them off, so none is \
-             made while they are connected, and whoever reaches the port may try passwords. Move them into the namespace, or let \
-             them through by a NetworkPolicy of yours. Costs these connections, where yours does not: spec.redis.networkPolicy: \
-             Namespace",
-            told(addresses)
-        ),
+    let message = Message::from(format!(
+        "applications connect from {}, outside the pods of namespace {namespace}. NetworkPolicy {policy} would cut them off, so \
+         it is not created",
+        told(addresses)
     ))
+    .remedy(
+        Remedy::free("apply this NetworkPolicy, with their namespace for OTHER")
+            .manifest(manifest(&letting_others_through(settings, home))),
+    )
+    .remedy(Remedy::look(format!("or move them into namespace {namespace}")))
+    .remedy(Remedy::costing(
+        "these connections, unless a NetworkPolicy lets them through",
+        "set spec.redis.networkPolicy: Namespace",
+    ));
+    fails(Reason::ConnectionFromOutside, message)
+}
+
+/// A `NetworkPolicy` of the user's own that lets through whom ours does, and the pods of another namespace.
+fn letting_others_through(settings: &Settings, operator_namespace: &str) -> NetworkPolicy {
+    let mut policy = network_policy(settings, operator_namespace);
+    policy.metadata = ObjectMeta {
+        name: Some(format!("{}-others", name::redis(&settings.owner.name))),
+        namespace: Some(settings.owner.namespace.clone()),
+        ..ObjectMeta::default()
+    };
+    let other = NetworkPolicyPeer {
+        namespace_selector: Some(LabelSelector {
+            match_labels: Some([(NAMESPACE_LABEL.to_owned(), "OTHER".to_owned())].into()),
+            ..LabelSelector::default()
+        }),
+        ..NetworkPolicyPeer::default()
+    };
+    let rules = policy.spec.iter_mut().flat_map(|spec| spec.ingress.iter_mut().flatten());
+    rules.filter_map(|rule| rule.from.as_mut()).for_each(|from| from.push(other.clone()));
+    policy
+}
+
+/// The object as users apply it.
+fn manifest(policy: &NetworkPolicy) -> String {
+    serde_yaml::to_string(policy).unwrap_or_default()
 }
 
 /// The first address, and whether there are more.

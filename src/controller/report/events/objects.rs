@@ -5,11 +5,10 @@
 
 use super::event;
 use crate::{
-    api::v1alpha1::TokenCache,
-    capability::cost::NOTHING,
-    condition::Reason,
+    api::v1alpha1::{Remedy, TokenCache},
+    condition::{Message, Reason},
     controller::apply::ObjectChange,
-    kubernetes::{event::Event, object::Reference},
+    kubernetes::{event::Event, object::Reference, read::workload::listed},
 };
 
 /// What is told of what was done: each deletion, and in one sentence what was taken up again.
@@ -19,16 +18,18 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Event> {
     for change in changes {
         match change {
             ObjectChange::Adopted(child) => adopted.push(child.to_string()),
-            ObjectChange::Deleted(child) => told.push(event(
-                Reason::ObjectDeleted,
-                format!("{child} was deleted: the operator had made it, and nothing needs it any more"),
-            )),
+            ObjectChange::Deleted(child) => {
+                told.push(event(
+                    Reason::ObjectDeleted,
+                    format!("{child} was deleted, since nothing needs it any more"),
+                ));
+            }
         }
     }
     if !adopted.is_empty() {
         let note = format!(
-            "taken up again, since nobody owned it and it has all labels of this TokenCache, as after a restore from a backup: {}",
-            adopted.join(", ")
+            "taken up again, as after a restore: {}. Nobody owned what has all labels of this TokenCache",
+            listed(&adopted, " and ")
         );
         told.push(event(Reason::ObjectsAdopted, note));
     }
@@ -38,16 +39,22 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Event> {
 /// What is told of an object that is left as it is.
 #[must_use]
 pub fn of_copy(cache: &TokenCache, child: &Reference) -> Event {
+    event(Reason::ObjectLeftAlone, copy(cache, child).told())
+}
+
+/// What is so of a copy, and what helps.
+#[must_use]
+pub fn copy(cache: &TokenCache, child: &Reference) -> Message {
     let owner = cache.metadata.name.as_deref().unwrap_or_default();
     let (kind, name) = (child.kind.as_str(), child.name());
     let namespace = cache.metadata.namespace.as_deref().unwrap_or_default();
-    event(
-        Reason::ObjectLeftAlone,
-        format!(
-            "{kind} {name} has labels and owner of TokenCache {owner}, but the operator did not make it, so it is left as it is: \
-             most likely it is a copy. Nothing uses it, and it is deleted together with the TokenCache. {NOTHING}: `kubectl -n {namespace} patch {} {name} --type=json \
-             -p '[{{\"op\":\"remove\",\"path\":\"/metadata/ownerReferences\"}}]'` takes the owner from it, so that it stays; or delete it",
-            kind.to_lowercase()
-        ),
-    )
+    let keep = Remedy::free("to keep it, remove its ownerReferences").command(format!(
+        "kubectl -n {namespace} patch {} {name} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/metadata/ownerReferences\"}}]'",
+        kind.to_lowercase()
+    ));
+    Message::from(format!(
+        "{kind} {name} has labels and owner of TokenCache {owner}, but the operator did not make it: most likely it is a copy. \
+         Nothing uses it, and it is deleted with the TokenCache"
+    ))
+    .remedy(keep)
 }

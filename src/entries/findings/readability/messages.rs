@@ -1,62 +1,61 @@
 //! What is said of each trouble with entries: what is wrong, and what to do.
 //!
-//! In: what the looks at a server add up to, the settings, who uses the cache. Out: sentences, in which nothing moves that does
+//! In: what the looks at a server add up to, the settings, who uses the cache. Out: messages, in which nothing moves that does
 //! not change the matter. No entry is told, nor what is in it.
 
 use std::collections::BTreeSet;
 
-use super::{Evidence, NAMED, Trouble};
+use super::{Evidence, Trouble};
 use crate::{
-    api::v1alpha1::FLUSH_ANNOTATION,
-    capability::{cost::NOTHING, operation::Again},
+    api::v1alpha1::{FLUSH_ANNOTATION, Remedy},
+    capability::operation::Again,
+    condition::{Message, Reason},
     entries::{
         entry::class::Class,
         look::{census::Share, payloads::Portion},
+        restart,
+        settings::What,
     },
-    kubernetes::{name, read::workload::Source},
+    kubernetes::{name, read::workload::Source, words},
 };
 
-/// What an application does with an entry that it cannot read.
-const FAILS: &str = "fail with IDW10802 (json_parse_failed) whenever one of their users needs a token, until the entry \
-                     expires or is removed";
+/// How many keys a message names.
+const NAMED: usize = 2;
 
-/// What an application needs to encrypt what it stores.
-const ENCRYPTS: &str = "services.Configure<MsalDistributedTokenCacheAdapterOptions>(configuration.GetSection(\"TokenCache\")), \
-                        and TokenCache__Encrypt=true in its environment; a worker needs services.AddDataProtection() as well, \
-                        without which it goes on storing plain text and says nothing";
+/// How much of an application name a message shows, in characters.
+const LONGEST_NAME: usize = 30;
+
+/// What applications do with entries that they cannot read.
+const FAILS: &str = "Applications fail with IDW10802 for their users";
 
 impl Evidence<'_> {
     /// How many of the entries a class has.
     fn share(&self, class: Class) -> String {
         let share = match self.payloads.classes.get(&class).map(|portion| portion.share) {
-            Some(Share::Most | Share::All) => "half or more",
-            Some(Share::Some) => "one in ten or more",
-            Some(Share::Few) | None => "some, fewer than one in ten,",
+            Some(Share::Most | Share::All) => "50% or more",
+            Some(Share::Some) => "10% or more",
+            Some(Share::Few) | None => "fewer than 10%",
         };
-        format!("{share} of the entries with the prefix {:?} on {}", self.of_redis.instance_name.as_str(), self.pod)
+        format!("{share} of the entries on {}", self.pod)
     }
 
-    /// The first few keys of a class, and what is so about them.
-    fn keys(&self, class: Class, what: &str) -> String {
+    /// The first few keys of a class.
+    fn keys(&self, class: Class) -> String {
         let none = BTreeSet::new();
         let keys = self.payloads.classes.get(&class).map_or(&none, |Portion { keys, .. }| keys);
         let named: Vec<String> = keys.iter().take(NAMED).map(|key| key.short()).collect();
         let named = named.join(", ");
         match keys.len().saturating_sub(NAMED) {
-            0 if keys.len() == 1 => format!("key {named}, which is {what}"),
-            0 => format!("keys {named}, which are {what}"),
-            more => format!("keys {named} and {more} more, which are {what}"),
+            0 if keys.len() == 1 => format!("key {named}"),
+            0 => format!("keys {named}"),
+            more => format!("keys {named} and {more} more"),
         }
     }
 
-    /// Where the ring is, or would be.
-    fn missing(&self) -> String {
-        format!("not in Secret {}", name::keys(&self.of_redis.owner.name))
-    }
-
     /// The request that removes entries.
-    fn flush(&self, which: &str) -> String {
-        Again::saying(which).command(&self.of_redis.owner, FLUSH_ANNOTATION)
+    fn flush(&self, what: &What, step: &str) -> Remedy {
+        let command = Again::saying(what.as_str()).command(&self.of_redis.owner, FLUSH_ANNOTATION);
+        Remedy::costing(what.costs(), step).command(command)
     }
 
     fn workloads(&self) -> String {
@@ -64,140 +63,113 @@ impl Evidence<'_> {
     }
 
     /// How entries that nobody can read are removed from everywhere.
-    fn removal(&self) -> String {
-        format!("Costs entries that nobody can read, and no others: {}. {}", self.flush("unreadable"), self.restart())
+    fn removal(&self) -> [Remedy; 2] {
+        [self.flush(&What::Unreadable, "remove the unreadable entries"), self.restart()]
     }
 
-    fn restart(&self) -> String {
-        format!("After that restart {}: each pod keeps what it read in its own memory (L1) too", self.workloads())
+    /// Pods keep what they have read.
+    fn restart(&self) -> Remedy {
+        restart(self.consumers, &self.of_redis.owner, "after that, restart")
     }
 
-    pub(super) fn key_missing(&self) -> String {
-        format!(
-            "{} are encrypted with {}: applications cannot read them, and {FAILS}. {NOTHING}, if an earlier ring or a \
-             backup has the key: put its Secret back, or name it in spec.dataProtection.import. {}",
-            self.share(Class::KeyMissing),
-            self.keys(Class::KeyMissing, &self.missing()),
-            self.removal()
-        )
-    }
-
-    pub(super) fn key_revoked(&self) -> String {
-        format!(
-            "{} are encrypted with {}: applications refuse to read them, and {FAILS}. {}",
-            self.share(Class::KeyRevoked),
-            self.keys(Class::KeyRevoked, "revoked"),
-            self.removal()
-        )
-    }
-
-    pub(super) fn key_closed(&self) -> String {
-        format!(
-            "{} are encrypted with {} (see KeyRingReady), so that the operator cannot tell whether they can be read: \
-             applications that have the certificate read them, and those that have not {FAILS}. Give the operator the \
-             certificate too",
-            self.share(Class::KeyClosed),
-            self.keys(Class::KeyClosed, "closed to the operator")
-        )
-    }
-
-    pub(super) fn names(&self) -> String {
-        let names: Vec<String> = self.payloads.names.iter().map(|name| format!("{name:?}")).collect();
-        let (found, told) = (names.join(" and "), self.settings.application_name.as_ref());
-        let entries = format!(
-            "entries with the prefix {:?} on {} are encrypted under the application name",
-            self.of_redis.instance_name.as_str(),
-            self.pod
-        );
-        let (seen, decide, name) = match (told, names.as_slice()) {
-            (Some(told), [only]) => (
-                format!(
-                    "{entries} {only}, and spec.dataProtection.applicationName is {told:?}: applications with the one cannot \
-                     read what those with the other write, and {FAILS}"
-                ),
-                format!("{NOTHING}, if {only} is right: set spec.dataProtection.applicationName to it. Otherwise"),
-                format!("{told:?}"),
-            ),
-            _ => (
-                format!(
-                    "{entries}s {found}: applications with one of them cannot read what those with another write, and {FAILS}. \
-                     Where no name is set it is the folder that an application runs in"
-                ),
-                match told {
-                    Some(_) => "As spec.dataProtection.applicationName has it,".to_owned(),
-                    None => "Decide for one name,".to_owned(),
-                },
-                told.map_or_else(|| "\"…\"".to_owned(), |told| format!("{told:?}")),
-            ),
-        };
-        format!(
-            "{seen}. {decide} call services.AddDataProtection().SetApplicationName({name}) in all that use the cache ({}); \
-             those of another name stay unreadable. Costs all entries (users sign in again): {}",
-            self.workloads(),
-            self.flush("all")
-        )
-    }
-
-    pub(super) fn other_application(&self) -> String {
-        let tried: Vec<String> = self.tried.iter().map(|name| format!("{name:?}")).collect();
-        format!(
-            "{} are encrypted with {}, and under none of the application names {}: applications use another name, or something \
-             else than Microsoft.Identity.Web encrypted them, or they were changed since. {NOTHING}: set \
-             spec.dataProtection.applicationName to what applications give to SetApplicationName, or to the folder that they \
-             run in. Applications of different names cannot read each other's entries, and {FAILS}. While no name is known that reads \
-             these, they are not removed as unreadable. Those that use the cache: {}",
-            self.share(Class::OtherApplication),
-            self.keys(Class::OtherApplication, "in the ring"),
-            tried.join(", "),
-            self.workloads()
-        )
-    }
-
-    pub(super) fn undeserializable(&self) -> String {
-        format!(
-            "{} have keys that MSAL gives, or can be decrypted, and are no token cache as MSAL writes it: another version of an \
-             application wrote them, before an upgrade or after it, or something else with this prefix that has such keys. \
-             Applications that take one for their own {FAILS}. {}",
-            self.share(Class::Undeserializable),
-            self.removal()
-        )
-    }
-
-    pub(super) fn encrypted(&self) -> String {
-        format!(
-            "entries with the prefix {:?} on {} are encrypted, and spec.entries.encrypt is false: applications that have \
-             Encrypt off cannot read them, and {FAILS}. {NOTHING}, if they do encrypt: spec.entries.encrypt: true. Costs the \
-             encrypted entries, and no others: {}. {}",
-            self.of_redis.instance_name.as_str(),
-            self.pod,
-            self.flush("encrypted"),
-            self.restart()
-        )
-    }
-
-    pub(super) fn plain(&self) -> String {
-        format!(
-            "{} are not encrypted, and spec.entries.encrypt is true: whoever can read the cache, its volume or a copy of it \
-             has the tokens in them. To encrypt, an application has {ENCRYPTS}. Entries are encrypted when they are written next, \
-             and those that use the cache are: {}. {NOTHING}, and leaves them so: spec.entries.encrypt: false",
-            self.share(Class::Plain),
-            self.workloads()
-        )
-    }
-
-    /// A trouble beside a worse one.
-    pub(super) fn beside(&self, trouble: Trouble) -> String {
+    /// The trouble, with what helps.
+    pub(super) fn told(&self, trouble: Trouble) -> (Reason, Message) {
         match trouble {
-            Trouble::KeyMissing => format!("some are encrypted with {}", self.keys(Class::KeyMissing, &self.missing())),
-            Trouble::KeyRevoked => format!("some are encrypted with {}", self.keys(Class::KeyRevoked, "revoked")),
-            Trouble::KeyClosed => {
-                format!("some are encrypted with {}", self.keys(Class::KeyClosed, "closed to the operator"))
-            }
-            Trouble::Names => "application names differ".to_owned(),
-            Trouble::OtherApplication => "some are of an application name that is not known".to_owned(),
-            Trouble::Undeserializable => "some are no token cache as MSAL writes it".to_owned(),
-            Trouble::Encrypted => "some are encrypted, which spec.entries.encrypt: false denies".to_owned(),
-            Trouble::Plain => "some are not encrypted, which spec.entries.encrypt: true denies".to_owned(),
+            Trouble::KeyMissing => (Reason::KeyMissing, self.key_missing()),
+            Trouble::KeyRevoked => (Reason::RevokedKeyInUse, self.key_revoked()),
+            Trouble::Names => (Reason::ApplicationNameMismatch, self.names()),
+            Trouble::OtherApplication => (Reason::OtherApplication, self.other_application()),
+            Trouble::Undeserializable => (Reason::Undeserializable, self.undeserializable()),
+            Trouble::Encrypted => (Reason::EncryptedEntries, self.encrypted()),
+            Trouble::KeyClosed => (Reason::KeyClosed, self.key_closed()),
+            Trouble::Plain => (Reason::PlainEntries, self.plain()),
         }
+    }
+
+    fn key_missing(&self) -> Message {
+        let (share, keys) = (self.share(Class::KeyMissing), self.keys(Class::KeyMissing));
+        let ring = name::keys(&self.of_redis.owner.name);
+        Message::from(format!("{share} are encrypted with {keys}, missing in Secret {ring}. {FAILS}"))
+            .remedy(Remedy::free("restore the key's Secret, or name its ring in spec.dataProtection.import"))
+            .remedies(self.removal())
+    }
+
+    fn key_revoked(&self) -> Message {
+        let (share, keys) = (self.share(Class::KeyRevoked), self.keys(Class::KeyRevoked));
+        Message::from(format!("{share} are encrypted with revoked {keys}. {FAILS}")).remedies(self.removal())
+    }
+
+    fn key_closed(&self) -> Message {
+        let (share, keys) = (self.share(Class::KeyClosed), self.keys(Class::KeyClosed));
+        Message::from(format!(
+            "{share} are encrypted with {keys}, which the operator cannot open (see KeyRingReady). Applications without the \
+             certificate fail with IDW10802"
+        ))
+        .remedy(Remedy::free("name the keys' certificate in spec.dataProtection.previous"))
+    }
+
+    fn names(&self) -> Message {
+        let cut = |name: &str| format!("{:?}", words::cut(name, LONGEST_NAME));
+        let names: Vec<String> = self.payloads.names.iter().map(|name| cut(name)).collect();
+        let (pod, found) = (self.pod, names.join(" and "));
+        let told = self.settings.application_name.as_ref();
+        let call = |name: &str| {
+            let workloads = self.workloads();
+            Remedy::look(format!("call services.AddDataProtection().SetApplicationName({name}) in {workloads}"))
+        };
+        let message = match (told, names.as_slice()) {
+            (Some(told), [only]) => Message::from(format!(
+                "entries on {pod} are encrypted under the application name {only}, but spec.dataProtection.applicationName is \
+                 {}. Applications cannot read what another name encrypts",
+                cut(told)
+            ))
+            .remedy(Remedy::free(format!("if {only} is right, set spec.dataProtection.applicationName to it"))),
+            _ => Message::from(format!(
+                "entries on {pod} are encrypted under the application names {found}. Applications of different names fail with \
+                 IDW10802 on each other's entries"
+            )),
+        };
+        let one_name = told.map_or_else(|| call("\"…\""), |told| call(&format!("{told:?}")));
+        let removal = self.flush(&What::All, "after that, remove the entries of all names");
+        message.remedy(one_name).remedy(removal)
+    }
+
+    fn other_application(&self) -> Message {
+        let (share, keys) = (self.share(Class::OtherApplication), self.keys(Class::OtherApplication));
+        let tried: Vec<String> =
+            self.tried.iter().map(|name| format!("{:?}", words::cut(name, LONGEST_NAME))).collect();
+        Message::from(format!(
+            "{share} are encrypted with {keys} of the ring, but not under the application name {}. Applications cannot read what \
+             another name encrypts",
+            tried.join(" or ")
+        ))
+        .remedy(Remedy::free(format!("set spec.dataProtection.applicationName to the name set in {}", self.workloads())))
+    }
+
+    fn undeserializable(&self) -> Message {
+        let share = self.share(Class::Undeserializable);
+        Message::from(format!("{share} are readable, but are not MSAL token caches. {FAILS}")).remedies(self.removal())
+    }
+
+    fn encrypted(&self) -> Message {
+        Message::from(format!(
+            "entries on {} are encrypted, but spec.entries.encrypt is false. Applications with Encrypt off fail with IDW10802",
+            self.pod
+        ))
+        .remedy(Remedy::free("if applications encrypt, set spec.entries.encrypt: true"))
+        .remedy(self.flush(&What::Encrypted, "if they do not, remove the encrypted entries"))
+        .remedy(self.restart())
+    }
+
+    fn plain(&self) -> Message {
+        Message::from(format!(
+            "{} are not encrypted, but spec.entries.encrypt is true. Whoever reads Redis or its volume has the tokens",
+            self.share(Class::Plain)
+        ))
+        .remedy(Remedy::look(format!(
+            "bind section TokenCache and set TokenCache__Encrypt=true in {}",
+            self.workloads()
+        )))
+        .remedy(Remedy::free("if plain text is intended, set spec.entries.encrypt: false"))
     }
 }

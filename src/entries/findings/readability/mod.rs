@@ -5,8 +5,9 @@
 
 mod messages;
 
+use super::prefix;
 use crate::{
-    api::v1alpha1::Inspect,
+    api::v1alpha1::{Inspect, Remedy},
     condition::{ConditionType::EntriesReadable, Finding, Message, Reason},
     entries::{
         entry::class::Class,
@@ -18,14 +19,8 @@ use crate::{
         settings::Settings,
     },
     kubernetes::read::workload::Consumers,
-    redis::settings as redis,
+    redis::{findings::unread, settings as redis},
 };
-
-/// How many things of one kind a message names.
-const NAMED: usize = 3;
-
-/// What goes for every trouble here.
-const GOES: &str = "This is said until every entry, or of very many a thousand, was looked into again without it";
 
 /// The finding about a server that answered. `tried` are the application names under which entries were read.
 #[must_use]
@@ -33,18 +28,13 @@ pub fn finding(settings: &Settings, of_redis: &redis::Settings, look: &Look, con
     let pod = look.server.pod.as_str();
     let unknown = |reason, why: Message| Finding::unknown(EntriesReadable, reason, why);
     if settings.inspect == Inspect::Metadata {
-        let why = "the operator does not look into entries, so that it cannot tell whether applications can read them: \
-                   spec.entries.inspect is Metadata, as it is by default where spec.dataProtection.mode is None. Costs nothing: \
-                   spec.entries.inspect: Payloads";
-        return unknown(Reason::NotInspected, why.into());
+        let why = "spec.entries.inspect is Metadata, so it is unknown whether applications can read the entries";
+        let remedy = Remedy::free("set spec.entries.inspect: Payloads");
+        return unknown(Reason::NotInspected, Message::from(why).remedy(remedy));
     }
     match &look.entries {
-        Keyspace::NotYetKnown => {
-            unknown(Reason::Sampling, format!("the entries on {pod} have not been looked into yet").into())
-        }
-        Keyspace::Refused(words) => {
-            unknown(Reason::NotRead, crate::redis::findings::unread::unseen(of_redis, pod, words))
-        }
+        Keyspace::NotYetKnown => unknown(Reason::Sampling, format!("the entries on {pod} were not read yet").into()),
+        Keyspace::Refused(words) => unknown(Reason::NotRead, unread::unseen(of_redis, pod, words)),
         Keyspace::Seen(_) => {
             let told = Evidence { settings, of_redis, pod, payloads: &look.payloads, tried: &look.names, consumers };
             told.trouble().unwrap_or_else(|| told.rest())
@@ -99,74 +89,58 @@ struct Evidence<'seen> {
 impl Evidence<'_> {
     fn trouble(&self) -> Option<Finding> {
         let troubles = troubles(self.settings, self.payloads);
-        let (worst, others) = troubles.split_first()?;
-        let (reason, message) = match worst {
-            Trouble::KeyMissing => (Reason::KeyMissing, self.key_missing()),
-            Trouble::KeyRevoked => (Reason::RevokedKeyInUse, self.key_revoked()),
-            Trouble::Names => (Reason::ApplicationNameMismatch, self.names()),
-            Trouble::OtherApplication => (Reason::OtherApplication, self.other_application()),
-            Trouble::Undeserializable => (Reason::Undeserializable, self.undeserializable()),
-            Trouble::Encrypted => (Reason::EncryptedEntries, self.encrypted()),
-            Trouble::KeyClosed => (Reason::KeyClosed, self.key_closed()),
-            Trouble::Plain => (Reason::PlainEntries, self.plain()),
+        let (&worst, others) = troubles.split_first()?;
+        let (reason, message) = self.told(worst);
+        let message = match others {
+            [] => message,
+            [next] => message.and(&format!("Also {}", self.told(*next).0.as_str())),
+            [next, more @ ..] => message.and(&format!("Also {} and {} more", self.told(*next).0.as_str(), more.len())),
         };
-        let named: Vec<String> = others.iter().take(NAMED).map(|&other| self.beside(other)).collect();
-        let beside = match others.len().checked_sub(NAMED) {
-            _ if others.is_empty() => String::new(),
-            None | Some(0) => format!(". Beside these {}", named.join("; ")),
-            Some(more) => format!(". Beside these {}; and {more} kinds more", named.join("; ")),
-        };
-        Some(Finding::fails(EntriesReadable, reason, format!("{message}{beside}. {GOES}")))
+        Some(Finding::fails(EntriesReadable, reason, message))
     }
 
     /// Nothing is wrong, as far as is known.
     fn rest(&self) -> Finding {
-        let (prefix, pod) = (self.of_redis.instance_name.as_str(), self.pod);
+        let (prefix, pod) = (prefix(self.of_redis), self.pod);
         let has = |class| self.payloads.has(class);
         if !self.payloads.is_complete {
-            let message = format!("every entry that was looked into on {pod} can be read, and not all were");
+            let message = format!("every entry read on {pod} so far is readable; not all were read yet");
             return Finding::unknown(EntriesReadable, Reason::Sampling, message);
         }
         if has(Class::Encrypted) {
             let message = format!(
-                "entries with the prefix {prefix:?} on {pod} are encrypted, and the operator has no key to try them with: \
-                 whether applications can read them is not known"
+                "the entries on {pod} are encrypted, and the operator has no key: whether applications can read them is unknown"
             );
             return Finding::unknown(EntriesReadable, Reason::NoKeyRing, message);
         }
         let strange = match self.payloads.classes.get(&Class::Strange) {
             None => "",
             Some(Portion { keys, .. }) if keys.is_empty() => {
-                ". Others there are of another kind than Microsoft.Identity.Web writes, such as the sessions of an application \
-                 that keeps them in the same IDistributedCache"
+                ". Others are not Microsoft.Identity.Web's, such as sessions"
             }
-            Some(_) => {
-                ". Of others nothing shows that Microsoft.Identity.Web wrote them: some are encrypted, under keys that MSAL does \
-                 not give, and are what an application protects itself, or tokens of long-running processes (under a session \
-                 key of the application's own) that the published keys do not read"
-            }
+            Some(_) => ". Others are encrypted, but not known as Microsoft.Identity.Web's",
         };
-        let all = |how: &str| format!("the entries with the prefix {prefix:?} on {pod} {how}{strange}");
+        let all = |how: &str| format!("the entries with the prefix {prefix} on {pod} are {how}{strange}");
         match (has(Class::Readable), has(Class::Plain)) {
             (false, false) if self.payloads.has_passed_over && !has(Class::Strange) => Finding::unknown(
                 EntriesReadable,
                 Reason::BigEntries,
-                format!("the entries with the prefix {prefix:?} on {pod} are too big to be looked into"),
+                format!("the entries with the prefix {prefix} on {pod} are too big to be read by the operator"),
             ),
             (false, false) => Finding::holds(
                 EntriesReadable,
                 Reason::NothingStored,
-                format!("no token is stored with the prefix {prefix:?} on {pod}{strange}"),
+                format!("no token is stored with the prefix {prefix} on {pod}{strange}"),
             ),
             (true, _) => Finding::holds(
                 EntriesReadable,
                 Reason::AllReadable,
-                all("are encrypted, and can be read with the published keys"),
+                all("encrypted, and the published keys decrypt them"),
             ),
             (false, true) => Finding::holds(
                 EntriesReadable,
                 Reason::AllReadable,
-                all("can be read, and are not encrypted, as spec.entries.encrypt: false says"),
+                all("readable and not encrypted, as spec.entries.encrypt: false says"),
             ),
         }
     }

@@ -54,14 +54,14 @@ const fn line(major: u32, minor: u32) -> Line {
 /// The fixes, newest first.
 pub const FIXES: &[Fix] = &[
     Fix {
-        name: "upstream's security fixes of July and August 2026 (CVE-2026-56684 among them, a use after free with TLS)",
+        name: "upstream's fixes of July and August 2026 (among them CVE-2026-56684, a use after free with TLS)",
         published: "2026-08-31",
         product: Product::Valkey,
         about: About::All,
         releases: &[release(8, 0, 11), release(8, 1, 10), release(9, 0, 5), release(9, 1, 2)],
     },
     Fix {
-        name: "the upstream fix of CVE-2026-81934 (a use after free with TLS, before a login)",
+        name: "upstream's fix of CVE-2026-81934 (a use after free with TLS, before login)",
         published: "2026-08-27",
         product: Product::Redis,
         about: About::Tls,
@@ -76,7 +76,7 @@ pub const FIXES: &[Fix] = &[
         ],
     },
     Fix {
-        name: "the upstream fix of CVE-2025-49844 (a use after free by Lua scripts)",
+        name: "upstream's fix of CVE-2025-49844 (a use after free in Lua)",
         published: "2025-10-03",
         product: Product::Redis,
         about: About::Lua,

@@ -8,9 +8,8 @@ pub mod fixes;
 use std::fmt;
 
 use crate::{
-    api::v1alpha1::DEFAULT_IMAGE,
-    capability::cost::NOTHING,
-    condition::{ConditionType::ServerSupported, Finding, Reason},
+    api::v1alpha1::{DEFAULT_IMAGE, Remedy},
+    condition::{ConditionType::ServerSupported, Finding, Message, Reason},
     redis::{
         access::acl::APP,
         look::{
@@ -160,22 +159,14 @@ pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) 
     let reported = Reported { product: *product, version: version.clone(), is_preview: *is_preview };
     let runs = format!("{pod} runs {product} {version}");
     let unknown = |reason, why: &str| {
-        Finding::unknown(
-            ServerSupported,
-            reason,
-            format!(
-                "{runs}, {why}: see for yourself whether it has upstream's security fixes. {NOTHING}: \
-                 spec.redis.acceptedVersion: {version:?}, which says that it has"
-            ),
-        )
+        let accept = Remedy::free(format!("if it has, set spec.redis.acceptedVersion: {version:?}"));
+        let message = format!("{runs}, {why}. It is unknown whether it has upstream's security fixes");
+        Finding::unknown(ServerSupported, reason, Message::from(message).remedy(accept))
     };
     let found = match state(&reported, &about(settings, want)) {
         ReleaseState::Fixed { is_new } => {
-            return Finding::holds(
-                ServerSupported,
-                Reason::Supported,
-                fixed(settings, &Restart::of(settings, Some(answer)).costs(), &runs, is_new),
-            );
+            let message = fixed(settings, answer, &runs, is_new);
+            return Finding::holds(ServerSupported, Reason::Supported, message);
         }
         ReleaseState::Older(lacking) => {
             Finding::fails(ServerSupported, Reason::SecurityUpdate, older(settings, answer, &runs, &lacking))
@@ -183,12 +174,9 @@ pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) 
         ReleaseState::Ended(lacking) => {
             Finding::fails(ServerSupported, Reason::Unsupported, ended(settings, answer, &runs, &lacking))
         }
-        ReleaseState::Preview => unknown(Reason::PreRelease, "which is no release yet"),
-        ReleaseState::OtherProduct(_) => unknown(
-            Reason::OtherProduct,
-            "which is neither Redis nor Valkey, and no product that this operator was tried with",
-        ),
-        ReleaseState::Unreadable => unknown(Reason::VersionUnknown, "which is no version that can be compared"),
+        ReleaseState::Preview => unknown(Reason::PreRelease, "a pre-release"),
+        ReleaseState::OtherProduct(_) => unknown(Reason::OtherProduct, "which is neither Redis nor Valkey"),
+        ReleaseState::Unreadable => unknown(Reason::VersionUnknown, "which is no comparable version"),
     };
     match &settings.accepted_version {
         Some(accepted) if accepted == version => Finding::holds(
@@ -204,80 +192,59 @@ pub fn finding(settings: &Settings, pod: &str, want: &Desired, answer: &Answer) 
     }
 }
 
-fn fixed(settings: &Settings, cost: &str, runs: &str, is_new: bool) -> String {
+fn fixed(settings: &Settings, answer: &Answer, runs: &str, is_new: bool) -> Message {
     let known = if is_new {
-        format!(
-            "of a line that is newer than this version of the operator ({AS_OF}), which knows of no fix that it lacks"
-        )
+        format!("a newer line than this operator knows; no fix known on {AS_OF} is missing")
     } else {
-        format!("which has every upstream security fix known on {AS_OF} that is about it")
+        format!("with every upstream security fix known on {AS_OF}")
     };
-    let note = if is_fixed(&settings.image) {
-        String::new()
-    } else {
-        format!(". {}. {cost}: name a patch level there", moves(&settings.image))
-    };
-    format!("{runs}, {known}{note}")
+    if is_fixed(&settings.image) {
+        return format!("{runs}, {known}").into();
+    }
+    let costs = Restart::of(settings, Some(answer)).costs();
+    let remedy = Remedy::costing(costs, "set spec.redis.image to a patch level");
+    Message::from(format!("{runs}, {known}. {MOVES}")).remedy(remedy)
 }
 
 /// What goes for a tag that moves.
-fn moves(image: &str) -> String {
-    format!(
-        "The tag of spec.redis.image ({image}) moves from release to release, and a node keeps the image that it once \
-         pulled under it"
-    )
-}
+const MOVES: &str = "The tag of spec.redis.image moves, but a node keeps what it pulled once";
 
-fn older(settings: &Settings, answer: &Answer, runs: &str, lacking: &[&Fix]) -> String {
-    let version = answer.version.as_str();
-    let line = Version::parse(version).map(|version| version.line);
+fn older(settings: &Settings, answer: &Answer, runs: &str, lacking: &[&Fix]) -> Message {
+    let line = Version::parse(&answer.version).map(|version| version.line);
     let of_line = |fix: &&Fix| fix.releases.iter().copied().find(|release| Some(release.line) == line);
     // Within the line: what is newest there has what came before it.
     let target = lacking.iter().filter_map(of_line).max().map(|release| release.to_string());
-    format!(
-        "{runs}, which is older than {}. {}. {}",
-        names(lacking),
-        accepting(version),
-        remedy(settings, answer, target.as_deref())
-    )
+    with_remedies(settings, answer, format!("{runs}, older than {}", names(lacking)), target.as_deref())
 }
 
-fn ended(settings: &Settings, answer: &Answer, runs: &str, lacking: &[&Fix]) -> String {
+fn ended(settings: &Settings, answer: &Answer, runs: &str, lacking: &[&Fix]) -> Message {
     let Answer { product, version, .. } = answer;
     let line = Version::parse(version).map_or_else(String::new, |version| version.line.to_string());
     let lacks = if lacking.is_empty() { String::new() } else { format!(", and is older than {}", names(lacking)) };
-    format!(
-        "{runs}, of a line ({line}) for which {product} releases no fixes any more{lacks}. {}. {}",
-        accepting(version),
-        remedy(settings, answer, None)
-    )
+    with_remedies(settings, answer, format!("{runs}. {product} {line} gets no more fixes{lacks}"), None)
 }
 
 fn names(fixes: &[&Fix]) -> String {
     fixes.iter().map(|fix| fix.name).collect::<Vec<_>>().join(" and ")
 }
 
-/// What to set: a later release of the same line, or else the image that new caches get.
-fn remedy(settings: &Settings, answer: &Answer, target: Option<&str>) -> String {
+/// With what to set: the version as accepted; a later release of the same line, or else the image that new caches get.
+fn with_remedies(settings: &Settings, answer: &Answer, text: String, target: Option<&str>) -> Message {
     let image = &settings.image;
-    let what = target.map_or_else(
+    let accept =
+        Remedy::free(format!("if the image has the fixes, set spec.redis.acceptedVersion: {:?}", answer.version));
+    let costs = Restart::of(settings, Some(answer)).costs();
+    let message = Message::from(text).remedy(accept);
+    if image == DEFAULT_IMAGE {
+        return message
+            .remedy(Remedy::look(format!("see why the registry or the node has another image as {image}")))
+            .remedy(Remedy::costing(costs, "restart Redis with the right image"));
+    }
+    let to = target.map_or_else(
         || format!("a maintained line, such as {DEFAULT_IMAGE}"),
         |version| format!("a release of {version} or later"),
     );
-    let cost = Restart::of(settings, Some(answer)).costs();
-    if image == DEFAULT_IMAGE {
-        return format!(
-            "spec.redis.image is {image}, and what stands under that name here is another image: see your registry, and the \
-             node's store of images. {cost}: a restart with the right one"
-        );
-    }
-    let moves = if is_fixed(image) { String::new() } else { format!(". {}", moves(image)) };
-    format!("{cost}: set spec.redis.image to {what}{moves}")
-}
-
-/// How a version is acknowledged.
-fn accepting(version: &str) -> String {
-    format!("{NOTHING}: spec.redis.acceptedVersion: {version:?}, where the image's maker has put the fixes into it")
+    message.remedy(Remedy::costing(costs, format!("set spec.redis.image to {to}")))
 }
 
 #[cfg(test)]
