@@ -23,11 +23,21 @@ closed! {
         /// `maxMemory` or by a new TokenCache then, since nothing was made yet.
         Invalid: Outage,
         /// The API server refuses what the spec leads to.
+        ///
+        /// The operator shows the API server what a spec leads to before it changes anything. Where that is refused, nothing was
+        /// changed, and the field that the answer names has one of the same name in the spec, most often in `spec.redis.pod`.
+        /// Where the spec has none of that name, an admission policy or webhook of the cluster refuses it.
         RejectedByApiServer: Outage,
         /// An annotation that looks as if it were meant for the operator is not known, or its value is not: it does nothing.
+        ///
+        /// The message has the nearest one that exists. Correct or remove the annotation: nothing was done for it.
         UnknownAnnotation: Risk,
 
         /// The operator could not read what there is.
+        ///
+        /// The message has the object, and what the API server answered. With `forbidden`, the operator lacks a right: compare its
+        /// `ClusterRole` or `Role` with the chart. Otherwise the API server does not answer; the operator goes on by itself once
+        /// it does.
         ReadFailed: Outage,
 
         /// Redis answers and takes writes.
@@ -66,12 +76,30 @@ closed! {
         /// Secret: then it has to be deleted.
         NameTaken: Outage,
         /// A `NetworkPolicy` of the needed name exists and is not ours.
+        ///
+        /// The operator changes no `NetworkPolicy` that somebody else made. If yours is to stay and lets the operator's pods reach
+        /// Redis, `spec.redis.networkPolicy: None` says that no other is needed. If it is to go, rename or delete it: the operator
+        /// then makes its own. One that was restored from a backup has all labels of the `TokenCache`, no owner, and another field
+        /// manager; the annotation `tokencache.dev/adopt=restored` has the operator take up all that was restored.
         NetworkPolicyNameTaken: Risk,
         /// Somebody changes an object of ours back as often as it is put right.
+        ///
+        /// Whoever it is, they write again as often as the operator does. To spare the cluster, the operator then waits longer and
+        /// longer before it writes, up to 5 minutes; until then the object is as they want it, or missing. Other findings stand
+        /// behind "Besides". Usual causes: a GitOps tool that has the object in its repository, another operator, a mutating
+        /// admission policy, a cleanup job. What is to be otherwise belongs into the spec of the `TokenCache`. Of deletions, of
+        /// fields that are removed and of admission policies, the object does not record who it was: the API server's audit log
+        /// may. An object whose label `tokencache.dev/cache` is taken away looks deleted to the operator.
         Contested: Outage,
         /// Somebody changes our `NetworkPolicy` back as often as it is put right.
+        ///
+        /// The same as [`Contested`](#contested), over the `NetworkPolicy`: applications go on, but who reaches Redis may be
+        /// others than the spec says.
         NetworkPolicyContested: Risk,
         /// The operator may not write what the cache needs.
+        ///
+        /// Usual causes: a `ResourceQuota` that is used up, an admission policy or webhook, or an operator whose `ClusterRole` is
+        /// older than the operator. The API server's answer names which.
         WriteForbidden: Outage,
         /// The API server refused a write, or did not answer.
         WriteFailed: Outage,
@@ -246,6 +274,9 @@ closed! {
         /// counts each kind of error, and a script can make up as many as it likes; `CONFIG RESETSTAT` resets them. `SCAN`:
         /// there are keys with very long names, which no token cache writes; what writes them needs a Redis of its own. A
         /// command that is refused: a restart of the pod loads the users from the Secret `<name>-redis-users` again.
+        ///
+        /// Keys with names of 2 KiB and more are not read. Nothing of Microsoft.Identity.Web writes such; whatever does needs a
+        /// Redis of its own.
         NotRead: Note,
 
         /// The wanted certificate is served.
@@ -353,27 +384,66 @@ closed! {
         SaveSettingDiffers: Risk,
 
         /// The server's release has every security fix that is known.
+        ///
+        /// Only fixes count that concern this server: those for TLS where it has TLS, those for Lua where `spec.redis.acl` allows
+        /// scripts. Where the tag of `spec.redis.image` moves from release to release, a node keeps the image that it once pulled
+        /// under it, so that the next pod may run another release: name a patch level or a digest.
         Supported: Note,
         /// The server's release is older than a security fix of its line.
+        ///
+        /// The operator compares with a table of upstream releases: distributions put fixes into older versions, so an older
+        /// version need not lack them. Where the image's maker has put the fixes in, `spec.redis.acceptedVersion` says so, for
+        /// this version only. Otherwise set `spec.redis.image` to the release in `status.remedies` or a later one; see
+        /// [docs/edits.md](edits.md) for what that restarts. A tag that moves, such as `redis:8.2`, may bring another release only
+        /// on a node that has not pulled it yet.
+        ///
+        /// Where `spec.redis.image` is the default and the server reports something else, another image stands under that name:
+        /// look into the registry or mirror that nodes pull from, and the node's image store.
         SecurityUpdate: Risk,
         /// The server's line of releases gets no security fixes any more.
+        ///
+        /// Upstream makes no more releases of this line, so the next fix will be missing too. The operator compares with a table
+        /// of upstream releases: distributions put fixes into older versions, so an older version need not lack them. See
+        /// [`SecurityUpdate`](#securityupdate) for the remedies.
         Unsupported: Risk,
         /// The spec accepts the server's release as it is.
         Accepted: Note,
         /// The server is no release yet.
+        ///
+        /// Fixes reach releases only. If you know that this version has them, `spec.redis.acceptedVersion` says so.
         PreRelease: Risk,
         /// The server is neither Redis nor Valkey.
+        ///
+        /// The operator was tried with Redis and Valkey only. If you know that this version has the security fixes that concern
+        /// it, `spec.redis.acceptedVersion` says so.
         OtherProduct: Risk,
         /// The server's version cannot be compared.
+        ///
+        /// A server that was built from a branch, for example, has no version that can be compared with releases. If you know that
+        /// it has upstream's security fixes, `spec.redis.acceptedVersion` says so.
         VersionUnknown: Risk,
 
         /// A `NetworkPolicy` says who reaches Redis.
+        ///
+        /// A network plugin that does not enforce a `NetworkPolicy` lets everybody through.
         Restricted: Note,
         /// There is no `NetworkPolicy`, and none is made while the cache is paused.
+        ///
+        /// A paused cache, and one whose spec is refused, gets no `NetworkPolicy`: until then whoever reaches the port may try
+        /// passwords and use up connections.
         NetworkPolicyMissing: Risk,
         /// An application is connected from where a `NetworkPolicy` would cut it off.
+        ///
+        /// Applications connect from an address that no pod of the cache's namespace has: from another namespace, from a node, or
+        /// from a pod with `hostNetwork`. Move them into the namespace, or let them through by a `NetworkPolicy` of your own: the
+        /// one in `status.remedies` lets through the namespace, the operator, and one namespace more; for a node or a pod with
+        /// `hostNetwork` put an `ipBlock` with its address in place of that namespace. While yours is there,
+        /// `spec.redis.networkPolicy: Namespace` cuts nobody off.
         ConnectionFromOutside: Risk,
         /// The operator runs where no `NetworkPolicy` can let it through.
+        ///
+        /// A `NetworkPolicy` lets the operator through by its namespace. The chart tells it by the variable `POD_NAMESPACE`; an
+        /// operator that runs outside of the cluster has none.
         OperatorOutside: Risk,
 
         /// It takes more looks to tell.
@@ -415,6 +485,9 @@ closed! {
         /// Redis is slow because of big entries.
         ///
         /// Most often an application keeps the tokens of many users under one key. Each user should have an entry of their own.
+        ///
+        /// Where `EntriesReadable` has this reason, the entries are too big for the operator to read them, so it is unknown
+        /// whether applications can.
         BigEntries: Risk,
         /// Redis is slow for want of CPU.
         ///
@@ -432,37 +505,109 @@ closed! {
         /// The eviction policy can remove any entry.
         AnyCanBeEvicted: Note,
         /// Entries have no expiration.
+        ///
+        /// Entries of users who sign in, and of long-running on-behalf-of sessions, expire only where the application says so. Set
+        /// `SlidingExpiration` or `AbsoluteExpirationRelativeToNow` of `MsalDistributedTokenCacheAdapterOptions`, and bind them,
+        /// since nothing does so by itself:
+        /// `services.Configure<MsalDistributedTokenCacheAdapterOptions>(configuration.GetSection("TokenCache"))`. An entry gets
+        /// its expiration when it is written next. With `evictionPolicy: allkeys-lru`, Redis evicts entries without one too, once
+        /// memory is full; users of evicted entries may have to sign in again.
         NeverExpire: Risk,
         /// Applications write entries.
         Used: Note,
         /// Nobody has written an entry.
+        ///
+        /// If nobody has signed in since Redis started, nothing is wrong. Otherwise tokens stay in the memory of each pod: other
+        /// pods do not find them, and a restart loses them. Usual causes: `AddInMemoryTokenCaches` in place of
+        /// `AddDistributedTokenCaches`; `AddDistributedMemoryCache` registered after `AddStackExchangeRedisCache`; another
+        /// `InstanceName` than the prefix in the message (then there are keys without this prefix); a connection string with
+        /// `defaultDatabase` (then another database has keys); a configuration section that nothing binds, such as
+        /// `Redis__Configuration` without `Configuration.Bind("Redis", options)`.
         NeverWritten: Risk,
 
         /// Applications can read every entry.
+        ///
+        /// Some entries may not be those of Microsoft.Identity.Web; they are left alone. Of another kind are the sessions of an
+        /// application that keeps them in the same `IDistributedCache`. Encrypted ones whose keys MSAL does not make are what an
+        /// application protects itself, or tokens of long-running processes (under a session key of the application's own) that
+        /// the published keys do not read.
         AllReadable: Note,
         /// No entry is stored.
+        ///
+        /// Of entries that are no tokens, see [`AllReadable`](#allreadable).
         NothingStored: Note,
         /// Entries are not looked into, as the spec asks.
+        ///
+        /// `spec.entries.inspect` is `Metadata` by default where `spec.dataProtection.mode` is `None`. With `Payloads`, the
+        /// operator reads some of the entries at each look, and keeps nothing of them.
         NotInspected: Note,
         /// Entries are encrypted, and there is no key to try them with.
+        ///
+        /// `spec.dataProtection.mode` is `None`, so the applications' keys are elsewhere. Entries that are not encrypted are read
+        /// all the same.
         NoKeyRing: Note,
         /// Entries are encrypted with a key that is not in the ring.
+        ///
+        /// An application that cannot read an entry fails with IDW10802 (`json_parse_failed`) whenever the entry's user needs a
+        /// token, until the entry expires or is removed. Each pod also keeps what it has read in its own memory (L1): restart the
+        /// applications after entries were removed. This clears once every entry, or of very many a thousand, was read again
+        /// without such a one.
+        ///
+        /// The key was one of an earlier ring, or its Secret was deleted. If a backup has the Secret, apply it; if there is an
+        /// earlier ring, name its Secret in `spec.dataProtection.import`: entries are then readable again. Otherwise remove the
+        /// unreadable entries; readable ones stay.
         KeyMissing: Risk,
         /// A key is never to be used again, because somebody asked for that.
         KeyRevoked: Note,
         /// Entries are encrypted with a key that is revoked.
+        ///
+        /// Applications refuse a revoked key, whoever revoked it: nothing makes these entries readable again. Removing the
+        /// unreadable entries leaves all others. What applications do with such entries, and when this clears: see
+        /// [`KeyMissing`](#keymissing).
         RevokedKeyInUse: Risk,
         /// Entries are encrypted with a key that the operator cannot open.
+        ///
+        /// The key is encrypted to a certificate that the operator does not have; `KeyRingReady` says which. Applications that
+        /// have the certificate read these entries, those that have not fail. Name a Secret with it in
+        /// `spec.dataProtection.previous`: it is published too, so that every application gets it. What applications do with such
+        /// entries, and when this clears: see [`KeyMissing`](#keymissing).
         KeyClosed: Risk,
         /// Entries are encrypted under another application name than they should, or under several.
+        ///
+        /// Data Protection separates applications by name: the one given to `SetApplicationName`, or else the folder that the
+        /// application runs in (such as /app). Applications of different names cannot read each other's entries. If the name that
+        /// was found is right, the spec is to say it too, which changes nothing in applications. Otherwise decide for one name,
+        /// and call `services.AddDataProtection().SetApplicationName` with it in every application that uses the cache. Entries of
+        /// another name stay unreadable to those; they can be removed only together with all others. What applications do with
+        /// such entries, and when this clears: see [`KeyMissing`](#keymissing).
         ApplicationNameMismatch: Risk,
         /// Entries are encrypted under an application name that is not known.
+        ///
+        /// The key is in the ring, and yet no known name decrypts: applications use another name; or something else than
+        /// Microsoft.Identity.Web encrypted the entries; or they were changed since. Set `spec.dataProtection.applicationName` to
+        /// what applications give to `SetApplicationName`, or to the folder that they run in. Until a name is known that reads
+        /// them, these entries are not removed as unreadable. What applications do with such entries, and when this clears: see
+        /// [`KeyMissing`](#keymissing).
         OtherApplication: Risk,
         /// Entries are no token cache.
+        ///
+        /// These entries have keys as MSAL makes them, or can be decrypted, but hold no token cache as MSAL writes it. Usual
+        /// causes: another version of an application wrote them, before an upgrade or after it; or something else uses the same
+        /// prefix and such keys. What applications do with such entries, and when this clears: see [`KeyMissing`](#keymissing).
         Undeserializable: Risk,
         /// Entries are encrypted and should not be.
+        ///
+        /// Either the spec is wrong (set `spec.entries.encrypt: true`), or these entries are left from when applications
+        /// encrypted: those with `Encrypt` off cannot read them, and the request to remove `encrypted` entries leaves all others.
+        /// What applications do with such entries, and when this clears: see [`KeyMissing`](#keymissing).
         EncryptedEntries: Risk,
         /// Entries are not encrypted and should be.
+        ///
+        /// Whoever can read Redis, its volume or a copy of it has the tokens. To encrypt, an application needs
+        /// `services.Configure<MsalDistributedTokenCacheAdapterOptions>(configuration.GetSection("TokenCache"))`, and
+        /// `TokenCache__Encrypt=true` in its environment. A worker also needs `services.AddDataProtection()`: without it, it goes
+        /// on storing plain text and says nothing. Entries are encrypted when they are written next. This clears once every entry,
+        /// or of very many a thousand, was read again without such a one.
         PlainEntries: Risk,
 
         /// No pod has the applications' earlier password.
@@ -493,13 +638,27 @@ closed! {
         /// Processes go on with a key that is revoked until they are restarted, and what they store is removed then.
         AwaitingRestart: Risk,
         /// Stored entries were removed, because somebody asked for it.
+        ///
+        /// Applications keep what they read in their own memory (L1): users go on failing there until those copies expire or the
+        /// application is restarted. Left alone are: entries under an unknown application name, which applications of that name
+        /// can read (see [`OtherApplication`](#otherapplication)); encrypted ones where `spec.entries.encrypt` is false, which
+        /// applications with `Encrypt` on can read (if none has, ask for `encrypted`); encrypted ones under keys that MSAL does
+        /// not make, of which nothing shows whether they are tokens; and those that are too big to be read.
         EntriesRemoved: Note,
 
         /// Objects that nobody owned, and that have all labels of the cache's own, are its own again.
+        ///
+        /// After a restore from a backup, objects have all labels of the `TokenCache` and no owner. Passwords and keys in them are
+        /// kept.
         ObjectsAdopted: Note,
         /// An object that the operator had made, and that nothing needs any more, was deleted.
         ObjectDeleted: Note,
         /// An object has labels and owner of those that the operator makes, was made by somebody else, and is left alone.
+        ///
+        /// Most likely somebody copied an object with its labels and owner, for example by `kubectl get -o yaml` and `kubectl
+        /// create`. Nothing uses it, and the garbage collector deletes it together with the `TokenCache`. To keep it, take the
+        /// owner from it: `kubectl -n NAMESPACE patch KIND NAME --type=json -p
+        /// '[{"op":"remove","path":"/metadata/ownerReferences"}]'`. Otherwise delete it.
         ObjectLeftAlone: Risk,
     }
 }

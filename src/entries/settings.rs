@@ -92,8 +92,8 @@ impl What {
     pub fn costs(&self) -> &'static str {
         match self {
             Self::All => "all entries (users sign in again)",
-            Self::Unreadable => "entries that nobody can read, and no others",
-            Self::Encrypted => "the encrypted entries, and no others",
+            Self::Unreadable => "unreadable entries only",
+            Self::Encrypted => "encrypted entries only",
             Self::Other(_) => cost::of_request(FLUSH_ANNOTATION),
         }
     }

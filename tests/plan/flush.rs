@@ -183,7 +183,7 @@ fn what_is_left_alone_is_told_with_what_to_do() {
     assert_eq!(remedies.len(), 1);
     let (told, remedies) = outcome(&mut Asked { encrypt: false, ..Asked::of(ASKED) }, tally);
     assert!(told.contains("30 encrypted"), "{told}");
-    assert!(steps(&remedies).contains("Costs the encrypted entries, and no others: if applications do not encrypt"));
+    assert!(steps(&remedies).contains("Costs encrypted entries only: if applications do not encrypt"));
     assert!(remedies[1].command.as_ref().unwrap().ends_with(" encrypted\""), "{remedies:?}");
 }
 

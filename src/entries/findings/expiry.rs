@@ -31,13 +31,13 @@ pub(crate) fn expiry(settings: &Settings, pod: &str, population: &Population) ->
         Expiry::Never(Share::Some) => "10% or more of the entries",
         Expiry::Never(Share::Few) => "fewer than 10% of the entries",
     };
-    let evicts = if expiring_only(policy) { "never evicts them" } else { "evicts nothing" };
+    let evicts = if expiring_only(policy) { "does not evict them" } else { "evicts nothing" };
     let message = format!(
-        "{share} with the prefix {prefix} on {pod} never expire. {} {evicts}, so memory fills up and Redis then refuses writes",
+        "{share} with the prefix {prefix} on {pod} never expire, and {} {evicts}: memory fills up, then Redis refuses writes",
         policy.as_str()
     );
     let message = Message::from(message)
-        .remedy(Remedy::look("set SlidingExpiration of MsalDistributedTokenCacheAdapterOptions in the application"))
+        .remedy(Remedy::look("set SlidingExpiration of MsalDistributedTokenCacheAdapterOptions"))
         .remedy(Remedy::costing("the entries that it evicts", "set spec.redis.evictionPolicy: allkeys-lru"));
     Finding::fails(EntriesExpire, Reason::NeverExpire, message)
 }

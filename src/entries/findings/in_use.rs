@@ -14,7 +14,7 @@ pub(crate) fn in_use(settings: &Settings, pod: &str, population: &Population) ->
     let prefix = prefix(settings);
     let beside = match (population.others, population.other_database) {
         (_, Some(database)) => {
-            format!(". Database {database} has keys too: an application sets defaultDatabase={database}")
+            format!(". Database {database} has keys: a connection sets defaultDatabase={database}")
         }
         (true, None) => ". Other keys lack this prefix".to_owned(),
         (false, None) => String::new(),
@@ -32,10 +32,10 @@ pub(crate) fn in_use(settings: &Settings, pod: &str, population: &Population) ->
         }
         Prefix::Unused => {
             let message = format!(
-                "no application has written an entry with the prefix {prefix} since {pod} started. If users have signed in \
-                 since, their tokens are in the memory of pods only{beside}"
+                "no entry with the prefix {prefix} was written since {pod} started; tokens since then are in the memory of pods \
+                 only{beside}"
             );
-            let step = "check that the application calls AddDistributedTokenCaches, and its InstanceName";
+            let step = "check AddDistributedTokenCaches and InstanceName in the application";
             Finding::fails(InUse, Reason::NeverWritten, Message::from(message).remedy(Remedy::look(step)))
         }
     }

@@ -169,7 +169,7 @@ pub fn finding(settings: &Settings, observed: &Live, carried_out: bool) -> Optio
         told(addresses)
     ))
     .remedy(
-        Remedy::free("apply this NetworkPolicy, with their namespace for OTHER")
+        Remedy::free("apply the NetworkPolicy in status.remedies, with their namespace for OTHER")
             .manifest(manifest(&letting_others_through(settings, home))),
     )
     .remedy(Remedy::look(format!("or move them into namespace {namespace}")))

@@ -26,7 +26,7 @@ const NAMED: usize = 2;
 const LONGEST_NAME: usize = 30;
 
 /// What applications do with entries that they cannot read.
-const FAILS: &str = "Applications fail with IDW10802 for their users";
+const FAILS: &str = "Applications fail on them with IDW10802";
 
 impl Evidence<'_> {
     /// How many of the entries a class has.
@@ -89,20 +89,20 @@ impl Evidence<'_> {
     fn key_missing(&self) -> Message {
         let (share, keys) = (self.share(Class::KeyMissing), self.keys(Class::KeyMissing));
         let ring = name::keys(&self.of_redis.owner.name);
-        Message::from(format!("{share} are encrypted with {keys}, missing in Secret {ring}. {FAILS}"))
+        Message::from(format!("{share} need {keys}, missing in Secret {ring}. {FAILS}"))
             .remedy(Remedy::free("restore the key's Secret, or name its ring in spec.dataProtection.import"))
             .remedies(self.removal())
     }
 
     fn key_revoked(&self) -> Message {
         let (share, keys) = (self.share(Class::KeyRevoked), self.keys(Class::KeyRevoked));
-        Message::from(format!("{share} are encrypted with revoked {keys}. {FAILS}")).remedies(self.removal())
+        Message::from(format!("{share} need revoked {keys}. {FAILS}")).remedies(self.removal())
     }
 
     fn key_closed(&self) -> Message {
         let (share, keys) = (self.share(Class::KeyClosed), self.keys(Class::KeyClosed));
         Message::from(format!(
-            "{share} are encrypted with {keys}, which the operator cannot open (see KeyRingReady). Applications without the \
+            "{share} need {keys}, which the operator cannot open (see KeyRingReady). Applications without the \
              certificate fail with IDW10802"
         ))
         .remedy(Remedy::free("name the keys' certificate in spec.dataProtection.previous"))
@@ -117,17 +117,14 @@ impl Evidence<'_> {
             let workloads = self.workloads();
             Remedy::look(format!("call services.AddDataProtection().SetApplicationName({name}) in {workloads}"))
         };
+        let fails = "Applications with another name fail with IDW10802";
         let message = match (told, names.as_slice()) {
             (Some(told), [only]) => Message::from(format!(
-                "entries on {pod} are encrypted under the application name {only}, but spec.dataProtection.applicationName is \
-                 {}. Applications cannot read what another name encrypts",
+                "entries on {pod} have the application name {only}, but spec.dataProtection.applicationName is {}. {fails}",
                 cut(told)
             ))
             .remedy(Remedy::free(format!("if {only} is right, set spec.dataProtection.applicationName to it"))),
-            _ => Message::from(format!(
-                "entries on {pod} are encrypted under the application names {found}. Applications of different names fail with \
-                 IDW10802 on each other's entries"
-            )),
+            _ => Message::from(format!("entries on {pod} have the application names {found}. {fails}")),
         };
         let one_name = told.map_or_else(|| call("\"…\""), |told| call(&format!("{told:?}")));
         let removal = self.flush(&What::All, "after that, remove the entries of all names");
@@ -139,11 +136,13 @@ impl Evidence<'_> {
         let tried: Vec<String> =
             self.tried.iter().map(|name| format!("{:?}", words::cut(name, LONGEST_NAME))).collect();
         Message::from(format!(
-            "{share} are encrypted with {keys} of the ring, but not under the application name {}. Applications cannot read what \
-             another name encrypts",
-            tried.join(" or ")
+            "{share} need another application name than {} ({keys}). Applications with one of these fail with IDW10802",
+            tried.join(", ")
         ))
-        .remedy(Remedy::free(format!("set spec.dataProtection.applicationName to the name set in {}", self.workloads())))
+        .remedy(Remedy::free(format!(
+            "set spec.dataProtection.applicationName to the name set in {}",
+            self.workloads()
+        )))
     }
 
     fn undeserializable(&self) -> Message {

@@ -116,9 +116,9 @@ impl Evidence<'_> {
         let strange = match self.payloads.classes.get(&Class::Strange) {
             None => "",
             Some(Portion { keys, .. }) if keys.is_empty() => {
-                ". Others are not Microsoft.Identity.Web's, such as sessions"
+                ". Other entries are not Microsoft.Identity.Web's, such as sessions"
             }
-            Some(_) => ". Others are encrypted, but not known as Microsoft.Identity.Web's",
+            Some(_) => ". Other entries are encrypted, and not known to be Microsoft.Identity.Web's",
         };
         let all = |how: &str| format!("the entries with the prefix {prefix} on {pod} are {how}{strange}");
         match (has(Class::Readable), has(Class::Plain)) {
