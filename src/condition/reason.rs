@@ -20,7 +20,7 @@ closed! {
         /// Some of what is refused was accepted by the API server, because its rules were other ones then. A volume that is
         /// smaller than three times `maxMemory` is refused only while its claim does not exist: an append-only file grows to
         /// twice the entries before Redis writes it anew, and the new file needs room beside it. Nothing is lost by a smaller
-        /// `maxMemory` or by a new TokenCache then, since nothing was made yet.
+        /// `maxMemory` or by a new `TokenCache` then, since nothing was made yet.
         Invalid: Outage,
         /// The API server refuses what the spec leads to.
         ///
@@ -45,7 +45,7 @@ closed! {
         /// The Service that applications connect to is missing, or leads elsewhere.
         ///
         /// Applications connect to the Service. Where the server answers at the pod's own address and not at the Service's,
-        /// look at the EndpointSlices of the Service, at kube-proxy on the operator's node and at the cluster's DNS.
+        /// look at the `EndpointSlices` of the Service, at kube-proxy on the operator's node and at the cluster's DNS.
         AddressUnusable: Outage,
         /// The Secret with the connection, or the `ConfigMap` with the settings, is missing or says something else.
         NotPublished: Outage,
@@ -58,11 +58,11 @@ closed! {
         DriftCorrected: Risk,
         /// Objects or pods are on their way.
         ///
-        /// A pod that stays so for more than two minutes waits for a node, an image, a volume or the StatefulSet's controller:
-        /// the events of the StatefulSet and of the pod tell for which. A pod that was evicted is made again by the
-        /// StatefulSet's controller.
+        /// A pod that stays so for more than two minutes waits for a node, an image, a volume or the `StatefulSet`'s controller:
+        /// the events of the `StatefulSet` and of the pod tell for which. A pod that was evicted is made again by the
+        /// `StatefulSet`'s controller.
         ///
-        /// A pod that is being replaced has its grace period to end. If its node is gone, it cannot, and the StatefulSet's
+        /// A pod that is being replaced has its grace period to end. If its node is gone, it cannot, and the `StatefulSet`'s
         /// controller makes no other before the pod is deleted by force. Do that only when you know that the node is down:
         /// otherwise two servers may run at once, and with a volume both write to it.
         ///
@@ -134,10 +134,10 @@ closed! {
         /// asks for one and a half times `maxMemory` and 64Mi, and for the CPU in `spec.redis.pod.resources`. Taints and
         /// selectors: `spec.redis.pod`.
         ///
-        /// Where the scheduler speaks of volumes, look at what the claim waits for: most often its StorageClass does not exist
+        /// Where the scheduler speaks of volumes, look at what the claim waits for: most often its `StorageClass` does not exist
         /// or has no free volume of that size, or the cluster has no default class, and making one binds the claim. Or the
         /// nodes that reach the volume have no room for the pod, or `spec.redis.pod` keeps it off them. A claim cannot get
-        /// another StorageClass: for that the TokenCache and its claim have to be deleted, with what is on the volume.
+        /// another `StorageClass`: for that the `TokenCache` and its claim have to be deleted, with what is on the volume.
         Unschedulable: Outage,
         /// The container was killed for its memory.
         ///
@@ -155,7 +155,7 @@ closed! {
         CrashLoop: Outage,
         /// The container cannot be made.
         ///
-        /// A Secret or ConfigMap that is missing is made by the operator within moments. `executable file not found`: the image
+        /// A Secret or `ConfigMap` that is missing is made by the operator within moments. `executable file not found`: the image
         /// must contain a shell, the server, and `redis-cli` or `valkey-cli`, which the probes use.
         ContainerNotCreated: Outage,
         /// Redis answers the operator, but its readiness probe fails.
@@ -168,7 +168,7 @@ closed! {
         /// No connection.
         ///
         /// The operator cannot open a connection to the pod's address. If the pod runs and its node is well, something keeps
-        /// the operator out, such as a NetworkPolicy of yours; then applications may well be served. If applications cannot
+        /// the operator out, such as a `NetworkPolicy` of yours; then applications may well be served. If applications cannot
         /// connect either, they ask the identity provider for every token.
         Unreachable: Outage,
         /// Connections are accepted and never answered.

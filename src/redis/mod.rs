@@ -40,7 +40,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use crate::{
     api::v1alpha1::{NetworkPolicyMode, OperationStatus, TokenCache},
     capability::{Capability, Names, SpecError, observed::Observed, part::Part},
-    condition::{ConditionType, Message},
+    condition::ConditionType,
 };
 use credentials::Credentials;
 use desired::ProbeTarget;
@@ -127,7 +127,7 @@ impl Capability for Settings {
             tells_of_samples,
             live,
         };
-        let refused = Part { refusal: refusal.map(Message::from), ..Part::default() };
+        let refused = Part { refusal, ..Part::default() };
         (asks.and(plan).and(part).and(refused), offer)
     }
 }

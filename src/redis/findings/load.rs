@@ -70,7 +70,7 @@ fn memory(settings: &Settings, pod: &str, memory: Memory, (restart, container): 
     };
     let policy = settings.eviction_policy;
     let more = proposal.map(|enough| restart.more_memory(settings, container, Some(enough)));
-    let (reason, seen, others) = match sign {
+    let (reason, seen, other) = match sign {
         Sign::Refused { is_over } => {
             let (reason, refuses, are, is) = if is_over {
                 (Reason::WritesRefusedEarlier, "refused", "were", "was")
@@ -94,7 +94,7 @@ fn memory(settings: &Settings, pod: &str, memory: Memory, (restart, container): 
                 "{pod} evicted {entries} at maxmemory {of}: users may have to sign in again. Clears after ten looks without an \
                  eviction"
             );
-            (Reason::EntriesEvicted, seen, Some(Remedy::look(EARLIER)))
+            (Reason::EntriesEvicted, seen, Remedy::look(EARLIER))
         }
         Sign::NearlyFull => {
             let next = match policy {
@@ -105,26 +105,27 @@ fn memory(settings: &Settings, pod: &str, memory: Memory, (restart, container): 
                 "{pod} used nine tenths of maxmemory {of} or more at two looks in a row; {next} at the limit. Clears after ten \
                  looks below it"
             );
-            (Reason::NearlyFull, seen, Some(Remedy::look(EARLIER)))
+            (Reason::NearlyFull, seen, Remedy::look(EARLIER))
         }
     };
     let most = if proposal.is_none() { ". maxMemory can be no more than 1Ti" } else { "" };
     let mut remedies: Vec<Remedy> = more.into_iter().flatten().collect();
     // What costs less comes before what loses every entry.
-    let is_less = others.as_ref().is_some_and(|other| other.step != ENTRIES_EXPIRE) && restart.loses_entries();
+    let is_less = other.step != ENTRIES_EXPIRE && restart.loses_entries();
     let place = remedies.iter().position(|remedy| is_less && remedy.costs == Some(restart.costs()));
     let place = place.unwrap_or(remedies.len());
-    remedies.splice(place..place, others);
+    remedies.insert(place, other);
     Finding::fails(MemorySufficient, reason, Message::from(format!("{seen}{most}")).remedies(remedies))
 }
 
 /// What helps where writes are refused, beside more memory.
-fn beside_memory(policy: EvictionPolicy) -> Option<Remedy> {
-    let evict = || Remedy::costing("the entries that it evicts", "set spec.redis.evictionPolicy: volatile-lru");
+fn beside_memory(policy: EvictionPolicy) -> Remedy {
     match policy {
-        EvictionPolicy::Noeviction => Some(evict()),
-        _ if expiring_only(policy) => Some(Remedy::look(ENTRIES_EXPIRE)),
-        _ => Some(Remedy::look(EARLIER)),
+        EvictionPolicy::Noeviction => {
+            Remedy::costing("the entries that it evicts", "set spec.redis.evictionPolicy: volatile-lru")
+        }
+        _ if expiring_only(policy) => Remedy::look(ENTRIES_EXPIRE),
+        _ => Remedy::look(EARLIER),
     }
 }
 
