@@ -66,13 +66,12 @@ pub fn is_restored(cache: &TokenCache) -> bool {
 pub fn restored(owner: &Owner, kind: &str, name: &str, manager: &str) -> Message {
     let Owner { namespace, name: cache, .. } = owner;
     Message::from(format!(
-        "{kind} {name} has all labels of this TokenCache and no owner, as after a restore, and was written by {manager}; it is \
-         left as it is"
+        "{kind} {name} has all labels of this TokenCache and no owner, as after a restore. {manager} wrote it; it is left alone"
     ))
-    .remedy(Remedy::free("if it was restored, have it taken up again, with its passwords and keys").command(format!(
+    .remedy(Remedy::free("adopt what was restored, with its passwords and keys").command(format!(
         "kubectl -n {namespace} annotate --overwrite tokencache {cache} {ADOPT_ANNOTATION}={RESTORED}"
     )))
-    .remedy(Remedy::look("if it was not, delete or rename it"))
+    .remedy(Remedy::costing("what it holds", format!("delete {kind} {name}, if nobody restored it")))
 }
 
 /// When a `TokenCache` was made.
@@ -85,7 +84,7 @@ pub fn created(cache: &TokenCache) -> Option<Timestamp> {
 #[must_use]
 pub fn precedes(requested: Timestamp, created: Option<Timestamp>) -> Option<String> {
     let is_older = created.is_some_and(|created| requested < created);
-    is_older.then(|| "it is older than the TokenCache, so it came with a manifest or a backup".to_owned())
+    is_older.then(|| "it is older than the TokenCache, and came with a manifest or a backup".to_owned())
 }
 
 /// Why a request of this time, which nobody has seen before, is not followed; `None` where it is.
@@ -96,13 +95,13 @@ pub fn refused(requested: Timestamp, created: Option<Timestamp>, now: Timestamp)
     }
     if requested > now.checked_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX) {
         return Some(format!(
-            "it is more than {} minutes in the future, so the clock of whoever asked, or the operator's, is wrong",
+            "it is more than {} minutes in the future: the clock of whoever asked, or the operator's, is wrong",
             CLOCKS_DIFFER_BY.as_mins()
         ));
     }
     if now.duration_since(requested) > GOOD_FOR {
         return Some(
-            "it was more than an hour old when the operator first saw it, so it may have come with a backup".to_owned(),
+            "it was more than an hour old when the operator first saw it, and may have come with a backup".to_owned(),
         );
     }
     None
@@ -189,28 +188,27 @@ impl Again {
 
     fn remedy(&self, owner: &Owner, annotation: Annotation) -> Remedy {
         let costs = self.costs.as_deref().unwrap_or_else(|| cost::of_request(annotation));
-        Remedy::costing(costs, "ask again").command(self.command(owner, annotation))
+        Remedy::costing(costs, "request it again").command(self.command(owner, annotation))
     }
 }
 
 /// What nobody can read as a time.
 #[must_use]
 pub fn malformed(owner: &Owner, annotation: Annotation, value: &str, again: Option<&Again>) -> Message {
-    Message::from(format!("annotation {annotation} ({value:?}) does not begin with a time, so nothing is done"))
+    Message::from(format!("annotation {annotation} does not begin with a time (RFC 3339): {value:?}. Nothing is done"))
         .remedies(again.map(|again| again.remedy(owner, annotation)))
 }
 
 /// A request that is not followed. Where none would be, `again` is none.
 #[must_use]
 pub fn ignored(owner: &Owner, annotation: Annotation, why: &str, again: Option<&Again>) -> Message {
-    Message::from(format!("this request is not followed: {why}. Nothing was changed"))
-        .remedies(again.map(|again| again.remedy(owner, annotation)))
+    Message::from(format!("the request is ignored: {why}")).remedies(again.map(|again| again.remedy(owner, annotation)))
 }
 
 /// Why nothing is done while a cache is paused.
 #[must_use]
 pub fn paused() -> String {
-    format!("the annotation {RECONCILE_ANNOTATION} says {PAUSED}, and it goes on when that is removed")
+    format!("annotation {RECONCILE_ANNOTATION} says {PAUSED}")
 }
 
 #[cfg(test)]

@@ -287,7 +287,7 @@ fn a_pod_that_is_being_deleted_runs_until_its_grace_period_is_over() {
         let found = outdated(&[with_status(pod.clone(), status.clone())]);
         assert_eq!(!found.is_empty(), is_outdated, "{ends}: else a node that is lost would hold it for ever");
         assert_eq!(found.restart("ns"), None, "nobody need restart it");
-        assert!(!is_outdated || found.to_string() == "StatefulSet api (1 pod: a, which is being deleted)", "{found}");
+        assert!(!is_outdated || found.to_string() == "StatefulSet api (1 pod: a, being deleted)", "{found}");
     }
 }
 
@@ -297,24 +297,25 @@ fn outdated_pods_are_told_by_workload_with_the_command_that_restarts_them() {
         let status = json!({"phase": "Running", "containerStatuses": [running(EARLY)]});
         let pods: Vec<Pod> = pods.iter().map(|pod| with_status(pod.clone(), status.clone())).collect();
         let found = outdated(&pods);
-        (found.to_string(), found.restart("ns"))
+        (found.to_string(), found.restart("ns"), found.workloads())
     };
     let web = |name: &str| owned(name, "ReplicaSet", "web-1", Some("1"));
-    let restart = |targets: &str| Some(format!("`kubectl -n ns rollout restart {targets}`"));
+    let restart = |targets: &str| Some(format!("kubectl -n ns rollout restart {targets}"));
     assert_eq!(
         told(&[web("web-2"), web("web-1")]),
-        ("Deployment web (2 pods: web-1, web-2)".to_owned(), restart("deployment/web"))
+        ("Deployment web (2 pods: web-1, web-2)".to_owned(), restart("deployment/web"), "Deployment web".to_owned())
     );
     let many: Vec<Value> = (1..=5).map(|number| web(&format!("web-{number}"))).collect();
-    assert_eq!(told(&many).0, "Deployment web (5 pods: web-1, web-2, web-3 and 2 more)");
+    assert_eq!(told(&many).0, "Deployment web (5 pods: web-1, web-2, ...)");
     let mixed = [
         web("web-1"),
         owned("api-0", "StatefulSet", "api", None),
         owned("import-x", "Job", "import", None),
         user(&json!({"name": "debug"})),
     ];
-    let (words, command) = told(&mixed);
-    assert_eq!(words, "Deployment web (1 pod: web-1), Job import (1 pod: import-x), Pod debug and 1 more");
+    let (words, command, workloads) = told(&mixed);
+    assert_eq!(words, "Deployment web (1 pod), Job import (1 pod), Pod debug and 1 more");
+    assert_eq!(workloads, "Deployment web, Job import, Pod debug and 1 more");
     assert_eq!(command, restart("deployment/web statefulset/api"), "the others end, or are made, by whoever made them");
     assert_eq!(told(&mixed[2..]).1, None);
 }

@@ -439,10 +439,11 @@ fn another_key_is_complete_when_no_server_is_left_that_lacks_it() {
     for part in [
         "Deployment web (1 pod: web-1)",
         &until.to_string(),
-        "restart them at 2026-01-02T00:02:00Z or later, `kubectl -n web rollout restart deployment/web`",
+        "Costs nothing: restart Deployment web after 2026-01-02T00:02:00Z",
     ] {
         assert!(told.message.contains(part), "{}", told.message);
     }
+    assert_eq!(told.remedies[0].command.as_deref(), Some("kubectl -n web rollout restart deployment/web"));
     // One that starts before kubelet has brought the Secret reads the ring of before.
     ring.now += minute;
     ring.beside.processes = web(ring.now);
@@ -633,7 +634,8 @@ fn a_ring_that_is_nearly_full_warns_and_a_full_one_makes_no_key() {
     assert!(high.message.text.contains("80 % full"), "{}", high.message.text);
     let full = with(&mut ring, fits(81)..fits(100));
     assert_eq!((full.status.as_str(), full.reason.as_str()), ("False", "RingFull"), "{}", full.message.text);
-    assert!(full.message.text.contains("a second TokenCache"), "{}", full.message.text);
+    let step = &full.message.remedies[0].step;
+    assert!(step.contains("a second TokenCache"), "{step}");
     ring.now += DAY;
     ring.ask();
     assert!(ring.plan().is_empty());

@@ -112,7 +112,7 @@ fn every_key_that_there_is_is_revoked_by_itself_and_one_new_key_encrypts_in_the_
     );
     assert_eq!(ring.step(), (vec![], Stage::Completed));
     let told = ring.message();
-    assert!(told.starts_with("the 2 keys ") && told.contains("are revoked, and "), "{told}");
+    assert!(told.starts_with("keys ") && told.contains(" are revoked; "), "{told}");
     assert!(told.contains("40 of 50 stored entries cannot be read any more"), "{told}");
     assert_eq!(ring.step(), (vec![], Stage::Completed));
 }
@@ -335,8 +335,8 @@ fn a_ring_that_has_no_room_for_all_of_it_is_left_as_it_is_and_the_numbers_are_to
     ring.revoke_all("");
     assert_eq!(ring.step(), (vec![], Stage::Ignored));
     let told = ring.message();
-    assert!(told.contains(&format!("{count} revocations and a new key would take")), "{told}");
-    assert!(told.contains("of the 1048576 that Secret shop-keys can hold"), "{told}");
+    assert!(told.contains(&format!("{count} revocations and a new key need")), "{told}");
+    assert!(told.contains(" of 1048576 already"), "{told}");
     assert!(ring.plan().is_empty() && ring.revoked().is_empty());
 }
 
@@ -349,5 +349,5 @@ fn where_there_is_nothing_to_revoke_that_is_told() {
     let mut ring = Keys::grown();
     ring.revoke_all(" purge");
     assert_eq!(ring.step(), (vec![], Stage::Ignored));
-    assert!(ring.message().contains("only `remove` may stand there"), "{}", ring.message());
+    assert!(ring.message().contains("only `remove` may stand"), "{}", ring.message());
 }

@@ -16,6 +16,8 @@ pub fn in_messages() -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = files
         .flat_map(|file| {
             let text = std::fs::read_to_string(&file).unwrap();
+            // Of what a snapshot calls otherwise, an object has the digits.
+            let text = (1..=3).fold(text, |text, key| text.replace(&format!("<key {key}>"), "16a28072"));
             text.lines().map(commands).filter(|commands| !commands.is_empty()).collect::<Vec<_>>()
         })
         .collect();

@@ -29,6 +29,13 @@ impl Thumbprint {
         thumbprint.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref());
         Self(thumbprint)
     }
+
+    /// Its first digits.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let [first, second, third, fourth, ..] = self.0;
+        hex::encode_upper([first, second, third, fourth])
+    }
 }
 
 impl fmt::Display for Thumbprint {
@@ -47,22 +54,19 @@ impl fmt::Debug for Thumbprint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// There is no certificate.
-    #[error("there is no certificate in PEM")]
+    #[error("it holds no certificate in PEM")]
     NoCertificate,
     /// It has a key of another kind.
-    #[error(
-        "its public key is {0}, and ASP.NET Core encrypts key rings to RSA certificates only: make one with an RSA key of 2048 \
-         bits or more (cert-manager: `privateKey: {{algorithm: RSA, size: 2048}}`)"
-    )]
+    #[error("its public key is {0}, not RSA")]
     NotRsa(String),
     /// Its key is too short, or longer than anybody's.
-    #[error("its RSA key cannot be used: 2048 to 8192 bits are needed")]
+    #[error("its RSA key does not have 2048 to 8192 bits")]
     KeySize,
     /// There is no private key.
-    #[error("there is no RSA private key in PEM (PKCS#8 or PKCS#1, not encrypted)")]
+    #[error("it holds no RSA private key in PEM (PKCS#8 or PKCS#1, not encrypted)")]
     NoKey,
     /// The private key belongs to another certificate.
-    #[error("the private key does not belong to the certificate")]
+    #[error("its private key belongs to another certificate")]
     Mismatch,
 }
 
@@ -314,6 +318,6 @@ mod tests {
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
         let error = Pair::parse(certificate.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap_err();
         assert!(matches!(&error, CertificateError::NotRsa(kind) if kind.contains("EC")), "{error:?}");
-        assert!(error.to_string().contains("RSA certificates only"), "{error}");
+        assert!(error.to_string().contains("not RSA"), "{error}");
     }
 }

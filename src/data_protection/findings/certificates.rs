@@ -7,20 +7,24 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{Evidence, fails, some_of};
+use super::{Evidence, NAMED, fails, labels_or_another_name, some_of};
 use crate::{
-    api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION},
-    capability::cost::NOTHING,
-    condition::{Finding, Reason},
+    api::v1alpha1::{PAUSED, RECONCILE_ANNOTATION, REVOKE_KEY_ANNOTATION, ROTATE_KEY_ANNOTATION, Remedy},
+    capability::operation::Again,
+    condition::{Finding, Message, Reason},
     data_protection::{
         certificate::{Certificate, CertificateError, Pair, Thumbprint},
         import::provided::Unusable,
-        key::{Closed, id::KeyId},
-        objects::COMPONENT,
+        key::id::KeyId,
+        operations::readers::restart,
         ring::{Ring, certificates},
         secrets::{RingSecrets, annotation},
     },
-    kubernetes::{identity::Found, name},
+    kubernetes::{
+        identity::{Found, Owner},
+        name,
+        read::workload,
+    },
 };
 
 impl Evidence<'_> {
@@ -30,16 +34,12 @@ impl Evidence<'_> {
         if self.settings.certificate.is_none() && self.ring.certificates.pairs.is_empty() {
             return None;
         }
-        Some(fails(
-            Reason::NameTaken,
-            format!(
-                "Secret {} exists without the labels that the Secret with the certificates has, and belongs to {holder}; it is left \
-                 as it is, no key is made that is encrypted to a certificate, and what only it has cannot be read. Put the labels \
-                 on it ({}), or delete or rename it, or give this TokenCache another name",
-                self.certificates_secret(),
-                self.settings.owner.told_labels(COMPONENT)
-            ),
-        ))
+        let (secret, owner) = (self.certificates_secret(), &self.settings.owner);
+        let told = format!(
+            "Secret {secret} lacks this TokenCache's labels and belongs to {holder}. No key is encrypted to a certificate, and keys \
+             that need one from it cannot be read"
+        );
+        Some(fails(Reason::NameTaken, Message::from(told).remedies(labels_or_another_name(owner, &secret))))
     }
 
     /// Something is to be changed in the Secret that they are published in, and nothing can be.
@@ -48,33 +48,32 @@ impl Evidence<'_> {
             return None;
         }
         let what = self.certificates_amiss()?;
-        let (namespace, secret) = (&self.settings.owner.namespace, self.certificates_secret());
-        let owner = &self.settings.owner.name;
-        Some(fails(
-            Reason::WriteForbidden,
-            format!(
-                "{what}, and it was made immutable, so that nothing in it can be put right. What it holds may be nowhere else, so it \
-                 is left as it is. Keep it in a file first: `kubectl -n {namespace} get secret {secret} -o yaml | grep -v \
-                 ^immutable: > {secret}.yaml`. {NOTHING}: so that nobody makes another one meanwhile, `kubectl -n {namespace} \
-                 annotate --overwrite tokencache {owner} {RECONCILE_ANNOTATION}={PAUSED}`, `kubectl -n {namespace} replace \
-                 --force -f {secret}.yaml`, and `kubectl -n {namespace} annotate tokencache {owner} {RECONCILE_ANNOTATION}-`; at last delete \
-                 the file, which holds private keys"
-            ),
-        ))
+        let secret = self.certificates_secret();
+        let Owner { namespace, name, .. } = &self.settings.owner;
+        let steps = [
+            format!("kubectl -n {namespace} get secret {secret} -o yaml | grep -v ^immutable: > {secret}.yaml"),
+            format!("kubectl -n {namespace} annotate --overwrite tokencache {name} {RECONCILE_ANNOTATION}={PAUSED}"),
+            format!("kubectl -n {namespace} replace --force -f {secret}.yaml"),
+            format!("kubectl -n {namespace} annotate tokencache {name} {RECONCILE_ANNOTATION}-"),
+            format!("rm {secret}.yaml"),
+        ];
+        let told =
+            format!("{what}. It is immutable, and is left alone, since it may hold the only copy of a certificate");
+        let replace = Remedy::free("replace it by a mutable copy, while the TokenCache is paused");
+        Some(fails(Reason::WriteForbidden, Message::from(told).remedy(replace.command(steps.join(" && ")))))
     }
 
     /// The one that new keys are to be encrypted to cannot be used.
     pub(crate) fn certificate_unusable(&self) -> Option<Finding> {
         let Some(Err(unusable)) = &self.provided.certificate else { return None };
-        let leads_to = if self.ring.ring.members().is_empty() {
-            "Until then no first key is made, and none in plain: applications cannot encrypt".to_owned()
-        } else {
-            let due = self.ring.due.map(|due| format!(", the next of which is due at {due}")).unwrap_or_default();
-            format!("What is published stays and is used, and until then no other key is made{due}")
+        let leads_to = match self.ring.due {
+            _ if self.ring.ring.members().is_empty() => "No first key is made: applications cannot encrypt".to_owned(),
+            Some(due) => format!("Until then no key is made; the next is due at {due}"),
+            None => "Until then no key is made".to_owned(),
         };
         let is_needed = self.ring.ring.active(self.now).is_none();
         let reason = if is_needed { unusable.reason } else { Reason::NextCertificateUnusable };
-        Some(fails(reason, format!("{}. {leads_to}", self.unusable(unusable, "certificate"))))
+        Some(fails(reason, self.unusable(unusable, "certificate").and(&leads_to)))
     }
 
     /// Keys whose certificate nobody has.
@@ -83,64 +82,81 @@ impl Evidence<'_> {
         for (id, thumbprint) in self.ring.sealed() {
             sealed.entry(thumbprint).or_default().push(id);
         }
-        let count: usize = sealed.values().map(Vec::len).sum();
-        let found = some_of(sealed.keys().map(|thumbprint| self.found(*thumbprint)));
-        let groups = sealed.iter().map(|(thumbprint, ids)| {
-            let ids: Vec<String> = ids.iter().map(|id| id.short()).collect();
-            format!("{thumbprint} (of {})", ids.join(", "))
-        });
-        let groups = some_of(groups);
-        let first = self.provided.unusable.first();
-        let awaited = first.map(|unusable| format!(". Perhaps it is this: {}", self.unusable(unusable, "previous")));
-        let held_back = match &self.provided.certificate {
-            _ if !self.ring.is_sealed(self.now) => None,
-            None => Some(
-                "since it would be plain. Costs nothing: spec.dataProtection.certificate, for one that is encrypted",
-            ),
-            Some(_) => Some("since the certificate may come yet: make the Secret that is named, or do not name it"),
-        };
-        let held_back = held_back.map(|why| {
-            format!(". No other key encrypts in its place, {why}. {NOTHING}: the annotation {ROTATE_KEY_ANNOTATION} asks for one")
-        });
+        let (first, _) = sealed.first_key_value()?;
+        let keys: Vec<KeyId> = sealed.values().flatten().copied().collect();
         let is_unused = |id: &KeyId| self.unused.contains(&id.to_string().as_str());
-        let is_needed = self.ring.ring.active(self.now).is_none() || !sealed.values().flatten().all(is_unused);
-        (count > 0).then(|| {
-            fails(
-                if is_needed { Reason::CertificateMissing } else { Reason::UnusedCertificateMissing },
-                format!(
-                    "{} nobody has the certificate for, so what {} encrypted cannot be read: {groups}. {found}. {NOTHING}: put the \
-                     certificate and its private key into a Secret of type kubernetes.io/tls, and name that in \
-                     spec.dataProtection.previous. Costs what they encrypted: revoke the keys (annotation \
-                     {REVOKE_KEY_ANNOTATION}){}{}",
-                    if count == 1 { "there is a key that".to_owned() } else { format!("there are {count} keys that") },
-                    if count == 1 { "it" } else { "they" },
-                    awaited.unwrap_or_default(),
-                    held_back.unwrap_or_default(),
-                ),
-            )
-        })
+        let is_needed = self.ring.ring.active(self.now).is_none() || !keys.iter().all(is_unused);
+        let named: Vec<String> = keys.iter().map(|id| id.short()).collect();
+        let (named, is_one) = (workload::listed(&named, " and "), keys.len() == 1);
+        let certificates: Vec<String> = sealed.keys().take(2).map(Thumbprint::short).collect();
+        let certificates = match sealed.len() {
+            1 => format!("certificate {}, which is missing", first.short()),
+            2 => format!("certificates {}, which are missing", certificates.join(" and ")),
+            count => format!("certificate {} and {} others, which are missing", first.short(), count - 1),
+        };
+        let awaited = self.provided.unusable.first().map(|unusable| self.unusable(unusable, "previous"));
+        let evidence = awaited.as_ref().map_or_else(|| self.found(*first), |awaited| awaited.text.clone());
+        let told = Message::from(format!(
+            "{} {named} {} {certificates}: what {} encrypted cannot be read. {evidence}",
+            if is_one { "key" } else { "keys" },
+            if is_one { "needs" } else { "need" },
+            if is_one { "it" } else { "they" },
+        ));
+        let told = if self.ring.is_sealed(self.now) { told.and("No other key encrypts") } else { told };
+        let told = told
+            .remedies(awaited.into_iter().flat_map(|awaited| awaited.remedies))
+            .remedy(Remedy::free("name the certificate's Secret in spec.dataProtection.previous"))
+            .remedies(self.instead_of_sealed())
+            .remedies(keys.iter().take(NAMED).map(|key| {
+                let costs = format!("what key {} encrypted", key.short());
+                let command = Again::saying(&key.short()).command(&self.settings.owner, REVOKE_KEY_ANNOTATION);
+                Remedy::costing(costs, "revoke the key").command(command)
+            }));
+        Some(fails(if is_needed { Reason::CertificateMissing } else { Reason::UnusedCertificateMissing }, told))
+    }
+
+    /// How there is a key that encrypts, where none takes the place of one that cannot be read.
+    fn instead_of_sealed(&self) -> Vec<Remedy> {
+        if !self.ring.is_sealed(self.now) {
+            return Vec::new();
+        }
+        let command = Again::default().command(&self.settings.owner, ROTATE_KEY_ANNOTATION);
+        let (first, which) = match (&self.provided.certificate, self.provided.unusable.first()) {
+            (None, _) => {
+                (Some("set spec.dataProtection.certificate, for another, encrypted key".to_owned()), ", not encrypted")
+            }
+            (Some(_), Some(Unusable { secret, .. })) => {
+                (Some(format!("remove Secret {secret} from spec.dataProtection.previous, for another key")), "")
+            }
+            (Some(_), None) => (None, ""),
+        };
+        let request = Remedy::free(format!("request another key{which}")).command(command);
+        first.map(Remedy::free).into_iter().chain([request]).collect()
     }
 
     /// Keys whose certificate is there and does not help.
     pub(crate) fn damaged(&self) -> Option<Finding> {
         let sealed: Vec<KeyId> = self.ring.sealed().map(|(id, _)| id).collect();
-        let damaged = |(id, why): (KeyId, &Closed)| (!sealed.contains(&id)).then(|| format!("{}: {why}", id.short()));
-        let damaged: Vec<String> = self.ring.key_ring.closed().filter_map(damaged).collect();
-        (!damaged.is_empty()).then(|| {
-            fails(
-                Reason::KeyMalformed,
-                format!(
-                    "keys cannot be used, and what they encrypted cannot be read: {}. Put the Secrets of these keys back from a backup",
-                    some_of(damaged)
-                ),
-            )
-        })
+        let mut damaged = self.ring.key_ring.closed().filter(|(id, _)| !sealed.contains(id));
+        let (id, why) = damaged.next()?;
+        let told = match damaged.count() {
+            0 => format!("key {} cannot be used: {why}. What it encrypted cannot be read", id.short()),
+            others => format!(
+                "{} keys cannot be used, among them {}: {why}. What they encrypted cannot be read",
+                others + 1,
+                id.short()
+            ),
+        };
+        Some(fails(
+            Reason::KeyMalformed,
+            Message::from(told).remedy(Remedy::free("restore the Secret of each such key from a backup")),
+        ))
     }
 
     /// They are not published as they should be.
     pub(crate) fn certificates_unpublished(&self) -> Option<Finding> {
         let what = self.certificates_amiss()?;
-        Some(self.drifts(&what, "it is being written"))
+        Some(self.drifts(&what, "it is being corrected"))
     }
 
     fn certificates_amiss(&self) -> Option<String> {
@@ -153,61 +169,54 @@ impl Evidence<'_> {
         let lacking = lacking
             .map(|pair| format!("Secret {} lacks {}", self.certificates_secret(), described(pair.certificate())));
         let drift = || {
-            Some(format!(
-                "Secret {} is not as it should be ({})",
-                self.certificates_secret(),
-                drift(self.observed, self.ring)?
-            ))
+            Some(format!("Secret {} was changed in {}", self.certificates_secret(), drift(self.observed, self.ring)?))
         };
         lacking.or_else(drift)
     }
 
-    /// What new keys are encrypted to, as a sentence for a ring that is well.
-    pub(crate) fn encrypts_to(&self) -> Option<String> {
+    /// What new keys are encrypted to, of a ring that is well.
+    pub(crate) fn encrypts_to(&self) -> Option<Message> {
         let keys = self.ring.published.keys();
         let plain = keys.iter().filter(|key| key.encrypted().is_none()).count();
         if self.provided.certificate.is_none() && plain < keys.len() {
-            return Some("New keys are plain, since spec.dataProtection.certificate names no certificate".to_owned());
+            return Some("New keys are not encrypted: spec.dataProtection.certificate is not set".into());
         }
         let Some(Ok(current)) = &self.provided.certificate else { return None };
         let (current, used) = (current.certificate(), self.ring.encrypts_to()?);
         let from = self.settings.certificate.as_deref().unwrap_or_default();
-        let to = if used.thumbprint() == current.thumbprint() {
-            format!("New keys are encrypted to {} of Secret {from}", described(current))
-        } else {
-            format!("New keys are encrypted to {}. {}", described(used), self.awaits_processes(current, from))
-        };
-        let plain = match plain {
-            0 => String::new(),
-            1 => format!(". 1 of {} keys is plain, and stays so", keys.len()),
-            _ => format!(". {plain} of {} keys are plain, and stay so", keys.len()),
-        };
-        let unusable = self.provided.unusable.first();
-        let unusable =
-            unusable.map(|unusable| format!(". No key needs it, but {}", self.unusable(unusable, "previous")));
-        Some(format!("{to}{plain}{}", unusable.unwrap_or_default()))
+        if used.thumbprint() != current.thumbprint() {
+            return Some(self.awaits_processes(current, from));
+        }
+        if let Some(unusable) = self.provided.unusable.first() {
+            return Some(self.unusable(unusable, "previous").and("No key needs it"));
+        }
+        let to = Message::from(format!(
+            "New keys are encrypted to certificate {} of Secret {from} (notAfter {})",
+            current.thumbprint().short(),
+            current.not_after()
+        ));
+        Some(match plain {
+            0 => to,
+            1 => to.and(&format!("1 of {} keys is not encrypted", keys.len())),
+            _ => to.and(&format!("{plain} of {} keys are not encrypted", keys.len())),
+        })
     }
 
     /// Whom a renewed certificate waits for: applications read certificates when they start.
-    fn awaits_processes(&self, renewed: &Certificate, from: &str) -> String {
+    fn awaits_processes(&self, renewed: &Certificate, from: &str) -> Message {
         let since = self.ring.certificates_since.get(&renewed.thumbprint()).copied().unwrap_or(self.now);
         let readable = certificates::readable_from(since);
-        let renewed = format!("The renewed one of Secret {from}, {}, published since {since}", described(renewed));
-        let due = self.ring.due.map(|due| format!("; no clock ends that, and the next key is due at {due}"));
-        let due = due.unwrap_or_default();
+        let waits = format!(
+            "Renewed certificate {} of Secret {from} waits for pods that started before {readable}",
+            renewed.thumbprint().short()
+        );
         let namespace = &self.settings.owner.namespace;
         let behind = self.observed.inputs().processes.as_ref().map(|all| all.started_before(readable, self.now));
         match behind.flatten() {
-            None => format!(
-                "{renewed}, waits until every pod that uses the ring has started after {readable}, which cannot be found out: the \
-                 operator cannot list the pods of namespace {namespace}{due}"
-            ),
+            None => Message::from(format!("{waits}, but the operator cannot list the pods of namespace {namespace}"))
+                .remedy(Remedy::look("see the operator's log for why it cannot list pods")),
             Some(behind) => {
-                let restart = behind.restart(namespace).map(|command| format!(". {NOTHING}: {command}"));
-                format!(
-                    "{renewed}, waits for pods that started before {readable}: {behind}{due}{}",
-                    restart.unwrap_or_default()
-                )
+                Message::from(format!("{waits}: {behind}")).remedies(restart(&behind, namespace, readable, self.now))
             }
         }
     }
@@ -216,41 +225,42 @@ impl Evidence<'_> {
     fn found(&self, of: Thumbprint) -> String {
         let secret = self.certificates_secret();
         let Some(live) = self.observed.inputs().certificates.owned() else {
-            return format!("There is no Secret {secret}");
+            return format!("Secret {secret} does not exist");
         };
         let (stem, live) = (of.to_string(), there(live));
-        let is_of = |name: &str| name.split_once('.').is_some_and(|(name, _)| name.eq_ignore_ascii_case(&stem));
-        let files = live.iter().filter(|(name, _)| is_of(name));
-        let files: Vec<String> =
-            files.map(|(name, bytes)| format!("{name}: {}", certificates::described(bytes, of))).collect();
-        if files.is_empty() {
-            return format!("Secret {secret} has no file of {of}");
+        let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (name, bytes) in live {
+            if let Some((_, suffix)) = name.split_once('.').filter(|(name, _)| name.eq_ignore_ascii_case(&stem)) {
+                found.entry(certificates::described(bytes, of)).or_default().push(format!(".{suffix}"));
+            }
         }
-        format!("Secret {secret} has {}, and keeps them", some_of(files))
+        if found.is_empty() {
+            return format!("Secret {secret} has no file of it");
+        }
+        format!(
+            "In Secret {secret}, {}",
+            some_of(found.into_iter().map(|(what, of)| format!("{} is {what}", workload::listed(&of, " and "))))
+        )
     }
 
     fn certificates_secret(&self) -> String {
         name::key_certificates(&self.settings.owner.name)
     }
 
-    fn unusable(&self, unusable: &Unusable, field: &str) -> String {
+    fn unusable(&self, unusable: &Unusable, field: &str) -> Message {
         let Unusable { secret, why, .. } = unusable;
-        match why {
-            None => format!(
-                "there is no Secret {secret} in namespace {}, which spec.dataProtection.{field} names: make it, or have cert-manager \
-                 make it, with tls.crt and tls.key of an RSA certificate",
-                self.settings.owner.namespace
-            ),
-            Some(CertificateError::NotRsa(_) | CertificateError::KeySize) => format!(
-                "the certificate in Secret {secret}, which spec.dataProtection.{field} names, cannot be used: {}",
-                why.as_ref().map(ToString::to_string).unwrap_or_default()
-            ),
-            Some(why) => {
-                format!(
-                    "Secret {secret}, which spec.dataProtection.{field} names, cannot be used: {why}. Correct tls.crt and tls.key in it"
-                )
+        let named = format!("Secret {secret}, which spec.dataProtection.{field} names,");
+        let Some(why) = why else {
+            let create = format!("create Secret {secret} with an RSA certificate (tls.crt, tls.key)");
+            return Message::from(format!("{named} does not exist")).remedy(Remedy::free(create));
+        };
+        let remedy = match why {
+            CertificateError::NotRsa(_) | CertificateError::KeySize => {
+                "issue an RSA certificate instead (cert-manager: privateKey.algorithm: RSA)".to_owned()
             }
-        }
+            _ => format!("correct tls.crt and tls.key in Secret {secret}"),
+        };
+        Message::from(format!("{named} cannot be used: {why}")).remedy(Remedy::free(remedy))
     }
 }
 
@@ -285,5 +295,5 @@ fn there(secret: &Secret) -> BTreeMap<&str, &[u8]> {
 }
 
 fn described(certificate: &Certificate) -> String {
-    format!("the certificate {} (notAfter {})", certificate.thumbprint(), certificate.not_after())
+    format!("certificate {} (notAfter {})", certificate.thumbprint().short(), certificate.not_after())
 }

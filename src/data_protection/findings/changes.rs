@@ -22,16 +22,16 @@ use crate::{
 #[must_use]
 pub fn mends(settings: &Settings, observed: &RingSecrets, state: &RingState) -> Vec<String> {
     let Some(ring) = &state.ring else { return Vec::new() };
-    let put_right = |secret: String, what: &str| format!("Secret {secret} was put right{what}");
+    let put_right = |secret: String, what: &str| format!("Secret {secret} was corrected{what}");
     let strays = &ring.published.strays;
     let of_ring =
-        (!strays.is_empty()).then(|| put_right(name::keys(&settings.owner.name), &format!(": {}", listed(strays))));
-    let owned = observed.owned().map(|secret| {
-        format!("{}, and would have been deleted with that, so the owner was taken away", has_owner(secret))
-    });
+        (!strays.is_empty()).then(|| put_right(name::keys(&settings.owner.name), &format!(" in {}", listed(strays))));
+    let owned = observed
+        .owned()
+        .map(|secret| format!("{}, and would have been deleted with it; the owner was removed", has_owner(secret)));
     let certificates = certificates::drift(observed, ring);
     let certificates =
-        certificates.map(|what| put_right(name::key_certificates(&settings.owner.name), &format!(" ({what})")));
+        certificates.map(|what| put_right(name::key_certificates(&settings.owner.name), &format!(" in {what}")));
     of_ring.into_iter().chain(owned).chain(certificates).collect()
 }
 
@@ -55,10 +55,8 @@ pub fn minted(
         let is_older = settings.created.is_some_and(|since| made.is_some_and(|made| made < since));
         if let Some(why) = why.filter(|_| !is_older && annotation(holder, REQUESTED_ANNOTATION).is_none()) {
             let note = format!(
-                "key {} was made, since {why}. It is published in Secret {}, and encrypts from {} on; earlier keys go on \
-                 decrypting",
+                "key {} was made because {why}. It encrypts from {}; earlier keys still decrypt",
                 member.id.short(),
-                name::keys(&settings.owner.name),
                 member.activates
             );
             told.push((made, note));
@@ -75,7 +73,7 @@ pub fn minted(
 pub fn renewed(ring: &KeyRingStatus, before: Option<&KeyRingStatus>) -> Option<String> {
     let (earlier, now) = (before?.certificate.as_ref()?, ring.certificate.as_ref()?);
     (earlier != now).then(|| {
-        format!("new keys are encrypted to the certificate {now} from now on, and no longer to {earlier}, which stays published")
+        format!("new keys are encrypted to certificate {now}, and no longer to {earlier}, which stays published")
     })
 }
 
@@ -83,5 +81,5 @@ pub fn renewed(ring: &KeyRingStatus, before: Option<&KeyRingStatus>) -> Option<S
 pub(crate) fn has_owner(secret: &Secret) -> String {
     let owner = secret.metadata.owner_references.iter().flatten().next();
     let owner = owner.map_or_else(String::new, |owner| format!("{} {}", owner.kind, owner.name));
-    format!("Secret {} was given an owner ({owner})", secret.metadata.name.as_deref().unwrap_or_default())
+    format!("Secret {} was given owner {owner}", secret.metadata.name.as_deref().unwrap_or_default())
 }

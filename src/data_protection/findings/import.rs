@@ -2,10 +2,10 @@
 //!
 //! In: what a sentence is made from. Out: a finding, or a part of one.
 
-use super::{Evidence, NAMED, fails, listed};
+use super::{Evidence, fails, listed};
 use crate::{
-    capability::cost::NOTHING,
-    condition::{Finding, Reason},
+    api::v1alpha1::Remedy,
+    condition::{Finding, Message, Reason},
     data_protection::{
         import::provided::Import,
         ring::{
@@ -29,110 +29,96 @@ impl Evidence<'_> {
         let is_wanting = if import.is_there { !has_keys } else { import.taken_over == 0 };
         is_wanting.then(|| {
             let what = if import.is_there {
-                format!(
-                    "Secret {}, which spec.dataProtection.import names, holds no key{}",
-                    import.secret,
-                    passed_over(import).map(|told| format!(" ({told})")).unwrap_or_default()
-                )
+                let passed_over = passed_over(import).map(|told| format!(" ({told})")).unwrap_or_default();
+                format!("{} holds no key{passed_over}", named(import))
             } else {
-                format!(
-                    "there is no Secret {} in namespace {}, which spec.dataProtection.import names",
-                    import.secret, self.settings.owner.namespace
-                )
+                format!("{} does not exist", named(import))
             };
-            let leads_to = if has_keys {
-                "and no key was taken over from it: what only its keys can read cannot be read"
-            } else {
-                "and no first key is made, since that would begin another ring"
-            };
-            let otherwise = if has_keys { "go on without it" } else { "begin a new ring" };
+            let leads_to =
+                if has_keys { "What only its keys encrypted cannot be read" } else { "No first key is made" };
+            let otherwise = if has_keys { "to go on without it" } else { "to begin a new ring" };
             fails(
                 Reason::ImportMissing,
-                format!(
-                    "{what}, {leads_to}. Put the key files of the ring (*.xml), or the file of its Azure blob, into the Secret. Costs \
-                     what only its keys can read: remove spec.dataProtection.import, to {otherwise}"
-                ),
+                Message::from(what)
+                    .and(leads_to)
+                    .remedy(Remedy::free(
+                        "put the ring's key files (*.xml), or the file of its Azure blob, into the Secret",
+                    ))
+                    .remedy(Remedy::costing(KEYS, format!("remove spec.dataProtection.import, {otherwise}"))),
             )
         })
     }
 
     fn refused(&self, import: &Import) -> Finding {
-        let count = import.refused.len();
+        let told =
+            format!("{} {}, because of {}", named(import), self.is_not_taken_over(import), each(&import.refused));
         fails(
             Reason::ImportRefused,
-            format!(
-                "of Secret {}, which spec.dataProtection.import names, {count} {} be taken over: {}. {}. Put one in its place that \
-                 can be read. Costs what only its keys can read: take it out of the Secret, or remove \
-                 spec.dataProtection.import",
-                import.secret,
-                if count == 1 { "file cannot" } else { "files cannot" },
-                each(&import.refused),
-                self.nothing_is_taken_over(import)
-            ),
+            Message::from(told)
+                .remedy(Remedy::free("put a readable file in its place"))
+                .remedy(Remedy::costing(KEYS, "take the file out of the Secret"))
+                .remedy(Remedy::costing(KEYS, "remove spec.dataProtection.import")),
         )
     }
 
     fn overflows(&self, import: &Import, overflow: Overflow) -> Finding {
         let Overflow { with, without, kept } = overflow;
-        let secret = &self.secret;
-        fails(
-            Reason::ImportRefused,
-            format!(
-                "there is no room for the ring in Secret {}, which spec.dataProtection.import names: Secret {secret} would hold {} \
-                 bytes with it ({} without), with the revocations that it leads to, and {} with what Kubernetes stores beside them; \
-                 {kept} bytes are kept for an emergency, and a Secret holds {CAPACITY} bytes ({LARGEST_OBJECT} as it is stored). {}. \
-                 Take keys out of the Secret that no stored entry and no cookie needs any more, such as those that expired long ago",
-                import.secret,
-                with.bytes,
-                without.bytes,
-                with.bytes + with.beside,
-                self.nothing_is_taken_over(import)
-            ),
-        )
+        let told = format!(
+            "{} {}: Secret {} would hold {} bytes (now {}) of {CAPACITY}, or {} as stored of {LARGEST_OBJECT}; {kept} stay free",
+            named(import),
+            self.is_not_taken_over(import),
+            self.secret,
+            with.bytes,
+            without.bytes,
+            with.bytes + with.beside
+        );
+        let step = "take keys out of it that no entry and no cookie needs, such as long expired ones";
+        fails(Reason::ImportRefused, Message::from(told).remedy(Remedy::free(step)))
     }
 
-    /// What follows where not all can be taken over.
-    fn nothing_is_taken_over(&self, import: &Import) -> &'static str {
+    /// That not all can be taken over, so nothing is.
+    fn is_not_taken_over(&self, import: &Import) -> &'static str {
         if import.taken_over > 0 {
-            "Nothing else is taken over from it, since half a ring is none; what was taken over before stays"
+            "is not taken over further"
         } else if self.ring.ring.members().is_empty() {
-            "Nothing of it is taken over, since half a ring is none, and no first key is made, since that would begin another ring"
+            "is not taken over, and no first key is made"
         } else {
-            "Nothing of it is taken over, since half a ring is none"
+            "is not taken over"
         }
     }
 
-    /// It is taken over, as a sentence for a ring that is well.
-    pub(crate) fn imported(&self) -> Option<String> {
+    /// It is taken over, of a ring that is well.
+    pub(crate) fn imported(&self) -> Option<Message> {
         let import = self.provided.import.as_ref().filter(|import| import.taken_over > 0)?;
         let (count, secret) = (import.taken_over, &import.secret);
         Some(if import.is_there {
             let but = passed_over(import).map(|told| format!("; {told}")).unwrap_or_default();
-            format!(
-                "Secret {secret} is taken over ({count} files{but}). {NOTHING}: delete it, and remove spec.dataProtection.import"
-            )
+            Message::from(format!("{count} files of Secret {secret} are taken over{but}"))
+                .remedy(Remedy::free(format!("delete Secret {secret}, and remove spec.dataProtection.import")))
         } else {
-            format!(
-                "{count} files were taken over from Secret {secret}, which is gone. {NOTHING}: remove spec.dataProtection.import"
-            )
+            Message::from(format!("{count} files of Secret {secret}, which is gone, were taken over"))
+                .remedy(Remedy::free("remove spec.dataProtection.import"))
         })
     }
 }
 
-/// The most files of a kind whose names a message has.
-const MOST_NAMES: usize = 100;
+/// What it costs to go on without the keys of a ring.
+const KEYS: &str = "what only its keys can read";
 
-/// Every file by its name, and of the first few why.
+/// The most files whose names a message has.
+const MOST_NAMES: usize = 9;
+
+fn named(import: &Import) -> String {
+    format!("Secret {}, which spec.dataProtection.import names,", import.secret)
+}
+
+/// The first files by their names, and why one of them is told.
 fn each(refused: &[Refused]) -> String {
-    let told = refused.len().min(NAMED);
-    let names: Vec<&str> = refused.iter().skip(told).take(MOST_NAMES).map(|refused| refused.file.as_str()).collect();
-    let more = refused.len() - told - names.len();
-    let first = listed(refused.get(..told).unwrap_or_default());
-    match (names.is_empty(), more) {
-        (true, _) => first,
-        (false, 0) => format!("{first}; and {}", names.join(", ")),
-        (false, more) => format!("{first}; and {}, and {more} more", names.join(", ")),
-    }
+    let Some((first, others)) = refused.split_first() else { return String::new() };
+    let names: String = others.iter().take(MOST_NAMES - 1).map(|other| format!(", {}", other.file)).collect();
+    let more = refused.len().saturating_sub(MOST_NAMES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} ({}){names}{more}", first.file, first.why)
 }
 
 /// What is not taken over, as applications pass it over too, and why.

@@ -4,8 +4,9 @@
 
 use super::{Evidence, fails};
 use crate::{
-    capability::{cost::NOTHING, operation},
-    condition::{Finding, Reason},
+    api::v1alpha1::{ROTATE_KEY_ANNOTATION, Remedy},
+    capability::operation::{self, Again},
+    condition::{Finding, Message, Reason},
     data_protection::{
         ring::default_key::{DatedKey, DefaultKey},
         secrets::created,
@@ -19,22 +20,25 @@ impl Evidence<'_> {
             return None;
         }
         let what = if room.has_for_emergency() {
-            "has room for one more key only, which is kept for an emergency or for when the last one expires: no key is made \
-             when rotation is due"
+            "has room for one more key, which is kept for an emergency: none is made when rotation is due"
         } else {
             "has no room for another key"
         };
         Some(fails(
             Reason::RingFull,
-            format!(
-                "Secret {} {what} ({} of {} bytes), and no key is ever removed: what is there goes on working until the last key \
-                 expires. {NOTHING}: a second TokenCache with a longer spec.dataProtection.rotation.every, to which the applications \
-                 move",
+            self.another_ring(&format!(
+                "Secret {} {what} ({} of {} bytes). Its keys work until the last one expires",
                 self.secret,
                 self.ring.published.fill().bytes,
                 crate::data_protection::ring::published::CAPACITY
-            ),
+            )),
         ))
+    }
+
+    /// That a ring is full, or soon will be, with what helps.
+    pub(super) fn another_ring(&self, told: &str) -> Message {
+        let step = "move applications to a second TokenCache with a longer spec.dataProtection.rotation.every";
+        Message::from(told).remedy(Remedy::costing("all entries (users sign in again)", step))
     }
 
     pub(super) fn put_off(&self) -> Option<Finding> {
@@ -43,15 +47,18 @@ impl Evidence<'_> {
     }
 
     /// That a key is due, and has to wait, since another one was made a moment ago.
-    pub(super) fn too_frequent(&self) -> Option<String> {
+    pub(super) fn too_frequent(&self) -> Option<Message> {
         let (why, until) = self.ring.put_off?;
-        Some(format!(
-            "another key is due, since {why}, and the last one was made less than an hour ago: it is made at {until}. No key is \
-                 ever removed, so there is one an hour at most that nobody asks for. Find out what takes the keys away as soon as \
-                 they are made: status.keyRing says what became of each. A clock that steps does it too. {NOTHING}: the \
-                 annotation {} asks for one now",
-            crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
-        ))
+        let told = format!(
+            "another key is due because {why}, but the last one was made less than an hour ago. The next is made at {until}"
+        );
+        let cause = "see in status.keyRing what became of the last keys, and check the clocks of the nodes";
+        Some(Message::from(told).remedy(self.request_key()).remedy(Remedy::look(cause)))
+    }
+
+    /// A request of another key.
+    fn request_key(&self) -> Remedy {
+        Remedy::free("request a key now").command(Again::default().command(&self.settings.owner, ROTATE_KEY_ANNOTATION))
     }
 
     pub(super) fn missing(&self) -> Option<Finding> {
@@ -61,7 +68,7 @@ impl Evidence<'_> {
         Some(fails(
             Reason::Provisioning,
             if self.settings.held {
-                format!("there is no key, and none is made: {}", operation::paused())
+                format!("no key exists, and none is made: {}", operation::paused())
             } else {
                 "the first key is being made".to_owned()
             },
@@ -71,13 +78,8 @@ impl Evidence<'_> {
     pub(super) fn inactive(&self) -> Option<Finding> {
         let what = match self.ring.ring.choice(self.now) {
             DefaultKey::Default(_) => return None,
-            DefaultKey::Fallback(key) => {
-                format!(
-                    "no key is active, and applications make do with {}, which is not meant to encrypt",
-                    key.id.short()
-                )
-            }
-            DefaultKey::Nothing => "no key can encrypt, and applications that should fail".to_owned(),
+            DefaultKey::Fallback(key) => format!("Applications make do with {}", key.id.short()),
+            DefaultKey::Nothing => "Applications fail".to_owned(),
         };
         let next = match self.ring.ring.next(self.now) {
             Some(next) => format!("{} takes over at {}", next.id.short(), next.activates),
@@ -86,36 +88,28 @@ impl Evidence<'_> {
         };
         Some(fails(
             Reason::NoActiveKey,
-            format!("{what}: every key is expired, revoked, unreadable or still to come. {next}"),
+            format!("no key is active: each is expired, revoked, unreadable or pending. {what}. {next}"),
         ))
     }
 
     pub(super) fn active_and_next(&self) -> String {
         let ring = &self.ring.ring;
-        let count = ring.members().len();
-        let keys = if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
         let active = ring.active(self.now).map(|active| active.id.short()).unwrap_or_default();
         let next = match (ring.next(self.now), self.ring.due) {
-            (Some(next), _) => {
-                format!("{}, which is published already, takes over at {}", next.id.short(), next.activates)
-            }
-            (None, Some(due)) => format!("the next one is published at {due}"),
+            (Some(next), _) => format!("{} takes over at {}", next.id.short(), next.activates),
+            (None, Some(due)) => format!("the next key is published at {due}"),
             (None, None) => "no other follows".to_owned(),
         };
-        format!("Secret {} has {keys}: {active} encrypts, and {next}", self.secret)
+        format!("key {active} encrypts; {next}")
     }
 
     /// What applications on .NET 8 cannot do with the key that encrypts.
-    pub(super) fn beyond_net_8(&self) -> Option<String> {
+    pub(super) fn beyond_net_8(&self) -> Option<Message> {
         let active = self.ring.ring.active(self.now)?;
         let key = self.ring.published.keys().iter().find(|key| key.id == active.id)?;
         key.expires.is_beyond_net_8().then(|| {
-            format!(
-                "{} expires in the last minutes of the year 9999, and applications on .NET 8 cannot encrypt with it: {NOTHING}: \
-                 the annotation {} asks for another key",
-                active.id.short(),
-                crate::api::v1alpha1::ROTATE_KEY_ANNOTATION
-            )
+            let told = "It expires in the last minutes of the year 9999: applications on .NET 8 cannot encrypt with it";
+            Message::from(told).remedy(self.request_key())
         })
     }
 

@@ -15,15 +15,17 @@ use jiff::Timestamp;
 
 use super::{
     import::provided::Provided,
+    objects::COMPONENT,
     ring::{Ring, published::Refused},
     secrets::RingSecrets,
     settings::Settings,
     state::RingState,
 };
 use crate::{
-    capability::{cost::NOTHING, operation},
+    api::v1alpha1::Remedy,
+    capability::operation,
     condition::{ConditionType::KeyRingReady, Finding, Message, Reason},
-    kubernetes::name,
+    kubernetes::{identity::Owner, name, read::workload},
 };
 
 /// How many things of one kind a message names.
@@ -90,47 +92,58 @@ impl Evidence<'_> {
 
     /// The ring is as it should be.
     fn well(&self, mended: &[String]) -> Finding {
-        let fill = self.ring.published.fill();
-        let mut base = self.active_and_next();
-        for more in [self.beyond_net_8(), self.encrypts_to(), self.imported()].into_iter().flatten() {
-            base = format!("{base}. {more}");
-        }
+        let (base, fill) = (self.active_and_next(), self.ring.published.fill());
+        let holds = |reason: Reason, message: Message| Finding::holds(KeyRingReady, reason, message);
         if !mended.is_empty() {
-            return Finding::holds(KeyRingReady, Reason::DriftCorrected, format!("{}. {base}", mended.join(". ")));
+            return holds(Reason::DriftCorrected, format!("{}; {base}", mended.join("; ")).into());
         }
         if let Some(told) = self.too_frequent() {
-            return Finding::holds(KeyRingReady, Reason::KeysTooFrequent, format!("{base}; {told}"));
+            return holds(Reason::KeysTooFrequent, Message { text: format!("{base}; {}", told.text), ..told });
         }
         if fill.is_high() {
-            let told = format!(
-                "{base}. Secret {} is {} % full, and no key is ever removed. {NOTHING}: a second TokenCache with a longer \
-                 spec.dataProtection.rotation.every, to which the applications move in good time",
-                self.secret,
-                fill.percent()
-            );
-            return Finding::holds(KeyRingReady, Reason::RingNearlyFull, told);
+            let told =
+                format!("Secret {} is {} % full, and no key is ever removed; {base}", self.secret, fill.percent());
+            return holds(Reason::RingNearlyFull, self.another_ring(&told));
         }
-        let adopted = self.adopted();
+        let more = [self.beyond_net_8(), self.encrypts_to(), self.imported()].into_iter().flatten();
+        let told = more.fold(Message::from(base), |told, more| told.and(&more.text).remedies(more.remedies));
+        let (adopted, of) = (self.adopted(), self.ring.ring.members().len());
         if adopted == 0 {
-            return Finding::holds(KeyRingReady, Reason::Published, base);
+            return holds(Reason::Published, told);
         }
-        let of = self.ring.ring.members().len();
-        let told = format!(
-            "{base}. {adopted} of {of} were made for an earlier TokenCache of this name, and are adopted: what they encrypted \
-             stays readable"
-        );
+        let told = told.and(&format!("{adopted} of {of} keys are of an earlier TokenCache of this name"));
         let encrypts = self.ring.ring.active(self.now).is_some_and(|active| self.is_adopted(active));
-        Finding::holds(KeyRingReady, if encrypts { Reason::Adopted } else { Reason::Published }, told)
+        holds(if encrypts { Reason::Adopted } else { Reason::Published }, told)
     }
+}
+
+/// What gives a Secret back the labels of those that the operator makes.
+pub(super) fn put_labels(owner: &Owner, secret: &str) -> Remedy {
+    let (namespace, labels) = (&owner.namespace, owner.told_labels(COMPONENT));
+    Remedy::free("put the labels on it, if it is this TokenCache's")
+        .command(format!("kubectl -n {namespace} label --overwrite secret {secret} {labels}"))
+}
+
+/// A cache that has another name is another one.
+pub(super) fn another_name() -> Remedy {
+    Remedy::costing("all entries (users sign in again)", "give the TokenCache another name")
+}
+
+/// What helps where a Secret has the name of one that the operator makes, and may be somebody else's.
+pub(super) fn labels_or_another_name(owner: &Owner, secret: &str) -> [Remedy; 3] {
+    [put_labels(owner, secret), Remedy::costing("what it holds", format!("delete Secret {secret}")), another_name()]
 }
 
 pub(super) fn fails(reason: Reason, message: impl Into<Message>) -> Finding {
     Finding::fails(KeyRingReady, reason, message)
 }
 
-/// The first few files, and why they are told.
+/// The first file with why it is told, and the names of the next few.
 pub(super) fn listed(refused: &[Refused]) -> String {
-    some_of(refused.iter().map(|refused| format!("{}: {}", refused.file, refused.why)))
+    let Some((first, others)) = refused.split_first() else { return String::new() };
+    let others: Vec<String> = others.iter().map(|refused| refused.file.clone()).collect();
+    let others = if others.is_empty() { String::new() } else { format!(", {}", workload::listed(&others, " and ")) };
+    format!("{} ({}){others}", first.file, first.why)
 }
 
 /// The first few, and how many more there are.

@@ -2,11 +2,11 @@
 //!
 //! In: the Secrets as observed, and what is published. Out: findings. What certificates are published is told in `certificates`.
 
-use super::{Evidence, changes::has_owner, fails, listed};
+use super::{Evidence, another_name, changes::has_owner, fails, listed, put_labels};
 use crate::{
+    api::v1alpha1::Remedy,
     capability::operation,
-    condition::{Finding, Reason},
-    data_protection::objects::COMPONENT,
+    condition::{Finding, Message, Reason},
     kubernetes::identity::{Found, ORPHANED},
 };
 
@@ -20,65 +20,67 @@ impl Evidence<'_> {
             }
             Found::Absent | Found::Owned(_) | Found::Leftover => return None,
         };
-        let remedy = if holder == ORPHANED {
-            "Put back the labels that the other objects have, and it is taken up again; if it has them all, it differs in something \
-                     that nobody can change, and has to be deleted"
-        } else {
-            "Rename it, or give this TokenCache another name. Costs the key ring, which is not published: spec.dataProtection.mode: None"
-        };
+        let (owner, secret) = (&self.settings.owner, &self.secret);
+        let told = Message::from(format!("Secret {secret} belongs to {holder}, so no key is made"));
         Some(fails(
             Reason::NameTaken,
-            format!(
-                "Secret {} exists already and belongs to {holder}; it is left as it is, and no key is made. {remedy}",
-                self.secret
-            ),
+            if holder == ORPHANED {
+                told.remedy(put_labels(owner, secret)).remedy(Remedy::costing(
+                    "keys that only it holds",
+                    "delete it, if it has all labels; it is made again",
+                ))
+            } else {
+                told.remedy(Remedy::costing("what reads it there", "move it to another name"))
+                    .remedy(another_name())
+                    .remedy(Remedy::costing("the shared key ring", "set spec.dataProtection.mode: None"))
+            },
         ))
     }
 
     pub(super) fn held_by_another(&self) -> Option<Finding> {
         let (name, holder) = self.observed.taken.iter().next()?;
+        let told = format!(
+            "Secret {name} lacks this TokenCache's labels and belongs to {holder}. Only Secret {} still holds its key",
+            self.secret
+        );
         Some(fails(
             Reason::NameTaken,
-            format!(
-                "Secret {name} exists without the labels that Secrets of keys have, and belongs to {holder}; it is left as it \
-                 is. The key is still published in Secret {}, and is nowhere else. Put the labels on it ({}), or delete it: \
-                 it is made again from what is published",
-                self.secret,
-                self.settings.owner.told_labels(COMPONENT)
-            ),
+            Message::from(told).remedy(put_labels(&self.settings.owner, name)).remedy(Remedy::costing(
+                "what else it holds",
+                format!("delete it; it is made again from Secret {}", self.secret),
+            )),
         ))
     }
 
     pub(super) fn collected(&self) -> Option<Finding> {
-        let message = format!("waiting until Secret {} of an earlier TokenCache has been collected", self.secret);
+        let message = format!("waiting until Secret {} of an earlier TokenCache is deleted", self.secret);
         (self.observed.ring == Found::Leftover).then(|| fails(Reason::Provisioning, message))
     }
 
     pub(super) fn malformed(&self) -> Option<Finding> {
         let refused = &self.ring.published.refused;
         let first = refused.first()?;
-        let told = format!(
-            "{} not published: {}. What was encrypted with a key that is lost in this way cannot be read. Put the Secret of \
-             the key back from a backup; or delete Secret {}, which is then made again where its key is published still",
-            if refused.len() == 1 {
-                "a Secret of a key is".to_owned()
-            } else {
-                format!("{} Secrets of keys are", refused.len())
-            },
-            listed(refused),
-            first.file
-        );
-        Some(fails(Reason::KeyMalformed, told))
+        let told = match refused.len() {
+            1 => {
+                format!("Secret {} is not published: {}. What its key encrypted cannot be read", first.file, first.why)
+            }
+            count => format!(
+                "{count} Secrets of keys are not published: {}. What their keys encrypted cannot be read",
+                listed(refused)
+            ),
+        };
+        let delete = format!("delete Secret {}; it is made again from Secret {}", first.file, self.secret);
+        Some(fails(
+            Reason::KeyMalformed,
+            Message::from(told)
+                .remedy(Remedy::free("restore it from a backup"))
+                .remedy(Remedy::costing(format!("its key, unless Secret {} still holds it", self.secret), delete)),
+        ))
     }
 
     pub(super) fn owned(&self) -> Option<Finding> {
         let secret = self.observed.owned().next()?;
-        Some(
-            self.drifts(
-                &format!("{}, and would be deleted with that", has_owner(secret)),
-                "the owner is being taken away",
-            ),
-        )
+        Some(self.drifts(&format!("{}, and would be deleted with it", has_owner(secret)), "the owner is being removed"))
     }
 
     pub(super) fn unpublished(&self) -> Option<Finding> {
@@ -91,10 +93,10 @@ impl Evidence<'_> {
         }
         let strays = &self.ring.published.strays;
         let what = if strays.is_empty() {
-            format!("Secret {} lacks keys that there are", self.secret)
+            format!("Secret {} lacks keys", self.secret)
         } else {
-            format!("Secret {} is not as it should be: {}", self.secret, listed(strays))
+            format!("Secret {} was changed in {}", self.secret, listed(strays))
         };
-        Some(self.drifts(&what, "it is being written"))
+        Some(self.drifts(&what, "it is being corrected"))
     }
 }

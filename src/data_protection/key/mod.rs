@@ -72,10 +72,10 @@ pub enum Master {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
     /// Its master key is protected by something that is not in the ring: Key Vault, DPAPI.
-    #[error("its master key is protected by {0}")]
+    #[error("its master key is protected by {}", bare(.0))]
     Decryptor(String),
     /// It has a descriptor of another kind.
-    #[error("its descriptor is read by {0}")]
+    #[error("its descriptor is read by {}", bare(.0))]
     Deserializer(String),
     /// It is for other ciphers.
     #[error("it is for {0}")]
@@ -89,6 +89,11 @@ pub enum Foreign {
     /// Something else than ASP.NET Core has encrypted it.
     #[error("its master key is encrypted in another form than the one that ASP.NET Core writes")]
     Encryption,
+}
+
+/// The name of a type of .NET without its namespace.
+fn bare(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, bare)| bare)
 }
 
 /// Why a master key cannot be read.

@@ -53,10 +53,10 @@ impl Element {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// With it, an application cannot read any key at all.
-    #[error("it is no XML that ASP.NET Core reads ({0}), with which no application could read the ring")]
+    #[error("it is no XML that ASP.NET Core reads, at {0}")]
     Malformed(String),
     /// Applications may read it, and this operator does not.
-    #[error("it {0}, which this operator does not read, whatever ASP.NET Core makes of it")]
+    #[error("it {0}, which the operator does not read")]
     Unsupported(String),
     /// Applications pass it over.
     #[error("it holds <{0}>, which is neither a key nor a revocation")]
@@ -68,7 +68,7 @@ pub enum FileError {
     #[error("it is the key {0} without a usable {1}")]
     Dates(KeyId, &'static str),
     /// With it, an application cannot read any key at all.
-    #[error("it is a revocation without a usable {0}, with which no application could read the ring")]
+    #[error("it is a revocation without a usable {0}")]
     Revocation(&'static str),
 }
 

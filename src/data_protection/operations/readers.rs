@@ -6,11 +6,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    api::v1alpha1::OperationStatus,
-    capability::{
-        cost::NOTHING,
-        time::{after, whole},
-    },
+    api::v1alpha1::{OperationStatus, Remedy},
+    capability::time::{after, whole},
     data_protection::ring::schedule::RELOAD,
     kubernetes::read::process::{KUBELET_DELAY, Outdated, Processes},
 };
@@ -82,14 +79,27 @@ impl Readers<'_> {
         }
     }
 
-    /// How these are restarted, in words.
+    /// How these are restarted; `None` where all of them are being deleted already.
     #[must_use]
-    pub fn restart(&self, outdated: &Outdated) -> String {
-        let readable = self.readable();
-        let when = if self.now < readable { format!(" at {} or later", whole(readable)) } else { String::new() };
-        let command = outdated.restart(self.namespace).map(|command| format!(", {command}")).unwrap_or_default();
-        format!("{NOTHING}: restart them{when}{command}")
+    pub fn restart(&self, outdated: &Outdated) -> Option<Remedy> {
+        restart(outdated, self.namespace, self.readable(), self.now)
     }
+}
+
+/// How pods are restarted that have not read what a process reads which starts at this time or later; `None` where all of them are
+/// being deleted already.
+#[must_use]
+pub fn restart(outdated: &Outdated, namespace: &str, readable: Timestamp, now: Timestamp) -> Option<Remedy> {
+    let workloads = outdated.workloads();
+    let remedy = Remedy::free(format!("restart {workloads}{}", when(readable, now)));
+    let command = outdated.restart(namespace);
+    (!workloads.is_empty()).then(|| Remedy { command, ..remedy })
+}
+
+/// When something is to be restarted, as the end of a sentence: nothing where that may be now.
+#[must_use]
+pub fn when(readable: Timestamp, now: Timestamp) -> String {
+    if now < readable { format!(" after {}", whole(readable)) } else { String::new() }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_KEY_ANNOTATION},
+    api::v1alpha1::{OperationStage, OperationStatus, OperationType, ROTATE_KEY_ANNOTATION, Remedy},
     capability::{
         operation::{self, Again, Request, is},
         time::{after, whole, whole_or_later},
@@ -21,7 +21,6 @@ use crate::{
         secrets::RingSecrets,
         settings::Settings,
     },
-    kubernetes::name,
 };
 
 /// How far a request for another key is.
@@ -78,7 +77,7 @@ pub fn answer(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, 
         }
         let live = observed.live().into_iter().find(|(name, _)| *name == file);
         let Some(id) = live.and_then(|(_, bytes)| read::read(bytes).ok()?.key_id()) else {
-            return waiting("the new key is made, and about to be published");
+            return waiting("the new key is made, and is being published");
         };
         return published(
             settings,
@@ -99,9 +98,9 @@ pub fn answer(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, 
         return waiting(&format!("the new key is not made yet: {}", operation::paused()));
     }
     if !crate::data_protection::operations::may_make(observed, ring) {
-        return waiting("the new key cannot be made yet: see KeyRingReady");
+        return waiting("the new key cannot be made yet; see KeyRingReady");
     }
-    RotateKey { asked: Some(requested), ..waiting("the new key is about to be made") }
+    RotateKey { asked: Some(requested), ..waiting("the new key is being made") }
 }
 
 fn said(operation: Option<OperationStatus>) -> RotateKey {
@@ -128,28 +127,30 @@ fn published(
     let namespace = &settings.owner.namespace;
     let readers = Readers { published: since.0, processes: &beside.processes, namespace, now };
     let (readable, read_by) = (whole(readers.readable()), whole(readers.read_by()));
-    let secret = name::keys(&settings.owner.name);
-    let encrypts = format!("key {} encrypts (Secret {secret})", id.short());
-    let entry = OperationStatus { published: Some(since), ..entry };
+    let encrypts = format!("key {} encrypts", id.short());
+    let published = OperationStatus { published: Some(since), ..entry };
     let behind = readers.behind().filter(|_| now < readers.read_by());
+    let cannot_read = format!("Pods started earlier cannot read its entries until they reload the ring, by {read_by}");
     let message = match &behind {
         None => {
+            let told = format!("{encrypts}, and every server has read it. Earlier keys still decrypt");
             let finished = Some(operation::time(now));
-            let message =
-                format!("{encrypts}, and no server is left that has not read it. Earlier keys go on decrypting");
-            return said(Some(OperationStatus { stage: OperationStage::Completed, finished, message, ..entry }));
+            return said(Some(OperationStatus {
+                stage: OperationStage::Completed,
+                finished,
+                message: told,
+                ..published
+            }));
         }
-        Some(Behind::Pods(outdated)) => format!(
-            "{encrypts}. Pods that have read the ring before cannot read what it encrypts until they read it again, by \
-             {read_by}: {outdated}. {}",
-            readers.restart(outdated)
-        ),
-        Some(Behind::Starting) => format!("{encrypts}. Until {readable} a pod that starts may read the ring of before"),
-        Some(Behind::Unknown) => format!(
-            "{encrypts}. Servers that have read the ring before cannot read what it encrypts until they read it again, by \
-             {read_by}. Which these are is not known, since pods cannot be listed (the operator's log says why): restart all, at \
-             {readable} or later"
-        ),
+        Some(Behind::Pods(outdated)) => {
+            Message::from(format!("{encrypts}. {cannot_read}: {outdated}")).remedies(readers.restart(outdated))
+        }
+        Some(Behind::Starting) => {
+            format!("{encrypts}. A pod that starts before {readable} may still read the earlier ring").into()
+        }
+        Some(Behind::Unknown) => Message::from(format!("{encrypts}. {cannot_read}; the operator cannot list them"))
+            .remedy(Remedy::free(format!("restart the workloads that use the ring{}", readers::when(readable, now))))
+            .remedy(Remedy::look("see the operator's log for why it cannot list pods")),
     };
     let wake_at = match behind {
         Some(Behind::Unknown) => readers.read_by(),
@@ -157,5 +158,6 @@ fn published(
         Some(Behind::Pods(_)) | None => after(now, LOOK_AGAIN).min(readers.read_by()),
     };
     let ends_at = Some(operation::time(read_by));
-    RotateKey { operation: Some(OperationStatus { ends_at, message, ..entry }), asked: None, wake_at: Some(wake_at) }
+    let operation = OperationStatus { ends_at, message: message.told(), remedies: message.remedies, ..published };
+    RotateKey { operation: Some(operation), asked: None, wake_at: Some(wake_at) }
 }

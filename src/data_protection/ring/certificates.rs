@@ -225,7 +225,7 @@ impl Material {
 }
 
 /// What a file is that has the certificate only.
-pub const WITHOUT_KEY: &str = "the certificate, without its private key";
+pub const WITHOUT_KEY: &str = "the certificate without its private key";
 
 /// What one file is where a certificate lacks its private key, in words.
 #[must_use]
@@ -238,7 +238,7 @@ pub fn described(file: &[u8], of: Thumbprint) -> &'static str {
     } else if !read.0.is_empty() {
         "another certificate"
     } else {
-        "neither a certificate nor a private key that can be read"
+        "unreadable"
     }
 }
 

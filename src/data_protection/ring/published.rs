@@ -62,33 +62,31 @@ pub enum Refusal {
     #[error(transparent)]
     File(#[from] FileError),
     /// It is a key that only the application itself understands.
-    #[error("it is the key {0}, which this operator cannot use: {1}")]
+    #[error("key {id}: {1}", id = .0.short())]
     Foreign(KeyId, Foreign),
     /// Another file holds another key of this name.
-    #[error("it is the key {0}, which another file holds with another content")]
+    #[error("key {id} is in another file with another content", id = .0.short())]
     Duplicate(KeyId),
     /// Another file holds it too.
-    #[error("it is the key {0}, which another file holds too, and no application can read a ring with both")]
+    #[error("key {id} is in another file too, and no application reads a ring with both", id = .0.short())]
     InTwoFiles(KeyId),
     /// Of its name applications read nothing, and it holds a key or a revocation.
-    #[error(
-        "it holds a key or a revocation, and its name does not end with .xml, so that ASP.NET Core does not read it"
-    )]
+    #[error("it holds a key or a revocation, but ASP.NET Core reads only names that end with .xml")]
     Misnamed,
     /// Of its name applications read nothing.
-    #[error("its name does not end with .xml, so that ASP.NET Core does not read it")]
+    #[error("ASP.NET Core reads only names that end with .xml")]
     NotRead,
     /// It is one of too many.
-    #[error("it is one of over {0} files")]
+    #[error("the Secret has over {0} files")]
     TooMany(usize),
     /// A file of this name was edited.
-    #[error("it was edited: it is written anew")]
+    #[error("it was edited")]
     Edited,
     /// A key or a revocation stands in a file of another name.
-    #[error("it is kept under the name that it should have")]
+    #[error("it has another name than its key or revocation")]
     Renamed,
     /// It revokes every key before a date.
-    #[error("it is spelled out: one revocation for each key that it revokes")]
+    #[error("it revokes all keys before a date, and becomes one revocation for each")]
     ByDate,
     /// What it says, another file says already.
     #[error("another file says the same")]

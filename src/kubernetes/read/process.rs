@@ -13,6 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::workload::{Workload, listed, restart};
 
+/// How many pods of a workload are told by their names.
+const NAMED: usize = 2;
+
 /// How long kubelet may take to bring a changed Secret to its pods: its period of a minute, and some. A container that starts
 /// before then may read what was there before.
 pub const KUBELET_DELAY: SignedDuration = SignedDuration::from_mins(2);
@@ -69,7 +72,7 @@ impl Processes {
         for process in processes {
             if process.is_there(now) && process.started.is_some_and(|started| started < time) {
                 let Process { workload, pod, deleted, .. } = process;
-                let told = if deleted.is_some() { format!("{pod}, which is being deleted") } else { pod.clone() };
+                let told = if deleted.is_some() { format!("{pod}, being deleted") } else { pod.clone() };
                 outdated.pods.entry(workload.clone()).or_default().push(told);
                 outdated.left.extend(deleted.is_none().then(|| workload.clone()));
             }
@@ -100,6 +103,13 @@ impl Outdated {
         self.pods.is_empty()
     }
 
+    /// Whom to restart: the workloads of those that nobody is deleting already. It is empty where there are none.
+    #[must_use]
+    pub fn workloads(&self) -> String {
+        let names: Vec<String> = self.left.iter().map(ToString::to_string).collect();
+        listed(&names, " and ")
+    }
+
     /// The command that restarts them; `None` where there is none for what they are, or they are being deleted already.
     #[must_use]
     pub fn restart(&self, namespace: &str) -> Option<String> {
@@ -107,13 +117,18 @@ impl Outdated {
     }
 }
 
-/// For example `Deployment web (2 pods: web-1, web-2) and Pod debug`.
+/// For example `Deployment web (3 pods: web-1, web-2, ...)`; of several workloads, how many pods each has: `Deployment web (3 pods)
+/// and Pod debug`.
 impl fmt::Display for Outdated {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_single = self.pods.len() == 1;
         let told = self.pods.iter().map(|(workload, pods)| match pods.as_slice() {
             [only] if workload.kind == "Pod" && workload.name == *only => workload.to_string(),
-            [only] => format!("{workload} (1 pod: {only})"),
-            pods => format!("{workload} ({} pods: {})", pods.len(), listed(pods, ", ")),
+            [only] if is_single => format!("{workload} (1 pod: {only})"),
+            [_] => format!("{workload} (1 pod)"),
+            pods if !is_single => format!("{workload} ({} pods)", pods.len()),
+            pods if pods.len() <= NAMED => format!("{workload} ({} pods: {})", pods.len(), pods.join(", ")),
+            pods => format!("{workload} ({} pods: {}, ...)", pods.len(), pods[..NAMED].join(", ")),
         });
         formatter.write_str(&listed(&told.collect::<Vec<_>>(), " and "))
     }

@@ -4,10 +4,11 @@
 
 use super::Input;
 use crate::{
-    api::v1alpha1::{FLUSH_ANNOTATION, Inspect},
+    api::v1alpha1::{FLUSH_ANNOTATION, Inspect, Remedy},
     capability::operation::Again,
-    data_protection::ring::Ring,
-    kubernetes::{name, read::workload::listed},
+    condition::Message,
+    data_protection::{operations::readers, ring::Ring},
+    kubernetes::read::workload::listed,
 };
 
 impl Input<'_> {
@@ -17,7 +18,7 @@ impl Input<'_> {
             [only] => format!("key {}", only.short()),
             keys => {
                 let short: Vec<String> = keys.iter().map(|key| key.short()).collect();
-                format!("the {} keys {}", keys.len(), listed(&short, " and "))
+                format!("keys {}", listed(&short, " and "))
             }
         }
     }
@@ -36,44 +37,41 @@ impl Input<'_> {
         if self.keys.len() == 1 { "it" } else { "they" }
     }
 
+    /// That they are revoked, and which one encrypts.
     pub(super) fn told(&self, ring: &Ring) -> String {
-        let active = ring
-            .ring
-            .active(self.now)
-            .map_or_else(String::new, |active| format!(", and {} encrypts", active.id.short()));
-        format!("{} revoked{active}: Secret {} says so", self.are(), name::keys(&self.settings.owner.name))
+        let active = ring.ring.active(self.now);
+        let active = active.map_or_else(String::new, |active| format!("; {} encrypts", active.id.short()));
+        format!("{} revoked{active}", self.are())
     }
 
-    pub(super) fn restart(&self) -> String {
-        format!(
-            "Processes that have read the ring before go on with {} for up to a day: restart {} a minute or two from now, when \
-             kubelet has brought the Secret to their pods",
-            self.them(),
-            self.observed.beside.consumers
-        )
+    /// Who goes on with them, and how that ends.
+    pub(super) fn go_on(&self, message: Message) -> Message {
+        let published =
+            self.before.and_then(|before| before.published.as_ref()).map_or(self.now, |published| published.0);
+        let when = readers::when(readers::readable_from(published), self.now);
+        message
+            .and("Pods that read the ring before use it for up to a day")
+            .remedy(Remedy::free(format!("restart {}{when}", self.observed.beside.consumers)))
     }
 
     /// What became of the entries.
-    pub(super) fn outcome(&self, removed: Option<i64>) -> String {
+    pub(super) fn outcome(&self, message: Message, removed: Option<i64>) -> Message {
         let counted = self.before.and_then(|before| Some((before.affected?, before.entries?)));
-        match (counted, removed) {
-            (_, Some(removed)) => format!("{removed} stored entries that {} encrypted were removed", self.they()),
+        let flush = match self.settings.inspect {
+            Inspect::Payloads => "flush unreadable entries",
+            Inspect::Metadata => "set spec.entries.inspect: Payloads, and flush unreadable entries",
+        };
+        let told = match (counted, removed) {
+            (_, Some(removed)) => return message.and(&format!("{removed} stored entries were removed")),
             (Some((0, entries)), None) => {
-                format!("None of {entries} stored entries was encrypted with {}", self.them())
+                return message.and(&format!("None of {entries} stored entries needs {}", self.them()));
             }
-            (counted, None) => format!(
-                "{} cannot be read any more, and applications fail on them (IDW10802) until they expire or are removed. \
-                 Costs entries that nobody can read, and no others: {}{}",
-                counted.map_or_else(
-                    || format!("Stored entries that {} encrypted", self.they()),
-                    |(affected, entries)| format!("{affected} of {entries} stored entries")
-                ),
-                Again::saying("unreadable").command(&self.settings.owner, FLUSH_ANNOTATION),
-                match self.settings.inspect {
-                    Inspect::Payloads => "",
-                    Inspect::Metadata => ", once spec.entries.inspect is Payloads",
-                }
-            ),
-        }
+            (Some((affected, entries)), None) => format!("{affected} of {entries} stored entries"),
+            (None, None) => format!("Stored entries that {} encrypted", self.they()),
+        };
+        message.and(&format!("{told} cannot be read any more (IDW10802)")).remedy(
+            Remedy::costing("entries that nobody can read", flush)
+                .command(Again::saying("unreadable").command(&self.settings.owner, FLUSH_ANNOTATION)),
+        )
     }
 }

@@ -20,7 +20,7 @@ mod stages;
 use jiff::Timestamp;
 
 use crate::{
-    api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION},
+    api::v1alpha1::{Inspect, OperationStage, OperationStatus, OperationType, REVOKE_KEY_ANNOTATION, Remedy},
     capability::operation::{self, Again, Request, is},
     condition::Message,
     data_protection::{
@@ -98,12 +98,14 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, no
     let begun = begun(wish, observed, ring, before, requested);
     let is_begun = begun.is_some();
     if let Some(odd) = wish.odd.as_ref().filter(|_| !is_begun) {
-        return ignored(&format!("after the key it says {odd:?}, and only `remove` may stand there"));
+        return ignored(&format!("after the key only `remove` may stand, not {odd:?}"));
     }
     if wish.removes && settings.inspect == Inspect::Metadata && !is_begun {
-        let why = "spec.entries.inspect is Metadata, so the operator does not look into entries, and cannot tell which of them \
-                   the key encrypted: set it to Payloads, or leave out `remove`";
-        return ignored_but(why, again(wish.key.as_deref().unwrap_or_default()));
+        let why = "spec.entries.inspect is Metadata, so the entries to remove cannot be found";
+        let again = again(wish.key.as_deref().unwrap_or_default());
+        let message = operation::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why, again.as_ref())
+            .remedy(Remedy::free("set spec.entries.inspect: Payloads, and request it as before"));
+        return said(Some(entry(OperationStage::Ignored, Some(requested), message)));
     }
     // One that was seen in time is followed, however long it had to wait.
     if let Some(why) = operation::refused(requested, settings.created, now).filter(|_| before.is_none() && !is_begun) {
@@ -130,7 +132,7 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, no
     }
     if order.needs_key && !(crate::data_protection::operations::may_make(observed, ring) && ring.at_once(now).is_some())
     {
-        let why = "no key can be made to take its place, see KeyRingReady";
+        let why = "no key can be made to take its place; see KeyRingReady";
         return input.kept(OperationStage::Waiting, format!("{} not revoked yet: {why}", input.are()));
     }
     input.count(order)

@@ -53,16 +53,17 @@ pub(super) fn find(ring: &Ring, wish: &RevokeRequest) -> Result<Vec<KeyId>, Stri
         let why = if members.is_empty() { "there is no key" } else { "every key is revoked already" };
         return if keys.is_empty() { Err(why.to_owned()) } else { Ok(keys) };
     }
-    let example = "see status.keyRing, or say `all`";
-    let written = wish.key.as_deref().ok_or_else(|| format!("it names no key, {example}"))?;
+    let written = wish.key.as_deref().ok_or("it names no key of status.keyRing, and does not say `all`")?;
     if written.len() < LEAST_DIGITS {
-        return Err(format!("it names the key {written:?}, which is too short, {example}"));
+        return Err(format!("it names key {written:?}, which is too short: {LEAST_DIGITS} digits are needed"));
     }
     let mut named = members.iter().filter(|member| member.id.to_string().starts_with(written));
     match (named.next(), named.next()) {
         (Some(member), None) => Ok(vec![member.id]),
-        (None, _) => Err(format!("it names the key {written:?}, which is not in the ring, {example}")),
-        (Some(_), Some(_)) => Err(format!("it names the key {written:?}, and several begin like this, {example}")),
+        (None, _) => Err(format!("it names key {written:?}, which is not in the ring (see status.keyRing)")),
+        (Some(_), Some(_)) => {
+            Err(format!("it names key {written:?}, and several begin like this (see status.keyRing)"))
+        }
     }
 }
 
@@ -90,9 +91,9 @@ pub(super) fn another(ring: &Ring, words: &str, now: Timestamp) -> Option<Again>
         &id
     };
     let costs = match active {
-        _ if says(ALL) => "Costs what all keys encrypted".to_owned(),
-        Some(active) if active.id == key.id => format!("Costs what key {short}, the active one, encrypted"),
-        _ => format!("Costs what key {short} encrypted"),
+        _ if says(ALL) => "what all keys encrypted".to_owned(),
+        Some(active) if active.id == key.id => format!("what key {short}, the active one, encrypted"),
+        _ => format!("what key {short} encrypted"),
     };
     let rest = if says(REMOVE) && (says(ALL) || meant.is_some()) {
         format!("{key_words} {REMOVE}")
@@ -113,9 +114,9 @@ pub(super) fn lacks_room(owner: &str, ring: &Ring, order: &Revocations) -> Optio
     let and_key = if order.needs_key { " and a new key" } else { "" };
     (!room.has(needed + kept)).then(|| {
         format!(
-            "{what}{and_key} would take {needed} bytes, and of the {CAPACITY} that Secret {} can hold {used} are used{}",
+            "{what}{and_key} need {needed} bytes, and Secret {} holds {used} of {CAPACITY} already{}",
             name::keys(owner),
-            if kept > 0 { format!(", and {kept} are kept for an emergency") } else { String::new() }
+            if kept > 0 { format!("; {kept} are kept for an emergency") } else { String::new() }
         )
     })
 }

@@ -15,11 +15,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::v1alpha1::{OperationStage, OperationStatus},
+    api::v1alpha1::{OperationStage, OperationStatus, Remedy},
     capability::{
         progress::{Progress, State, Step},
         time::{after, whole},
     },
+    condition::Message,
     data_protection::operations::readers::{Behind, Readers},
     kubernetes::read::process::Processes,
 };
@@ -51,8 +52,8 @@ pub enum Next {
     Sweep(Step),
     /// Processes are waited for.
     Wait {
-        /// Which, and what to do, in words.
-        what: String,
+        /// Which, and what to do.
+        what: Message,
         /// When it is to be looked at again.
         wake_at: Timestamp,
     },
@@ -88,27 +89,24 @@ impl Removal<'_> {
         match readers.behind()? {
             Behind::Unknown => (self.now < read).then(|| Next::Wait { what: self.unknown(read), wake_at: read }),
             Behind::Pods(outdated) => {
-                let what = format!(
-                    "Pods that have read the ring before may go on with it, and store what is then removed once more: {outdated}. \
-                     Waiting until none of them runs. {}",
-                    readers.restart(&outdated)
-                );
+                let what = format!("Pods that read the ring before may store more, and are waited for: {outdated}");
+                let what = Message::from(what).remedies(readers.restart(&outdated));
                 Some(Next::Wait { what, wake_at: look_again })
             }
             Behind::Starting => {
-                let what = format!("Until {} a pod that starts may still read the ring of before", whole(readable));
+                let what = format!("A pod that starts before {} may store more", whole(readable)).into();
                 Some(Next::Wait { what, wake_at: readable.min(look_again) })
             }
         }
     }
 
-    fn unknown(&self, read: Timestamp) -> String {
-        format!(
-            "Which pods have read the ring before cannot be found out, since the operator cannot list the pods of namespace {} \
-             (its log says why): restart those that use it. At {}, when every process has read the ring by itself, what they \
-             have stored until then is removed once more",
-            self.namespace,
-            whole(read)
-        )
+    fn unknown(&self, read: Timestamp) -> Message {
+        Message::from(format!(
+            "Pods that read the ring before may store more, which is removed at {}; the operator cannot list the pods of namespace {}",
+            whole(read),
+            self.namespace
+        ))
+        .remedy(Remedy::free("restart the workloads that use the ring"))
+        .remedy(Remedy::look("see the operator's log for why it cannot list pods"))
     }
 }

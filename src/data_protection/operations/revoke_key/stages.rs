@@ -17,6 +17,7 @@ use crate::{
         progress::{AGAIN_AFTER, Progress, State, Step, SweepId, number},
         time::{after, whole_or_later},
     },
+    condition::Message,
     data_protection::{
         key::{id::KeyId, revocation::Revocation},
         ring::{Ring, in_use::EntriesOfKeys},
@@ -26,7 +27,7 @@ use crate::{
 /// How long a revocation waits for the count.
 const COUNT_LIMIT: SignedDuration = SignedDuration::from_mins(2);
 /// Why no entry is counted or removed.
-const NOT_INSPECTED: &str = "spec.entries.inspect is Metadata, so that no entry is looked into";
+const NOT_INSPECTED: &str = "spec.entries.inspect is Metadata";
 
 impl Input<'_> {
     /// The keys are still in use: what they encrypted is counted, said, and then they are revoked.
@@ -44,30 +45,27 @@ impl Input<'_> {
             }
             _ => None,
         };
-        let (are, them) = (self.are(), self.them());
+        let are = self.are();
         if counted.is_some() || given_up.is_some() || self.is_begun {
             let what = match (counted, given_up) {
                 (Some((affected, entries)), _) => {
-                    format!("{affected} of {entries} stored entries become unreadable with {them}")
+                    format!("; {affected} of {entries} stored entries become unreadable")
                 }
-                (None, Some(why)) => {
-                    format!("how many stored entries become unreadable with {them} could not be counted: {why}")
-                }
-                (None, None) => "it was begun before".to_owned(),
+                (None, Some(why)) => format!("; entries that become unreadable could not be counted: {why}"),
+                (None, None) => String::new(),
             };
-            let mut revoke = self.kept(OperationStage::Counting, format!("{are} being revoked: {what}"));
+            let mut revoke = self.kept(OperationStage::Counting, format!("{are} being revoked{what}"));
             revoke.order = Some(order);
             return revoke;
         }
-        let named = self.named();
         let mut revoke = self.kept(
             OperationStage::Counting,
-            format!("the stored entries that become unreadable with {named} are being counted; then {are} revoked"),
+            format!("counting the stored entries that become unreadable before {are} revoked"),
         );
         if let (Some(Progress { tally, state: State::Done, .. }), Some(entry)) = (progress, &mut revoke.operation) {
             (entry.affected, entry.entries) = (Some(number(tally.meant)), Some(number(tally.keys)));
             entry.message =
-                format!("{} of {} stored entries become unreadable now that {are} revoked", tally.meant, tally.keys);
+                format!("{} of {} stored entries become unreadable: {are} being revoked", tally.meant, tally.keys);
         }
         revoke.sweep = Some(self.sweep(Step::Count));
         revoke.wake_at = Some(after(begun, COUNT_LIMIT));
@@ -82,7 +80,7 @@ impl Input<'_> {
             live.iter().any(|(name, _)| *name == file)
         };
         if !self.keys.iter().all(is_live) {
-            return self.kept(OperationStage::Counting, "the revocation is made, and about to be published".to_owned());
+            return self.kept(OperationStage::Counting, "the revocation is made, and is being published");
         }
         let revoked = self.told(ring);
         let mut revoke = if self.wish.removes && self.settings.held {
@@ -94,7 +92,7 @@ impl Input<'_> {
         } else if self.wish.removes {
             self.remove(&revoked)
         } else {
-            self.completed(&format!("{revoked}. {}", self.restart()), None)
+            self.completed(self.go_on(revoked.into()), None)
         };
         if let Some(entry) = &mut revoke.operation {
             entry.published = entry.published.clone().or_else(|| Some(operation::time(whole_or_later(self.now))));
@@ -118,25 +116,26 @@ impl Input<'_> {
         let removed = progress.map(|progress| number(progress.tally.removed));
         let removed = removed.max(self.before.and_then(|before| before.removed));
         let mut revoke = match removal.next() {
-            Next::Done => return self.completed(revoked, removed),
+            Next::Done => return self.completed(revoked.into(), removed),
             Next::Published => {
-                let mut revoke = self.kept(OperationStage::Published, format!("{revoked}. {}", self.restart()));
+                let mut revoke = self.kept(OperationStage::Published, self.go_on(revoked.into()));
                 revoke.wake_at = Some(after(self.now, AGAIN_AFTER));
                 revoke
             }
             Next::Wait { what, wake_at } => {
-                let message = format!("{revoked}, and what {} encrypted was removed. {what}", self.they());
+                let message = Message::from(format!("{revoked}. What {} encrypted was removed", self.they()));
+                let message = message.and(&what.text).remedies(what.remedies);
                 let mut revoke = self.kept(OperationStage::AwaitingRestart, message);
                 revoke.wake_at = Some(wake_at);
                 revoke
             }
             Next::Sweep(step) => {
                 let why = match (progress.map(|progress| &progress.state), obstacle) {
-                    (Some(State::Failing { why, .. }), None) => format!(" (begun again soon, since {why})"),
+                    (Some(State::Failing { why, .. }), None) => format!(" (again soon: {why})"),
                     (_, Some(obstacle)) => format!(" (not yet: {obstacle})"),
                     _ => String::new(),
                 };
-                let again = if step == Step::RemoveLast { ", and no process stores it any more" } else { "" };
+                let again = if step == Step::RemoveLast { " for the last time" } else { "" };
                 let message = format!("{revoked}. What {} encrypted is being removed{again}{why}", self.they());
                 let mut revoke = self.kept(OperationStage::Removing, message);
                 if obstacle.is_none() {
@@ -152,8 +151,8 @@ impl Input<'_> {
         revoke
     }
 
-    fn completed(&self, told: &str, removed: Option<i64>) -> Revoke {
-        let mut revoke = self.kept(OperationStage::Completed, format!("{told}. {}", self.outcome(removed)));
+    fn completed(&self, told: Message, removed: Option<i64>) -> Revoke {
+        let mut revoke = self.kept(OperationStage::Completed, self.outcome(told, removed));
         if let Some(entry) = &mut revoke.operation {
             let finished = operation::time(self.now);
             let started = entry.started.as_ref().map_or(self.now, |started| started.0);
@@ -190,11 +189,14 @@ impl Input<'_> {
     }
 
     /// The entry of a stage, with what was told before.
-    pub(super) fn kept(&self, stage: OperationStage, message: String) -> Revoke {
+    pub(super) fn kept(&self, stage: OperationStage, message: impl Into<Message>) -> Revoke {
         let fresh = entry(stage, Some(self.requested), message);
         let mut entry = match self.before {
             None => fresh,
-            Some(before) => OperationStatus { stage: fresh.stage, message: fresh.message, ..before.clone() },
+            Some(before) => {
+                let OperationStatus { stage, message, remedies, .. } = fresh;
+                OperationStatus { stage, message, remedies, ..before.clone() }
+            }
         };
         if stage != OperationStage::Waiting {
             entry.started = entry.started.or_else(|| Some(operation::time(self.now)));
