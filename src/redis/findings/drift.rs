@@ -183,9 +183,9 @@ pub fn uncorrected(settings: &Settings, cost: Restart, pod: &str, fact: &str, co
         Correction::Ineffective(still) => message
             .and(&format!("Redis accepted the change, and still has {}", amount(still)))
             .remedy(cost.remedy(settings, pod)),
-        Correction::Withheld => message.and("Not corrected while the cache is paused or SpecValid is False"),
+        Correction::Withheld => message.and("It is left alone while the cache is paused or SpecValid is False"),
         Correction::NoRoom => {
-            message.and("Not corrected until the pod is replaced, since its container has no room: see SpecValid")
+            message.and("It is left alone until the pod is replaced, since its container has no room: see SpecValid")
         }
     }
 }
