@@ -19,6 +19,12 @@ pub fn fault(message: &str, remedies: &[Remedy]) -> Option<String> {
     if let Some(unpaid) = unpaid {
         return Some(format!("it is not told what this costs: {unpaid}"));
     }
+    let is_free = |remedy: &Remedy| remedy.costs.as_ref().is_some_and(|costs| costs.starts_with("nothing"));
+    let costly = |remedy: &Remedy| remedy.costs.is_some() && !is_free(remedy);
+    let late = |remedy: &&Remedy| is_free(remedy) && !remedy.step.starts_with("after that");
+    if let Some(late) = remedies.iter().skip_while(|remedy| !costly(remedy)).find(late) {
+        return Some(format!("what costs nothing comes first: {}", late.sentence()));
+    }
     let first = remedies.first().map(Remedy::sentence);
     let is_told = first.is_none_or(|first| message.contains(&first));
     (!is_told).then(|| format!("the first step does not stand in the message: {message}"))
@@ -86,6 +92,7 @@ fn what_is_wrong_with_a_message_is_seen() {
         ("see `kubectl get pods`", vec![]),
         ("it is full. Set spec.redis.acl: Strict", vec![Remedy::look("set spec.redis.acl: Strict")]),
         ("it is full. Restart it", vec![Remedy::look("restart it").command("kubectl delete pod a")]),
+        ("it is full. Costs all entries: restart it", vec![Remedy::costing("all entries", "restart it"), remedy()]),
         (&"x".repeat(LONGEST + 1), vec![]),
     ] {
         assert!(fault(message, &remedies).is_some(), "{message}");
