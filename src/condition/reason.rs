@@ -46,8 +46,19 @@ closed! {
         ///
         /// Applications connect to the Service. Where the server answers at the pod's own address and not at the Service's,
         /// look at the `EndpointSlices` of the Service, at kube-proxy on the operator's node and at the cluster's DNS.
+        ///
+        /// The Service leads elsewhere where somebody changed its type, its selector or its ports, or where a pod that is no
+        /// server has all labels of one: a copy of the server's pod for debugging, for example, which the Service then gives a
+        /// share of the connections. The operator makes the Service again and puts its fields right, but not while the cache is
+        /// paused or SpecValid is False. Another pod is left alone: remove the label, or delete the pod.
         AddressUnusable: Outage,
         /// The Secret with the connection, or the `ConfigMap` with the settings, is missing or says something else.
+        ///
+        /// The Secret with the connection has the password, so it cannot simply be written again where it was deleted: a new
+        /// password is made, Redis takes it beside the earlier one, and the Secret comes back with it within seconds. Pods that
+        /// run keep their connections meanwhile; those that start wait for the Secret, as `kubectl describe pod` tells.
+        /// Redis__InstanceName in the `ConfigMap` is what each key begins with: with another one Redis refuses the
+        /// application's keys (NOPERM). While the cache is paused, or SpecValid is False, nothing of it is made again.
         NotPublished: Outage,
         /// A setting had been changed on the server; it was set again and read back.
         ///
@@ -55,6 +66,9 @@ closed! {
         /// Otherwise somebody or something sends `CONFIG SET` or `ACL SETUSER`, for which it needs the operator's login: look
         /// for scripts and for people who can read Secret `<name>-redis-operator` or run commands in the pod. While the cache
         /// is paused nothing is corrected.
+        ///
+        /// Of users: deleting Secret `<name>-redis-operator` makes another login. No pod is replaced for that where the operator
+        /// holds a connection, and the earlier login ends with `spec.redis.passwordRotation.overlap`.
         DriftCorrected: Risk,
         /// Objects or pods are on their way.
         ///
@@ -104,6 +118,9 @@ closed! {
         /// The API server refused a write, or did not answer.
         WriteFailed: Outage,
         /// Redis does not take the password in the Secret that applications read, and the cache is paused.
+        ///
+        /// Somebody put another password into the Secret, and the operator does not follow it while the cache is paused. Remove
+        /// the annotation, and Redis takes it beside the earlier one; or put the earlier one back.
         PasswordMismatch: Outage,
         /// The applications' password is a new one, and Redis has it.
         ///
@@ -113,6 +130,10 @@ closed! {
         /// the annotation `tokencache.dev/rotate-password-requested`.
         NewPassword: Risk,
         /// Somebody changed the applications' password to one that no connection string can carry; it was put back.
+        ///
+        /// StackExchange.Redis splits a connection string at commas, cuts off white space around its parts, and knows no
+        /// escape. A password that it cannot carry is put back to the one that Redis takes; another one is followed, and the
+        /// earlier one stays valid for the overlap.
         PasswordEditUndone: Risk,
         /// Redis restarts to learn a new operator password.
         ///
@@ -282,30 +303,75 @@ closed! {
         /// The wanted certificate is served.
         CertificateServed: Note,
         /// The wanted certificate has not reached the pod yet; another one is served.
+        ///
+        /// kubelet brings a changed Secret to a pod within a minute or two, and Redis then loads the certificate without a
+        /// restart. Where it takes longer, the pod's events tell why; often kubelet on that node has no connection to the API
+        /// server.
         ReloadPending: Note,
         /// Redis refuses to load the wanted certificate.
+        ///
+        /// Redis gives the same error for a file that is not there and for one that it cannot read. The operator tries again at
+        /// every look. The server's log tells more: where it names a missing file, kubelet has not brought the Secret to the
+        /// pod, and the pod's events tell why; where it names the file's content, the certificate or its key is of a kind that
+        /// the server's OpenSSL does not take.
         ReloadRefused: Outage,
         /// There is no Secret with a certificate.
+        ///
+        /// For TlsReady: a Secret of type `kubernetes.io/tls`, as cert-manager makes it for a Certificate with the Service's name in
+        /// `dnsNames`: the server's certificate in `tls.crt`, its key in `tls.key`, and in `ca.crt` the root that applications
+        /// are to trust.
         CertificateMissing: Outage,
         /// The certificate that the next key needs cannot be used; the keys that there are do not need it.
         NextCertificateUnusable: Risk,
         /// Nobody has the certificate of a key, and no stored entry needs that key.
         UnusedCertificateMissing: Risk,
         /// What should be a certificate or a key is none.
+        ///
+        /// The value under the key that is named is not what it should be, in PEM: often it is DER, is encoded with base64
+        /// twice, or lacks its first or last line. For TlsReady, without a CA in `ca.crt`, applications would not know whom to trust.
+        /// `kubectl get secret -o yaml` shows each value encoded once.
         CertificateMalformed: Outage,
         /// The certificate has a key of another kind than RSA.
         CertificateNotRsa: Outage,
         /// The key belongs to another certificate.
+        ///
+        /// Certificate and key come from two different orders: often one was renewed, and only one of the two files was
+        /// written. Write both at once.
         KeyMismatch: Outage,
         /// The certificate's time is over.
+        ///
+        /// Where cert-manager makes the certificate, see the conditions of its Certificate and its CertificateRequests. Where
+        /// the operator makes it, it is renewed after 60 of its 90 days, unless the cache is paused: then remove the
+        /// annotation. A renewed certificate is loaded without a restart. Where the certificate in the Secret is good, one
+        /// between it and the root may have expired, or the operator's clock is wrong.
         CertificateExpired: Outage,
         /// The certificate's time has not come.
+        ///
+        /// The clock of whoever made the certificate is ahead, or the operator's node is behind. Compare `notBefore` with the
+        /// time on both.
         CertificateNotYetValid: Outage,
         /// The certificate is for other names.
+        ///
+        /// Applications connect to `NAME-redis.NAMESPACE.svc` and compare it with the certificate's subject alternative names
+        /// of type DNS; the common name does not count. Add this name where the certificate is ordered, in cert-manager to
+        /// `dnsNames`.
         CertificateNameMismatch: Outage,
         /// No trusted authority signed the certificate.
+        ///
+        /// .NET trusts roots only, so `ca.crt` must hold the root; an intermediate CA alone is not enough, and may stand in
+        /// `tls.crt` after the server's certificate or in `ca.crt` beside the root. A CA certificate in `tls.crt` is refused as
+        /// a server's: sign a server certificate with it. Before the root changes, put both roots into `ca.crt`, and the
+        /// certificate of the new one a day later. Where the server shows one that is not in any Secret of the cache, it was
+        /// overwritten with CONFIG SET or by another image: the operator has it replaced over a connection that it still holds,
+        /// and otherwise replaces the pod at the time that is told, unless the server shows the right one by then. It sends its
+        /// password to nobody who cannot prove who it is. Where that did not help, something else is at work: see the pod's
+        /// image, and who can write Secrets and pods in the namespace.
         CertificateUntrusted: Outage,
         /// Redis answers in plain text where TLS was expected.
+        ///
+        /// Something other than the configuration of this cache is at work: a service mesh's proxy that ends TLS before Redis,
+        /// another configuration file, or CONFIG SET. Nothing secret was sent. A restart brings the server's own configuration
+        /// back; a proxy has to be taken off port 6380.
         PlainText: Outage,
         /// What `TlsReady` tells keeps Redis from starting, or the operator from asking it.
         TlsNotReady: Outage,
@@ -313,6 +379,9 @@ closed! {
         /// The settings were read back as wanted.
         Verified: Note,
         /// The users were read back as wanted, and more is said of them than this version knows.
+        ///
+        /// A later version of the server describes its users with words that this version of the operator has never seen, such
+        /// as new kinds of rights. What is known of the users was compared, and is as wanted. Update the operator.
         UnknownRules: Note,
         /// Redis could not be asked.
         RedisUnavailable: Outage,
@@ -360,25 +429,67 @@ closed! {
         /// Nothing was refused of late.
         NothingRefused: Note,
         /// A login with a wrong password was refused.
+        ///
+        /// An application has a password from before the last change, and asks the identity provider for every token, as if
+        /// there were no cache. Applications read the Secret when they start, also where it is mounted as a file: restart those
+        /// that started before the password changed. Some are named where pods can be listed; a process outside of the cluster,
+        /// and a copy of the Secret elsewhere, cannot be seen.
         LoginRefused: Risk,
         /// Logins with a wrong password are refused, and no application is logged in.
+        ///
+        /// As LoginRefused, and no application is logged in: no token is read or written. After a rotation all applications are
+        /// to be restarted within the overlap. Where the Secret and every application agree, somebody changed the user on the
+        /// server, and UsersVerified or RedisAvailable tells so.
         EveryLoginRefused: Outage,
         /// A command was refused.
+        ///
+        /// Package Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x writes entries with Lua scripts (`eval`, `evalsha`,
+        /// `script|load`), which only `acl: Compatible` allows: without it, that package writes nothing and says nothing. From
+        /// 9.0 on it needs none. `acl: Strict` has what that package sends with the published connectionString, and nothing
+        /// else; other options of a connection string need `Standard`. No client of the cache sends any other command, so
+        /// another application or a person uses the login: `ACL LOG` on the server tells from which address.
         CommandRefused: Risk,
         /// A key outside of the prefix was refused.
+        ///
+        /// The application has another InstanceName than the cache: it has to read Redis__InstanceName from the `ConfigMap`,
+        /// which `envFrom` does, and must not set `InstanceName` in its code. Another application that uses this login needs a
+        /// TokenCache of its own, or both read each other's entries.
         KeyRefused: Risk,
         /// A channel was refused.
+        ///
+        /// StackExchange.Redis subscribes to channels where its connection string does not say otherwise; the published
+        /// connectionString does (`configChannel=`). Where applications use that, another application uses this login.
         ChannelRefused: Risk,
 
         /// What is written is brought to a volume.
+        ///
+        /// A restart loses the last second of writes at most. So does the loss of the node, unless the volume is a part of that
+        /// node (a local volume). With `whenDeleted: Retain`, a TokenCache of the same name takes the claim up again with its
+        /// entries.
         Persisted: Note,
         /// Entries are held in memory only, as the spec asks.
+        ///
+        /// This is what `spec: {}` means, and no warning. Applications whose entries are lost ask the identity provider again,
+        /// and users who still have a session cookie may have to sign in again. A volume cannot be added to a TokenCache later:
+        /// make a second one with `spec.redis.persistence`, and move applications to it.
         InMemory: Note,
         /// Redis could not append what was written to its file.
+        ///
+        /// Most often the volume is full, which the server's log says (`No space left on device`). Enlarge the claim, where its
+        /// StorageClass has `allowVolumeExpansion: true`; Redis goes on by itself as soon as it can write. Otherwise the volume
+        /// or its node is at fault.
         SaveFailed: Risk,
         /// Redis could not write its file anew.
+        ///
+        /// The append-only file is written anew from time to time, so that it holds each entry once. Most often the volume has
+        /// no room for the new file beside the old one, or no memory was left for the fork. Until it succeeds, nothing is lost.
+        /// Enlarge the claim, where its StorageClass has `allowVolumeExpansion: true`.
         RewriteFailed: Risk,
         /// The volume is smaller than three times `maxMemory`, and writes are refused once it is full.
+        ///
+        /// The append-only file may take three times what the entries take: it grows to twice their size before it is written
+        /// anew, and the new file needs room beside it. A claim cannot get smaller, and can be enlarged where its StorageClass
+        /// has `allowVolumeExpansion: true`. With a lower `spec.redis.maxMemory`, entries that find no room are evicted.
         VolumeTooSmall: Risk,
         /// A setting of how Redis saves what is written is not as wanted, and stays so.
         SaveSettingDiffers: Risk,
@@ -611,25 +722,55 @@ closed! {
         PlainEntries: Risk,
 
         /// No pod has the applications' earlier password.
+        ///
+        /// No pod that was seen to use the Secret started before the new password had reached its node. What is outside of the
+        /// cluster, or reads a copy, cannot be seen.
         RolledOut: Note,
         /// Pods have the applications' earlier password, which ends within a day.
+        ///
+        /// A pod that started before the new password was published, or within two minutes after that, may have read the
+        /// earlier one, however it uses the Secret. Restart each workload that is named. With `passwordRotation.wait:
+        /// Consumers`, the default, the end waits for these pods, for a further overlap at most; with `Clock` it does not, and
+        /// they are refused (WRONGPASS) when they connect next. Open connections stay.
         EarlierPasswordInUse: Risk,
         /// The applications' earlier password is valid for longer, since pods have it.
+        ///
+        /// The overlap is over, and pods that may have the earlier password still run. It ends about a minute after the last
+        /// of them, and at the latest after a further overlap; whoever has it then is refused (WRONGPASS) when connecting
+        /// next.
         PasswordOverlapExtended: Risk,
         /// It cannot be found out which pods use what is published.
+        ///
+        /// The operator's log says why it cannot list pods: most often its Role lacks that right, or the API server does not
+        /// answer. With `passwordRotation.wait: Consumers` the earlier password then stays valid for the further overlap, in
+        /// case somebody uses it.
         ConsumersUnknown: Note,
 
         /// A request of an annotation is not followed.
         RequestIgnored: Risk,
         /// Another password of the applications is being made valid beside the earlier one.
+        ///
+        /// Nothing is published for two minutes: so long kubelet may take to bring the users' file to the pod, and a server
+        /// that restarted before would not know the new password. Then each server is looked at, and has to take both.
         PasswordRotationStarted: Note,
         /// The applications' new password is published, and the earlier one is valid still.
+        ///
+        /// Restart what reads the Secret within the overlap. Where the annotation `tokencache.dev/password-published` on the
+        /// Secret lies in the future, a clock was wrong when it was written; without the annotation, the overlap counts from
+        /// now. A password that somebody else put into the Secret during the rotation is valid too, and stays.
         PasswordPublished: Note,
         /// The applications' earlier password is being removed.
         PasswordOverlapOver: Note,
         /// The applications' earlier password is removed.
+        ///
+        /// Open connections stay. An application that has not read the Secret since is refused (WRONGPASS) when it connects
+        /// next, which AccessAllowed tells: restart it.
         PasswordRotated: Note,
         /// The applications' password cannot be changed before somebody helps.
+        ///
+        /// Somebody changed the Secret that holds the next password and the hashes of the earlier ones. Deleting it loses
+        /// nothing: a password that is published stays so, and the earlier one is valid until the overlap is over; one that is
+        /// not published is made anew.
         PasswordRotationBlocked: Risk,
         /// Another key encrypts, because somebody asked for it.
         KeyRotated: Note,
