@@ -50,15 +50,15 @@ closed! {
         /// The Service leads elsewhere where somebody changed its type, its selector or its ports, or where a pod that is no
         /// server has all labels of one: a copy of the server's pod for debugging, for example, which the Service then gives a
         /// share of the connections. The operator makes the Service again and puts its fields right, but not while the cache is
-        /// paused or SpecValid is False. Another pod is left alone: remove the label, or delete the pod.
+        /// paused or `SpecValid` is False. Another pod is left alone: remove the label, or delete the pod.
         AddressUnusable: Outage,
         /// The Secret with the connection, or the `ConfigMap` with the settings, is missing or says something else.
         ///
         /// The Secret with the connection has the password, so it cannot simply be written again where it was deleted: a new
         /// password is made, Redis takes it beside the earlier one, and the Secret comes back with it within seconds. Pods that
         /// run keep their connections meanwhile; those that start wait for the Secret, as `kubectl describe pod` tells.
-        /// Redis__InstanceName in the `ConfigMap` is what each key begins with: with another one Redis refuses the
-        /// application's keys (NOPERM). While the cache is paused, or SpecValid is False, nothing of it is made again.
+        /// `Redis__InstanceName` in the `ConfigMap` is what each key begins with: with another one Redis refuses the
+        /// application's keys (NOPERM). While the cache is paused, or `SpecValid` is False, nothing of it is made again.
         NotPublished: Outage,
         /// A setting had been changed on the server; it was set again and read back.
         ///
@@ -67,8 +67,8 @@ closed! {
         /// for scripts and for people who can read Secret `<name>-redis-operator` or run commands in the pod. While the cache
         /// is paused nothing is corrected.
         ///
-        /// Of users: deleting Secret `<name>-redis-operator` makes another login. No pod is replaced for that where the operator
-        /// holds a connection, and the earlier login ends with `spec.redis.passwordRotation.overlap`.
+        /// Of users: deleting Secret `<name>-redis-operator` makes another login. No pod is replaced for that where the
+        /// operator holds a connection, and the earlier login ends with `spec.redis.passwordRotation.overlap`.
         DriftCorrected: Risk,
         /// Objects or pods are on their way.
         ///
@@ -317,9 +317,9 @@ closed! {
         ReloadRefused: Outage,
         /// There is no Secret with a certificate.
         ///
-        /// For TlsReady: a Secret of type `kubernetes.io/tls`, as cert-manager makes it for a Certificate with the Service's name in
-        /// `dnsNames`: the server's certificate in `tls.crt`, its key in `tls.key`, and in `ca.crt` the root that applications
-        /// are to trust.
+        /// For `TlsReady`: a Secret of type `kubernetes.io/tls`, as cert-manager makes it for a Certificate with the Service's
+        /// name in `dnsNames`: the server's certificate in `tls.crt`, its key in `tls.key`, and in `ca.crt` the root that
+        /// applications are to trust.
         CertificateMissing: Outage,
         /// The certificate that the next key needs cannot be used; the keys that there are do not need it.
         NextCertificateUnusable: Risk,
@@ -328,8 +328,8 @@ closed! {
         /// What should be a certificate or a key is none.
         ///
         /// The value under the key that is named is not what it should be, in PEM: often it is DER, is encoded with base64
-        /// twice, or lacks its first or last line. For TlsReady, without a CA in `ca.crt`, applications would not know whom to trust.
-        /// `kubectl get secret -o yaml` shows each value encoded once.
+        /// twice, or lacks its first or last line. For `TlsReady`, without a CA in `ca.crt`, applications would not know whom
+        /// to trust. `kubectl get secret -o yaml` shows each value encoded once.
         CertificateMalformed: Outage,
         /// The certificate has a key of another kind than RSA.
         CertificateNotRsa: Outage,
@@ -340,7 +340,7 @@ closed! {
         KeyMismatch: Outage,
         /// The certificate's time is over.
         ///
-        /// Where cert-manager makes the certificate, see the conditions of its Certificate and its CertificateRequests. Where
+        /// Where cert-manager makes the certificate, see the conditions of its Certificate and its `CertificateRequests`. Where
         /// the operator makes it, it is renewed after 60 of its 90 days, unless the cache is paused: then remove the
         /// annotation. A renewed certificate is loaded without a restart. Where the certificate in the Secret is good, one
         /// between it and the root may have expired, or the operator's clock is wrong.
@@ -437,9 +437,9 @@ closed! {
         LoginRefused: Risk,
         /// Logins with a wrong password are refused, and no application is logged in.
         ///
-        /// As LoginRefused, and no application is logged in: no token is read or written. After a rotation all applications are
-        /// to be restarted within the overlap. Where the Secret and every application agree, somebody changed the user on the
-        /// server, and UsersVerified or RedisAvailable tells so.
+        /// As `LoginRefused`, and no application is logged in: no token is read or written. After a rotation all applications
+        /// are to be restarted within the overlap. Where the Secret and every application agree, somebody changed the user on
+        /// the server, and `UsersVerified` or `RedisAvailable` tells so.
         EveryLoginRefused: Outage,
         /// A command was refused.
         ///
@@ -451,9 +451,9 @@ closed! {
         CommandRefused: Risk,
         /// A key outside of the prefix was refused.
         ///
-        /// The application has another InstanceName than the cache: it has to read Redis__InstanceName from the `ConfigMap`,
-        /// which `envFrom` does, and must not set `InstanceName` in its code. Another application that uses this login needs a
-        /// TokenCache of its own, or both read each other's entries.
+        /// The application has another `InstanceName` than the cache: it has to read `Redis__InstanceName` from the
+        /// `ConfigMap`, which `envFrom` does, and must not set `InstanceName` in its code. Another application that uses this
+        /// login needs a `TokenCache` of its own.
         KeyRefused: Risk,
         /// A channel was refused.
         ///
@@ -464,32 +464,33 @@ closed! {
         /// What is written is brought to a volume.
         ///
         /// A restart loses the last second of writes at most. So does the loss of the node, unless the volume is a part of that
-        /// node (a local volume). With `whenDeleted: Retain`, a TokenCache of the same name takes the claim up again with its
+        /// node (a local volume). With `whenDeleted: Retain`, a `TokenCache` of the same name takes the claim up again with its
         /// entries.
         Persisted: Note,
         /// Entries are held in memory only, as the spec asks.
         ///
         /// This is what `spec: {}` means, and no warning. Applications whose entries are lost ask the identity provider again,
-        /// and users who still have a session cookie may have to sign in again. A volume cannot be added to a TokenCache later:
-        /// make a second one with `spec.redis.persistence`, and move applications to it.
+        /// and users who still have a session cookie may have to sign in again. A volume cannot be added to a `TokenCache`
+        /// later: make a second one with `spec.redis.persistence`, and move applications to it.
         InMemory: Note,
         /// Redis could not append what was written to its file.
         ///
         /// Most often the volume is full, which the server's log says (`No space left on device`). Enlarge the claim, where its
-        /// StorageClass has `allowVolumeExpansion: true`; Redis goes on by itself as soon as it can write. Otherwise the volume
-        /// or its node is at fault.
+        /// `StorageClass` has `allowVolumeExpansion: true`; Redis goes on by itself as soon as it can write. Otherwise the
+        /// volume or its node is at fault.
         SaveFailed: Risk,
         /// Redis could not write its file anew.
         ///
         /// The append-only file is written anew from time to time, so that it holds each entry once. Most often the volume has
         /// no room for the new file beside the old one, or no memory was left for the fork. Until it succeeds, nothing is lost.
-        /// Enlarge the claim, where its StorageClass has `allowVolumeExpansion: true`.
+        /// Enlarge the claim, where its `StorageClass` has `allowVolumeExpansion: true`.
         RewriteFailed: Risk,
         /// The volume is smaller than three times `maxMemory`, and writes are refused once it is full.
         ///
         /// The append-only file may take three times what the entries take: it grows to twice their size before it is written
-        /// anew, and the new file needs room beside it. A claim cannot get smaller, and can be enlarged where its StorageClass
-        /// has `allowVolumeExpansion: true`. With a lower `spec.redis.maxMemory`, entries that find no room are evicted.
+        /// anew, and the new file needs room beside it. A claim cannot get smaller, and can be enlarged where its
+        /// `StorageClass` has `allowVolumeExpansion: true`. With a lower `spec.redis.maxMemory`, entries that find no room are
+        /// evicted.
         VolumeTooSmall: Risk,
         /// A setting of how Redis saves what is written is not as wanted, and stays so.
         SaveSettingDiffers: Risk,
@@ -764,7 +765,7 @@ closed! {
         /// The applications' earlier password is removed.
         ///
         /// Open connections stay. An application that has not read the Secret since is refused (WRONGPASS) when it connects
-        /// next, which AccessAllowed tells: restart it.
+        /// next, which `AccessAllowed` tells: restart it.
         PasswordRotated: Note,
         /// The applications' password cannot be changed before somebody helps.
         ///
