@@ -24,7 +24,7 @@ impl Message {
     /// With one more sentence about what is so.
     #[must_use]
     pub fn and(mut self, sentence: &str) -> Self {
-        self.text = format!("{}. {sentence}", self.text);
+        self.text = format!("{}. {sentence}", without_stop(&self.text));
         self
     }
 
@@ -47,8 +47,13 @@ impl Message {
     pub fn told(&self) -> String {
         let step = self.remedies.first().map(|remedy| format!(". {}", remedy.sentence())).unwrap_or_default();
         let room = LONGEST.saturating_sub(OF_WARNINGS).saturating_sub(step.chars().count());
-        words::cut(&format!("{}{step}", words::cut(&self.text, room)), LONGEST - OF_WARNINGS)
+        words::cut(&format!("{}{step}", words::cut(without_stop(&self.text), room)), LONGEST - OF_WARNINGS)
     }
+}
+
+/// A text without a full stop at its end, which words of others may have.
+fn without_stop(text: &str) -> &str {
+    text.strip_suffix('.').unwrap_or(text)
 }
 
 impl<T: Into<String>> From<T> for Message {
@@ -69,6 +74,7 @@ mod tests {
         assert_eq!(message.told(), "it is full. Costs nothing: set spec.redis.acl: Strict");
         assert_eq!(Message::from("it is full").remedy(Remedy::look("see its log")).told(), "it is full. See its log");
         assert_eq!(Message::from("all is well").told(), "all is well");
+        assert_eq!(Message::from("it said: no.").and("Then it ended").told(), "it said: no. Then it ended");
     }
 
     #[test]

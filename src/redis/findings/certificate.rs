@@ -90,7 +90,7 @@ fn of_served(
     };
     if now >= served.not_after {
         let expired =
-            Message::from(format!("the certificate that {pod} serves has expired, and is refused ({described})"));
+            Message::from(format!("applications refuse the certificate of {pod}: it has expired ({described})"));
         let message = match reload {
             Reload::Done => expired.remedy(Remedy::look(format!("renew the one in Secret {secret}"))),
             Reload::Refused(words) => expired
@@ -116,8 +116,8 @@ fn of_served(
             TlsReady,
             Reason::ReloadPending,
             Message::from(format!(
-                "{pod} serves a certificate for {host} ({described}). The next one, in Secret {secret}, reaches the pod within two \
-                 minutes"
+                "{pod} serves a certificate for {host} ({described}). The next one, in Secret {secret}, reaches the pod within \
+                 about two minutes"
             ))
             .remedy(why("if this lasts, see the events")),
         ),
@@ -125,7 +125,7 @@ fn of_served(
             TlsReady,
             Reason::ReloadRefused,
             Message::from(format!(
-                "{pod} does not load the certificate in Secret {secret}, and serves the one before ({described}): {words}"
+                "{pod} does not load the certificate in Secret {secret}, and serves the earlier one ({described}): {words}"
             ))
             .remedy(unanswered::log(settings, pod))
             .remedy(why("see whether kubelet has brought the Secret to the pod")),
@@ -145,32 +145,30 @@ fn of_untrusted(settings: &Settings, pod: &str, untrusted: &Untrusted, replaceme
     let (reason, what) = match &untrusted.why {
         Distrust::UnknownIssuer => (
             Reason::CertificateUntrusted,
-            format!("is signed by no CA in ca.crt of Secret {}", name::redis(&settings.owner.name)),
+            format!("no CA in ca.crt of Secret {} signed it", name::redis(&settings.owner.name)),
         ),
-        Distrust::WrongName => (Reason::CertificateNameMismatch, format!("is not valid for {}", settings.host())),
-        Distrust::Expired => (Reason::CertificateExpired, "has expired".to_owned()),
+        Distrust::WrongName => (Reason::CertificateNameMismatch, format!("it is not valid for {}", settings.host())),
+        Distrust::Expired => (Reason::CertificateExpired, "it has expired".to_owned()),
         Distrust::NotYetValid => {
-            (Reason::CertificateNotYetValid, "is not valid yet, or the operator's clock is wrong".to_owned())
+            (Reason::CertificateNotYetValid, "it is not valid yet, or the operator's clock is wrong".to_owned())
         }
-        Distrust::Other(words) => (Reason::CertificateUntrusted, format!("cannot be verified ({words})")),
+        Distrust::Other(words) => (Reason::CertificateUntrusted, words.clone()),
     };
-    let message = Message::from(format!("the certificate that {pod} serves {what}; applications refuse it"));
+    let message = Message::from(format!("applications refuse the certificate of {pod}: {what}"));
     let message = match replacement {
         None => message,
         Some(Replacement { at, before: None, .. }) => message.and(&format!("The pod is replaced at {at}")),
-        Some(Replacement { at, .. }) => {
-            message.and(&format!("The pod was replaced for this already, and is again at {at}"))
-        }
+        Some(Replacement { at, .. }) => message.and(&format!("The pod was replaced for it, and is again at {at}")),
     };
     let is_repeated = replacement.is_some_and(|replacement| replacement.before.is_some());
-    let intruder = "find out who can write Secrets and pods in its namespace, and check its image";
+    let intruder = "find out who can write Secrets and pods in its namespace";
     let message = message
         .remedies(is_repeated.then(|| Remedy::look(intruder)))
         .remedy(Restart::of(settings, None).remedy(settings, pod));
     // An issuer's name may be long: it comes last, where it is cut.
     let message = match &untrusted.shown {
         Some(Foreign { fingerprint, issuer }) => {
-            message.and(&format!("It is SHA-256 {}…, issued by {issuer:?}", fingerprint.short()))
+            message.and(&format!("Served: SHA-256 {}…, issued by {issuer:?}", fingerprint.short()))
         }
         None => message,
     };

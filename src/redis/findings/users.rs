@@ -67,9 +67,9 @@ pub fn verification(settings: &Settings, pod: &str, answer: &Answer) -> Finding 
         return Finding::holds(UsersVerified, Reason::UnknownRules, message);
     }
     let (secret, namespace) = (name::redis_operator(&settings.owner.name), &settings.owner.namespace);
-    let message = Message::from(format!("on {pod}, {}; it was set right and read back", describe_all(&drifts)))
+    let message = Message::from(format!("on {pod}, {}; corrected and verified", describe_all(&drifts)))
         .remedy(Remedy::look(format!(
-            "unless the operator or the spec has just changed, find out who can read Secret {secret}"
+            "find out who can read Secret {secret}, unless the spec or operator just changed"
         )))
         .remedy(
             Remedy::free(format!("delete Secret {secret} for another login"))
@@ -89,7 +89,7 @@ fn describe_all(drifts: &[&Drift]) -> String {
 /// What is said of words that are not compared.
 fn unknown(words: &UnknownWords) -> String {
     let of_users = words.iter().map(|(user, words)| format!("{} of {user}", names(words.iter().map(String::as_str))));
-    format!("This operator does not know, and did not compare, {}", of_users.collect::<Vec<_>>().join(", "))
+    format!("Not compared, since this operator does not know it: {}", of_users.collect::<Vec<_>>().join(", "))
 }
 
 /// What is not as it should be about the users.
@@ -147,7 +147,7 @@ pub fn refusals(settings: &Settings, pod: &str, answer: &Answer, holders: Option
     let is_refused = answer.refusals.contains(&Refusal::Password);
     let holders = holders.filter(|_| is_refused);
     let kinds = [
-        is_refused.then(|| wrong_password(settings, holders.as_ref())),
+        is_refused.then(|| wrong_password(holders.as_ref())),
         (!commands.is_empty()).then(|| other_commands(settings, &commands)),
         (!outside.is_empty()).then(|| other_keys(settings, &outside)),
         answer.refusals.contains(&Refusal::Channel).then(channel),
@@ -185,10 +185,9 @@ impl Refused {
     }
 }
 
-fn wrong_password(settings: &Settings, holders: Option<&Message>) -> Refused {
+fn wrong_password(holders: Option<&Message>) -> Refused {
     let known = holders.map(|holders| holders.remedies.clone()).filter(|known| !known.is_empty());
-    let secret = name::redis(&settings.owner.name);
-    let all = || Remedy::free(format!("restart applications that read Secret {secret} before its password changed"));
+    let all = || Remedy::free("restart applications that started before the password changed");
     Refused::new("a login with a wrong password (WRONGPASS)", known.unwrap_or_else(|| vec![all()]))
 }
 
@@ -214,7 +213,7 @@ fn other_commands(settings: &Settings, commands: &[&str]) -> Refused {
 
 fn other_keys(settings: &Settings, commands: &[&str]) -> Refused {
     let fact = format!(
-        "keys that do not begin with {:?} (NOPERM, by {})",
+        "keys without prefix {:?} (NOPERM, by {})",
         settings.instance_name.as_str(),
         names(commands.iter().copied())
     );

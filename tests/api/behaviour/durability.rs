@@ -184,7 +184,7 @@ async fn a_claim_that_is_there_is_taken_whatever_its_size_and_one_that_is_not_is
     world.create(SHOP, json!({"redis": {"persistence": {"size": "2Gi"}}})).await;
     world.ready(SHOP).await;
     let message = world.condition(SHOP, "Durable", "False", "VolumeTooSmall").await;
-    assert!(message.starts_with("data-shop-redis-0 has 512Mi"), "{message}");
+    assert!(message.starts_with("PersistentVolumeClaim data-shop-redis-0 has 512Mi"), "{message}");
 }
 
 /// The API server's words of refusal to a change of the spec.

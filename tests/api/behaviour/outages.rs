@@ -22,11 +22,23 @@ async fn what_applications_are_given_and_is_missing_or_leads_elsewhere_while_pau
             "AddressUnusable",
             format!("there is no Service shop-redis: applications cannot find {address}"),
         ),
-        ("Service", "shop-redis", Some(other), "AddressUnusable", "selects other pods (spec.selector)".to_owned()),
-        ("Service", "shop-redis", Some(no_port), "AddressUnusable", "has other ports (spec.ports)".to_owned()),
+        ("Service", "shop-redis", Some(other), "AddressUnusable", "Service shop-redis selects other pods".to_owned()),
+        ("Service", "shop-redis", Some(no_port), "AddressUnusable", "Service shop-redis has other ports".to_owned()),
         ("Secret", "shop-redis", None, "NotPublished", "there is no Secret shop-redis".to_owned()),
-        ("Secret", "shop-redis", Some(elsewhere), "NotPublished", "has another host, connectionString than".to_owned()),
-        ("ConfigMap", "shop-settings", Some(prefix), "NotPublished", "says something else".to_owned()),
+        (
+            "Secret",
+            "shop-redis",
+            Some(elsewhere),
+            "NotPublished",
+            "Secret shop-redis has a wrong host, connectionString".to_owned(),
+        ),
+        (
+            "ConfigMap",
+            "shop-settings",
+            Some(prefix),
+            "NotPublished",
+            "ConfigMap shop-settings has a wrong Redis__InstanceName".to_owned(),
+        ),
         ("ConfigMap", "shop-settings", None, "NotPublished", "there is no ConfigMap shop-settings".to_owned()),
     ] {
         world.edit("TokenCache", SHOP, reconcile("paused".into())).await;
@@ -50,7 +62,7 @@ async fn a_pod_with_the_labels_of_a_server_takes_connections_away_and_is_an_outa
     world.application("copy", json!({"ports": [{"name": "redis", "containerPort": 6380}]}), &json!([])).await;
     world.edit("Pod", "copy", json!({"metadata": {"labels": labels}})).await;
     let message = world.condition(SHOP, "RedisAvailable", "False", "AddressUnusable").await;
-    assert!(message.starts_with("Service shop-redis sends connections to Pod copy too"), "{message}");
+    assert!(message.starts_with("Service shop-redis selects Pod copy too, which is no server"), "{message}");
     world.condition(SHOP, "Ready", "False", "AddressUnusable").await;
     world.edit("Pod", "copy", json!({"metadata": {"labels": {"app.kubernetes.io/component": null}}})).await;
     world.ready(SHOP).await;

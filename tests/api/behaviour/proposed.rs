@@ -32,6 +32,8 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: shop-redis-operator, namespace: web}, stringData: {password: a}}
 ---
+{apiVersion: v1, kind: Secret, metadata: {name: shop-redis-rotation, namespace: web}, stringData: {password: a}}
+---
 apiVersion: v1
 kind: Secret
 metadata:

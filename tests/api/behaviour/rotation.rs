@@ -145,7 +145,7 @@ async fn a_request_of_a_backup_changes_nothing_and_says_why() {
     ] {
         world.ask_for_password_as_of(value).await;
         let operation = world.operation("Ignored", why).await;
-        assert!(operation["message"].as_str().unwrap().contains("kubectl -n "), "{operation}");
+        assert!(operation["remedies"][0]["command"].as_str().unwrap().starts_with("kubectl -n "), "{operation}");
     }
     world.event(SHOP, "RequestIgnored").await;
     // Nor does what was done already, whoever is asked.
@@ -171,7 +171,7 @@ async fn a_server_that_does_not_answer_is_waited_for_before_anything_is_publishe
     world.kubelet.pod(POD).freeze().await;
     world.condition(SHOP, "RedisAvailable", "False", "Frozen").await;
     world.ask_for_password().await;
-    world.operation("Adding", "waiting for shop-redis-0, which gave no answer, see RedisAvailable").await;
+    world.operation("Adding", "waiting for shop-redis-0, which does not answer: see RedisAvailable").await;
     assert_eq!(world.secret("shop-redis").await["password"], old);
     world.kubelet.pod(POD).thaw().await;
     world.operation("Completed", "").await;
@@ -307,9 +307,9 @@ async fn while_a_pod_runs_that_has_the_old_password_it_is_named_and_the_end_wait
     world.application("web", json!({"envFrom": [{"secretRef": {"name": "shop-redis"}}]}), &json!([])).await;
     world.ask_for_password().await;
     let message = world.condition(SHOP, "PasswordRolledOut", "False", "EarlierPasswordInUse").await;
-    assert!(message.contains("and may use the earlier one: Pod web"), "{message}");
+    assert!(message.contains("if these pods still run: Pod web"), "{message}");
     world.event(SHOP, "EarlierPasswordInUse").await;
-    let operation = world.operation("Published", "The overlap is over").await;
+    let operation = world.operation("Published", "ends when these pods have ended").await;
     assert!(world.ping(&old).await.is_ok(), "it is valid for longer");
     let time = |operation: &Value, field: &str| operation[field].as_str().unwrap().parse::<Timestamp>().unwrap();
     let latest = time(&operation, "published") + SignedDuration::from_secs(16);
@@ -325,7 +325,7 @@ async fn while_a_pod_runs_that_has_the_old_password_it_is_named_and_the_end_wait
     // By the clock, nobody is waited for.
     world.edit("TokenCache", SHOP, json!({"spec": {"redis": {"passwordRotation": {"wait": "Clock"}}}})).await;
     world.ask_for_password().await;
-    let operation = world.operation("Published", "passwordRotation.wait is Clock").await;
+    let operation = world.operation("Published", "passwordRotation.wait: Clock").await;
     let complete = world.operation("Completed", "").await;
     let ends = time(&complete, "published") + SignedDuration::from_secs(8);
     assert_eq!(time(&operation, "endsAt"), ends);

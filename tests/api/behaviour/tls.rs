@@ -248,19 +248,34 @@ async fn a_secret_that_cannot_be_used_has_its_own_reason_and_the_server_goes_on(
     let other = content(&authority(), 7, &host, SignedDuration::ZERO);
     let stranger = issue::authority("stranger", &[9; 128], Timestamp::now()).unwrap();
     let cases = [
-        (part("tls.crt", "nonsense"), "CertificateMalformed", "tls.crt in", "correct the Secret"),
-        (part("tls.key", "nonsense"), "CertificateMalformed", "tls.key in", "correct the Secret"),
-        (part("ca.crt", ""), "CertificateMalformed", "ca.crt in", "correct the Secret"),
-        (part("tls.key", other["tls.key"].as_str().unwrap()), "KeyMismatch", "does not belong", "put the pair into it"),
-        (part("ca.crt", &stranger.certificate), "CertificateUntrusted", "none of the authorities", "put the right one"),
-        (below_a_root_that_is_not_told(&host), "CertificateUntrusted", "but not the root", "add the root to ca.crt"),
-        (content(&authority(), 5, &host, years), "CertificateExpired", "expired at", "renew it"),
-        (content(&authority(), 5, &host, -years), "CertificateNotYetValid", "not valid before", "correct the clock"),
+        (part("tls.crt", "nonsense"), "CertificateMalformed", "tls.crt in", "Put the certificate into tls.crt"),
+        (part("tls.key", "nonsense"), "CertificateMalformed", "tls.key in", "Put the private key into tls.key"),
+        (part("ca.crt", ""), "CertificateMalformed", "ca.crt in", "Put the CA certificate into ca.crt"),
+        (
+            part("tls.key", other["tls.key"].as_str().unwrap()),
+            "KeyMismatch",
+            "does not belong",
+            "Put the key of tls.crt",
+        ),
+        (
+            part("ca.crt", &stranger.certificate),
+            "CertificateUntrusted",
+            "no CA in ca.crt",
+            "Put the CA that signed tls.crt",
+        ),
+        (below_a_root_that_is_not_told(&host), "CertificateUntrusted", "lacks the root", "Add the root to ca.crt"),
+        (content(&authority(), 5, &host, years), "CertificateExpired", "expired at", "Renew the certificate"),
+        (
+            content(&authority(), 5, &host, -years),
+            "CertificateNotYetValid",
+            "not valid before",
+            "correct the operator's clock",
+        ),
         (
             content(&authority(), 5, "elsewhere.example", SignedDuration::ZERO),
             "CertificateNameMismatch",
             "elsewhere.example",
-            "add this name",
+            "to the certificate's names",
         ),
     ];
     let pod = world.kubelet.pod(POD);
@@ -356,7 +371,8 @@ async fn plain_text_where_tls_was_asked_for_is_told_and_never_fallen_back_to() {
         }
     });
     let message = world.condition(SHOP, "TlsReady", "False", "PlainText").await;
-    assert!(message.contains("delete pod shop-redis-0`"), "{message}");
+    assert!(message.ends_with("restart pod shop-redis-0"), "{message}");
+    assert!(world.remedies(SHOP, "TlsReady").await.contains("delete pod shop-redis-0"));
     let status = world.get("TokenCache", SHOP).await["status"].clone();
     assert_eq!(condition(&status, "Ready")["reason"], "PlainText");
     assert_eq!(condition(&status, "RedisAvailable")["reason"], "TlsNotReady");
@@ -579,7 +595,7 @@ async fn a_server_that_serves_what_nobody_trusts_is_replaced_when_there_is_no_ot
     world.serve_by_hand(&foreign(&world.host(), 61)).await;
     let _operator = operator_of(&world).await;
     let message = world.condition(SHOP, "TlsReady", "False", "CertificateUntrusted").await;
-    assert!(message.contains("stranger") && message.contains("the pod is replaced at 20"), "{message}");
+    assert!(message.contains("stranger") && message.contains("The pod is replaced at 20"), "{message}");
     let clients = world.as_root(&["CLIENT", "LIST"]).await;
     assert!(clients.contains("user=mallory") && !clients.contains("user=operator"), "no login was sent: {clients}");
     within(WAIT.unsigned_abs() * 3, "the pod is replaced", async || {
@@ -590,7 +606,7 @@ async fn a_server_that_serves_what_nobody_trusts_is_replaced_when_there_is_no_ot
     world.ready(SHOP).await;
     assert_eq!(world.app(SHOP, &["HMGET", "shop:kept", "data"]).await, "yes");
     let told = world.events(SHOP).await.into_iter().filter_map(|event| event.note).collect::<Vec<_>>().join("\n");
-    assert!(told.contains("the pod is replaced at 20"), "{told}");
+    assert!(told.contains("The pod is replaced at 20"), "{told}");
 }
 
 #[tokio::test]

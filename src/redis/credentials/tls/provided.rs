@@ -49,7 +49,7 @@ pub(super) fn read(settings: &Settings, observed: &Live, name: &str, now: Timest
     let Some(secret) = &observed.provided_certificate else {
         let host = settings.host();
         let message = Message::from(format!("there is no Secret {name} in namespace {}", settings.owner.namespace))
-            .remedy(Remedy::look(format!("make it with tls.crt, tls.key and ca.crt for {host}")));
+            .remedy(Remedy::look(format!("make Secret {name} with tls.crt, tls.key and ca.crt for {host}")));
         return unusable(Reason::CertificateMissing, message, None);
     };
     match usable(settings, secret, name, &observed.verified, now) {
@@ -129,7 +129,7 @@ fn usable(
     let failed = |reason: Reason, fact: String, step: &str| (reason, Message::from(fact).remedy(Remedy::look(step)));
     let malformed = |key: &str, what: &str| {
         let fact = format!("{key} in Secret {name} is not a {what} in PEM");
-        failed(Reason::CertificateMalformed, fact, &format!("put the {what} into it"))
+        failed(Reason::CertificateMalformed, fact, &format!("put the {what} into {key}"))
     };
     let pair =
         verified.pair(bytes(secret, CERTIFICATE_KEY), bytes(secret, PRIVATE_KEY)).map_err(|error| match error {
@@ -137,7 +137,7 @@ fn usable(
             PairError::NoKey => malformed(PRIVATE_KEY, "private key"),
             PairError::Mismatch => {
                 let fact = format!("tls.key in Secret {name} does not belong to tls.crt");
-                failed(Reason::KeyMismatch, fact, "put the key that belongs to tls.crt into it")
+                failed(Reason::KeyMismatch, fact, "put the key of tls.crt into tls.key")
             }
         })?;
     let authorities = Authorities::parse(bytes(secret, AUTHORITIES_KEY))
@@ -146,12 +146,12 @@ fn usable(
         Distrust::Expired => failed(
             Reason::CertificateExpired,
             format!("the certificate in Secret {name} expired at {}", pair.leaf.not_after),
-            "renew it",
+            "renew the certificate",
         ),
         Distrust::NotYetValid => failed(
             Reason::CertificateNotYetValid,
             format!("the certificate in Secret {name} is not valid before {}", pair.leaf.not_before),
-            "put one into it that is valid now, or correct the operator's clock",
+            "renew the certificate, or correct the operator's clock",
         ),
         Distrust::WrongName => failed(
             Reason::CertificateNameMismatch,
@@ -159,7 +159,7 @@ fn usable(
                 "" => format!("the certificate in Secret {name} names no host, and so not {host}"),
                 names => format!("the certificate in Secret {name} is not valid for {host}, but for {names}"),
             },
-            &format!("add {host} to its names"),
+            &format!("add {host} to the certificate's names"),
         ),
         Distrust::UnknownIssuer if authorities.issuer(&pair.leaf).is_some() => failed(
             Reason::CertificateUntrusted,
@@ -171,17 +171,17 @@ fn usable(
         Distrust::UnknownIssuer => failed(
             Reason::CertificateUntrusted,
             format!("no CA in ca.crt of Secret {name} signed tls.crt"),
-            "put the CA that signed it into ca.crt",
+            "put the CA that signed tls.crt into ca.crt",
         ),
         Distrust::Other(_) if pair.leaf.is_authority => failed(
             Reason::CertificateUntrusted,
             format!("tls.crt in Secret {name} is a CA certificate; applications refuse it as a server's"),
-            &format!("sign a server certificate for {host} with it"),
+            &format!("sign a server certificate for {host} with this CA"),
         ),
         Distrust::Other(words) => failed(
             Reason::CertificateUntrusted,
             format!("the certificate in Secret {name} cannot be used: {words}"),
-            "put another one into it",
+            &format!("put another certificate into Secret {name}"),
         ),
     })?;
     Ok((pair.completed_by(&authorities), authorities))
