@@ -68,8 +68,8 @@ impl Evidence<'_> {
         let Some(Err(unusable)) = &self.provided.certificate else { return None };
         let leads_to = match self.ring.due {
             _ if self.ring.ring.members().is_empty() => "No first key is made: applications cannot encrypt".to_owned(),
-            Some(due) => format!("Until then no key is made; the next is due at {due}"),
-            None => "Until then no key is made".to_owned(),
+            Some(due) => format!("No key is made until it can be used; the next is due at {due}"),
+            None => "No key is made until it can be used".to_owned(),
         };
         let is_needed = self.ring.ring.active(self.now).is_none();
         let reason = if is_needed { unusable.reason } else { Reason::NextCertificateUnusable };
