@@ -21,17 +21,12 @@ pub mod sweep;
 use std::sync::Arc;
 
 use crate::{
-    api::v1alpha1::{Inspect, OperationStatus, OperationType, Remedy, TokenCache},
+    api::v1alpha1::{Inspect, OperationStatus, OperationType, TokenCache},
     capability::{Capability, Names, SpecError, ask::Ask, observed::Observed, operation, part::Part, published},
     condition::ConditionType,
     data_protection::ring::{
         in_use::{EntriesOfKeys, InUse},
         open::KeyRing,
-    },
-    kubernetes::{
-        identity::Owner,
-        name,
-        read::workload::{Consumers, Source},
     },
     redis,
 };
@@ -73,13 +68,6 @@ pub struct Offer {
     pub inspection: Inspection,
     /// The sweep that is to be made.
     pub sweep: Option<Sweep>,
-}
-
-/// How applications lose the entries that they keep in memory. The step begins with this.
-pub(crate) fn restart(consumers: &Consumers, owner: &Owner, step: &str) -> Remedy {
-    let remedy = Remedy::free(format!("{step} {}", consumers.named(&Source::Secret(name::redis(&owner.name)))));
-    let command = consumers.restart(&owner.namespace);
-    Remedy { command, ..remedy }
 }
 
 impl Capability for Settings {
@@ -177,7 +165,7 @@ impl Settings {
             operations: &observed.previous.operations,
             progress: observed.sweep.as_ref(),
             obstacle: obstacle.or(server.obstacle.as_deref()),
-            restart: restart(&consumers, &redis.owner, "restart"),
+            restart: findings::restart(&consumers, &redis.owner, "restart"),
             now: observed.now,
         })
     }

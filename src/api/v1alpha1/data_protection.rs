@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new(
         "self.mode != 'None' || (!has(self.certificate) && !has(self.previous) && !has(self.__import__))"
     ).message(
-        "dataProtection.certificate, previous and import say nothing with dataProtection.mode None, where the operator makes and publishes no keys: set mode to Managed, or remove them"
+        "dataProtection.certificate, previous and import say nothing with dataProtection.mode None: set mode to Managed, or remove them"
     ),
     validation = Rule::new(
         "!has(self.certificate) || !self.rotation.every.matches('^[0-9]{1,9}(d|h|m|s)$') || int(self.rotation.every.substring(0, self.rotation.every.size() - 1)) * (self.rotation.every.endsWith('d') ? 86400 : self.rotation.every.endsWith('h') ? 3600 : self.rotation.every.endsWith('m') ? 60 : 1) >= 2592000"
     ).message(
-        "with dataProtection.certificate, rotation.every must be at least 30d, since a key that is encrypted to a certificate takes four times the room, and no key is ever removed; for example 90d"
+        "with dataProtection.certificate, rotation.every must be at least 30d, such as 90d: encrypted keys take four times the room, and none is ever removed"
     )
 )]
 pub struct DataProtectionSpec {
@@ -33,7 +33,7 @@ pub struct DataProtectionSpec {
     #[schemars(length(max = 256))]
     #[x_kube(
         validation = Rule::new("self.size() > 0").message(
-            "applicationName is empty: write what applications give to SetApplicationName, or leave the field out to have it found out from stored entries"
+            "applicationName is empty: write what applications give to SetApplicationName, or remove the field"
         )
     )]
     pub application_name: Option<String>,
@@ -68,7 +68,7 @@ pub struct NamedSecret {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
-            "secretName must be the name of a Secret: lower-case letters, digits, '-' and '.', as DNS-1123 has it"
+            "secretName must be the name of a Secret: lower-case letters, digits, '-' and '.'"
         )
     )]
     pub secret_name: String,
@@ -92,7 +92,7 @@ pub enum DataProtectionMode {
     validation = Rule::new(
         "!self.every.matches('^[0-9]{1,9}(d|h|m|s)$') || !self.publishAhead.matches('^[0-9]{1,9}(d|h|m|s)$') || int(self.publishAhead.substring(0, self.publishAhead.size() - 1)) * (self.publishAhead.endsWith('d') ? 86400 : self.publishAhead.endsWith('h') ? 3600 : self.publishAhead.endsWith('m') ? 60 : 1) <= int(self.every.substring(0, self.every.size() - 1)) * (self.every.endsWith('d') ? 86400 : self.every.endsWith('h') ? 3600 : self.every.endsWith('m') ? 60 : 1)"
     ).message(
-        "rotation.publishAhead must not be longer than rotation.every, or more than one key would be on its way: write a shorter publishAhead, or a longer every"
+        "rotation.publishAhead must not be longer than rotation.every: shorten the one, or lengthen the other"
     )
 )]
 pub struct KeyRotationSpec {
@@ -104,7 +104,7 @@ pub struct KeyRotationSpec {
         validation = Rule::new(
             "self.matches('^[0-9]{1,9}(d|h|m|s)$') && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) >= 604800 && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) <= 315360000"
         ).message(
-            "rotation.every must be a whole number with the suffix s, m, h or d, from 7d to 3650d; for example 90d"
+            "rotation.every must be a whole number with the suffix s, m, h or d, from 7d to 3650d, such as 90d"
         )
     )]
     pub every: String,
@@ -116,7 +116,7 @@ pub struct KeyRotationSpec {
         validation = Rule::new(
             "self.matches('^[0-9]{1,9}(d|h|m|s)$') && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) >= 172800"
         ).message(
-            "rotation.publishAhead must be a whole number with the suffix s, m, h or d, at least 48h, since applications read the ring once a day; for example 72h"
+            "rotation.publishAhead must be a whole number with the suffix s, m, h or d, at least 48h, such as 72h: applications read the ring once a day"
         )
     )]
     pub publish_ahead: String,

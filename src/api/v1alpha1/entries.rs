@@ -15,7 +15,7 @@ pub struct EntriesSpec {
     #[schemars(length(max = 128))]
     #[x_kube(
         validation = Rule::new("self.matches('^[!-~]*$')").message(
-            "instanceName must be printable ASCII without white space: Redis access rules cannot hold white space in a key prefix"
+            "instanceName must be printable ASCII without white space, as Redis access rules need it"
         )
     )]
     pub instance_name: Option<String>,

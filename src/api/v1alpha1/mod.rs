@@ -103,30 +103,30 @@ pub use stored::StoredStatus;
         description = "Since when the TokenCache exists."
     ),
     validation = Rule::new("self.metadata.name.size() <= 40").message(
-        "metadata.name has more than 40 characters: the names of the Redis objects derive from it and would get too long; choose a shorter name"
+        "metadata.name has more than 40 characters, and names of other objects derive from it: choose a shorter name"
     ),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(
-        "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), because Services are named after it"
+        "metadata.name must be a DNS-1035 label (lower-case letters, digits and '-', beginning with a letter), since Services are named after it"
     ),
     validation = Rule::new(
         "!has(self.spec.redis.tls.secretName) || !(self.spec.redis.tls.secretName in [self.metadata.name + '-redis-ca', self.metadata.name + '-redis-tls', self.metadata.name + '-redis-rotation', self.metadata.name + '-redis', self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
     ).message(
-        "spec.redis.tls.secretName names a Secret that the operator makes itself: give your Secret another name"
+        "spec.redis.tls.secretName names a Secret that the operator makes itself: rename yours"
     ),
     validation = Rule::new(
         "!has(self.spec.dataProtection.certificate) || !(self.spec.dataProtection.certificate.secretName in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
     ).message(
-        "spec.dataProtection.certificate.secretName names a Secret that the operator makes itself: give your Secret another name"
+        "spec.dataProtection.certificate.secretName names a Secret that the operator makes itself: rename yours"
     ),
     validation = Rule::new(
         "!has(self.spec.dataProtection.__import__) || !(self.spec.dataProtection.__import__.secretName in [self.metadata.name + '-keys', self.metadata.name + '-keys-certificates'])"
     ).message(
-        "spec.dataProtection.import.secretName names a Secret that the operator makes itself: give your Secret another name"
+        "spec.dataProtection.import.secretName names a Secret that the operator makes itself: rename yours"
     ),
     validation = Rule::new(
         "(has(self.spec.entries.instanceName) ? self.spec.entries.instanceName : self.metadata.name + ':') == (has(oldSelf.spec.entries.instanceName) ? oldSelf.spec.entries.instanceName : oldSelf.metadata.name + ':')"
     ).message(
-        "spec.entries.instanceName cannot change: applications would be refused by Redis until they restart, and every stored entry would be lost to them; create a second TokenCache with the new prefix and move the applications to its Secret"
+        "spec.entries.instanceName cannot change: every stored entry would be lost, and Redis would refuse applications until they restart. Costs nothing: create a second TokenCache with the new prefix, and move the applications to its Secret"
     )
 )]
 #[serde(rename_all = "camelCase")]

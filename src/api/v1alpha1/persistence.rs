@@ -14,7 +14,7 @@ use super::Amount;
     validation = Rule::new(
         "has(self.storageClassName) ? has(oldSelf.storageClassName) && self.storageClassName == oldSelf.storageClassName : !has(oldSelf.storageClassName)"
     ).message(
-        "storageClassName cannot change, because a StatefulSet cannot change its volumes. Costs nothing: create a second TokenCache with another class and move the applications to its Secret. Costs all entries and the passwords: delete this one and its PersistentVolumeClaim data-<name>-redis-0, and create it again"
+        "storageClassName cannot change, as a StatefulSet's volumes cannot. Costs nothing: create a second TokenCache, and move the applications to its Secret. Costs all entries and the passwords: delete this one and PersistentVolumeClaim data-<name>-redis-0, and create it again"
     )
 )]
 pub struct PersistenceSpec {
@@ -27,10 +27,10 @@ pub struct PersistenceSpec {
         validation = Rule::new(
             "string(self).matches('^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti|k|M|G|T)?$') && quantity(string(self)).compareTo(quantity('256Mi')) >= 0 && quantity(string(self)).compareTo(quantity('16Ti')) <= 0"
         ).message(
-            "size must be a whole number of bytes, or one with the suffix Ki, Mi, Gi, Ti, k, M, G or T, from 256Mi to 16Ti; for example 2Gi"
+            "size must be a whole number of bytes, or one with the suffix Ki, Mi, Gi, Ti, k, M, G or T, from 256Mi to 16Ti, such as 2Gi"
         ),
         validation = Rule::new("quantity(string(self)).compareTo(quantity(string(oldSelf))) == 0").message(
-            "size cannot change, because a StatefulSet cannot change its volumes. Costs nothing: where the StorageClass allows expansion, edit spec.resources.requests.storage of PersistentVolumeClaim data-<name>-redis-0 and leave size as it is; else create a second TokenCache with another size and move the applications to its Secret"
+            "size cannot change, as a StatefulSet's volumes cannot. Costs nothing: raise spec.resources.requests.storage of PersistentVolumeClaim data-<name>-redis-0, if its StorageClass allows expansion; or create a second TokenCache, and move the applications to its Secret"
         )
     )]
     pub size: Amount,
@@ -39,7 +39,7 @@ pub struct PersistenceSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')").message(
-            "storageClassName must be the name of a StorageClass: lower-case letters, digits, '-' and '.'; see `kubectl get storageclass`"
+            "storageClassName must be the name of a StorageClass: lower-case letters, digits, '-' and '.' (see `kubectl get storageclass`)"
         )
     )]
     pub storage_class_name: Option<String>,

@@ -14,7 +14,7 @@ use super::{Amount, PasswordRotationSpec, PersistenceSpec};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.persistence) == has(oldSelf.persistence)").message(
-        "persistence can neither be added nor removed, because a StatefulSet cannot change its volumes. Costs nothing: create a second TokenCache as you want it and move the applications to its Secret. Costs all entries and the passwords: delete this one and create it again"
+        "persistence can neither be added nor removed, as a StatefulSet's volumes cannot change. Costs nothing: create a second TokenCache, and move the applications to its Secret. Costs all entries and the passwords: delete this one, and create it again"
     )
 )]
 pub struct RedisSpec {
@@ -27,7 +27,7 @@ pub struct RedisSpec {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
         validation = Rule::new("self.matches('^\\\\S+$')").message(
-            "image must not contain white space; write it as registry/repository:tag"
+            "image must not contain white space: write registry/repository:tag"
         )
     )]
     pub image: String,
@@ -42,7 +42,7 @@ pub struct RedisSpec {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(
         validation = Rule::new("self.matches('^[0-9A-Za-z][0-9A-Za-z.+~_-]*$')").message(
-            "acceptedVersion must be one version, as status.redis.servers has it; for example 8.0.2"
+            "acceptedVersion must be one version as in status.redis.servers, such as 8.0.2"
         )
     )]
     pub accepted_version: Option<String>,
@@ -60,7 +60,7 @@ pub struct RedisSpec {
         validation = Rule::new(
             "string(self).matches('^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti|k|M|G|T)?$') && quantity(string(self)).compareTo(quantity('16Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ti')) <= 0"
         ).message(
-            "maxMemory must be a whole number of bytes, or one with the suffix Ki, Mi, Gi, Ti, k, M, G or T, from 16Mi to 1Ti; for example 256Mi"
+            "maxMemory must be a whole number of bytes, or one with the suffix Ki, Mi, Gi, Ti, k, M, G or T, from 16Mi to 1Ti, such as 256Mi"
         )
     )]
     pub max_memory: Amount,
@@ -312,7 +312,7 @@ pub struct PodSpec {
     validation = Rule::new(
         "(!has(self.requests) || !('memory' in self.requests)) && (!has(self.limits) || !('memory' in self.limits))"
     ).message(
-        "resources must not name memory: the container's memory derives from spec.redis.maxMemory; change maxMemory instead"
+        "resources must not name memory, which derives from spec.redis.maxMemory: change that instead"
     )
 )]
 pub struct CpuResources {

@@ -19,7 +19,7 @@ pub struct PasswordRotationSpec {
         validation = Rule::new(
             "self.matches('^[0-9]{1,9}(d|h|m|s)$') && int(self.substring(0, self.size() - 1)) >= 1 && int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 86400 : self.endsWith('h') ? 3600 : self.endsWith('m') ? 60 : 1) <= 2592000"
         ).message(
-            "overlap must be a whole number with the suffix s, m, h or d, from 1s to 30d; for example 24h"
+            "overlap must be a whole number with the suffix s, m, h or d, from 1s to 30d, such as 24h"
         )
     )]
     pub overlap: String,

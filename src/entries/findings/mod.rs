@@ -16,7 +16,12 @@ use crate::{
         ConditionType::{self, EntriesExpire, EntriesReadable, InUse},
         Finding, Message, Reason,
     },
-    kubernetes::words,
+    kubernetes::{
+        identity::Owner,
+        name,
+        read::workload::{Consumers, Source},
+        words,
+    },
     redis::{
         findings::{Answered, unread},
         live::Live,
@@ -87,6 +92,13 @@ pub fn names_consumers(settings: &Settings, looks: &[Look]) -> bool {
 /// The prefix of the cache's entries, as messages show it.
 pub(crate) fn prefix(of_redis: &redis::Settings) -> String {
     format!("{:?}", words::cut(of_redis.instance_name.as_str(), LONGEST_PREFIX))
+}
+
+/// How applications lose the entries that they keep in memory. The step begins with this.
+pub(crate) fn restart(consumers: &Consumers, owner: &Owner, step: &str) -> Remedy {
+    let remedy = Remedy::free(format!("{step} {}", consumers.named(&Source::Secret(name::redis(&owner.name)))));
+    let command = consumers.restart(&owner.namespace);
+    Remedy { command, ..remedy }
 }
 
 /// What is said where all that is known is of other keys.

@@ -12,8 +12,8 @@ use crate::{
     condition::{Message, Reason},
     entries::{
         entry::class::Class,
+        findings::restart,
         look::{census::Share, payloads::Portion},
-        restart,
         settings::What,
     },
     kubernetes::{name, read::workload::Source, words},
