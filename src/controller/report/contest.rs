@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// How many fields a message names.
+const NAMED: usize = 2;
+
 /// Notes who is to blame for each write that waits. `live` has the object that one is about.
 pub fn blame(brake: &mut Brake, held: &[Write], live: impl Fn(&Subject) -> Option<Object>) {
     for write in held {
@@ -128,7 +131,7 @@ fn condition(target: &Subject, cache: &str) -> ConditionType {
 fn message(Contest { target, change, manager }: &Contest, cache: &str) -> Message {
     let target = match target {
         Subject::Object(kind, name) => format!("{} {name}", kind.as_str()),
-        Subject::Status => format!("the status of TokenCache {cache}"),
+        Subject::Status => format!("TokenCache {cache}"),
     };
     let who =
         manager.as_deref().map_or_else(|| "somebody".to_owned(), |manager| format!("the field manager {manager}"));
@@ -146,13 +149,12 @@ fn message(Contest { target, change, manager }: &Contest, cache: &str) -> Messag
         .remedy(Remedy::look(remedy))
 }
 
-/// The first of these, and how many more there are.
+/// The first two of these, and how many more there are.
 fn told(fields: &BTreeSet<String>) -> String {
-    let first = fields.first().map_or("fields", String::as_str);
-    match fields.len().saturating_sub(1) {
-        0 => first.to_owned(),
-        1 => format!("{first} and 1 more field"),
-        more => format!("{first} and {more} more fields"),
+    let named: Vec<&str> = fields.iter().take(NAMED).map(String::as_str).collect();
+    match fields.len().saturating_sub(NAMED) {
+        0 => named.join(" and "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -268,7 +270,7 @@ mod tests {
         let told = finding.message.told();
         assert!(told.chars().count() <= LONGEST, "{told}");
         assert!(
-            told.starts_with("the field manager vandal keeps changing data.a and 2 more fields of Secret "),
+            told.starts_with("the field manager vandal keeps changing data.a, data.b and 1 more of Secret "),
             "{told}"
         );
         assert!(told.ends_with("x…. Have vandal leave it alone, and change TokenCache shop instead"), "{told}");

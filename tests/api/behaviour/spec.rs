@@ -179,7 +179,7 @@ async fn an_annotation_that_is_not_known_is_a_warning_with_an_event_until_it_is_
     annotate("argocd.argoproj.io/sync-options", "Prune=false".into()).await;
     for (key, value, words) in [
         ("tokencache.dev/rotate-password", "2026-01-01T00:00:00Z", "tokencache.dev/rotate-password-requested is meant"),
-        ("tokencache.dev/reconcile", "pause", "it says \"pause\", and only \"paused\" is known"),
+        ("tokencache.dev/reconcile", "pause", "it says \"pause\", not \"paused\""),
     ] {
         annotate(key, value.into()).await;
         let message = world.condition(SHOP, "SpecValid", "True", "UnknownAnnotation").await;
