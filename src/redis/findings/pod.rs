@@ -218,9 +218,10 @@ fn undated(line: &str) -> &str {
     if is_dated { line.splitn(7, ' ').nth(6).unwrap_or_default() } else { line }
 }
 
-/// A container that could not be started.
+/// A container that could not be started. Of what containerd and runc tell, the last is why:
+/// `failed to create containerd task: …: unable to start container process: exec: "sh": executable file not found in $PATH`.
 fn not_created(place: Place<'_>, reason: &str, words: &str) -> Message {
-    let words = sentence(words);
+    let words = sentence(words.rsplit_once("unable to start container process: ").map_or(words, |(_, why)| why));
     let why = if words.is_empty() { String::new() } else { format!(": {words}") };
     Message::from(format!("the container of pod {} cannot be started ({reason}){why}", place.pod))
         .remedy(events("if this lasts, see the events", place))
