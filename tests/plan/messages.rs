@@ -261,6 +261,7 @@ fn what_is_said_of_a_script_that_keeps_everybody_waiting() {
         busy(Kill::Withheld).paused().told("the cache is paused"),
         busy(Kill::Unkillable).told("it has written"),
         busy(Kill::Unkillable).with(made_now).told("and its pod ends it"),
+        busy(Kill::Unkillable).with(compatible).told("and the applications may run scripts"),
         busy(Kill::Refused(noperm.to_owned())).told("the operator may not end it"),
         busy(Kill::Ineffective).told("it goes on"),
         ended().told("it was ended"),

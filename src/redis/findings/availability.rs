@@ -131,7 +131,7 @@ pub(crate) fn availability(settings: &Settings, pod: &Pod, answer: &Answer, pass
             RedisAvailable,
             Reason::DriftCorrected,
             Message::from(format!(
-                "{name} had {} for user app; the one in Secret {secret} was set again and verified",
+                "{name} had {} for user app, not the one in Secret {secret}; corrected and verified",
                 drift.found
             ))
             .remedy(Remedy::look("find out what sends ACL SETUSER, unless that Secret is new")),

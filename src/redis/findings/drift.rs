@@ -66,7 +66,7 @@ pub fn told(settings: &Settings, pod: &str, answer: &Answer, by: ConditionType) 
     if drifts.is_empty() {
         return None;
     }
-    let fact = format!("{} on {pod}; set again and verified", describe_all(settings, &drifts, "was"));
+    let fact = format!("{} on {pod}; corrected and verified", describe_all(settings, &drifts, "was"));
     let look = Remedy::look("find out what sends CONFIG SET, unless the spec has just changed");
     Some(Finding::holds(by, Reason::DriftCorrected, Message::from(fact).remedy(look)))
 }
@@ -176,9 +176,9 @@ pub fn reason(correction: &Correction) -> Reason {
 pub fn uncorrected(settings: &Settings, cost: Restart, pod: &str, fact: &str, correction: &Correction) -> Message {
     let message = Message::from(fact);
     match correction {
-        Correction::Corrected | Correction::Followed => message.and("It was set again and verified"),
+        Correction::Corrected | Correction::Followed => message.and("It was corrected and verified"),
         Correction::Refused(words) => {
-            message.and(&format!("Setting it again was refused: {words}")).remedy(cost.remedy(settings, pod))
+            message.and(&format!("Correcting it was refused: {words}")).remedy(cost.remedy(settings, pod))
         }
         Correction::Ineffective(still) => message
             .and(&format!("Redis accepted the change, and still has {}", amount(still)))

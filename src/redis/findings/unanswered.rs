@@ -177,7 +177,10 @@ fn busy(settings: &Settings, pod: &Pod, name: &str, kill: &Kill) -> Message {
             message(&format!("Redis reported that it ended, but it goes on. {by_itself}")).remedy(restart)
         }
     };
-    told.remedy(who_runs_scripts(settings))
+    let whence = who_runs_scripts(settings);
+    let is_later = !told.remedies.is_empty() && whence.costs.is_some();
+    let step = if is_later { format!("after that, {}", whence.step) } else { whence.step };
+    told.remedy(Remedy { step, ..whence })
 }
 
 /// Where a script may come from.

@@ -13,7 +13,7 @@ async fn an_eviction_policy_that_was_changed_by_hand_is_undone_and_told() {
     assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await, "OK");
     world.setting(SHOP, "maxmemory-policy", "volatile-lru").await;
     let note = world.event(SHOP, "DriftCorrected").await;
-    let found = "maxmemory-policy was \"noeviction\" (want volatile-lru) on shop-redis-0; set again and verified";
+    let found = "maxmemory-policy was \"noeviction\" (want volatile-lru) on shop-redis-0; corrected and verified";
     assert!(note.starts_with(found) && note.contains("CONFIG SET"), "{note}");
     has_been(&history, "EvictionPolicyVerified", "True", "DriftCorrected").await;
     world.condition(SHOP, "EvictionPolicyVerified", "True", "Verified").await;

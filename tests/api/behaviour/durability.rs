@@ -115,7 +115,7 @@ async fn a_file_that_was_switched_off_by_hand_is_switched_on_and_told() {
     assert_eq!(world.intruder(SHOP, &["CONFIG", "SET", "appendonly", "no"]).await, "OK");
     world.setting(SHOP, "appendonly", "yes").await;
     let note = world.event(SHOP, "DriftCorrected").await;
-    assert!(note.starts_with("appendonly was no (want yes) on shop-redis-0; set again and verified"), "{note}");
+    assert!(note.starts_with("appendonly was no (want yes) on shop-redis-0; corrected and verified"), "{note}");
     has_been(&history, "Durable", "True", "DriftCorrected").await;
     world.condition(SHOP, "Durable", "True", "Persisted").await;
     world.condition(SHOP, "EvictionPolicyVerified", "True", "Verified").await;
