@@ -92,17 +92,17 @@ pub enum DoctorError {
     /// Applications cannot read the ring.
     #[error("{}", .0.join("\n"))]
     Unreadable(Vec<String>),
-    /// The ring can be read, and is not good.
-    #[error("the ring in {folder} is not good: {fault}{remedy}", folder = .0.display(), fault = .1, remedy = .2)]
+    /// The ring can be read, and something is wrong with it.
+    #[error("the ring in {folder} is unhealthy: {fault}{remedy}", folder = .0.display(), fault = .1, remedy = .2)]
     Fault(PathBuf, Fault, String),
     /// Nothing could be encrypted, or not be read again.
-    #[error("the ring in {folder}: {source}{remedy}", folder = .0.display(), source = .1, remedy = .2)]
+    #[error("the ring in {folder} cannot be used: {source}{remedy}", folder = .0.display(), source = .1, remedy = .2)]
     RoundTrip(PathBuf, RoundTripError, String),
     /// What another pod made cannot be read.
-    #[error("the ring in {folder} does not read the payload: {source}{remedy}", folder = .0.display(), source = .1, remedy = .2)]
+    #[error("the payload cannot be read with the ring in {folder}: {source}{remedy}", folder = .0.display(), source = .1, remedy = .2)]
     Unprotect(PathBuf, RoundTripError, String),
     /// It is no payload.
-    #[error("the payload is none: want the line that --protect prints, which begins with CfDJ8")]
+    #[error("this is no payload: give the line that --protect prints, which begins with CfDJ8")]
     NoPayload,
     /// There is no randomness.
     #[error(transparent)]
@@ -138,7 +138,7 @@ impl Examination<'_> {
     /// The report, and a round trip.
     fn examine(&self) -> Result<(), DoctorError> {
         let (now, folder) = (Context::now(), &self.arguments.dir);
-        let certificate = |pair: &Pair| format!("certificate {} is at hand", pair.thumbprint());
+        let certificate = |pair: &Pair| format!("certificate {} is mounted", pair.thumbprint());
         let mut report: Vec<String> = self.certificates.pairs.iter().map(certificate).collect();
         report.extend(self.ring.report(now));
         say(&report)?;
@@ -188,15 +188,16 @@ impl Examination<'_> {
 
 /// The ring in a folder.
 fn ring(folder: &Path, pairs: &[Pair]) -> Result<Directory, DoctorError> {
-    let (files, mut broken) = files(folder, is_read)?;
+    let (files, broken) = files(folder, is_read)?;
+    let unread = |why| format!("{why}. No application can read the ring until this is corrected");
+    let mut broken: Vec<String> = broken.into_iter().map(unread).collect();
     match Directory::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())), pairs) {
         Ok(ring) if broken.is_empty() => return Ok(ring),
         Ok(_) => {}
         Err(errors) if errors == [DirectoryError::Empty] && !broken.is_empty() => {}
         Err(errors) => broken.extend(errors.iter().map(ToString::to_string)),
     }
-    let unread = |why| format!("{why}: no application can read the ring while that is so");
-    Err(DoctorError::Unreadable(broken.into_iter().map(unread).collect()))
+    Err(DoctorError::Unreadable(broken))
 }
 
 /// What keys are opened with.
@@ -223,8 +224,8 @@ impl Certificates {
         let lacking = ring.lacking();
         let Some(first) = lacking.first() else { return String::new() };
         let named = match lacking.len() {
-            1 => format!(". Keys are encrypted to the certificate {first}"),
-            count => format!(". Keys are encrypted to {count} certificates that are not at hand, among them {first}"),
+            1 => format!(". Keys need certificate {first}"),
+            count => format!(". Keys need {count} certificates that are missing, among them {first}"),
         };
         let Some(folder) = self.folder.as_ref().map(|folder| folder.display()) else {
             return format!("{named}: mount Secret {SECRET} as a whole, and name its folder with --certificates");

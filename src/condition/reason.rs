@@ -69,6 +69,9 @@ closed! {
         ///
         /// Of users: deleting Secret `<name>-redis-operator` makes another login. No pod is replaced for that where the
         /// operator holds a connection, and the earlier login ends with `spec.redis.passwordRotation.overlap`.
+        ///
+        /// Of the key ring: somebody changed Secret `<name>-keys` or `<name>-keys-certificates`, or gave a Secret an owner with
+        /// which it would have been deleted. No key was lost by that.
         DriftCorrected: Risk,
         /// Objects or pods are on their way.
         ///
@@ -88,6 +91,13 @@ closed! {
         /// An object that has lost its owner, but has the labels that its kind has in each cache, is taken up again. If the
         /// labels are there and it is still left alone, something of it differs that cannot be changed, such as the type of a
         /// Secret: then it has to be deleted.
+        ///
+        /// Of the key ring: a Secret of a key that has lost its labels is left alone, and its key then stands only in Secret
+        /// `<name>-keys`. With the labels back it counts again; deleted, it is made again from what is published. While Secret
+        /// `<name>-keys-certificates` is somebody else's, no key is encrypted to a certificate, and keys whose certificate only
+        /// that Secret has cannot be read. A `TokenCache` of another name is another cache: it begins without entries and with a
+        /// ring of its own. With `spec.dataProtection.mode: None`, the cache does without a ring of its own, and so do the
+        /// applications.
         NameTaken: Outage,
         /// A `NetworkPolicy` of the needed name exists and is not ours.
         ///
@@ -114,6 +124,11 @@ closed! {
         ///
         /// Usual causes: a `ResourceQuota` that is used up, an admission policy or webhook, or an operator whose `ClusterRole` is
         /// older than the operator. The API server's answer names which.
+        ///
+        /// Of Secret `<name>-keys-certificates`: somebody made it immutable. What it holds may be nowhere else, so the operator
+        /// neither changes nor deletes it. The command in the status copies it to a file, pauses the `TokenCache` so that nobody
+        /// makes another one meanwhile, replaces the Secret, lets the `TokenCache` go on, and deletes the file, which holds
+        /// private keys.
         WriteForbidden: Outage,
         /// The API server refused a write, or did not answer.
         WriteFailed: Outage,
@@ -320,18 +335,46 @@ closed! {
         /// For `TlsReady`: a Secret of type `kubernetes.io/tls`, as cert-manager makes it for a Certificate with the Service's
         /// name in `dnsNames`: the server's certificate in `tls.crt`, its key in `tls.key`, and in `ca.crt` the root that
         /// applications are to trust.
+        ///
+        /// Of the key ring, where the Secret that `spec.dataProtection.certificate` names does not exist: no key is made, and
+        /// none without encryption. Make the Secret, or have cert-manager make it, with `tls.crt` and `tls.key` of an RSA
+        /// certificate.
+        ///
+        /// Where a key needs a certificate that is missing, the message has the first digits of its thumbprint (SHA-1, as
+        /// `openssl x509 -fingerprint` shows it). Put the certificate and its private key into a Secret of type
+        /// `kubernetes.io/tls`, and name that in `spec.dataProtection.previous`. A backup of Secret `<name>-keys-certificates`
+        /// has both, as `THUMBPRINT.crt` and `THUMBPRINT.key`. Whatever that Secret still has of the certificate stays in it.
+        ///
+        /// No other key takes the place of one that cannot be read while its certificate may still come, which is so as long as a
+        /// Secret in `spec.dataProtection.previous` does not exist or cannot be used; nor where the other key would not be
+        /// encrypted, since `spec.dataProtection.certificate` is not set. The annotation `tokencache.dev/rotate-key-requested`
+        /// asks for one all the same. Revoking the key gives up what it encrypted.
         CertificateMissing: Outage,
         /// The certificate that the next key needs cannot be used; the keys that there are do not need it.
+        ///
+        /// The keys that are published stay and are used. No other key is made until the certificate can be used, so applications
+        /// cannot encrypt once the last key has expired. The message tells when the next one is due. What may be wrong with the
+        /// certificate: see [`CertificateMissing`](#certificatemissing), [`CertificateMalformed`](#certificatemalformed),
+        /// [`CertificateNotRsa`](#certificatenotrsa) and [`KeyMismatch`](#keymismatch).
         NextCertificateUnusable: Risk,
         /// Nobody has the certificate of a key, and no stored entry needs that key.
+        ///
+        /// The same as [`CertificateMissing`](#certificatemissing), but every stored entry was looked at, and none was encrypted
+        /// with that key. Cookies and whatever else applications protect with the ring is not seen by the operator.
         UnusedCertificateMissing: Risk,
         /// What should be a certificate or a key is none.
         ///
         /// The value under the key that is named is not what it should be, in PEM: often it is DER, is encoded with base64
         /// twice, or lacks its first or last line. For `TlsReady`, without a CA in `ca.crt`, applications would not know whom
         /// to trust. `kubectl get secret -o yaml` shows each value encoded once.
+        ///
+        /// Of the key ring: `tls.crt` must hold a certificate in PEM, and `tls.key` its private RSA key in PEM, as PKCS#8 or
+        /// PKCS#1 and not encrypted. The key must have 2048 to 8192 bits.
         CertificateMalformed: Outage,
         /// The certificate has a key of another kind than RSA.
+        ///
+        /// ASP.NET Core encrypts keys to RSA certificates only. Make one with an RSA key of 2048 bits or more; in a `Certificate`
+        /// of cert-manager: `privateKey: {algorithm: RSA, size: 2048}`. An RSASSA-PSS key can only sign.
         CertificateNotRsa: Outage,
         /// The key belongs to another certificate.
         ///
@@ -390,6 +433,9 @@ closed! {
         /// While the annotation `tokencache.dev/reconcile` is `paused`, or `SpecValid` is False, the operator changes nothing
         /// on the server. Take the annotation away, or correct the spec, and the setting is corrected within a probe period.
         /// More memory than the container has room for waits until the pod has been replaced.
+        ///
+        /// Of the key ring: applications mount Secret `<name>-keys` and `<name>-keys-certificates`, which lack something or have
+        /// been changed.
         DriftWhilePaused: Outage,
         /// A setting is not as wanted and Redis refuses to change it.
         ///
@@ -404,26 +450,81 @@ closed! {
         CorrectionIneffective: Outage,
 
         /// The key ring is published, and a key of this `TokenCache` encrypts.
+        ///
+        /// A renewed certificate is used for new keys once every pod that uses the ring has started at least two minutes after it
+        /// was published: applications read certificates when they start, and kubelet takes up to two minutes to bring a Secret
+        /// to a pod. No clock ends that. Until then new keys are encrypted to the earlier certificate, which applications have.
+        /// The message names the workloads to restart. Where the operator cannot list pods, its log says why.
+        ///
+        /// Keys that were made before `spec.dataProtection.certificate` was set are not encrypted, and stay so. The dates of
+        /// certificates are told, and not judged: ASP.NET Core decrypts with an expired one.
+        ///
+        /// A ring that was taken over is in the operator's own Secrets: what `spec.dataProtection.import` names is not needed any
+        /// more. A key that expires in the last minutes of the year 9999, as a ring that was taken over may have, cannot be used
+        /// to encrypt on .NET 8.
         Published: Note,
         /// The key ring is published, and a key of an earlier `TokenCache` of the same name encrypts.
+        ///
+        /// The keys were made for an earlier `TokenCache` of this name, whose Secrets are still there. What they encrypted stays
+        /// readable.
         Adopted: Note,
         /// The key ring is published, and there is room for few more keys.
+        ///
+        /// No key is ever removed, since what it encrypted could not be read then, and a Secret holds 1 MiB. A second
+        /// `TokenCache` with a longer `spec.dataProtection.rotation.every` begins an empty ring, which lasts longer, beside an
+        /// empty cache: users sign in again when applications move to it. Move them in good time.
         RingNearlyFull: Risk,
         /// There is no room for another key.
+        ///
+        /// What is there works until the last key expires. The room for one key and its revocation is kept for an emergency: a
+        /// key is still made when one is asked for by an annotation, when the active one is revoked, or when the last one
+        /// expires. What to do: see [`RingNearlyFull`](#ringnearlyfull).
         RingFull: Risk,
         /// A key is due, and another one was made less than an hour ago.
+        ///
+        /// No key is ever removed, so the operator makes at most one an hour that nobody asks for. Something takes the keys away
+        /// as soon as they are made: `status.keyRing` tells what became of each, such as revoked or unreadable. A clock that
+        /// steps does it too. The annotation `tokencache.dev/rotate-key-requested` asks for a key at once.
         KeysTooFrequent: Outage,
         /// No key can encrypt.
+        ///
+        /// Each key is expired, revoked, cannot be read, or activates in the future. ASP.NET Core then makes do with a key that
+        /// is not meant to encrypt, if there is one, and otherwise every `Protect` fails. The operator makes another key at once,
+        /// unless the cache is paused. A clock that was wrong leads to keys that activate in the future.
         NoActiveKey: Outage,
         /// A Secret of a key holds something else.
+        ///
+        /// What is no well-formed key or revocation is not published: one malformed file keeps applications from reading the
+        /// whole ring. If the key is still in Secret `<name>-keys`, delete its own Secret, and the operator makes it again from
+        /// there. Otherwise restore its Secret from a backup.
+        ///
+        /// A key that cannot be used although its certificate is there is damaged: restore its Secret, `<name>-key-ID`, from a
+        /// backup.
         KeyMalformed: Outage,
         /// There is no Secret with the ring that is to be taken over.
+        ///
+        /// `spec.dataProtection.import` names a Secret that does not exist or holds no key. Put the key files of the ring
+        /// (`*.xml`) into it, or the one file that Azure Blob Storage holds. Until then no first key is made, since that would
+        /// begin another ring, and what only the keys of that ring can read cannot be read. Without `spec.dataProtection.import`
+        /// the operator begins a new ring, or goes on with its own.
         ImportMissing: Outage,
         /// Something of the ring that is to be taken over cannot be.
+        ///
+        /// Half a ring is none: where one file cannot be taken over, none is. What was taken over before stays. The message names
+        /// the files, and why the first of them is refused. A key whose master key is protected by Azure Key Vault or DPAPI
+        /// cannot be used outside of the application: write the ring anew, without that protection or with a certificate. A key
+        /// that is there already with another content is kept as it is there. Other files than keys and revocations are passed
+        /// over, as by ASP.NET Core.
+        ///
+        /// Where there is no room, the message has what Secret `<name>-keys` would hold, with the revocations that the ring leads
+        /// to; what is kept free is for an emergency. Take keys out that expired long ago and that no stored entry and no cookie
+        /// needs.
         ImportRefused: Outage,
         /// A key was made, and will encrypt.
         KeyMinted: Note,
         /// New keys are encrypted to a renewed certificate from now on.
+        ///
+        /// Keys that were encrypted to the earlier certificate stay so, and it stays published for them.
         KeyCertificateRenewed: Note,
 
         /// Nothing was refused of late.
@@ -670,6 +771,11 @@ closed! {
         /// unreadable entries; readable ones stay.
         KeyMissing: Risk,
         /// A key is never to be used again, because somebody asked for that.
+        ///
+        /// Pods that read the ring before go on with the key for up to a day, or until they are restarted. Entries that it
+        /// encrypted cannot be read any more, and applications fail on them (IDW10802) until they expire or are removed. The
+        /// annotation `tokencache.dev/flush-requested` with `unreadable` removes those and no others; for that the operator has
+        /// to look into entries (`spec.entries.inspect: Payloads`).
         KeyRevoked: Note,
         /// Entries are encrypted with a key that is revoked.
         ///
@@ -748,6 +854,12 @@ closed! {
         ConsumersUnknown: Note,
 
         /// A request of an annotation is not followed.
+        ///
+        /// A request counts only while it is new, since a manifest or a backup that is applied again brings its annotations with
+        /// it. Nothing is done for one that is older than the `TokenCache`, that was more than an hour old when the operator
+        /// first saw it, or that is more than 5 minutes in the future. The annotation begins with a time, as `date -u +%FT%TZ`
+        /// writes it. The message tells why it was ignored, and the status has a command for one that would be followed, with
+        /// what that costs.
         RequestIgnored: Risk,
         /// Another password of the applications is being made valid beside the earlier one.
         ///
@@ -774,10 +886,19 @@ closed! {
         /// not published is made anew.
         PasswordRotationBlocked: Risk,
         /// Another key encrypts, because somebody asked for it.
+        ///
+        /// Applications read the ring when they start, and once a day. A pod that read it before the new key was published cannot
+        /// read what other pods encrypt with that key until it reads it again: what applications do with such entries, see
+        /// [`KeyMissing`](#keymissing). A pod that starts two minutes after the key was published has it, since kubelet takes up
+        /// to two minutes to bring a Secret to a pod. The message tells by when each pod has read the ring by itself.
         KeyRotated: Note,
         /// Stored entries are being removed, because somebody asked for it.
         RemovingEntries: Note,
         /// Processes go on with a key that is revoked until they are restarted, and what they store is removed then.
+        ///
+        /// Pods that read the ring before may go on with the key, and store what was removed once more. They are waited for as
+        /// long as they run; then the entries are removed for the last time. Where the operator cannot list pods, it waits for a
+        /// day and two minutes, after which each pod has read the ring by itself; its log says why it cannot list them.
         AwaitingRestart: Risk,
         /// Stored entries were removed, because somebody asked for it.
         ///

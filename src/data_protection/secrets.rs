@@ -43,6 +43,8 @@ pub struct Surroundings {
     pub obstacle: Option<String>,
     /// The workloads that use the cache, in words.
     pub consumers: String,
+    /// The command that restarts them, where they are known and there is one.
+    pub restart: Option<String>,
     /// The pods that use the ring, where it depends on them.
     pub processes: Processes,
 }

@@ -51,11 +51,13 @@ pub fn names(settings: &Settings) -> Names {
 pub fn ring_secrets(settings: &Settings, observed: &Observed<'_>, obstacle: Option<&str>) -> RingSecrets {
     let owner = &settings.owner;
     let (answers, cache) = (observed.answers, owner.name.as_str());
+    let consumers = answers.consumers(&published(cache));
     let beside = Surroundings {
         operations: observed.previous.operations.clone(),
         sweep: observed.sweep.clone(),
         obstacle: obstacle.map(str::to_owned),
-        consumers: answers.consumers(&published(cache)).named(&Source::Secret(name::redis(cache))),
+        consumers: consumers.named(&Source::Secret(name::redis(cache))),
+        restart: consumers.restart(&owner.namespace),
         processes: answers.processes(&users(cache)),
     };
     if settings.rotation.is_none() {

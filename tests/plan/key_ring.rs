@@ -98,6 +98,7 @@ impl Keys {
         Surroundings {
             operations: operations.into_iter().flatten().collect(),
             consumers: "Deployment web".to_owned(),
+            restart: Some("kubectl -n web rollout restart deployment/web".to_owned()),
             ..self.beside.clone()
         }
     }

@@ -118,7 +118,7 @@ fn a_secret_is_read_as_kubelet_mounts_it_and_only_its_files_count() {
     symlink("..data/key-gone.xml", dir.path().join("key-gone.xml")).unwrap();
     let end = doctor(dir.path(), &[]);
     assert_eq!((end.code, end.output.as_str()), (Some(1), ""));
-    assert!(end.error.contains("key-gone.xml: No such file") && end.error.contains("no application"), "{end:?}");
+    assert!(end.error.contains("key-gone.xml: No such file") && end.error.contains("No application"), "{end:?}");
 }
 
 #[test]
@@ -153,11 +153,11 @@ fn a_payload_that_cannot_be_read_is_told_with_the_reason() {
         (doctor(other.path(), &["--unprotect", payload]), "is not in the ring. The two pods do not have the same ring"),
         // Of what is cut off in the midst of a byte the bits that are left count for nothing.
         (doctor(dir.path(), &["--unprotect", cut(1)]), "or was changed"),
-        (doctor(dir.path(), &["--unprotect", cut(2)]), "the payload is none"),
+        (doctor(dir.path(), &["--unprotect", cut(2)]), "this is no payload"),
         (doctor(dir.path(), &["--unprotect", cut(4)]), "or was changed"),
-        (doctor(dir.path(), &["--unprotect", "CfDJ8 no"]), "the payload is none"),
-        (doctor(dir.path(), &["--unprotect", "aGVsbG8"]), "the payload is none"),
-        (doctor(dir.path(), &["--unprotect", "-"]), "the payload is none"),
+        (doctor(dir.path(), &["--unprotect", "CfDJ8 no"]), "this is no payload"),
+        (doctor(dir.path(), &["--unprotect", "aGVsbG8"]), "this is no payload"),
+        (doctor(dir.path(), &["--unprotect", "-"]), "this is no payload"),
     ] {
         assert_eq!((end.code, end.output.as_str()), (Some(1), ""), "{why}");
         assert!(end.error.contains(why) && end.error.lines().count() == 1, "{end:?}");
@@ -177,7 +177,10 @@ fn what_no_application_could_read_is_named_file_by_file() {
         assert_eq!((end.code, end.output.as_str()), (Some(1), ""), "{more:?}");
         assert!(end.error.contains("broken.xml: ") && end.error.contains(".dot.xml: "), "{end:?}");
         let id = name.trim_start_matches("key-").trim_end_matches(".xml");
-        assert!(end.error.contains(&format!("holds the key {id}, as another file does")), "{end:?}");
+        assert!(
+            end.error.contains(&format!("holds key {id}, as another file does. No application can read")),
+            "{end:?}"
+        );
         assert_eq!(end.error.lines().count(), 3, "{end:?}");
     }
 }
@@ -187,7 +190,7 @@ fn a_ring_is_not_good_without_an_active_key_or_with_one_that_cannot_be_used() {
     let expired = [&key(1, (-90, -10), None), &key(2, (-80, -1), None)];
     let end = doctor(ring(&expired).path(), &[]);
     assert_eq!(end.code, Some(1));
-    assert!(end.error.contains("is not good: no key is active"), "{end:?}");
+    assert!(end.error.contains("is unhealthy: no key is active"), "{end:?}");
     assert!(end.output.contains(&format!("key {} decrypts", expired[0].id)), "{end:?}");
     let dir = tempfile::tempdir().unwrap();
     copy("data-protection/revoked-all", dir.path());
@@ -212,7 +215,7 @@ fn keys_for_a_certificate_need_it() {
     let mount = "mount Secret NAME-keys-certificates as a whole, and name its folder with --certificates";
     for more in [&[][..], &["--protect"]] {
         let end = doctor(dir.path(), more);
-        assert!(end.error.contains("2 certificates that are not at hand") && end.error.contains(mount), "{end:?}");
+        assert!(end.error.contains("2 certificates that are missing") && end.error.contains(mount), "{end:?}");
     }
 
     let certificates = tempfile::tempdir().unwrap();
@@ -230,7 +233,7 @@ fn keys_for_a_certificate_need_it() {
     let end = doctor(dir.path(), &with);
     assert_eq!(end.code, Some(1));
     assert!(end.error.contains("1 of its keys cannot be used"), "{end:?}");
-    let lacks = format!("are encrypted to the certificate {}, which is not in ", previous.thumbprint());
+    let lacks = format!("need certificate {}, which is not in ", previous.thumbprint());
     assert!(end.error.contains(&lacks), "{end:?}");
     publish(std::slice::from_ref(&previous));
     let end = doctor(dir.path(), &with);

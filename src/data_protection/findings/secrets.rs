@@ -21,7 +21,7 @@ impl Evidence<'_> {
             Found::Absent | Found::Owned(_) | Found::Leftover => return None,
         };
         let (owner, secret) = (&self.settings.owner, &self.secret);
-        let told = Message::from(format!("Secret {secret} belongs to {holder}, so no key is made"));
+        let told = Message::from(format!("Secret {secret} exists already and belongs to {holder}. No key is made"));
         Some(fails(
             Reason::NameTaken,
             if holder == ORPHANED {

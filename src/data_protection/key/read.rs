@@ -53,7 +53,7 @@ impl Element {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// With it, an application cannot read any key at all.
-    #[error("it is no XML that ASP.NET Core reads ({0})")]
+    #[error("it is no XML that ASP.NET Core reads: {0}")]
     Malformed(String),
     /// Applications may read it, and this operator does not.
     #[error("it {0}, which the operator does not read")]

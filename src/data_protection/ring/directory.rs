@@ -37,20 +37,16 @@ const MOST_FILES: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
     /// A file breaks it.
-    #[error("{0}: {1}: no application can read the ring until this file is gone")]
+    #[error("{0}: {1}. No application can read the ring until this file is gone")]
     File(String, FileError),
     /// This operator does not read a file.
-    #[error(
-        "{0}: {1}: what applications make of the ring cannot be told. Write the file anew without that, and look again"
-    )]
+    #[error("{0}: {1}. Applications may read it all the same: write the file anew without that, and look again")]
     Unsupported(String, FileError),
     /// There are too many files.
     #[error("there are over {MOST_FILES} *.xml files, more than this operator reads")]
     TooMany,
     /// Two files have the same key.
-    #[error(
-        "{0}: it holds the key {1}, as another file does: no application can read the ring until one of them is gone"
-    )]
+    #[error("{0}: it holds key {1}, as another file does. No application can read the ring until one of them is gone")]
     Duplicate(String, KeyId),
     /// There is no key.
     #[error("there is no key in any *.xml file: is the Secret with the ring mounted here, as a whole?")]
@@ -70,7 +66,7 @@ pub enum Fault {
     #[error("{0} of its keys cannot be used, so what they encrypted cannot be read")]
     Closed(usize),
     /// Some of what was encrypted cannot be read, most likely.
-    #[error("{0} of its files should be a key and are passed over, so what it encrypted cannot be read")]
+    #[error("{0} of its files should hold a key but are passed over, so what these keys encrypted cannot be read")]
     PassedOver(usize),
 }
 
@@ -87,7 +83,7 @@ pub enum RoundTripError {
     #[error(transparent)]
     Unprotect(#[from] UnprotectError),
     /// The payload is another one.
-    #[error("the payload is none that doctor made")]
+    #[error("doctor did not make this payload")]
     OtherPayload,
 }
 

@@ -96,7 +96,10 @@ async fn the_first_key_is_made_at_once_and_published_and_told() {
     );
     assert_eq!(status["keyRing"]["active"], key.id.short());
     let message = condition(&status, "KeyRingReady")["message"].as_str().unwrap();
-    assert!(message.starts_with(&format!("Secret shop-keys has 1 key: {} encrypts", key.id.short())), "{message}");
+    assert!(
+        message.starts_with(&format!("key {} encrypts; the next key is published at ", key.id.short())),
+        "{message}"
+    );
     let table = api_server().kubectl(&["get", "tcache", "--namespace", &world.namespace]).await;
     assert!(table.contains(&key.id.short()), "{table}");
     world.event(SHOP, "KeyMinted").await;
@@ -120,7 +123,7 @@ async fn a_ring_that_is_edited_or_deleted_is_published_again_and_what_does_not_b
     eventually("what was removed is told", async || {
         let notes: Vec<_> = world.events(SHOP).await.into_iter().filter_map(|event| event.note).collect();
         let all = notes.join("\n");
-        if all.contains("broken.xml: it is no XML that ASP.NET Core reads")
+        if all.contains("broken.xml (it is no XML that ASP.NET Core reads")
             && all.contains("notes.txt")
             && all.contains("edited")
         {
@@ -189,7 +192,7 @@ async fn keys_outlive_the_cache_and_one_of_the_same_name_adopts_them() {
     assert_eq!(world.keys().await, keys);
     world.condition(SHOP, "KeyRingReady", "True", "Adopted").await;
     let note = world.event(SHOP, "Adopted").await;
-    assert!(note.contains("1 of 1 were made for an earlier TokenCache of this name"), "{note}");
+    assert!(note.contains("1 of 1 keys are of an earlier TokenCache of this name"), "{note}");
     world.quiet().await;
 }
 
@@ -199,7 +202,7 @@ async fn another_key_is_made_on_request_encrypts_at_once_and_the_earlier_one_sta
     let before = world.ring(1).await;
     let requested = Timestamp::now().to_string();
     world.ask_for_key(&requested).await;
-    let operation = world.key_operation("Completed", "no server is left that has not read it").await;
+    let operation = world.key_operation("Completed", "every server has read it").await;
     let table = api_server().kubectl(&["get", "tcache", "-o", "wide", "--namespace", &world.namespace]).await;
     assert!(table.contains("OPERATION") && table.contains("RotateKey Completed"), "{table}");
     let ring = world.ring(2).await;
@@ -232,7 +235,7 @@ async fn another_key_is_complete_when_the_pods_are_gone_that_have_read_the_ring_
     let volume = json!([{"name": "keys", "secret": {"secretName": RING}}]);
     world.application("web", json!({"volumeMounts": [{"name": "keys", "mountPath": "/keys"}]}), &volume).await;
     world.ask_for_key(&Timestamp::now().to_string()).await;
-    let operation = world.key_operation("Published", "until they read it again").await;
+    let operation = world.key_operation("Published", "until they reload the ring").await;
     assert!(operation["message"].as_str().unwrap().contains("Pod web"), "{operation}");
     let [published, until] = ["published", "endsAt"].map(|field| operation[field].as_str().unwrap().to_owned());
     assert!(published < until, "{operation}");
@@ -241,7 +244,7 @@ async fn another_key_is_complete_when_the_pods_are_gone_that_have_read_the_ring_
     let table = api_server().kubectl(&["get", "tcache", "-o", "wide", "--namespace", &world.namespace]).await;
     assert!(table.contains("RotateKey Published"), "{table}");
     world.delete("Pod", "web").await;
-    let operation = world.key_operation("Completed", "no server is left").await;
+    let operation = world.key_operation("Completed", "every server has read it").await;
     assert_eq!(operation["published"], published);
 }
 

@@ -170,10 +170,14 @@ async fn what_another_field_manager_has_written_is_left_alone_until_somebody_say
     lose(&world, &objects).await;
     restore(&world, &objects, Managers::Own).await;
     let command =
-        format!("`kubectl -n {} annotate --overwrite tokencache shop tokencache.dev/adopt=restored`", world.namespace);
+        format!("kubectl -n {} annotate --overwrite tokencache shop tokencache.dev/adopt=restored", world.namespace);
     for of in ["RedisAvailable", "KeyRingReady"] {
         let message = world.condition(SHOP, of, "False", "NameTaken").await;
-        assert!(message.contains(&command) && message.contains("velero-server"), "{message}");
+        assert!(message.contains("velero-server"), "{message}");
+        let is_told = |remedies: &Value| remedies["condition"] == of && remedies["remedies"][0]["command"] == command;
+        world
+            .status(SHOP, &command, |seen| seen["remedies"].as_array().is_some_and(|all| all.iter().any(is_told)))
+            .await;
     }
     let mark = api_server().audit_log().mark();
     never(2 * PERIOD, "nothing is written but what is said", async || {

@@ -49,9 +49,11 @@ impl Input<'_> {
         let published =
             self.before.and_then(|before| before.published.as_ref()).map_or(self.now, |published| published.0);
         let when = readers::when(readers::readable_from(published), self.now);
+        let beside = &self.observed.beside;
+        let restart = Remedy::free(format!("restart {}{when}", beside.consumers));
         message
-            .and("Pods that read the ring before use it for up to a day")
-            .remedy(Remedy::free(format!("restart {}{when}", self.observed.beside.consumers)))
+            .and(&format!("Pods that read the ring before use {} for up to a day", self.them()))
+            .remedy(Remedy { command: beside.restart.clone(), ..restart })
     }
 
     /// What became of the entries.
