@@ -85,8 +85,8 @@ pub fn larger(namespace: &str, pod: &str) -> Remedy {
 
 fn persisted(persistence: &Persistence, pod: &str) -> String {
     let deleted = match persistence.when_deleted {
-        WhenDeleted::Retain => "keeps it",
-        WhenDeleted::Delete => "deletes it with every entry",
+        WhenDeleted::Retain => "keeps the claim",
+        WhenDeleted::Delete => "deletes the claim and every entry",
     };
     format!(
         "{pod} saves to PersistentVolumeClaim {} every second (appendonly yes, appendfsync everysec). Deleting this TokenCache \

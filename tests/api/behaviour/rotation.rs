@@ -254,7 +254,7 @@ async fn a_password_that_somebody_puts_into_the_binding_meanwhile_is_adopted_and
     all_stay_taken(&world, &[&old, &new]).await;
     // A third one, of which only the key is written: adopted.
     world.edit("Secret", "shop-redis", json!({"stringData": {"password": third}})).await;
-    world.operation("Published", "another password by somebody").await;
+    world.operation("Published", "somebody put another password into Secret shop-redis").await;
     all_are_taken(&world, &[&third]).await;
     all_stay_taken(&world, &[&old, &new, &third]).await;
     overlap(&world, "1s").await;
