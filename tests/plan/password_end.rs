@@ -21,6 +21,7 @@ use tokencache_operator::{
 use super::rotation::Shop;
 use super::seen::{Seen, well};
 use super::world::{START, World};
+use crate::support::told::assert_short;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -63,7 +64,12 @@ impl Shop {
     }
 
     fn rolled_out(&self) -> Option<Finding> {
-        self.world.credentials().rotation.finding
+        let finding = self.world.credentials().rotation.finding;
+        if let Some(Finding { message, .. }) = &finding {
+            assert_short(&message.told(), &message.remedies);
+            assert!(!message.told().contains('…'), "{}", message.told());
+        }
+        finding
     }
 
     fn has_earlier(&self) -> bool {

@@ -123,6 +123,10 @@ impl Shop {
             written.push("retire Secret shop-redis-rotation".to_owned());
         }
         self.world.observed.operations = rotation.operation.into_iter().collect();
+        for entry in &self.world.observed.operations {
+            assert_short(&entry.message, &entry.remedies);
+            assert!(!entry.message.contains('…'), "{}", entry.message);
+        }
         if !held {
             self.look();
         }

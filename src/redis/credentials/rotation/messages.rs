@@ -114,7 +114,7 @@ pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, cause: Opti
         Some(Cause::Request) => format!("Secret {secret} has the new password"),
         Some(Cause::Lost) => format!("Secret {secret} was lost, and has a new password"),
         Some(Cause::Replaced) => format!("somebody put a new password into Secret {secret}, and Redis takes it"),
-        None => format!("somebody put another password into Secret {secret} meanwhile; it is valid too, and stays"),
+        None => format!("somebody put another password into Secret {secret}, which is valid too and stays"),
     };
     let Message { text, remedies } = term.told();
     if marks.published <= after(now, CLOCKS_DIFFER_BY) {
@@ -129,7 +129,7 @@ pub fn published(settings: &Settings, marks: Marks, term: &Term<'_>, cause: Opti
 /// The earlier password is being removed.
 #[must_use]
 pub fn removing(what: &str, refused: Option<Message>) -> Message {
-    let message = Message::from(format!("the overlap is over; removing the earlier password: {what}"));
+    let message = Message::from(format!("removing the earlier password, since the overlap is over; {what}"));
     match refused {
         Some(Message { text, remedies }) => message.and(&text).remedies(remedies),
         None => message,
