@@ -403,12 +403,15 @@ closed! {
         ///
         /// .NET trusts roots only, so `ca.crt` must hold the root; an intermediate CA alone is not enough, and may stand in
         /// `tls.crt` after the server's certificate or in `ca.crt` beside the root. A CA certificate in `tls.crt` is refused as
-        /// a server's: sign a server certificate with it. Before the root changes, put both roots into `ca.crt`, and the
-        /// certificate of the new one a day later. Where the server shows one that is not in any Secret of the cache, it was
-        /// overwritten with CONFIG SET or by another image: the operator has it replaced over a connection that it still holds,
-        /// and otherwise replaces the pod at the time that is told, unless the server shows the right one by then. It sends its
-        /// password to nobody who cannot prove who it is. Where that did not help, something else is at work: see the pod's
-        /// image, and who can write Secrets and pods in the namespace.
+        /// a server's: sign a server certificate with it.
+        ///
+        /// Before the root changes, put both roots into `ca.crt`, and the certificate of the new one a day later.
+        ///
+        /// Where the server shows one that is not in any Secret of the cache, somebody used CONFIG SET or another image: the
+        /// operator has it replaced over a connection that it still holds, and otherwise replaces the pod at the time that is
+        /// told, unless the server shows the right one by then. It sends its password to nobody who cannot prove who it is.
+        /// Where that did not help, something else is at work: see the pod's image, and who can write Secrets and pods in the
+        /// namespace.
         CertificateUntrusted: Outage,
         /// Redis answers in plain text where TLS was expected.
         ///
@@ -547,8 +550,10 @@ closed! {
         /// Package Microsoft.Extensions.Caching.StackExchangeRedis 8.0.x writes entries with Lua scripts (`eval`, `evalsha`,
         /// `script|load`), which only `acl: Compatible` allows: without it, that package writes nothing and says nothing. From
         /// 9.0 on it needs none. `acl: Strict` has what that package sends with the published connectionString, and nothing
-        /// else; other options of a connection string need `Standard`. No client of the cache sends any other command, so
-        /// another application or a person uses the login: `ACL LOG` on the server tells from which address.
+        /// else; other options of a connection string need `Standard`.
+        ///
+        /// No client of the cache sends any other command, so another application or a person uses the login: `ACL LOG` on the
+        /// server tells from which address.
         CommandRefused: Risk,
         /// A key outside of the prefix was refused.
         ///
