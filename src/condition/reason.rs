@@ -110,8 +110,8 @@ closed! {
         ///
         /// Whoever it is, they write again as often as the operator does. To spare the cluster, the operator then waits longer and
         /// longer before it writes, up to 5 minutes; until then the object is as they want it, or missing. Other findings stand
-        /// behind "Besides". Usual causes: a GitOps tool that has the object in its repository, another operator, a mutating
-        /// admission policy, a cleanup job. What is to be otherwise belongs into the spec of the `TokenCache`. Of deletions, of
+        /// behind "Besides". Usual causes: a tool that applies the object from a repository (Argo CD, Flux), another operator, a
+        /// mutating admission policy, a cleanup job. What is to be otherwise belongs into the spec of the `TokenCache`. Of deletions, of
         /// fields that are removed and of admission policies, the object does not record who it was: the API server's audit log
         /// may. An object whose label `tokencache.dev/cache` is taken away looks deleted to the operator.
         Contested: Outage,

@@ -28,7 +28,7 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Event> {
     }
     if !adopted.is_empty() {
         let note = format!(
-            "taken up again, as after a restore: {}. Nobody owned what has all labels of this TokenCache",
+            "adopted {}, as after a restore: they had all labels of this TokenCache and no owner",
             listed(&adopted, " and ")
         );
         told.push(event(Reason::ObjectsAdopted, note));
