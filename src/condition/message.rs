@@ -45,9 +45,15 @@ impl Message {
     /// The fact and the first step. Where that is too long, the fact is cut: words of others stand in it.
     #[must_use]
     pub fn told(&self) -> String {
+        self.told_within(LONGEST - OF_WARNINGS)
+    }
+
+    /// The same, of one that nothing is added to.
+    #[must_use]
+    pub fn told_within(&self, longest: usize) -> String {
         let step = self.remedies.first().map(|remedy| format!(". {}", remedy.sentence())).unwrap_or_default();
-        let room = LONGEST.saturating_sub(OF_WARNINGS).saturating_sub(step.chars().count());
-        words::cut(&format!("{}{step}", words::cut(without_stop(&self.text), room)), LONGEST - OF_WARNINGS)
+        let room = longest.saturating_sub(step.chars().count());
+        words::cut(&format!("{}{step}", words::cut(without_stop(&self.text), room)), longest)
     }
 }
 

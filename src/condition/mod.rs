@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use closed::closed;
+use message::LONGEST;
 pub use message::Message;
 pub use reason::Reason;
 
@@ -123,6 +124,15 @@ impl Finding {
     pub fn unknown(condition: ConditionType, reason: Reason, message: impl Into<Message>) -> Self {
         Self { condition, status: ConditionStatus::Unknown, reason, message: message.into() }
     }
+
+    /// The message of its condition. Of `Ready`, how many warnings there are stands behind what is told of another.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self.condition {
+            ConditionType::Ready => self.message.told_within(LONGEST),
+            _ => self.message.told(),
+        }
+    }
 }
 
 /// `Ready` and `Stalled`, from findings in the order of their conditions. `Ready` repeats the reason and message of the first outage,
@@ -216,7 +226,7 @@ pub fn merge(previous: &[Condition], findings: &[Finding], generation: i64, now:
                 type_: finding.condition.as_str().to_owned(),
                 status: finding.status.as_str().to_owned(),
                 reason: finding.reason.as_str().to_owned(),
-                message: finding.message.told(),
+                message: finding.told(),
                 observed_generation: Some(generation),
                 last_transition_time: kept.unwrap_or_else(|| Time(whole_second(now))),
             }
@@ -243,7 +253,7 @@ pub fn news<'findings>(
             condition.type_ == finding.condition.as_str()
                 && condition.status == finding.status.as_str()
                 && condition.reason == finding.reason.as_str()
-                && (!IS_ANOTHER_BY_ITS_MESSAGE.contains(&finding.reason) || condition.message == finding.message.told())
+                && (!IS_ANOTHER_BY_ITS_MESSAGE.contains(&finding.reason) || condition.message == finding.told())
         })
     })
 }
@@ -339,6 +349,15 @@ mod tests {
         let [ready, _] = summary(&[available(), evicted]);
         assert_eq!(ready.status, ConditionStatus::True);
         assert!(ready.message.text.ends_with(". 1 warning"), "{}", ready.message.text);
+    }
+
+    #[test]
+    fn ready_says_how_many_warnings_there_are_behind_the_longest_message() {
+        let outage = Finding::fails(ConditionType::RedisAvailable, Reason::Frozen, "x".repeat(900));
+        let unsaved = Finding::fails(ConditionType::Durable, Reason::SaveFailed, "its volume is full");
+        let [ready, _] = summary(&[outage.clone(), unsaved]);
+        assert_eq!(ready.told(), format!("{}. 1 warning", outage.told()));
+        assert!(ready.told().chars().count() <= LONGEST);
     }
 
     #[test]

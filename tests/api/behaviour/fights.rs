@@ -153,7 +153,7 @@ fn harm(kind: &str, name: &str) -> (Value, &'static str) {
         ("Service", _) => (json!({"metadata": {"ownerReferences": null}}), "metadata.ownerReferences"),
         ("ConfigMap", "shop-redis-config") => {
             let unseen = json!({"metadata": {"labels": {"tokencache.dev/cache": null}}});
-            (unseen, "its label tokencache.dev/cache is")
+            (unseen, "its label tokencache.dev/cache. ")
         }
         ("ConfigMap", "shop-settings") => {
             (json!({"data": {"Redis__InstanceName": "mine:"}}), "data[Redis__InstanceName]")

@@ -79,7 +79,7 @@ fn of_condition(finding: &Finding) -> Option<Event> {
         | ConditionType::ServerSupported
         | ConditionType::NetworkRestricted => finding.status == ConditionStatus::False,
     };
-    told.then(|| event(finding.reason, finding.message.told()))
+    told.then(|| event(finding.reason, finding.told()))
 }
 
 /// An event, of the type that its reason's effect has.

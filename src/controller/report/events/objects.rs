@@ -8,8 +8,11 @@ use crate::{
     api::v1alpha1::{Remedy, TokenCache},
     condition::{Message, Reason},
     controller::apply::ObjectChange,
-    kubernetes::{event::Event, object::Reference, read::workload::listed},
+    kubernetes::{event::Event, object::Reference},
 };
+
+/// How long a list of objects is, in characters.
+const LONGEST_LIST: usize = 200;
 
 /// What is told of what was done: each deletion, and in one sentence what was taken up again.
 #[must_use]
@@ -29,11 +32,22 @@ pub fn of_changes(changes: &[ObjectChange]) -> Vec<Event> {
     if !adopted.is_empty() {
         let note = format!(
             "adopted {}, as after a restore: they had all labels of this TokenCache and no owner",
-            listed(&adopted, " and ")
+            first_of(&adopted)
         );
         told.push(event(Reason::ObjectsAdopted, note));
     }
     told
+}
+
+/// The first names, as many as an Event has room for, and how many more there are.
+fn first_of(names: &[String]) -> String {
+    let fits = |count: &usize| names[..*count].join(", ").chars().count() <= LONGEST_LIST;
+    let count = (1..=names.len()).take_while(fits).last().unwrap_or_default();
+    let told = names[..count].join(", ");
+    match names.len() - count {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
 }
 
 /// What is told of an object that is left as it is.
