@@ -138,7 +138,7 @@ async fn a_restored_cache_has_its_passwords_and_keys_and_repeats_no_request() {
         assert!(note.starts_with("adopted ") && note.contains(", as after a restore"), "{note}");
         let notes: Vec<_> = world.events(SHOP).await.into_iter().filter_map(|event| event.note).collect();
         assert!(notes.iter().any(|note| note.contains("StatefulSet shop-redis")), "{notes:?}");
-        assert!(notes.iter().any(|note| note.contains("Secret shop-keys")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("Secret shop-redis-operator and 6 more, ")), "{notes:?}");
     }
 }
 
