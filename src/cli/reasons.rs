@@ -14,12 +14,10 @@ pub fn table() -> String {
         let name = if texts.len() > 1 { format!("[`{name}`](#{})", name.to_lowercase()) } else { format!("`{name}`") };
         format!("| {name} | {effect} | {} |\n", texts[0])
     };
-    let section = |(name, _, texts): &(&str, &str, Vec<String>)| {
-        (texts.len() > 1).then(|| format!("\n## {name}\n\n{}\n", texts.join("\n\n")))
-    };
-    let (rows, sections): (String, String) =
-        (reasons.iter().map(row).collect(), reasons.iter().filter_map(section).collect());
-    format!("{HEAD}{rows}{sections}")
+    let section = |(name, _, texts): &(&str, &str, Vec<String>)| format!("\n## {name}\n\n{}\n", texts.join("\n\n"));
+    let rows: Vec<String> = reasons.iter().map(row).collect();
+    let sections: Vec<String> = reasons.iter().filter(|(.., texts)| texts.len() > 1).map(section).collect();
+    [HEAD, &rows.concat(), &sections.concat()].concat()
 }
 
 const HEAD: &str = "# Reasons
