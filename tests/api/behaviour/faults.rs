@@ -148,7 +148,7 @@ async fn whatever_else_listens_there_has_its_own_reason() {
         (Stranger::Says(&[0x15, 3, 3, 0, 2, 2, 70]), "TlsPort", "speaks TLS"),
         (Stranger::IsSilent, "Frozen", "does not answer"),
         (Stranger::Says(b"-LOADING Redis is loading the dataset in memory\r\n"), "Loading", "loading"),
-        (Stranger::Says(b"-ERR max number of clients reached\r\n"), "TooManyClients", "refuses others"),
+        (Stranger::Says(b"-ERR max number of clients reached\r\n"), "TooManyClients", "refuses further connections"),
         (Stranger::Says(b"-ERR out of order\r\n"), "UnexpectedAnswer", "ERR out of order"),
         (Stranger::Says(b"-NOAUTH Authentication required.\r\n"), "WrongPassword", "password"),
     ];
