@@ -228,7 +228,7 @@ async fn a_volume_that_cannot_be_is_refused_with_the_field_and_the_remedy() {
     let world = World::new("no-volume").await;
     let cases: [(Value, &[&str]); 5] = [
         (json!({}), &["spec.redis.persistence.size", "Required"]),
-        (json!({"size": "lots"}), &["spec.redis.persistence.size", "for example 2Gi"]),
+        (json!({"size": "lots"}), &["spec.redis.persistence.size", "such as 2Gi"]),
         (json!({"size": "255Mi"}), &["spec.redis.persistence.size", "from 256Mi to 16Ti"]),
         (json!({"size": "2Gi", "storageClassName": "Fast one"}), &["spec.redis.persistence.storageClassName"]),
         (json!({"size": "2Gi", "whenDeleted": "Perhaps"}), &["spec.redis.persistence.whenDeleted", "Retain"]),
