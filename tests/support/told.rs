@@ -61,7 +61,8 @@ pub fn line(remedy: &Remedy) -> String {
 
 /// Remedies in a line each, as they stand in a snapshot.
 pub fn lines(remedies: &[Remedy]) -> String {
-    remedies.iter().map(|remedy| format!("      - {}\n", line(remedy))).collect()
+    let lines: Vec<String> = remedies.iter().map(|remedy| format!("      - {}\n", line(remedy))).collect();
+    lines.concat()
 }
 
 #[test]

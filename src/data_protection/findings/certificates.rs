@@ -73,7 +73,7 @@ impl Evidence<'_> {
         };
         let is_needed = self.ring.ring.active(self.now).is_none();
         let reason = if is_needed { unusable.reason } else { Reason::NextCertificateUnusable };
-        Some(fails(reason, self.unusable(unusable, "certificate").and(&leads_to)))
+        Some(fails(reason, why_unusable(unusable, "certificate").and(&leads_to)))
     }
 
     /// Keys whose certificate nobody has.
@@ -94,7 +94,7 @@ impl Evidence<'_> {
             2 => format!("certificates {}, which are missing", certificates.join(" and ")),
             count => format!("certificate {} and {} others, which are missing", first.short(), count - 1),
         };
-        let awaited = self.provided.unusable.first().map(|unusable| self.unusable(unusable, "previous"));
+        let awaited = self.provided.unusable.first().map(|unusable| why_unusable(unusable, "previous"));
         let evidence = awaited.as_ref().map_or_else(|| self.found(*first), |awaited| awaited.text.clone());
         let told = Message::from(format!(
             "{} {named} {} {certificates}: what {} encrypted cannot be read. {evidence}",
@@ -188,7 +188,7 @@ impl Evidence<'_> {
             return Some(self.awaits_processes(current, from));
         }
         if let Some(unusable) = self.provided.unusable.first() {
-            return Some(self.unusable(unusable, "previous").and("No key needs it"));
+            return Some(why_unusable(unusable, "previous").and("No key needs it"));
         }
         let to = Message::from(format!(
             "New keys are encrypted to certificate {} of Secret {from} (notAfter {})",
@@ -246,22 +246,23 @@ impl Evidence<'_> {
     fn certificates_secret(&self) -> String {
         name::key_certificates(&self.settings.owner.name)
     }
+}
 
-    fn unusable(&self, unusable: &Unusable, field: &str) -> Message {
-        let Unusable { secret, why, .. } = unusable;
-        let named = format!("Secret {secret}, which spec.dataProtection.{field} names,");
-        let Some(why) = why else {
-            let create = format!("create Secret {secret} with an RSA certificate (tls.crt, tls.key)");
-            return Message::from(format!("{named} does not exist")).remedy(Remedy::free(create));
-        };
-        let remedy = match why {
-            CertificateError::NotRsa(_) | CertificateError::KeySize => {
-                "issue an RSA certificate instead (cert-manager: privateKey.algorithm: RSA)".to_owned()
-            }
-            _ => format!("correct tls.crt and tls.key in Secret {secret}"),
-        };
-        Message::from(format!("{named} cannot be used: {why}")).remedy(Remedy::free(remedy))
-    }
+/// Why what a field names cannot be used.
+fn why_unusable(unusable: &Unusable, field: &str) -> Message {
+    let Unusable { secret, why, .. } = unusable;
+    let named = format!("Secret {secret}, which spec.dataProtection.{field} names,");
+    let Some(why) = why else {
+        let create = format!("create Secret {secret} with an RSA certificate (tls.crt, tls.key)");
+        return Message::from(format!("{named} does not exist")).remedy(Remedy::free(create));
+    };
+    let remedy = match why {
+        CertificateError::NotRsa(_) | CertificateError::KeySize => {
+            "issue an RSA certificate instead (cert-manager: privateKey.algorithm: RSA)".to_owned()
+        }
+        _ => format!("correct tls.crt and tls.key in Secret {secret}"),
+    };
+    Message::from(format!("{named} cannot be used: {why}")).remedy(Remedy::free(remedy))
 }
 
 /// What is not as it should be in the Secret that they are published in, but for certificates that are to come and to go;

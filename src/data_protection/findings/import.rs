@@ -115,7 +115,8 @@ fn named(import: &Import) -> String {
 /// The first files by their names, and why one of them is told.
 fn each(refused: &[Refused]) -> String {
     let Some((first, others)) = refused.split_first() else { return String::new() };
-    let names: String = others.iter().take(MOST_NAMES - 1).map(|other| format!(", {}", other.file)).collect();
+    let files = others.iter().take(MOST_NAMES - 1).map(|other| other.file.as_str());
+    let names: String = files.flat_map(|file| [", ", file]).collect();
     let more = refused.len().saturating_sub(MOST_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{} ({}){names}{more}", first.file, first.why)

@@ -26,19 +26,13 @@ impl Evidence<'_> {
         };
         Some(fails(
             Reason::RingFull,
-            self.another_ring(&format!(
+            another_ring(&format!(
                 "Secret {} {what} ({} of {} bytes). Its keys work until the last one expires",
                 self.secret,
                 self.ring.published.fill().bytes,
                 crate::data_protection::ring::published::CAPACITY
             )),
         ))
-    }
-
-    /// That a ring is full, or soon will be, with what helps.
-    pub(super) fn another_ring(&self, told: &str) -> Message {
-        let step = "move applications to a second TokenCache with a longer spec.dataProtection.rotation.every";
-        Message::from(told).remedy(Remedy::costing("all entries (users sign in again)", step))
     }
 
     pub(super) fn put_off(&self) -> Option<Finding> {
@@ -123,4 +117,10 @@ impl Evidence<'_> {
         let made = self.observed.holders(&file).filter_map(created).min();
         made.is_some_and(|made| self.settings.created.is_some_and(|since| made < since))
     }
+}
+
+/// That a ring is full, or soon will be, with what helps.
+pub(super) fn another_ring(told: &str) -> Message {
+    let step = "move applications to a second TokenCache with a longer spec.dataProtection.rotation.every";
+    Message::from(told).remedy(Remedy::costing("all entries (users sign in again)", step))
 }

@@ -103,7 +103,7 @@ impl Evidence<'_> {
         if fill.is_high() {
             let told =
                 format!("Secret {} is {} % full, and no key is ever removed; {base}", self.secret, fill.percent());
-            return holds(Reason::RingNearlyFull, self.another_ring(&told));
+            return holds(Reason::RingNearlyFull, keys::another_ring(&told));
         }
         let more = [self.beyond_net_8(), self.encrypts_to(), self.imported()].into_iter().flatten();
         let told = more.fold(Message::from(base), |told, more| told.and(&more.text).remedies(more.remedies));

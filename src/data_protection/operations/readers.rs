@@ -93,7 +93,7 @@ pub fn restart(outdated: &Outdated, namespace: &str, readable: Timestamp, now: T
     let workloads = outdated.workloads();
     let remedy = Remedy::free(format!("restart {workloads}{}", when(readable, now)));
     let command = outdated.restart(namespace);
-    (!workloads.is_empty()).then(|| Remedy { command, ..remedy })
+    (!workloads.is_empty()).then_some(Remedy { command, ..remedy })
 }
 
 /// When something is to be restarted, as the end of a sentence: nothing where that may be now.
