@@ -40,7 +40,7 @@ async fn a_class_that_does_not_exist_is_told_in_the_schedulers_words() {
     scene.apply(json!({"maxMemory": "32Mi", "persistence": persistence})).await;
     let message = scene.condition("RedisAvailable", "False", "Unschedulable").await;
     assert!(
-        message.contains("PersistentVolumeClaim") && message.contains("describe pvc data-shop-redis-0"),
+        message.contains("PersistentVolumeClaim") && message.ends_with("See what claim data-shop-redis-0 waits for"),
         "{message}"
     );
 }
