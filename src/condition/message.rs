@@ -35,6 +35,13 @@ impl Message {
         self
     }
 
+    /// With a remedy before all others.
+    #[must_use]
+    pub fn first(mut self, remedy: Remedy) -> Self {
+        self.remedies.insert(0, remedy);
+        self
+    }
+
     /// With more remedies.
     #[must_use]
     pub fn remedies(mut self, remedies: impl IntoIterator<Item = Remedy>) -> Self {

@@ -122,9 +122,9 @@ pub fn read(input: &Input<'_>) -> Flush {
     if let Some(before) = before.filter(is_done) {
         return said(Some(before.clone()));
     }
-    if let Some(Refusal { why, remedies, again }) = input.refused(requested, before, done) {
-        let Message { text, remedies: others } = operation::ignored(input.owner, FLUSH_ANNOTATION, &why, Some(&again));
-        let message = Message::from(text).remedies(remedies).remedies(others);
+    if let Some(Refusal { why, before, again }) = input.refused(requested, before, done) {
+        let message = operation::ignored(input.owner, FLUSH_ANNOTATION, &why, Some(&again));
+        let message = before.into_iter().fold(message, Message::first);
         return said(Some(entry(OperationStage::Ignored, Some(requested), message)));
     }
     if input.wish.held {
@@ -162,8 +162,8 @@ impl Input<'_> {
                     "spec.entries.inspect is Metadata, so the operator cannot tell which entries are {}",
                     self.wish.what.named()
                 );
-                let remedies = vec![Remedy::free("set spec.entries.inspect: Payloads, and ask again")];
-                return Some(Refusal { remedies, ..Refusal::of(why, &What::All) });
+                let before = Some(Remedy::free("set spec.entries.inspect: Payloads, and request it as before"));
+                return Some(Refusal { before, ..Refusal::of(why, &What::All) });
             }
             (_, Reads::NoRing) if is_told_by_payloads => {
                 let why = format!(
@@ -309,9 +309,8 @@ impl Input<'_> {
         } else {
             ("", None)
         };
-        let name = is_foreign.then(|| {
-            Remedy::free("set spec.dataProtection.applicationName to the name of those left alone, and ask again")
-        });
+        let name = is_foreign
+            .then(|| Remedy::free("set spec.dataProtection.applicationName to their name, and request it again"));
         let off = is_encrypted.then(|| {
             let command = again(&What::Encrypted).command(self.owner, FLUSH_ANNOTATION);
             Remedy::costing(What::Encrypted.costs(), "if applications do not encrypt, remove these too")
@@ -328,14 +327,14 @@ impl Input<'_> {
 struct Refusal {
     why: String,
     /// Before another request.
-    remedies: Vec<Remedy>,
+    before: Option<Remedy>,
     /// A request that would be followed.
     again: Again,
 }
 
 impl Refusal {
     fn of(why: String, what: &What) -> Self {
-        Self { why, remedies: Vec::new(), again: again(what) }
+        Self { why, before: None, again: again(what) }
     }
 }
 

@@ -312,7 +312,7 @@ pub struct PodSpec {
     validation = Rule::new(
         "(!has(self.requests) || !('memory' in self.requests)) && (!has(self.limits) || !('memory' in self.limits))"
     ).message(
-        "resources must not name memory, which derives from spec.redis.maxMemory: change that instead"
+        "resources must not name memory, which derives from spec.redis.maxMemory: change maxMemory instead"
     )
 )]
 pub struct CpuResources {

@@ -10,11 +10,12 @@ use crate::support::eventually::never;
 async fn entries_that_never_expire_are_a_warning_beside_a_cache_that_is_ready() {
     let (world, _operator) = shop("advice").await;
     let unused = world.condition(SHOP, "InUse", "False", "NeverWritten").await;
-    assert!(unused.contains("AddInMemoryTokenCaches") && unused.contains("\"shop:\""), "{unused}");
+    assert!(unused.contains("AddDistributedTokenCaches") && unused.contains("\"shop:\""), "{unused}");
     let entry = ["HMSET", "shop:oid.tid", "absexp", "-1", "sldexp", "-1", "data", "{\"AccessToken\":{}}"];
     assert_eq!(world.app(SHOP, &entry).await, "OK");
     let message = world.condition(SHOP, "EntriesExpire", "False", "NeverExpire").await;
-    assert!(message.contains("volatile-lru never evicts them") && message.contains("allkeys-lru"), "{message}");
+    assert!(message.contains("volatile-lru does not evict them"), "{message}");
+    assert!(world.remedies(SHOP, "EntriesExpire").await.contains("allkeys-lru"));
     assert_eq!(world.event(SHOP, "NeverExpire").await, message);
     world.condition(SHOP, "InUse", "True", "Used").await;
     let status = world.ready(SHOP).await;

@@ -207,7 +207,7 @@ async fn what_a_process_stores_that_has_not_read_the_revocation_is_removed_when_
     world.request("revoke-key", Timestamp::now(), &format!("{} remove", id.short())).await;
     let told = world.outcome("RevokeKey", "AwaitingRestart").await;
     assert_eq!(told["removed"], 1, "{told}");
-    assert!(told["message"].as_str().unwrap().contains("removed once more: Pod web"), "{told}");
+    assert!(told["message"].as_str().unwrap().contains("are waited for: Pod web"), "{told}");
     world.event(SHOP, "AwaitingRestart").await;
     assert!(!world.has_entry("shop:first").await, "what there is goes at once");
     // It goes on with the key, and another operator comes.

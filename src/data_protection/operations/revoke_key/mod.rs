@@ -103,8 +103,8 @@ pub fn read(settings: &Settings, observed: &RingSecrets, ring: Option<&Ring>, no
     if wish.removes && settings.inspect == Inspect::Metadata && !is_begun {
         let why = "spec.entries.inspect is Metadata, so the entries to remove cannot be found";
         let again = again(wish.key.as_deref().unwrap_or_default());
-        let message = operation::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why, again.as_ref())
-            .remedy(Remedy::free("set spec.entries.inspect: Payloads, and request it as before"));
+        let inspect = Remedy::free("set spec.entries.inspect: Payloads, and request it as before");
+        let message = operation::ignored(&settings.owner, REVOKE_KEY_ANNOTATION, why, again.as_ref()).first(inspect);
         return said(Some(entry(OperationStage::Ignored, Some(requested), message)));
     }
     // One that was seen in time is followed, however long it had to wait.
