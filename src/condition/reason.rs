@@ -21,6 +21,10 @@ closed! {
         /// smaller than three times `maxMemory` is refused only while its claim does not exist: an append-only file grows to
         /// twice the entries before Redis writes it anew, and the new file needs room beside it. Nothing is lost by a smaller
         /// `maxMemory` or by a new `TokenCache` then, since nothing was made yet.
+        ///
+        /// Of the key ring: applications read it once a day, and one read may fail, so `publishAhead` is 48h or more. Keys that
+        /// are encrypted to a certificate take four times the room, and none is ever removed, so `every` is 30d or more with a
+        /// certificate.
         Invalid: Outage,
         /// The API server refuses what the spec leads to.
         ///

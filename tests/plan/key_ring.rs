@@ -515,9 +515,11 @@ fn durations_that_the_api_server_let_through_are_refused_with_their_field() {
         let cache = shop(&format!("dataProtection: {{rotation: {rotation}}}"));
         Settings::parse(World::new(cache.clone()).settings().owner, &cache).unwrap_err().to_string()
     };
-    assert!(refused("{every: often}").starts_with("spec.dataProtection.rotation.every is \"often\": write"));
-    assert!(refused("{publishAhead: 2w}").starts_with("spec.dataProtection.rotation.publishAhead is \"2w\": write"));
-    assert!(refused("{every: 6d}").ends_with("write 7d or more"));
+    assert!(refused("{every: often}").starts_with("spec.dataProtection.rotation.every is \"often\", and must be"));
+    assert!(
+        refused("{publishAhead: 2w}").starts_with("spec.dataProtection.rotation.publishAhead is \"2w\", and must be")
+    );
+    assert!(refused("{every: 6d}").ends_with("must be 7d or more"));
 }
 
 #[test]

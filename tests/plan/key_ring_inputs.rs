@@ -614,7 +614,7 @@ fn with_a_certificate_keys_change_every_thirty_days_at_most() {
         Settings::parse(World::new(cache.clone()).settings().owner, &cache)
     };
     let why = refused("{certificate: {secretName: mine}, rotation: {every: 29d}}").unwrap_err().to_string();
-    assert!(why.contains("write 30d or more where a certificate is set"), "{why}");
+    assert!(why.contains("must be 30d or more with a certificate"), "{why}");
     let settings = refused("{mode: None, certificate: {secretName: mine}, previous: [{secretName: a}]}").unwrap();
     assert_eq!(settings.named().count(), 0, "nothing is read for what is not made");
 }

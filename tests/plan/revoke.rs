@@ -338,7 +338,8 @@ fn where_pods_cannot_be_listed_it_is_swept_again_when_every_process_has_read_the
     assert_eq!(ring.step(), (vec![], Stage::AwaitingRestart));
     let told = ring.message();
     assert!(
-        told.contains("cannot list the pods of namespace web") && told.contains("at 2026-01-02T00:03:00Z"),
+        told.contains("cannot list the pods of namespace web")
+            && told.contains("What older pods store is removed at 2026-01-02T00:03:00Z"),
         "{told}"
     );
     let read = ring.revocation().published.unwrap().0 + MINUTE * (24 * 60 + 2);

@@ -30,25 +30,21 @@ pub struct RotationPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RotationError {
     /// Too often.
-    #[error("spec.dataProtection.rotation.every is {} days: write 7d or more", .0.as_hours() / 24)]
+    #[error("spec.dataProtection.rotation.every is {} days, and must be 7d or more", .0.as_hours() / 24)]
     EveryTooShort(SignedDuration),
     /// Too often for a certificate.
     #[error(
-        "spec.dataProtection.rotation.every is {} days: write 30d or more where a certificate is set, since a key that is \
-         encrypted to one takes four times the room, and no key is ever removed", .0.as_hours() / 24
+        "spec.dataProtection.rotation.every is {} days, and must be 30d or more with a certificate", .0.as_hours() / 24
     )]
     EveryTooShortForCertificate(SignedDuration),
     /// Hardly ever.
-    #[error("spec.dataProtection.rotation.every is {} days: write 3650d or less", .0.as_hours() / 24)]
+    #[error("spec.dataProtection.rotation.every is {} days, and must be 3650d or less", .0.as_hours() / 24)]
     EveryTooLong(SignedDuration),
     /// Before every application knows the key.
-    #[error(
-        "spec.dataProtection.rotation.publishAhead is {} hours: write 48h or more, since applications read the ring once a day",
-        .0.as_hours()
-    )]
+    #[error("spec.dataProtection.rotation.publishAhead is {} hours, and must be 48h or more", .0.as_hours())]
     AheadTooShort(SignedDuration),
     /// More than one key would be under way.
-    #[error("spec.dataProtection.rotation.publishAhead is longer than rotation.every: write less")]
+    #[error("spec.dataProtection.rotation.publishAhead must not be longer than rotation.every")]
     AheadTooLong,
 }
 
@@ -118,6 +114,6 @@ mod tests {
     #[test]
     fn a_refusal_names_the_field_and_the_remedy() {
         let message = of(6, 48, false).unwrap_err().to_string();
-        assert_eq!(message, "spec.dataProtection.rotation.every is 6 days: write 7d or more");
+        assert_eq!(message, "spec.dataProtection.rotation.every is 6 days, and must be 7d or more");
     }
 }

@@ -54,7 +54,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// A text is no duration.
-    #[error("spec.dataProtection.rotation.{0} is {1:?}: write a whole number with the suffix s, m, h or d")]
+    #[error("spec.dataProtection.rotation.{0} is {1:?}, and must be a whole number with the suffix s, m, h or d")]
     Duration(&'static str, String),
     /// The durations do not suit keys.
     #[error(transparent)]

@@ -102,7 +102,7 @@ impl Removal<'_> {
 
     fn unknown(&self, read: Timestamp) -> Message {
         Message::from(format!(
-            "Pods that read the ring before may store more, which is removed at {}; the operator cannot list the pods of namespace {}",
+            "What older pods store is removed at {}; the operator cannot list the pods of namespace {}",
             whole(read),
             self.namespace
         ))
