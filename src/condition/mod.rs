@@ -150,12 +150,12 @@ pub fn summary(findings: &[Finding]) -> [Finding; 2] {
                 "Redis is available, its settings were read back, and the connection is published",
             )
         },
-        |worst| Finding { condition: ConditionType::Ready, ..worst.clone() },
+        |worst| Finding { condition: ConditionType::Ready, message: worst.told().into(), ..worst.clone() },
     );
     let warned = warned(findings);
     if !warned.is_empty() {
         let what = if warned.len() == 1 { "1 warning" } else { &format!("{} warnings", warned.len()) };
-        ready.message = format!("{}. {what}", ready.message.told()).into();
+        ready.message = ready.message.and(what);
     }
     let stalled = match worst {
         Some(worst) if worst.status == ConditionStatus::False && worst.reason.needs_user() => {
@@ -355,6 +355,7 @@ mod tests {
     fn ready_says_how_many_warnings_there_are_behind_the_longest_message() {
         let outage = Finding::fails(ConditionType::RedisAvailable, Reason::Frozen, "x".repeat(900));
         let unsaved = Finding::fails(ConditionType::Durable, Reason::SaveFailed, "its volume is full");
+        assert_eq!(summary(std::slice::from_ref(&outage))[0].told(), outage.told());
         let [ready, _] = summary(&[outage.clone(), unsaved]);
         assert_eq!(ready.told(), format!("{}. 1 warning", outage.told()));
         assert!(ready.told().chars().count() <= LONGEST);
