@@ -9,7 +9,7 @@ use tokencache_operator::{
     },
     capability::operation::{self, Again},
     condition::Message,
-    controller::report::events::objects::copy as of_copy,
+    controller::report::events::objects,
     kubernetes::{
         object::{Kind, Reference},
         read::{
@@ -74,7 +74,7 @@ fn what_is_said_of_requests_that_are_not_followed_and_of_objects_with_what_to_do
 
     let metadata = owner.metadata("shop-copy".to_owned(), "redis");
     let copy = Reference { kind: Kind::Secret, metadata };
-    told.push(("a copy", of_copy(&shop("{}"), &copy)));
+    told.push(("a copy", objects::copy(&shop("{}"), &copy)));
 
     let pod = |kind: &str, name: &str| {
         let workload = Workload { kind: kind.to_owned(), name: name.to_owned() };

@@ -69,6 +69,7 @@ async fn a_copy_of_an_object_under_another_name_stays_and_is_told_once() {
     }
     let note = world.event(SHOP, "ObjectLeftAlone").await;
     assert!(note.contains("the operator did not make it") && note.contains("remove its ownerReferences"), "{note}");
+    assert!(note.contains(": `kubectl -n ") && note.ends_with("/metadata/ownerReferences\"}]'`"), "{note}");
     operator.kill().await;
     let _heir = operator_of(&world).await;
     world.ready(SHOP).await;

@@ -50,10 +50,13 @@ fn first_of(names: &[String]) -> String {
     }
 }
 
-/// What is told of an object that is left as it is.
+/// What is told of an object that is left as it is. No condition tells of it, so that the command stands in the Event itself.
 #[must_use]
 pub fn of_copy(cache: &TokenCache, child: &Reference) -> Event {
-    event(Reason::ObjectLeftAlone, copy(cache, child).told())
+    let message = copy(cache, child);
+    let commands = message.remedies.iter().filter_map(|remedy| remedy.command.as_ref());
+    let commands: Vec<String> = commands.map(|command| format!(": `{command}`")).collect();
+    event(Reason::ObjectLeftAlone, message.told() + &commands.concat())
 }
 
 /// What is so of a copy, and what helps.
