@@ -115,7 +115,7 @@ async fn an_image_without_a_shell_is_told() {
     let pod = scene.operator().await.spec.unwrap().template.spec.unwrap();
     scene.apply(json!({"image": pod.containers[0].image, "maxMemory": "32Mi"})).await;
     let message = scene.condition("RedisAvailable", "False", "ContainerNotCreated").await;
-    assert!(message.contains("shell"), "{message}");
+    assert!(message.contains("\"sh\": executable file not found"), "{message}");
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use crate::{
     condition::{ConditionStatus, ConditionType, Finding, Message, Reason, is_kept, merge, standing, summary, warned},
     kubernetes::{
         event::Event,
+        words,
         write::{WriteError, WriteErrorClass},
     },
 };
@@ -153,6 +154,9 @@ pub fn unreadable(message: impl Into<Message>) -> Finding {
     Finding::fails(ConditionType::SpecValid, Reason::Invalid, message)
 }
 
+/// How much of why a write was refused is told, in characters.
+const LONGEST_WHY: usize = 160;
+
 fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
     let Some(error) = failure else {
         let valid = "the spec is valid";
@@ -164,7 +168,7 @@ fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
         };
     };
     // The words are the API server's, and may be long: what is ours stands before them.
-    let (object, words) = (error.object(), error.words());
+    let (object, words) = (error.object(), words::why(&error.words(), LONGEST_WHY));
     let fails = |reason, message: String, remedy: &str| {
         Finding::fails(ConditionType::SpecValid, reason, Message::from(message).remedy(Remedy::look(remedy)))
     };

@@ -138,6 +138,22 @@ pub fn cut(text: &str, longest: usize) -> String {
     kept + "…"
 }
 
+/// Why the API server refused something, without which object that was, for a message that names it; its beginning and its end, where
+/// it is longer than these characters: why stands at the end.
+#[must_use]
+pub fn why(answer: &str, longest: usize) -> String {
+    let named = [" is forbidden: ", " is invalid: "].iter().find_map(|middle| answer.split_once(middle));
+    let why = named.filter(|(object, _)| object.ends_with('"')).map_or(answer, |(_, why)| why);
+    let length = why.chars().count();
+    if length <= longest {
+        return why.to_owned();
+    }
+    let beginning = longest / 3;
+    let end = longest.saturating_sub(beginning + 1);
+    let (first, last) = (why.chars().take(beginning), why.chars().skip(length - end));
+    first.chain(['…']).chain(last).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -151,6 +167,18 @@ mod tests {
             causes.iter().map(|(field, message)| json!({"field": field, "message": message})).collect();
         let status = json!({"code": 422, "message": message, "reason": "Invalid", "details": {"causes": causes}});
         of(&kube::Error::Api(serde_json::from_value(status).unwrap()))
+    }
+
+    #[test]
+    fn why_the_api_server_refused_something_is_told_without_the_object_and_never_without_its_end() {
+        let policy = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not before Christmas";
+        let answer = format!("statefulsets.apps \"shop-redis\" is forbidden: {policy}");
+        assert_eq!(why(&answer, 200), policy);
+        assert_eq!(why("StatefulSet.apps \"a\" is invalid: spec.replicas: no", 200), "spec.replicas: no");
+        assert_eq!(why("it is forbidden: all of it", 200), "it is forbidden: all of it");
+        let short = why(&answer, 40);
+        assert!(short.starts_with("Validating") && short.ends_with("not before Christmas"), "{short}");
+        assert_eq!(short.chars().count(), 40);
     }
 
     #[test]

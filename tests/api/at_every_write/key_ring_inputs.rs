@@ -60,7 +60,9 @@ impl Change {
     /// Waits until it is complete, and makes sure that nothing is lost or there twice.
     async fn complete(self, world: &World) {
         match self {
-            Self::Import => world.condition_says(SHOP, "KeyRingReady", "Secret old-ring is taken over (2 files)").await,
+            Self::Import => {
+                world.condition_says(SHOP, "KeyRingReady", "2 files of Secret old-ring are taken over").await
+            }
             Self::Renewal => {
                 world.key_operation("Completed", "").await;
                 world.certificates(&["current", "previous"]).await;

@@ -389,7 +389,7 @@ async fn wrong_combinations_are_refused_with_the_remedy() {
         (json!({"mode": "Secret"}), "tls.mode Secret needs tls.secretName"),
         (json!({"secretName": MINE}), "set tls.mode to Secret"),
         (json!({"mode": "Disabled", "secretName": MINE}), "remove tls.secretName"),
-        (json!({"mode": "Secret", "secretName": "shop-redis-tls"}), "give your Secret another name"),
+        (json!({"mode": "Secret", "secretName": "shop-redis-tls"}), "rename yours"),
         (json!({"mode": "Secret", "secretName": "No Name"}), "lower-case letters"),
         (json!({"mode": "Maybe"}), "Unsupported value"),
     ];

@@ -33,17 +33,22 @@ impl Application {
         scene.kubectl(&["apply", "--filename", &manifest]);
         let pods = scene.pods();
         let follow = LogParams { follow: true, ..LogParams::default() };
-        let log = within(PATIENCE, "the application runs", async || {
-            pods.log_stream("application", &follow).await.map_err(|error| error.to_string())
+        // What is asked for a moment too early ends at once, and is empty.
+        let mut log = within(PATIENCE, "the application runs, and says something", async || {
+            let log = pods.log_stream("application", &follow).await.map_err(|error| error.to_string())?;
+            let mut lines = log.lines();
+            let first = lines.try_next().await.map_err(|error| error.to_string())?;
+            first.map(|first| (first, lines)).ok_or_else(|| "nothing was said".to_owned())
         })
         .await;
         let done = Arc::<Mutex<Vec<Operation>>>::default();
         let heard = Arc::clone(&done);
         let listener = tokio::spawn(async move {
-            let mut lines = log.lines();
-            while let Some(line) = lines.try_next().await.expect("the application's log can be read") {
-                let operation = Operation::read(&line).unwrap_or_else(|| panic!("no operation: {line}"));
+            let (mut line, lines) = (Some(log.0), &mut log.1);
+            while let Some(said) = line {
+                let operation = Operation::read(&said).unwrap_or_else(|| panic!("no operation: {said}"));
                 heard.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
+                line = lines.try_next().await.expect("the application's log can be read");
             }
         });
         let application = Self { done, listener: listener.abort_handle() };
