@@ -61,7 +61,7 @@ impl Change {
     async fn complete(self, world: &World) {
         match self {
             Self::Import => {
-                world.condition_says(SHOP, "KeyRingReady", "2 files of Secret old-ring are taken over").await
+                world.condition_says(SHOP, "KeyRingReady", "2 files of Secret old-ring are taken over").await;
             }
             Self::Renewal => {
                 world.key_operation("Completed", "").await;
