@@ -1,6 +1,7 @@
 //! Tests on a real Kubernetes API server, with real Redis servers in place of pods.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod ahead;
 mod apart;
 mod at_every_write;
 mod behaviour;

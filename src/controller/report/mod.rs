@@ -154,8 +154,8 @@ pub fn unreadable(message: impl Into<Message>) -> Finding {
     Finding::fails(ConditionType::SpecValid, Reason::Invalid, message)
 }
 
-/// How much of why a write was refused is told, in characters.
-const LONGEST_WHY: usize = 160;
+/// How much of a refusal by a policy is told, in characters.
+const LONGEST_REFUSAL: usize = 160;
 
 fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
     let Some(error) = failure else {
@@ -168,7 +168,8 @@ fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
         };
     };
     // The words are the API server's, and may be long: what is ours stands before them.
-    let (object, words) = (error.object(), words::why(&error.words(), LONGEST_WHY));
+    let (object, words) = (error.object(), error.words());
+    let words = words::why(&words);
     let fails = |reason, message: String, remedy: &str| {
         Finding::fails(ConditionType::SpecValid, reason, Message::from(message).remedy(Remedy::look(remedy)))
     };
@@ -185,7 +186,8 @@ fn spec_valid(cache: &TokenCache, failure: Option<&WriteError>) -> Finding {
         ),
         WriteErrorClass::Forbidden => fails(
             Reason::WriteForbidden,
-            format!("the operator may not write {object}: {words}"),
+            // Who refuses it is told first, and why at the end.
+            format!("the operator may not write {object}: {}", words::cut_within(words, LONGEST_REFUSAL)),
             "check quotas, admission policies and the operator's ClusterRole",
         ),
         WriteErrorClass::Conflict | WriteErrorClass::Transient => Finding::fails(

@@ -138,20 +138,23 @@ pub fn cut(text: &str, longest: usize) -> String {
     kept + "…"
 }
 
-/// Why the API server refused something, without which object that was, for a message that names it; its beginning and its end, where
-/// it is longer than these characters: why stands at the end.
+/// Why the API server refused something, without which object that was: for a message that names it.
 #[must_use]
-pub fn why(answer: &str, longest: usize) -> String {
+pub fn why(answer: &str) -> &str {
     let named = [" is forbidden: ", " is invalid: "].iter().find_map(|middle| answer.split_once(middle));
-    let why = named.filter(|(object, _)| object.ends_with('"')).map_or(answer, |(_, why)| why);
-    let length = why.chars().count();
+    named.filter(|(object, _)| object.ends_with('"')).map_or(answer, |(_, why)| why)
+}
+
+/// The text, or as much of its beginning and its end as these characters hold.
+#[must_use]
+pub fn cut_within(text: &str, longest: usize) -> String {
+    let length = text.chars().count();
     if length <= longest {
-        return why.to_owned();
+        return text.to_owned();
     }
     let beginning = longest / 3;
     let end = longest.saturating_sub(beginning + 1);
-    let (first, last) = (why.chars().take(beginning), why.chars().skip(length - end));
-    first.chain(['…']).chain(last).collect()
+    text.chars().take(beginning).chain(['…']).chain(text.chars().skip(length - end)).collect()
 }
 
 #[cfg(test)]
@@ -170,13 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn why_the_api_server_refused_something_is_told_without_the_object_and_never_without_its_end() {
+    fn why_the_api_server_refused_something_is_told_without_the_object() {
         let policy = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not before Christmas";
         let answer = format!("statefulsets.apps \"shop-redis\" is forbidden: {policy}");
-        assert_eq!(why(&answer, 200), policy);
-        assert_eq!(why("StatefulSet.apps \"a\" is invalid: spec.replicas: no", 200), "spec.replicas: no");
-        assert_eq!(why("it is forbidden: all of it", 200), "it is forbidden: all of it");
-        let short = why(&answer, 40);
+        assert_eq!(why(&answer), policy);
+        assert_eq!(why("StatefulSet.apps \"a\" is invalid: spec.replicas: no"), "spec.replicas: no");
+        assert_eq!(why("it is forbidden: all of it"), "it is forbidden: all of it");
+    }
+
+    #[test]
+    fn a_text_that_is_cut_within_keeps_its_beginning_and_its_end() {
+        assert_eq!(cut_within("no change", 9), "no change");
+        let short = cut_within("ValidatingAdmissionPolicy 'p' denied request: not before Christmas", 40);
         assert!(short.starts_with("Validating") && short.ends_with("not before Christmas"), "{short}");
         assert_eq!(short.chars().count(), 40);
     }

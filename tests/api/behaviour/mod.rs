@@ -29,4 +29,4 @@ mod sight;
 mod silence;
 mod spec;
 mod strangers;
-mod tls;
+pub mod tls;
