@@ -50,6 +50,7 @@ impl Restart {
             Self::Kept | Self::Lost(Some(0)) => "seconds of outage and no entry".to_owned(),
             Self::Unsaved => "seconds of outage and what is not on the volume yet".to_owned(),
             Self::Lost(None) => "all entries (users sign in again)".to_owned(),
+            Self::Lost(Some(1)) => "the only entry (its user signs in again)".to_owned(),
             Self::Lost(Some(number)) => format!("all {} (users sign in again)", entries(number)),
         }
     }
@@ -93,6 +94,7 @@ impl Restart {
             Self::Unsaved => "what is not on its volume yet is lost".to_owned(),
             Self::Lost(None) => "all entries are lost (users sign in again)".to_owned(),
             Self::Lost(Some(0)) => "no entry is stored that could be lost".to_owned(),
+            Self::Lost(Some(1)) => "the only entry is lost (its user signs in again)".to_owned(),
             Self::Lost(Some(number)) => format!("all {} are lost (users sign in again)", entries(number)),
         }
     }
@@ -123,5 +125,7 @@ mod tests {
         let wanted = ["1 entry", "2 entries", "99 entries", "of about 120 entries", "of about 1,200 entries"];
         assert_eq!(told[..5], wanted.map(str::to_owned));
         assert_eq!(told[5], "of about 1,200,000 entries");
+        assert_eq!(Restart::Lost(Some(1)).costs(), "the only entry (its user signs in again)");
+        assert_eq!(Restart::Lost(Some(2)).costs(), "all 2 entries (users sign in again)");
     }
 }

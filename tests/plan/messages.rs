@@ -132,6 +132,12 @@ fn what_is_said_of_a_server_that_answers() {
         Seen::answer(vec![drift(AppPassword, "2 passwords", Corrected)]).told("there was a second password"),
         Seen::answer(vec![drift(AppPassword, "no password needed", Withheld)]).paused().told("no password is needed"),
         Seen::answer(vec![drift(AppPassword, "no such user", noperm())]).told("the user app is gone"),
+        Seen::answer(vec![drift(AppPassword, "no such user", Corrected)]).told("the user app was gone"),
+        Seen::answer(vec![drift(AppPassword, "a user that is switched off", Withheld)])
+            .paused()
+            .told("the user app is switched off while paused"),
+        Seen::answer(vec![drift(AppPassword, "a user that is switched off", Corrected)])
+            .told("the user app was switched off"),
         Seen::answer(vec![])
             .with(|world| world.cache.spec.redis.eviction_policy = Policy::AllkeysLru)
             .told("the spec has changed since the look"),

@@ -10,8 +10,13 @@ const FACTS: [&str; 12] =
     ["is", "says", "names", "has", "accepts", "denies", "changed", "lets", "keeps", "moves", "must", "does"];
 
 /// What a restart of the server may cost, in the words of `redis::restart`; of one that does not run, nothing more.
-const RESTART: [&str; 4] =
-    ["Costs all ", "Costs seconds of outage", "Costs nothing more", "Costs nothing: make a second TokenCache"];
+const RESTART: [&str; 5] = [
+    "Costs all ",
+    "Costs the only entry",
+    "Costs seconds of outage",
+    "Costs nothing more",
+    "Costs nothing: make a second TokenCache",
+];
 
 /// What is proposed in a message without its cost, if anything.
 pub fn without_cost(message: &str) -> Option<String> {

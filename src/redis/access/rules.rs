@@ -20,6 +20,8 @@ const MORE: &str = "(more than is read)";
 
 /// What is said of a user that has no password that it should not have, and lacks one that it should.
 pub const SOME_PASSWORDS: &str = "only some of its passwords";
+/// What is said of a user that may not log in.
+pub const SWITCHED_OFF: &str = "a user that is switched off";
 
 /// One user, as a server has it or as it should be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -139,7 +141,7 @@ impl Rules {
         };
         let found: BTreeSet<&str> = self.hashes.iter().map(String::as_str).collect();
         if !self.on {
-            return Some("a user that is switched off".to_owned());
+            return Some(SWITCHED_OFF.to_owned());
         }
         if self.needs_no_password {
             return Some("no password needed".to_owned());

@@ -12,6 +12,7 @@ use crate::{
     condition::{ConditionType::RedisAvailable, Finding, Message, Reason},
     kubernetes::name,
     redis::{
+        access::rules::SWITCHED_OFF,
         credentials::rotation::PasswordRotation,
         look::{
             Sample,
@@ -130,10 +131,11 @@ pub(crate) fn availability(settings: &Settings, pod: &Pod, answer: &Answer, pass
         Some((drift, Correction::Corrected)) => Finding::holds(
             RedisAvailable,
             Reason::DriftCorrected,
-            Message::from(format!(
-                "{name} had {} for user app, not the one in Secret {secret}; corrected and verified",
-                drift.found
-            ))
+            Message::from(match drift.found.as_str() {
+                "no such user" => format!("{name} had no user app; corrected and verified"),
+                SWITCHED_OFF => format!("user app was switched off on {name}; corrected and verified"),
+                found => format!("{name} had {found} for user app, not the one in Secret {secret}; corrected and verified"),
+            })
             .remedy(Remedy::look("find out what sends ACL SETUSER, unless that Secret is new")),
         ),
         Some((_, Correction::Followed)) => Finding::holds(

@@ -11,7 +11,7 @@ use crate::{
     },
     kubernetes::quantity::{self, format_bytes},
     redis::{
-        access::rules::SOME_PASSWORDS,
+        access::rules::{SOME_PASSWORDS, SWITCHED_OFF},
         look::{
             answer::{Answer, Section},
             drift::{Correction, Drift, Parameter},
@@ -205,6 +205,7 @@ pub fn of_app(pod: &str, secret: &str, found: &str) -> String {
         several if several.ends_with("passwords") => format!(
             "{pod} accepts {several} for user app: one that is not in Secret {secret} gives access to the entries too"
         ),
+        SWITCHED_OFF => format!("user app is switched off on {pod}: applications are refused (WRONGPASS)"),
         found => format!(
             "{pod} has {found} for user app, not the one in Secret {secret}: applications are refused (WRONGPASS)"
         ),
