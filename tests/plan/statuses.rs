@@ -255,7 +255,7 @@ fn what_a_later_version_added_is_kept_and_goes_with_what_it_is_beside() {
     let bare = TokenCacheStatus { observed_generation: 4, ..TokenCacheStatus::default() };
     let again = serde_json::to_value(before.followed_by(bare)).unwrap();
     let wanted = json!({
-        "observedGeneration": 4, "warnings": 0, "sqlCleanup": {"lastRun": FLUSH}, "operations": [later],
+        "observedGeneration": 4, "warnings": 0, "remedies": [], "sqlCleanup": {"lastRun": FLUSH}, "operations": [later],
     });
     assert_eq!(again, wanted, "what was said of servers and of a flush is gone with them");
 }

@@ -21,8 +21,8 @@ pub struct TokenCacheStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
     /// What helps against what conditions tell of: each step with what it costs, and commands that can be pasted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["condition".into()]))]
+    // Written as a whole, also where it is empty: so none stays that a merge patch has written.
+    #[serde(default)]
     pub remedies: Vec<ConditionRemedies>,
     /// How many conditions warn: of what does not fail now and may. What the spec asks for is no warning.
     #[serde(default)]

@@ -186,4 +186,7 @@ async fn a_value_of_another_type_than_the_schema_has_keeps_nothing_from_being_re
     assert!(refused.contains("failed to create typed live object"), "{refused}");
     let _operator = Operator::start_with(server.client(USER_AGENT).await, &world.namespace, PROBE_PERIOD);
     assert_eq!(world.ready(SHOP).await["binding"], json!({"name": "shop-redis"}));
+    // What was written otherwise than by an apply goes as well, or it would be fought over.
+    world.quiet().await;
+    assert_eq!(world.remedies(SHOP, "RedisAvailable").await, "");
 }
